@@ -1,0 +1,198 @@
+"""Fit the rule behind `basis = "price"`: model size from the output price of hosted open weights.
+
+Reads the prices in genai-prices and the published sizes in ../models; prints the figures that
+docs/methodology/price-basis.md quotes.
+
+    python data/scripts/fit_price_basis.py [OUTPUT_PRICE ...]
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from math import log10, sqrt
+from pathlib import Path
+from statistics import NormalDist, mean, median
+from typing import NamedTuple
+
+from genai_prices import data_snapshot
+from genai_prices.types import TieredPrices
+
+MODELS = Path(__file__).parents[1] / "models"
+DATE = datetime(2026, 11, 24, 12, tzinfo=UTC)
+HOSTS = [
+    *("aws", "avian", "baseten", "cerebras", "cloudflare", "databricks", "doubleword"),
+    *("fireworks", "groq", "modal", "novita", "openrouter", "ovhcloud", "together"),
+]
+SKIP = re.compile(r":|embed|rerank|bge|guard|safety|moderation|ocr|whisper|orpheus|tts|vision-exp")
+DROP = re.compile(
+    r"-(fp8|bf16|nvfp4|awq|instruct|chat|it|hf|pt|turbo|lite|fast|reference|versatile|instant"
+    r"|thinking|preview|base|v?\d:\d|v[01]\.\d|v1|\d{4})$"
+)
+MIN_HOSTS = 2  # a price that competition sets; single-host fine-tunes cost what they like
+LARGEST_DENSE = 130.0  # a larger size in a name without its active part is not taken
+LEVEL = 0.80  # of the prediction interval
+LIMIT = 3000.0  # 10^9 parameters: nothing larger than this is claimed from a price
+MARGIN = 4.5  # maker's price of a closed model over hosts' price of open weights of its size
+UNKNOWN = "model-arch-not-released"
+UNVERSIONED = {"mistral-large", "mistral-small"}  # hosts mean different generations by these
+
+
+class Point(NamedTuple):
+    """One open-weight model: sizes in 10^9, median output price in $ per 10^6 tokens."""
+
+    name: str
+    total: float
+    active: float
+    price: float
+    hosts: int
+
+
+class Fit(NamedTuple):
+    """log10(size) = a + b * log10(price)."""
+
+    a: float
+    b: float
+    n: int
+    r2: float
+    s: float
+    xm: float
+    sxx: float
+
+    def at(self, price: float, level: float = LEVEL) -> tuple[float, float, float]:
+        """The low end, centre and high end of the prediction interval at a price."""
+        x, dof = log10(price), self.n - 2
+        z = NormalDist().inv_cdf((1 + level) / 2)
+        t = z + (z**3 + z) / (4 * dof)  # Student's t, to first order in 1/dof
+        half = t * self.s * sqrt(1 + 1 / self.n + (x - self.xm) ** 2 / self.sxx)
+        y = self.a + self.b * x
+        return 10 ** (y - half), 10**y, 10 ** (y + half)
+
+
+def key(name: str) -> str:
+    """A name without organisation, separators and the prefixes and suffixes that hosts add."""
+    name = re.sub(r"(?<=\d)p(?=\d)", ".", name.lower().split("/")[-1])
+    name = re.sub(r"^((us|global|regional)\.)?(databricks-|nvidia-|[a-z]+\.)?(meta-)?", "", name)
+    name = re.sub(r"^llama-?v?(?=\d)", "llama-", name)
+    while (short := DROP.sub("", name)) != name:
+        name = short
+    return re.sub(r"[._]", "-", name)
+
+
+def size_in_name(name: str) -> tuple[float, float] | None:
+    """The (total, active) size that an id such as Qwen3-235B-A22B or Llama-3-70b states."""
+    name = re.sub(r"(?<=\d)p(?=\d)", ".", name.lower())
+    if m := re.search(r"(?<![\w.])(\d+(?:\.\d+)?)([bt])-a(\d+(?:\.\d+)?)b", name):
+        return float(m[1]) * (1000 if m[2] == "t" else 1), float(m[3])
+    if re.search(r"\d+x\d+|llama-?4|nemotron-(nano|super|ultra)-3|-e\db|-\d+e", name):
+        return None  # experts, of which the name counts only some
+    m = re.search(r"(?<![\w.])(\d+(?:\.\d+)?)b(?![a-z0-9])", name)
+    return (float(m[1]),) * 2 if m and float(m[1]) <= LARGEST_DENSE else None
+
+
+def catalog() -> dict[str, tuple[float, float]]:
+    """Published exact sizes by key; estimates of closed models are left out."""
+    sizes: dict[str, tuple[float, float]] = {}
+    for path in sorted(MODELS.glob("*.toml")):
+        for m in tomllib.loads(path.read_text()).get("models", []):
+            total, active = m.get("total"), m.get("active", m.get("total"))
+            known = m.get("basis") == "published" and (m.get("weights") == "open" or "via" in m)
+            known &= UNKNOWN not in m.get("warnings", [])
+            text = m.get("kind", "chat") in ("chat", "completion")
+            exact = isinstance(total, int | float) and isinstance(active, int | float)
+            if known and text and exact:
+                for name in [m["id"], *m.get("aliases", [])]:
+                    sizes.setdefault(key(name), (float(total), float(active)))
+    return sizes
+
+
+def prices(hosts: list[str] | None = None) -> Iterator[tuple[str, str, float]]:
+    """(provider, model id, output price) of every text model that has one on DATE."""
+    for provider in data_snapshot.get_snapshot().providers:
+        hosted = provider.id in HOSTS or provider.id.startswith("huggingface_")
+        if not (hosted if hosts is None else provider.id in hosts):
+            continue
+        for model in provider.models:
+            output = model.get_prices(DATE).output_mtok
+            value = float((output.base if isinstance(output, TieredPrices) else output) or 0)
+            if value > 0 and (
+                hosts is not None or not SKIP.search(re.sub(r":\d$", "", model.id.lower()))
+            ):
+                yield provider.id, model.id, value
+
+
+def points() -> list[Point]:
+    """One point a model, so that a model on many hosts counts once."""
+    sizes, found = catalog(), defaultdict[str, dict[str, float]](dict)
+    for provider, model, price in prices():
+        name = key(model)
+        if name not in UNVERSIONED and (size := sizes.get(name) or size_in_name(model)):
+            sizes[name] = size
+            found[name].setdefault(provider, price)
+    return sorted(
+        (
+            Point(name, *sizes[name], median(by.values()), len(by))
+            for name, by in found.items()
+            if len(by) >= MIN_HOSTS
+        ),
+        key=lambda p: (p.total, p.name),
+    )
+
+
+def fit(data: list[Point], field: str) -> Fit:
+    """Ordinary least squares on the logarithms."""
+    xs = [log10(p.price) for p in data]
+    ys = [log10(getattr(p, field)) for p in data]
+    xm, ym, n = mean(xs), mean(ys), len(data)
+    sxx = sum((x - xm) ** 2 for x in xs)
+    b = sum((x - xm) * (y - ym) for x, y in zip(xs, ys, strict=True)) / sxx
+    a = ym - b * xm
+    sse = sum((y - a - b * x) ** 2 for x, y in zip(xs, ys, strict=True))
+    return Fit(a, b, n, 1 - sse / sum((y - ym) ** 2 for y in ys), sqrt(sse / (n - 2)), xm, sxx)
+
+
+def markups(f: Fit) -> list[tuple[str, float]]:
+    """What closed models cost over what the fit asks for the size that EcoLogits gives them."""
+    own = {model: price for _, model, price in prices(["openai", "anthropic", "google"])}
+    out: dict[str, float] = {}
+    for path in sorted(MODELS.glob("*.toml")):
+        for m in tomllib.loads(path.read_text()).get("models", []):
+            names = [n for n in (m["id"], *m.get("aliases", [])) if n in own]
+            if names and "via" in m and m.get("kind", "chat") == "chat":
+                total = m["total"]
+                size = sqrt(total[0] * total[1]) if isinstance(total, list) else total
+                out[names[0]] = own[names[0]] / 10 ** ((log10(size) - f.a) / f.b)
+    return sorted(out.items(), key=lambda item: item[1])
+
+
+def ranges(fits: dict[str, Fit], price: float) -> tuple[list[float], list[float]]:
+    """The [min, max] of total and active, to two digits, of a closed model at an output price."""
+    total, active = ([fits[k].at(price / MARGIN)[i] for i in (0, 2)] for k in ("total", "active"))
+    total[1] = min(total[1], LIMIT)
+    active = [min(active[0], total[0]), min(active[1], total[1])]
+    return [float(f"{x:.2g}") for x in total], [float(f"{x:.2g}") for x in active]
+
+
+def main() -> None:
+    data = points()
+    print(f"n = {len(data)} models, prices of {DATE:%Y-%m-%d}\n")
+    fits = {field: fit(data, field) for field in ("active", "total")}
+    for field, f in fits.items():
+        print(f"log10({field}) = {f.a:.3f} + {f.b:.3f} log10($)  n={f.n} R2={f.r2:.2f} s={f.s:.3f}")
+    ratios = markups(fits["total"])
+    middle = median(ratio for _, ratio in ratios)
+    print(f"\nclosed / hosted price, {len(ratios)} models, median {middle:.2f}")
+    print("  " + ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios))
+    for price in map(float, sys.argv[1:]):
+        print(f"${price:g}: total, active = {ranges(fits, price)}")
+    print("\n| model | total | active | $/Mtok out | hosts |\n| --- | --: | --: | --: | --: |")
+    for p in data:
+        print(f"| {p.name} | {p.total:g} | {p.active:g} | {p.price:.3g} | {p.hosts} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What was asked of which model: the engine's only input."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+__all__ = ["Kind", "ModelCall", "TokensSource"]
+
+Kind = Literal["chat", "completion", "embedding", "rerank"]
+TokensSource = Literal["reported", "counted", "unknown"]
+
+_KINDS: Final = frozenset(get_args(Kind))
+_SOURCES: Final = frozenset(get_args(TokensSource))
+_TOKENS: Final = (
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCall:
+    """One request to one model.
+
+    Token buckets are inclusive: cached and cache-write tokens are part of ``input_tokens``,
+    reasoning tokens part of ``output_tokens``. A count that nobody knows is None, never 0.
+
+    Raises:
+        TypeError: a value of the wrong type.
+        ValueError: a negative or non-finite count or latency, or an unknown kind.
+    """
+
+    model: str
+    """The model's name as the answer gave it (else as it was requested)."""
+    provider: str | None = None
+    """Who was asked, as the framework or the user names them."""
+    kind: Kind = "chat"
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    latency_s: float | None = None
+    """Measured duration of this request alone, s; None when it was not measured."""
+    zone: str | None = None
+    """Electricity mix zone, ISO 3166-1 alpha-3 (``WOR``: the world); None: the host's."""
+    tokens_source: TokensSource = "reported"
+    requested: str | None = None
+    """The model's name as it was requested, where it differs from the answered one."""
+    base_url: str | None = None
+    """Where the request went, if known: tells a local or compatible server from the maker's."""
+    region: str | None = None
+    """Cloud region, e.g. ``eu-west-3``."""
+
+    def __post_init__(self) -> None:
+        if type(self.model) is not str:
+            raise TypeError(f"model must be a string, not {self.model!r}")
+        if self.kind not in _KINDS:
+            raise ValueError(f"kind must be one of {sorted(_KINDS)}, not {self.kind!r}")
+        if self.tokens_source not in _SOURCES:
+            raise ValueError(
+                f"tokens_source must be one of {sorted(_SOURCES)}, not {self.tokens_source!r}"
+            )
+        # Written out: a loop over getattr costs more than the checks.
+        if not (
+            _is_count(self.input_tokens)
+            and _is_count(self.output_tokens)
+            and _is_count(self.cached_input_tokens)
+            and _is_count(self.cache_write_tokens)
+            and _is_count(self.reasoning_tokens)
+        ):
+            raise self._bad_count()
+        latency = self.latency_s
+        if latency is not None and not (
+            isinstance(latency, int | float) and 0 <= latency < math.inf
+        ):
+            raise ValueError(
+                f"latency_s must be a finite number of seconds >= 0 or None, not {latency!r}"
+            )
+
+    def _bad_count(self) -> Exception:
+        for name in _TOKENS:
+            value = getattr(self, name)
+            if not _is_count(value):
+                kind = ValueError if isinstance(value, int | float) else TypeError
+                return kind(f"{name} must be a whole number >= 0 or None, not {value!r}")
+        raise AssertionError("no bad count")  # pragma: no cover
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (type(value) is int and value >= 0)

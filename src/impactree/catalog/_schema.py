@@ -1,0 +1,259 @@
+"""The shape of the files under ``data/``, checked when they are compiled or when a user adds some.
+
+The only module that needs pydantic; the compiled catalog loads without it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from impactree.exceptions import CatalogError
+from impactree.messages import MESSAGES
+
+__all__ = [
+    "CATALOG_KINDS",
+    "DataFile",
+    "Family",
+    "Host",
+    "Model",
+    "Moving",
+    "Region",
+    "Zone",
+    "check",
+    "read_file",
+]
+
+CATALOG_KINDS = (
+    "chat",
+    "completion",
+    "embedding",
+    "rerank",
+    "image",
+    "video",
+    "speech",
+    "transcription",
+    "audio",
+    "moderation",
+    "other",
+)
+
+
+def _pair(value: Any) -> Any:
+    """A number stands for a range whose ends are equal."""
+    return (value, value) if isinstance(value, int | float) else value
+
+
+def _ordered(value: tuple[float, float]) -> tuple[float, float]:
+    if value[0] > value[1]:
+        raise ValueError(f"the first end must not be above the second: {list(value)}")
+    return value
+
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Params = Annotated[tuple[Positive, Positive], BeforeValidator(_pair)]
+Ratio = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(_pair)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=300)]
+Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
+Sources = Annotated[list[Url], Field(min_length=1)]
+ZoneId = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _known_codes(codes: list[str]) -> list[str]:
+    for code in codes:
+        if code not in MESSAGES:
+            raise ValueError(f"unknown warning {code!r}; known: {', '.join(sorted(MESSAGES))}")
+    return codes
+
+
+Warnings = Annotated[list[str], BeforeValidator(_known_codes)]
+
+
+class Model(_Entry):
+    """One model: who it is, how large it is, and how that is known."""
+
+    id: Name
+    aliases: list[Name] = []
+    kind: Literal[CATALOG_KINDS] = "chat"  # type: ignore[valid-type]  # a tuple of literals
+    total: Params | None = None
+    active: Params | None = None
+    tps: Positive | None = None
+    ttft: Positive | None = None
+    weights: Literal["open", "closed"] = "closed"
+    precision: str | None = None
+    warnings: Warnings = []
+    basis: Literal["published", "leaked", "benchmark", "price"] | None = None
+    rationale: str | None = None
+    via: str | None = None
+    sources: Sources
+    checked: dt.date
+    from_: dt.date | None = Field(default=None, alias="from")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Model:
+        for name in ("total", "active"):
+            value = getattr(self, name)
+            if value is not None:
+                _ordered(value)
+        if self.active is not None and self.total is None:
+            raise ValueError("active needs total")
+        if (self.total is None) != (self.basis is None):
+            raise ValueError("total and basis go together: a figure has a basis, no figure none")
+        if self.basis in ("leaked", "benchmark", "price") and not self.rationale:
+            raise ValueError(f"basis {self.basis!r} needs a rationale of one sentence")
+        return self
+
+
+class Target(_Entry):
+    """What a moving alias means from a day on."""
+
+    from_: dt.date = Field(alias="from")
+    model: Name
+
+
+class Moving(_Entry):
+    """An alias that has meant different models."""
+
+    name: Name
+    targets: Annotated[list[Target], Field(min_length=1)]
+    sources: Sources
+    checked: dt.date
+
+    @model_validator(mode="after")
+    def _chronological(self) -> Moving:
+        days = [t.from_ for t in self.targets]
+        if days != sorted(set(days)):
+            raise ValueError("targets must be in order of their dates, each date once")
+        return self
+
+
+class Family(_Entry):
+    """Names that start like this are of one line of models."""
+
+    prefix: Name
+    model: Name
+
+
+class Host(_Entry):
+    """Who runs models, where, and in what kind of data centre."""
+
+    id: Slug
+    name: str
+    url: Url | None = None
+    zone: ZoneId
+    pue: Ratio
+    wue: Ratio
+    names: list[str] = []
+    base_urls: list[str] = []
+    regions: Literal["aws", "azure", "google"] | None = None
+    passes_through: bool = False
+    local: bool = False
+    warnings: Warnings = []
+    via: str | None = None
+    note: str | None = None
+    sources: Sources
+    checked: dt.date
+
+
+class Region(_Entry):
+    """A cloud's region."""
+
+    cloud: Literal["aws", "azure", "google"]
+    id: Slug
+    name: str | None = None
+    zone: ZoneId
+    pue: Ratio
+    wue: Ratio
+    note: str | None = None
+    sources: Sources
+    checked: dt.date
+
+
+class Zone(_Entry):
+    """An electricity mix, per kWh."""
+
+    id: ZoneId
+    name: str
+    gwp: NotNegative
+    adpe: NotNegative
+    pe: NotNegative
+    wue: NotNegative
+    warnings: Warnings = []
+    via: str | None = None
+    sources: list[Url] = []
+    checked: dt.date
+
+
+class DataFile(_Entry):
+    """Any of the files, or a user's own file that mixes them."""
+
+    maker: Slug | None = None
+    name: str | None = None
+    url: Url | None = None
+    models: list[Model] = []
+    moving: list[Moving] = []
+    families: list[Family] = []
+    hosts: list[Host] = []
+    regions: list[Region] = []
+    zones: list[Zone] = []
+    sources: dict[str, Url] = {}
+
+    @model_validator(mode="after")
+    def _has_maker(self) -> DataFile:
+        if self.models and self.maker is None:
+            raise ValueError("a file with [[models]] names their maker at the top: maker = 'slug'")
+        return self
+
+
+def read_file(path: Path) -> DataFile:
+    """Read and check one file.
+
+    Raises:
+        CatalogError: names the file, the key and what was expected.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{path.name}: not valid TOML: {error}") from error
+    return check(raw, path.name)
+
+
+def check(raw: dict[str, Any], where: str) -> DataFile:
+    """Check one parsed file; ``where`` names it in errors."""
+    try:
+        return DataFile.model_validate(raw)
+    except ValidationError as error:
+        lines = list(_explain(raw, error))
+        raise CatalogError(f"{where}: " + "; ".join(lines)) from error
+
+
+def _explain(raw: dict[str, Any], error: ValidationError) -> Iterable[str]:
+    for problem in error.errors(include_url=False):
+        place: list[str] = []
+        node: Any = raw
+        for part in problem["loc"]:
+            try:
+                node = node[part]
+            except (KeyError, IndexError, TypeError):
+                node = None
+            label = node.get("id") if isinstance(node, dict) else None
+            place.append(f"{part} ({label})" if label else str(part))
+        yield f"{'.'.join(place) or 'file'}: {problem['msg']} (got {problem['input']!r:.80})"

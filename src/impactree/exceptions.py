@@ -1,0 +1,44 @@
+"""The errors impactree raises at calls that you make. Inside a chain it raises none of them.
+
+- ImpactreeError
+  - CatalogError: a catalog file or entry is wrong
+  - ConfigurationError: a setting is wrong
+  - EstimateError: ``estimate(..., strict=True)`` could not estimate
+  - MissingExtraError (an ImportError): an optional dependency is not installed
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CatalogError",
+    "ConfigurationError",
+    "EstimateError",
+    "ImpactreeError",
+    "MissingExtraError",
+]
+
+
+class ImpactreeError(Exception):
+    """Base of all errors of impactree."""
+
+
+class CatalogError(ImpactreeError, ValueError):
+    """A catalog file or entry is wrong; the message names the file and the key."""
+
+
+class ConfigurationError(ImpactreeError, ValueError):
+    """A setting is wrong; the message names the value and what was expected."""
+
+
+class EstimateError(ImpactreeError, ValueError):
+    """A call could not be estimated and ``strict`` was asked for."""
+
+
+class MissingExtraError(ImpactreeError, ImportError):
+    """An optional dependency is missing; the message names the extra that brings it."""
+
+    def __init__(self, extra: str, package: str) -> None:
+        self.extra = extra
+        super().__init__(
+            f"{package} is not installed; it comes with: pip install 'impactree[{extra}]'"
+        )

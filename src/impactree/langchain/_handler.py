@@ -1,0 +1,352 @@
+"""LangChain's callbacks as events of the tracker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+from langchain_core.callbacks import BaseCallbackHandler
+
+from impactree.langchain import _names as names
+from impactree.langchain._answer import PendingCall, read_answer
+from impactree.langchain._guard import guarded
+from impactree.methods import DEFAULT_METHOD
+from impactree.tracker import Exporter, ImpactTracker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from impactree.calls import Kind
+    from impactree.impacts import Impacts
+    from impactree.report import Report
+    from impactree.runs import Run, RunKind, RunStatus
+
+__all__ = ["ImpactHandler"]
+
+_KEPT: Final = frozenset(
+    {
+        "conversation_id",
+        "langgraph_checkpoint_ns",
+        "langgraph_node",
+        "langgraph_step",
+        "lc_agent_name",
+        "session_id",
+        "thread_id",
+        "user_id",
+    }
+)
+_FALLBACKS: Final = "RunnableWithFallbacks"
+# The open RunnableWithFallbacks of this context: it starts its attempts without a parent.
+_fallbacks: ContextVar[tuple[Any, ...]] = ContextVar("impactree_fallbacks", default=())
+
+
+class ImpactHandler(BaseCallbackHandler):
+    """Put it in ``callbacks`` and read the impacts of every run: ``print(handler.report())``.
+
+    One handler may serve many chains, threads and tasks at once. It never changes what a chain
+    returns or raises, keeps no prompts or outputs, and never touches the network.
+
+    Args:
+        zone: Electricity mix zone for every call (ISO 3166-1 alpha-3, ``WOR`` the world); None:
+            that of whoever runs each model.
+        method: Name of the method.
+        exporters: Where finished run trees go.
+        max_runs: How many finished trees to keep; totals go on counting beyond it.
+        metadata_keys: Further keys of run metadata to keep (plain values only).
+        tracker: A tracker to share with other handlers, instead of the arguments above.
+
+    Raises:
+        ConfigurationError: a bad zone, method or bound.
+    """
+
+    run_inline = True  # under asyncio too: in order, and in the caller's context
+
+    def __init__(
+        self,
+        *,
+        zone: str | None = None,
+        method: str = DEFAULT_METHOD,
+        exporters: Iterable[Exporter] = (),
+        max_runs: int = 1000,
+        metadata_keys: Iterable[str] = (),
+        tracker: ImpactTracker | None = None,
+    ) -> None:
+        super().__init__()
+        self.tracker = tracker or ImpactTracker(
+            zone=zone, method=method, exporters=exporters, max_runs=max_runs
+        )
+        self._keys = _KEPT | frozenset(metadata_keys)
+
+    # What users read
+
+    @property
+    def runs(self) -> list[Run]:
+        """The finished root runs that are kept, oldest first."""
+        return self.tracker.runs
+
+    @property
+    def last_run(self) -> Run | None:
+        """The root run that finished last."""
+        return self.tracker.last_run
+
+    @property
+    def total(self) -> Impacts:
+        """Impacts of all calls this handler ever saw."""
+        return self.tracker.total
+
+    def report(self) -> Report:
+        """A report over the finished root runs that are kept; print it."""
+        return self.tracker.report()
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Deliver what exporters hold; True when nothing is left."""
+        return self.tracker.flush(timeout)
+
+    def __repr__(self) -> str:
+        return f"<ImpactHandler {self.tracker.finished_runs} runs>"
+
+    # LangChain's callbacks
+
+    @guarded
+    def on_chain_start(
+        self,
+        serialized: dict[str, Any],
+        inputs: Any,
+        *,
+        run_id: Any,
+        parent_run_id: Any = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A chain, graph, node or agent starts."""
+        name = names.run_name(serialized, kwargs.get("name"), "chain")
+        kind = names.chain_kind(name, tags, metadata, parent_run_id is None)
+        self._start(run_id, parent_run_id, name, kind, tags, metadata)
+        if name == _FALLBACKS:
+            _fallbacks.set((*_fallbacks.get(), (self.tracker, run_id)))
+
+    @guarded
+    def on_chain_end(self, outputs: Any, *, run_id: Any, **kwargs: Any) -> None:
+        """A chain ends."""
+        self._end(run_id, "ok")
+
+    @guarded
+    def on_chain_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
+        """A chain fails, is cancelled, or is interrupted to wait for a human."""
+        self._end(run_id, _status(error))
+
+    @guarded
+    def on_tool_start(
+        self,
+        serialized: dict[str, Any],
+        input_str: str,
+        *,
+        run_id: Any,
+        parent_run_id: Any = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A tool starts."""
+        name = names.run_name(serialized, kwargs.get("name"), "tool")
+        self._start(run_id, parent_run_id, name, "tool", tags, metadata)
+
+    @guarded
+    def on_tool_end(self, output: Any, *, run_id: Any, **kwargs: Any) -> None:
+        """A tool ends."""
+        self._end(run_id, "ok")
+
+    @guarded
+    def on_tool_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
+        """A tool fails."""
+        self._end(run_id, _status(error))
+
+    @guarded
+    def on_retriever_start(
+        self,
+        serialized: dict[str, Any],
+        query: str,
+        *,
+        run_id: Any,
+        parent_run_id: Any = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A retriever starts."""
+        name = names.run_name(serialized, kwargs.get("name"), "retriever")
+        self._start(run_id, parent_run_id, name, "retriever", tags, metadata)
+
+    @guarded
+    def on_retriever_end(self, documents: Any, *, run_id: Any, **kwargs: Any) -> None:
+        """A retriever ends."""
+        self._end(run_id, "ok")
+
+    @guarded
+    def on_retriever_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
+        """A retriever fails."""
+        self._end(run_id, _status(error))
+
+    @guarded
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],
+        messages: list[list[Any]],
+        *,
+        run_id: Any,
+        parent_run_id: Any = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A chat model is called."""
+        prompt = messages[0] if messages else []
+        self._model_start("chat", serialized, prompt, run_id, parent_run_id, tags, metadata, kwargs)
+
+    @guarded
+    def on_llm_start(
+        self,
+        serialized: dict[str, Any],
+        prompts: list[str],
+        *,
+        run_id: Any,
+        parent_run_id: Any = None,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A completion model is called."""
+        prompt = prompts[0] if prompts else ""
+        self._model_start(
+            "completion", serialized, prompt, run_id, parent_run_id, tags, metadata, kwargs
+        )
+
+    @guarded
+    def on_llm_new_token(
+        self, token: Any, *, chunk: Any = None, run_id: Any, **kwargs: Any
+    ) -> None:
+        """A piece of a streamed answer: only its length is kept."""
+        pending = self._pending(run_id)
+        if pending is not None:
+            pending.streamed(token, chunk)
+
+    @guarded
+    def on_llm_end(self, response: Any, *, run_id: Any, **kwargs: Any) -> None:
+        """A model has answered."""
+        pending = self._pending(run_id)
+        if pending is None:
+            self._unknown_end(response, run_id)
+            return
+        answer = read_answer(response, self.tracker.note_problem)
+        call = pending.call(answer, time.perf_counter())
+        self.tracker.end(run_id, call=call, cached=answer.cached)
+
+    @guarded
+    def on_llm_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
+        """A model call failed, perhaps after part of an answer, which counts."""
+        pending = self._pending(run_id)
+        if pending is None:
+            return
+        answer = read_answer(kwargs.get("response"), self.tracker.note_problem, error)
+        call = pending.failed_call(answer, time.perf_counter())
+        self.tracker.end(run_id, status=_status(error), call=call)
+
+    # Inside
+
+    def _start(
+        self,
+        run_id: Any,
+        parent_id: Any,
+        name: str,
+        kind: RunKind,
+        tags: list[str] | None,
+        metadata: dict[str, Any] | None,
+        pending: PendingCall | None = None,
+    ) -> None:
+        if parent_id is None:
+            parent_id = self._open_fallbacks()
+        self.tracker.start(
+            run_id,
+            parent_id,
+            name=name,
+            kind=kind,
+            tags=tags or (),
+            metadata=names.kept_metadata(metadata, self._keys) if metadata else None,
+            pending=pending,
+        )
+
+    def _model_start(
+        self,
+        kind: Kind,
+        serialized: Any,
+        prompt: Any,
+        run_id: Any,
+        parent_id: Any,
+        tags: list[str] | None,
+        metadata: dict[str, Any] | None,
+        kwargs: dict[str, Any],
+    ) -> None:
+        params = kwargs.get("invocation_params")
+        if not isinstance(params, dict):
+            params = {}
+        class_name = names.run_name(serialized, None, kind)
+        known = metadata or {}
+        pending = PendingCall(
+            kind=kind,
+            provider=names.provider(known, params, class_name),
+            requested=names.requested_model(known, params),
+            class_name=class_name,
+            base_url=names.base_url(serialized, params),
+            prompt=prompt,
+            # In a synchronous batch every run lasts as long as the batch.
+            alone=kwargs.get("batch_size", 1) in (1, None),
+            started=time.perf_counter(),
+        )
+        name = names.run_name(serialized, kwargs.get("name"), kind)
+        self._start(run_id, parent_id, name, kind, tags, metadata, pending)
+
+    def _pending(self, run_id: Any) -> PendingCall | None:
+        run = self.tracker.find(run_id)
+        pending = None if run is None else run.pending
+        return pending if isinstance(pending, PendingCall) else None
+
+    def _end(self, run_id: Any, status: RunStatus) -> None:
+        run = self.tracker.end(run_id, status=status)
+        stack = _fallbacks.get()
+        if run is not None and stack:
+            _fallbacks.set(tuple(entry for entry in stack if entry[1] != run_id))
+
+    def _open_fallbacks(self) -> Any:
+        for tracker, run_id in reversed(_fallbacks.get()):
+            if tracker is self.tracker:
+                run = tracker.find(run_id)
+                if run is not None and run.end is None:
+                    return run_id
+        return None
+
+    def _unknown_end(self, response: Any, run_id: Any) -> None:
+        """An answer whose start this handler never saw: a root of its own, unless it is known."""
+        if self.tracker.find(run_id) is not None:
+            return
+        answer = read_answer(response, self.tracker.note_problem)
+        pending = PendingCall(kind="chat", class_name="model")
+        self.tracker.start(run_id, name="model", kind="chat")
+        self.tracker.end(run_id, call=pending.call(answer, None), cached=answer.cached)
+
+
+def _status(error: BaseException) -> RunStatus:
+    """How a run ended, by the type of what it raised."""
+    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+        return "cancelled"
+    if isinstance(error, GeneratorExit):
+        return "abandoned"
+    # LangGraph's control flow, recognised without importing langgraph.
+    lineage = {cls.__name__ for cls in type(error).__mro__}
+    if "ParentCommand" in lineage:
+        return "ok"
+    if "GraphBubbleUp" in lineage or "GraphInterrupt" in lineage:
+        return "interrupted"
+    return "error"

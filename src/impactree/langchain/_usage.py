@@ -1,0 +1,139 @@
+"""Token usage of a LangChain result, in inclusive buckets, wherever the client left it.
+
+Read in this order: the message's ``usage_metadata``, its ``response_metadata``, the result's
+``llm_output``. The first one that has counts is taken, once: with ``n > 1`` every generation
+repeats the usage of the whole response.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["MalformedUsageError", "Usage", "usage_of"]
+
+
+class MalformedUsageError(Exception):
+    """Usage was there but not of any documented shape."""
+
+
+@dataclass(slots=True)
+class Usage:
+    """Tokens of one request. Cached and written are part of input, reasoning of output."""
+
+    input: int
+    output: int
+    cached: int | None = None
+    written: int | None = None
+    reasoning: int | None = None
+
+
+_RAW_KEYS: Final = ("token_usage", "usage", "tokenUsage")
+_INPUT: Final = ("input_tokens", "prompt_tokens", "prompt_token_count", "inputTokens")
+_OUTPUT: Final = ("output_tokens", "completion_tokens", "candidates_token_count", "outputTokens")
+
+
+def usage_of(message: Any, llm_output: Any) -> Usage | None:
+    """The usage of one run's result; None when none was reported.
+
+    Args:
+        message: The first generation's message, or None for a completion.
+        llm_output: ``LLMResult.llm_output``.
+
+    Raises:
+        MalformedUsageError: usage is there, but its counts are no whole numbers >= 0.
+    """
+    metadata = getattr(message, "usage_metadata", None)
+    if metadata is not None:
+        return _standard(metadata)
+    for place in (getattr(message, "response_metadata", None), llm_output):
+        raw = _raw(place)
+        if raw:
+            return _provider(raw)
+    return None
+
+
+def _raw(place: Any) -> dict[str, Any] | None:
+    if not isinstance(place, dict):
+        return None
+    for holder in (place, place.get("body")):  # the body of an HTTP error
+        if not isinstance(holder, dict):
+            continue
+        for key in _RAW_KEYS:
+            value: Any = holder.get(key)
+            if hasattr(value, "model_dump"):
+                value = value.model_dump()
+            if isinstance(value, dict) and any(value.get(k) for k in (*_INPUT, *_OUTPUT)):
+                return value
+    return None
+
+
+def _standard(metadata: Any) -> Usage:
+    """LangChain's ``UsageMetadata``: inclusive already."""
+    if not isinstance(metadata, dict):
+        raise MalformedUsageError(f"usage_metadata is a {type(metadata).__name__}")
+    usage = Usage(_count(metadata.get("input_tokens", 0)), _count(metadata.get("output_tokens", 0)))
+    inputs = metadata.get("input_token_details")
+    if inputs:
+        # Service tiers prefix the keys: flex_cache_read, priority_reasoning.
+        inputs = _details(inputs)
+        usage.cached = _ending(inputs, "cache_read")
+        usage.written = _ending(inputs, "cache_creation")
+        if not usage.written:  # by time to live: ephemeral_5m_input_tokens, ephemeral_1h_...
+            by_ttl = _ending(inputs, "_input_tokens")
+            usage.written = usage.written if by_ttl is None else by_ttl
+    outputs = metadata.get("output_token_details")
+    if outputs:
+        usage.reasoning = _ending(_details(outputs), "reasoning")
+    return usage
+
+
+def _provider(raw: dict[str, Any]) -> Usage:
+    """A provider's own usage: OpenAI-like, Anthropic-like or Bedrock-like."""
+    inputs = _first(raw, _INPUT)
+    cached = raw.get("cache_read_input_tokens")
+    written = raw.get("cache_creation_input_tokens")
+    if cached is not None or written is not None:  # Anthropic counts them apart from the input
+        inputs += _count(cached or 0) + _count(written or 0)
+    details = _details(raw.get("prompt_tokens_details") or raw.get("input_tokens_details"))
+    if cached is None:
+        cached = details.get("cached_tokens", raw.get("prompt_cache_hit_tokens"))
+    out = _details(raw.get("completion_tokens_details") or raw.get("output_tokens_details"))
+    reasoning = out.get("reasoning_tokens")
+    return Usage(
+        input=inputs,
+        output=_first(raw, _OUTPUT),
+        cached=None if cached is None else _count(cached),
+        written=None if written is None else _count(written),
+        reasoning=None if reasoning is None else _count(reasoning),
+    )
+
+
+def _first(raw: dict[str, Any], keys: Iterable[str]) -> int:
+    return next((_count(raw[key]) for key in keys if raw.get(key) is not None), 0)
+
+
+def _details(value: Any) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict) and hasattr(value, "model_dump"):
+        value = value.model_dump()
+    if not isinstance(value, dict):
+        raise MalformedUsageError(f"token details are a {type(value).__name__}")
+    return value
+
+
+def _ending(details: dict[str, Any], ending: str) -> int | None:
+    counts = [_count(v) for k, v in details.items() if k.endswith(ending) and v is not None]
+    return sum(counts) if counts else None
+
+
+def _count(value: Any) -> int:
+    if type(value) is int and value >= 0:
+        return value
+    if type(value) is float and value >= 0 and value.is_integer():
+        return int(value)
+    raise MalformedUsageError(f"a token count is {value!r:.60}")

@@ -1,0 +1,16 @@
+"""The equations. Pure functions of plain numbers: no I/O, no framework, no catalog.
+
+A method is one module here with one :class:`Method` instance in it, registered in ``METHODS``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from impactree.methods._base import Method, Mix, Params, Serving, Site, Step
+from impactree.methods.ecologits_0_11 import ECOLOGITS_0_11
+
+__all__ = ["DEFAULT_METHOD", "METHODS", "Method", "Mix", "Params", "Serving", "Site", "Step"]
+
+METHODS: Final[dict[str, Method]] = {ECOLOGITS_0_11.name: ECOLOGITS_0_11}
+DEFAULT_METHOD: Final = ECOLOGITS_0_11.name

@@ -1,0 +1,1 @@
+"""Loopback HTTP server that speaks the wire formats of LLM providers."""
