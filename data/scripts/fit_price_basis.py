@@ -12,15 +12,17 @@ import re
 import sys
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from math import log10, sqrt
 from pathlib import Path
 from statistics import NormalDist, mean, median
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from genai_prices import data_snapshot
 from genai_prices.types import TieredPrices
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MODELS = Path(__file__).parents[1] / "models"
 DATE = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -178,6 +180,7 @@ def ranges(fits: dict[str, Fit], price: float) -> tuple[list[float], list[float]
 
 
 def main() -> None:
+    """Print the fit, the markups, the ranges at the prices asked for and the inputs."""
     data = points()
     print(f"n = {len(data)} models, prices of {DATE:%Y-%m-%d}\n")
     fits = {field: fit(data, field) for field in ("active", "total")}

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from impactree.budget import BudgetExceededError as BudgetExceededError
+    from impactree.budget import ImpactBudget as ImpactBudget
     from impactree.calls import ModelCall as ModelCall
+    from impactree.catalog import Resolution as Resolution
+    from impactree.catalog import resolve as resolve
     from impactree.engine import estimate as estimate
+    from impactree.explain import explain as explain
     from impactree.impacts import Impact as Impact
     from impactree.impacts import Impacts as Impacts
     from impactree.impacts import Range as Range
@@ -19,8 +24,12 @@ if TYPE_CHECKING:
     from impactree.report import Report as Report
     from impactree.runs import Run as Run
     from impactree.tracker import ImpactTracker as ImpactTracker
+    from impactree.tracking import track_impacts as track_impacts
 
 _HOMES = {
+    "track_impacts": "impactree.tracking",
+    "BudgetExceededError": "impactree.budget",
+    "ImpactBudget": "impactree.budget",
     "Impact": "impactree.impacts",
     "ImpactHandler": "impactree.langchain",
     "ImpactTracker": "impactree.tracker",
@@ -28,21 +37,30 @@ _HOMES = {
     "ModelCall": "impactree.calls",
     "Range": "impactree.impacts",
     "Report": "impactree.report",
+    "Resolution": "impactree.catalog",
     "Run": "impactree.runs",
     "estimate": "impactree.engine",
+    "explain": "impactree.explain",
+    "resolve": "impactree.catalog",
 }
 
 __all__ = [
+    "BudgetExceededError",
     "Impact",
+    "ImpactBudget",
     "ImpactHandler",
     "ImpactTracker",
     "Impacts",
     "ModelCall",
     "Range",
     "Report",
+    "Resolution",
     "Run",
     "__version__",
     "estimate",
+    "explain",
+    "resolve",
+    "track_impacts",
 ]
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, NamedTuple, Unpack
 
-from impactree.catalog import Catalog, load_catalog
-from impactree.catalog._resolve import Resolution, nearest, resolve_name
-from impactree.exceptions import ConfigurationError, EstimateError
+from impactree._situations import Situation, situate, zone_error
+from impactree.catalog import Catalog, Resolution, load_catalog
+from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
 from impactree.impacts import Impacts, Message
 from impactree.messages import message
-from impactree.methods import DEFAULT_METHOD, METHODS, Method, Mix, Params, Serving, Site
+from impactree.methods import METHODS, Method, Mix, Serving, Site
+from impactree.settings import EngineSettings, Settings, load_settings
 
 if TYPE_CHECKING:
     from impactree.calls import ModelCall
 
-__all__ = ["Engine", "default_engine", "estimate"]
+__all__ = ["Engine", "default_engine", "estimate", "shared_engine"]
 
 _MAX_PLANS: Final = 4096
+_MAX_KEY: Final = 2000
+"""Characters: longer names are read anew each time, so that memory stays bounded."""
 
 
 class _Plan(NamedTuple):
@@ -31,33 +34,69 @@ class _Plan(NamedTuple):
     grade: str
 
 
-_NOWHERE: Final = (Site(1, 1, 0, 0), Mix(0, 0, 0, 0))
-
-
 class Engine:
-    """A catalog, a method and a default zone. Thread-safe; plans are cached up to a bound.
+    """A catalog, a method and settings. Thread-safe; plans are cached up to a bound.
+
+    What is not given here comes from ``IMPACTREE_*`` variables, else from ``impactree.toml`` or
+    ``[tool.impactree]`` (see :mod:`impactree.settings`).
+
+    Args:
+        catalog: A catalog instead of the shipped one.
+        **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
+            ``unknown_models``, ``method``: see :class:`impactree.settings.EngineSettings`.
 
     Raises:
-        ConfigurationError: unknown method or zone.
+        ConfigurationError: a setting is wrong.
     """
 
     def __init__(
-        self,
-        *,
-        zone: str | None = None,
-        method: str = DEFAULT_METHOD,
-        catalog: Catalog | None = None,
+        self, *, catalog: Catalog | None = None, **settings: Unpack[EngineSettings]
     ) -> None:
-        if method not in METHODS:
+        self._set_up(load_settings(settings), catalog)
+
+    @classmethod
+    def _of(cls, settings: Settings) -> Engine:
+        engine = cls.__new__(cls)
+        engine._set_up(settings, None)
+        return engine
+
+    def _set_up(self, settings: Settings, catalog: Catalog | None) -> None:
+        self.settings: Settings = settings
+        if settings.method not in METHODS:
             raise ConfigurationError(
-                f"unknown method {method!r}; known: {', '.join(sorted(METHODS))}"
+                f"{settings.where('method')}: unknown method {settings.method!r}; "
+                f"known: {', '.join(sorted(METHODS))}"
             )
-        self.method: Method = METHODS[method]
+        self.method: Method = METHODS[settings.method]
         self._catalog = catalog
-        self.zone = zone
-        if zone is not None and self.catalog.zone(zone) is None:
-            raise ConfigurationError(_zone_error(self.catalog, zone).message)
         self._plans: dict[object, _Plan] = {}
+        self._check()
+
+    def _check(self) -> None:
+        """The settings that only the catalog can judge."""
+        s = self.settings
+        if s.models:
+            try:
+                self._catalog = self.catalog.extended(list(s.models))
+            except CatalogError as error:
+                raise ConfigurationError(f"{s.where('models')}: {error}") from error
+        zones = {"zone": s.zone} if s.zone is not None else {}
+        zones.update({f"provider_zones.{host}": zone for host, zone in s.provider_zones.items()})
+        for name, zone in zones.items():
+            if self.catalog.zone(zone) is None:
+                place = s.where(name.partition(".")[0]).replace("provider_zones", name)
+                raise ConfigurationError(f"{place}: {zone_error(self.catalog, zone).message}")
+        for host in s.provider_zones:
+            if self.catalog.host(host) is None:
+                raise ConfigurationError(
+                    f"{s.where('provider_zones')}: {host!r} is no host; known: "
+                    f"{', '.join(sorted(self.catalog.hosts))}"
+                )
+        if s.region is not None and s.region not in self.catalog.regions:
+            raise ConfigurationError(
+                f"{s.where('region')}: unknown cloud region {s.region!r}; known: "
+                f"{', '.join(sorted(self.catalog.regions))}"
+            )
 
     @property
     def catalog(self) -> Catalog:
@@ -66,16 +105,26 @@ class Engine:
             self._catalog = load_catalog()
         return self._catalog
 
+    @property
+    def zone(self) -> str | None:
+        """Electricity mix zone of calls that name none."""
+        return self.settings.zone
+
     def estimate(self, call: ModelCall) -> Impacts:
         """The impacts of one call; never raises for what the call holds."""
-        zone = call.zone or self.zone
-        key = (call.provider, call.model, call.requested, call.base_url, call.kind, zone)
+        key = (
+            call.provider,
+            call.model,
+            call.requested,
+            call.base_url,
+            call.kind,
+            call.zone,
+            call.region,
+        )
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plan(call, zone)
-            if len(self._plans) >= _MAX_PLANS:
-                self._plans.clear()
-            self._plans[key] = plan
+            plan = self._plan(self.situate(call))
+            self._remember(key, plan)
         serving, site, mix, warnings, errors, grade = plan
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
@@ -86,88 +135,64 @@ class Engine:
         figures = self.method.impacts(serving, site, mix, call.output_tokens, call.latency_s)
         return Impacts(figures, warnings=warnings, grade=grade)
 
+    def _remember(self, key: tuple[str | None, ...], plan: _Plan) -> None:
+        if sum(len(text) for text in key if text) > _MAX_KEY:
+            return
+        if len(self._plans) >= _MAX_PLANS:
+            self._plans.clear()
+        self._plans[key] = plan
+
     def resolve(self, call: ModelCall) -> Resolution:
         """How the call's model name is read."""
-        return resolve_name(
-            self.catalog,
-            call.model,
-            call.provider,
-            requested=call.requested,
-            base_url=call.base_url,
-        )
+        return self.situate(call).resolution
 
-    def _plan(self, call: ModelCall, zone: str | None) -> _Plan:
-        resolution = self.resolve(call)
-        record = resolution.record
-        if record is None or record.total is None or record.active is None:
-            return _failed(_model_error(self.catalog, call), resolution.grade)
-        if call.kind not in self.method.kinds or record.kind in ("embedding", "rerank"):
-            return _failed(message("kind-not-covered", f"({call.kind})"), resolution.grade)
-        host = self.catalog.host(resolution.host) or self.catalog.hosts["unknown"]
-        mix = self.catalog.zone(zone or host.zone)
-        if mix is None:
-            return _failed(_zone_error(self.catalog, zone or host.zone), resolution.grade)
-        codes = dict.fromkeys((*record.warnings, *mix.warnings, *host.warnings))
-        if host.local:
-            codes["local-hardware-not-modelled"] = None
-        params = Params(
-            record.active.min,
-            record.active.max,
-            record.total.min,
-            record.total.max,
-            record.tps,
-            record.ttft,
-        )
+    def situate(self, call: ModelCall) -> Situation:
+        """Everything behind an estimate but the tokens: the model, its size, who runs it where."""
+        return situate(self.catalog, self.settings, self.method, call)
+
+    def _plan(self, found: Situation) -> _Plan:
         return _Plan(
-            self.method.serve(params),
-            host.site,
-            mix.mix,
-            tuple(message(code) for code in codes),
-            (),
-            resolution.grade,
+            None if found.errors or found.params is None else self.method.serve(found.params),
+            found.site,
+            found.mix,
+            found.warnings,
+            found.errors,
+            found.resolution.grade,
         )
-
-
-def _failed(error: Message, grade: str) -> _Plan:
-    return _Plan(None, *_NOWHERE, (), (error,), grade)
-
-
-def _model_error(catalog: Catalog, call: ModelCall) -> Message:
-    names = nearest(call.model, catalog.names)
-    hint = f" Nearest known names: {', '.join(names)}." if names else ""
-    provider = f" for {call.provider}" if call.provider else ""
-    return message("model-not-registered", f"Asked for {call.model!r:.120}{provider}.{hint}")
-
-
-def _zone_error(catalog: Catalog, zone: str) -> Message:
-    names = nearest(zone, catalog.zone_codes)
-    hint = f" Nearest known: {', '.join(names)}." if names else ""
-    return message(
-        "zone-not-registered", f"Asked for {zone!r:.40}; use ISO 3166-1 alpha-3 or WOR.{hint}"
-    )
 
 
 _APPROXIMATE: Final = message("token-count-approximate")
 _NO_OUTPUT: Final = (message("output-tokens-unknown"),)
 
-_engines: dict[tuple[str | None, str], Engine] = {}
-_lock = threading.Lock()
+_MAX_SHARED: Final = 64
+_shared: dict[object, Engine] = {}
 
 
-def default_engine(zone: str | None = None, method: str = DEFAULT_METHOD) -> Engine:
-    """The process's engine for a zone and a method; made once."""
-    engine = _engines.get((zone, method))
+def shared_engine(**settings: Unpack[EngineSettings]) -> Engine:
+    """An engine with these settings, and the environment's and file's: the same for the same."""
+    merged = load_settings(settings)
+    if merged.models:
+        return Engine._of(merged)
+    engine = _shared.get(merged.key)
     if engine is None:
-        with _lock:
-            engine = _engines.setdefault((zone, method), Engine(zone=zone, method=method))
+        engine = Engine._of(merged)
+        if len(_shared) >= _MAX_SHARED:
+            _shared.clear()
+        engine = _shared.setdefault(merged.key, engine)
     return engine
+
+
+@lru_cache(maxsize=_MAX_SHARED)
+def default_engine(zone: str | None = None, method: str | None = None) -> Engine:
+    """The process's engine for a zone and a method; other settings are read at its first use."""
+    return shared_engine(zone=zone, method=method)
 
 
 def estimate(
     call: ModelCall,
     *,
     zone: str | None = None,
-    method: str = DEFAULT_METHOD,
+    method: str | None = None,
     strict: bool = False,
 ) -> Impacts:
     """Estimate the impacts of one model call.
@@ -177,16 +202,22 @@ def estimate(
         zone: Electricity mix zone where the call names none (ISO 3166-1 alpha-3, ``WOR`` the
             world); None: the zone of whoever runs the model.
         method: Name of the method.
-        strict: Raise instead of returning impacts without values.
+        strict: Raise instead of returning impacts without values, and for a model that only the
+            prior stands in for.
 
     Returns:
         Impacts with values, or with an error that says why there are none.
 
     Raises:
         ConfigurationError: unknown ``zone`` or ``method``.
-        EstimateError: with ``strict``, when the call cannot be estimated.
+        EstimateError: with ``strict``, when the call cannot be estimated or the model is unknown.
     """
-    impacts = default_engine(zone, method).estimate(call)
-    if strict and not impacts.estimated:
-        raise EstimateError("; ".join(error.message for error in impacts.errors))
+    engine = default_engine(zone, method)
+    impacts = engine.estimate(call)
+    if strict:
+        problems = [error.message for error in impacts.errors]
+        if not problems and impacts.grade == "prior" and engine.resolve(call).model is None:
+            problems = [w.message for w in impacts.warnings if w.code == "model-prior"]
+        if problems:
+            raise EstimateError("; ".join(problems))
     return impacts

@@ -20,6 +20,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from impactree.units import ADPE, CRITERIA, ENERGY, GWP, PE, WCF, Criterion, quantity, range_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -95,28 +97,7 @@ class Range:
         return {"min": self.min, "max": self.max}
 
     def __str__(self) -> str:
-        return _range_text(self.min, self.max)
-
-
-class Criterion(NamedTuple):
-    """A criterion's identity: field name, EcoLogits' type and name, unit, and how it is printed."""
-
-    key: str
-    type: str
-    name: str
-    unit: str
-    display_unit: str
-    display_factor: float
-
-
-ENERGY: Final = Criterion("energy", "energy", "Energy", "kWh", "Wh", 1e3)
-GWP: Final = Criterion("gwp", "GWP", "Global Warming Potential", "kgCO2eq", "gCO2eq", 1e3)
-ADPE: Final = Criterion(
-    "adpe", "ADPe", "Abiotic Depletion Potential (elements)", "kgSbeq", "gSbeq", 1e3
-)
-PE: Final = Criterion("pe", "PE", "Primary Energy", "MJ", "J", 1e6)
-WCF: Final = Criterion("wcf", "WCF", "Water Consumption Footprint", "L", "L", 1.0)
-CRITERIA: Final = (ENERGY, GWP, ADPE, PE, WCF)
+        return range_text(self.min, self.max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +128,7 @@ class Impact:
     def __str__(self) -> str:
         criterion = _BY_TYPE.get(self.type)
         if criterion is None:
-            return f"{_range_text(self.value.min, self.value.max)} {self.unit}"
+            return f"{range_text(self.value.min, self.value.max)} {self.unit}"
         return quantity(
             self.value.min * criterion.display_factor,
             self.value.max * criterion.display_factor,
@@ -156,33 +137,6 @@ class Impact:
 
 
 _BY_TYPE: Final = {c.type: c for c in CRITERIA}
-_PREFIXES: Final = ("p", "n", "µ", "m", "", "k", "M", "G", "T")
-
-
-def _digits(value: float) -> str:
-    """Two significant digits, never an exponent in the sizes that a prefix leaves."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 99.5:
-        return f"{value:.0f}"
-    text = f"{value:.2g}"
-    return f"{value:.12f}".rstrip("0") if "e" in text else text
-
-
-def _range_text(low: float, high: float) -> str:
-    mean, first, last = (_digits(x) for x in ((low + high) / 2, low, high))
-    return mean if first == last else f"{mean} ({first} to {last})"
-
-
-def quantity(low: float, high: float, unit: str) -> str:
-    """Text such as ``1.3 (0.9 to 1.7) mWh``: the prefix puts the mean between 0.1 and 100."""
-    mean = (low + high) / 2
-    if not math.isfinite(mean) or mean == 0:
-        return f"{_range_text(low, high)} {unit}"
-    power = math.floor((math.log10(abs(mean)) + 1 + 1e-9) / 3)
-    power = max(-4, min(4, power))
-    scale = 10.0 ** (-3 * power)
-    return f"{_range_text(low * scale, high * scale)} {_PREFIXES[power + 4]}{unit}"
 
 
 @dataclass(frozen=True, slots=True)

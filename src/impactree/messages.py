@@ -30,6 +30,8 @@ MESSAGES: Final[dict[str, str]] = {
     "model-family": "The name is newer than the catalog; a model of the same family stands in.",
     "model-size-from-name": "The number of parameters was read from the model's name.",
     "model-prior": "Nothing is known about the model; a wide prior stands in.",
+    "model-size-unknown": "The catalog knows the model but not its size.",
+    "region-not-registered": "The cloud region is not in the catalog; the host's average is used.",
     "host-unknown": "Who runs the model is not known; PUE and WUE span the industry's range.",
     "local-hardware-not-modelled": (
         "The model runs on your own hardware, which this method does not model (it assumes "

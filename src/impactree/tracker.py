@@ -10,20 +10,22 @@ import threading
 import time
 import uuid
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, Unpack
 
-from impactree.engine import Engine, default_engine
+from impactree.ambient import current_run_ids
+from impactree.engine import Engine, shared_engine
 from impactree.exceptions import ConfigurationError
 from impactree.impacts import Impacts
 from impactree.messages import message
-from impactree.methods import DEFAULT_METHOD
 from impactree.runs import Pending, Run, RunKind, RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from impactree.calls import ModelCall
+    from impactree.exporters._dispatch import Dispatch
     from impactree.report import Report
+    from impactree.settings import EngineSettings
 
 __all__ = ["Exporter", "ImpactTracker"]
 
@@ -49,32 +51,34 @@ class ImpactTracker:
     """Turns events into run trees, estimates each model call, and keeps totals.
 
     Args:
-        zone: Electricity mix zone for all calls; None: each host's own.
-        method: Name of the method.
-        max_runs: How many finished trees to keep; the totals go on counting beyond it.
+        max_runs: How many finished trees to keep (1000); totals go on counting beyond it.
         max_open: How many runs may be open at once; past it the oldest tree is closed.
         exporters: Where finished trees go.
-        engine: A configured engine instead of ``zone`` and ``method``.
+        engine: A configured engine instead of ``settings``.
+        **settings: ``zone``, ``method``, ``deployments``, ...: see
+            :class:`impactree.settings.EngineSettings`.
 
     Raises:
-        ConfigurationError: a bad zone, method or bound.
+        ConfigurationError: a setting is wrong.
     """
 
     def __init__(
         self,
         *,
-        zone: str | None = None,
-        method: str = DEFAULT_METHOD,
-        max_runs: int = 1000,
+        max_runs: int | None = None,
         max_open: int = _MAX_OPEN,
         exporters: Iterable[Exporter] = (),
         engine: Engine | None = None,
+        **settings: Unpack[EngineSettings],
     ) -> None:
+        self.engine = engine or shared_engine(**settings)
+        if max_runs is None:
+            max_runs = self.engine.settings.max_runs
         for name, bound in (("max_runs", max_runs), ("max_open", max_open)):
             if type(bound) is not int or bound < 1:
                 raise ConfigurationError(f"{name} must be a whole number >= 1, not {bound!r}")
-        self.engine = engine or default_engine(zone, method)
         self.exporters = tuple(exporters)
+        self._dispatch = self._dispatcher() if self.exporters else None
         self.problems: dict[str, int] = {}
         """What went wrong inside, by name, and how often."""
         self.finished_runs = 0
@@ -176,6 +180,8 @@ class ImpactTracker:
             elif root.end is not None:
                 root.revision += 1
                 finished = []
+        if self._dispatch is not None:
+            self._dispatch.run_ended(run)
         if finished is not None:
             if finished:
                 self._abandon(finished, root, now)
@@ -183,11 +189,34 @@ class ImpactTracker:
         return run
 
     def record(self, call: ModelCall, parent_id: Any = None, *, name: str | None = None) -> Run:
-        """Add a call made outside the frameworks, under an open run or as a root of its own."""
+        """Add a call made outside the frameworks.
+
+        It hangs under ``parent_id``, else under the framework's run that the current code is part
+        of (a raw SDK call inside a tool), else it is a root of its own.
+        """
         run_id = uuid.uuid4()
+        if parent_id is None:
+            parent_id = next((i for i in current_run_ids() if i in self._runs), None)
         run = self.start(run_id, parent_id, name=name or call.model, kind=call.kind)
         self.end(run_id, call=call)
         return run
+
+    def alias(self, run_id: Any, parent_id: Any) -> None:
+        """A unit of work that shall not show: what starts under it hangs under its parent.
+
+        Held until :meth:`forget_alias`; :meth:`find` then gives the parent's run.
+        """
+        with self._lock:
+            parent = self._runs.get(parent_id)
+            if parent is not None:
+                self._runs.setdefault(run_id, parent)
+
+    def forget_alias(self, run_id: Any) -> None:
+        """The end of what :meth:`alias` announced; the id of a real run is left alone."""
+        with self._lock:
+            run = self._runs.get(run_id)
+            if run is not None and run.id != run_id:
+                del self._runs[run_id]
 
     # State
 
@@ -227,12 +256,7 @@ class ImpactTracker:
 
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver what exporters hold; True when nothing is left."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        done = True
-        for exporter in self.exporters:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            done = exporter.flush(left) and done
-        return done
+        return self._dispatch is None or self._dispatch.flush(timeout)
 
     def note_problem(self, name: str, error: BaseException | None = None) -> None:
         """Count something that went wrong inside; logged the first time."""
@@ -316,9 +340,7 @@ class ImpactTracker:
                 left = [run for run in self._runs.values() if run.end is None][:1]
                 root = left[0].root if left else None
             else:
-                self._close(root, root)
-                root.status, root.end = "abandoned", now
-                left = self._finish(root)
+                left = self._finish(root) or [root]
         if root is not None:
             self._abandon(left, root, now)
             self._export(root)
@@ -335,8 +357,10 @@ class ImpactTracker:
         return call, None if call is None else self._estimate(call)
 
     def _export(self, root: Run) -> None:
-        for exporter in self.exporters:
-            try:
-                exporter.export(root)
-            except Exception as error:
-                self.note_problem(f"{type(exporter).__name__} failed", error)
+        if self._dispatch is not None:
+            self._dispatch.export(root)
+
+    def _dispatcher(self) -> Dispatch:
+        from impactree.exporters._dispatch import Dispatch
+
+        return Dispatch(self.exporters, self.engine.method.name, self.note_problem)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
 KEY = "wire-test-key"
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else importing it downloads one
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,6 @@ def _openrouter(url: str) -> BaseChatModel:
 
 
 def _litellm(url: str) -> BaseChatModel:
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     return _chat(
         "langchain_litellm.ChatLiteLLM",
         model="openai/gpt-4o-mini",

@@ -155,6 +155,23 @@ def test_cut_stream(client: Client, way: str, wire_server: WireServer) -> None:
 
 
 @each_client
+def test_traced_provider(client: Client, wire_server: WireServer) -> None:
+    pytest.importorskip(client.package)
+    from langchain_core.callbacks import BaseCallbackHandler
+
+    class Seen(BaseCallbackHandler):
+        found: dict[str, Any]
+
+        def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+            self.found = kwargs["metadata"]
+
+    seen = Seen()
+    client.make(wire_server.url).invoke("Hi", config={"callbacks": [seen]})
+    assert seen.found["ls_provider"] == client.ls_provider
+    assert seen.found.get("ls_model_name", "") in (client.requested, "")
+
+
+@each_client
 def test_structured_output(client: Client, wire_server: WireServer) -> None:
     pytest.importorskip(client.package)
     from pydantic import BaseModel

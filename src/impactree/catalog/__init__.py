@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from impactree.catalog._catalog import Catalog, Host, ModelRecord, Zone, load_catalog
-from impactree.catalog._resolve import Resolution
+from impactree.catalog._catalog import Catalog, load_catalog
+from impactree.catalog._records import Host, ModelRecord, Region, Zone
+from impactree.catalog._resolution import Resolution
+from impactree.catalog._resolve import resolve
 
-__all__ = ["Catalog", "Host", "ModelRecord", "Resolution", "Zone", "load_catalog"]
+__all__ = [
+    "Catalog",
+    "Host",
+    "ModelRecord",
+    "Region",
+    "Resolution",
+    "Zone",
+    "load_catalog",
+    "resolve",
+]

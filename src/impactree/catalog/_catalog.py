@@ -2,198 +2,203 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import threading
-from dataclasses import dataclass
+from bisect import bisect_left
+from contextlib import suppress
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from impactree.catalog._compile import (
-    FORMAT,
-    compile_folder,
-    data_files,
-    fingerprint,
-    write_atomically,
-)
+from impactree.catalog._records import Host, ModelRecord, Region, Zone
+from impactree.catalog._rules import Rules
+from impactree.catalog._text import dotted, squashed
 from impactree.exceptions import CatalogError
-from impactree.impacts import Range
-from impactree.methods import Mix, Site
 
-__all__ = ["Catalog", "Host", "ModelRecord", "Zone", "load_catalog"]
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator
+
+__all__ = ["Catalog", "load_catalog"]
 
 _PACKAGED: Final = Path(__file__).with_name("compiled.jsonl")
 _SOURCES: Final = Path(__file__).parents[3] / "data"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRecord:
-    """One entry of ``data/models``. Parameters in 10^9; times in s."""
+class _Index:
+    """Sorted lines of ``name TAB numbers``, searched as they lie."""
 
-    id: str
-    maker: str
-    kind: str = "chat"
-    total: Range | None = None
-    active: Range | None = None
-    tps: float | None = None
-    ttft: float | None = None
-    weights: str = "closed"
-    precision: str | None = None
-    warnings: tuple[str, ...] = ()
-    basis: str | None = None
-    rationale: str | None = None
-    via: str | None = None
-    sources: tuple[str, ...] = ()
-    checked: str = ""
-    valid_from: str | None = None
-    aliases: tuple[str, ...] = ()
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
 
+    def get(self, name: str) -> list[int]:
+        wanted = f"{name}\t"
+        at = bisect_left(self._lines, wanted)
+        if at < len(self._lines) and self._lines[at].startswith(wanted):
+            return [int(n) for n in self._lines[at][len(wanted) :].split(",")]
+        return []
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
-    """Who runs a model: zone, PUE and WUE (L/kWh)."""
-
-    id: str
-    name: str
-    zone: str
-    site: Site
-    names: tuple[str, ...] = ()
-    base_urls: tuple[str, ...] = ()
-    regions: str | None = None
-    passes_through: bool = False
-    local: bool = False
-    warnings: tuple[str, ...] = ()
-    note: str | None = None
-    via: str | None = None
-    sources: tuple[str, ...] = ()
-    checked: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Zone:
-    """An electricity mix."""
-
-    id: str
-    name: str
-    mix: Mix
-    warnings: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    checked: str = ""
-
-
-def _span(value: Any) -> tuple[float, float]:
-    return (value[0], value[1])
+    def __iter__(self) -> Iterator[str]:
+        return (line.partition("\t")[0] for line in self._lines)
 
 
 class Catalog:
-    """The compiled catalog. Records are decoded when first asked for; thread-safe."""
+    """The compiled catalog. Records are decoded when first asked for; thread-safe.
 
-    def __init__(self, text: str) -> None:
-        head, *self._lines = text.splitlines()
-        data = json.loads(head)
-        self.version: str = data["version"]
+    Args:
+        text: What :mod:`impactree.catalog._compile` made of the files.
+        base: A catalog that this one is laid over: what is not found here is looked up there.
+    """
+
+    def __init__(self, text: str, base: Catalog | None = None) -> None:
+        lines = text.split("\n")
+        data = json.loads(lines[0])
+        ends = [1]
+        for count in data["sections"]:
+            ends.append(ends[-1] + count)
+        self._names, self._keys, self._reduced = (_Index(lines[a:b]) for a, b in pairwise(ends))
+        self._lines = lines[ends[-1] : -1]
+        self._records: dict[int, ModelRecord] = {}
+        self._base = base
+        below: dict[str, Any] = base._data if base else {}
+        self._data: dict[str, Any] = {
+            name: {**below.get(name, {}), **value} if isinstance(value, dict) else value
+            for name, value in data.items()
+        }
+        data = self._data
+        self.version: str = max(data["version"], base.version if base else "")
         """The newest date on which an entry was checked."""
         self.makers: dict[str, dict[str, str | None]] = data["makers"]
-        self.names: dict[str, list[int]] = data["names"]
-        """Lower-case names of models to the numbers of their records, oldest first."""
-        self.moving: dict[str, list[list[str]]] = data["moving"]
-        self.families: dict[str, list[str]] = data["families"]
-        self.hosts: dict[str, Host] = {h["id"]: _host(h) for h in data["hosts"]}
-        self.host_names: dict[str, str] = {
-            name: host.id for host in self.hosts.values() for name in (host.id, *host.names)
+        self.org_makers: dict[str, str] = data["org_makers"]
+        self.hosts: dict[str, Host] = {**base.hosts} if base else {}
+        self.hosts.update((raw["id"], Host.read(raw)) for raw in data["hosts"])
+        self.url_hosts: dict[str, str] = {
+            end: host.id for host in self.hosts.values() for end in host.base_urls
         }
-        self.regions: dict[str, dict[str, Any]] = {r["id"]: r for r in data["regions"]}
-        self._zones: dict[str, list[Any]] = data["zones"]
-        self._records: dict[int, ModelRecord] = {}
+        """Ends of the host names of addresses to hosts."""
+        self.regions: dict[str, Region] = {**base.regions} if base else {}
+        self.regions.update((raw["id"], Region.read(raw)) for raw in data["regions"])
+        self.resolutions: dict[Any, Any] = {}
+        """What names have been resolved to lately; bounded by the resolver."""
+
+    @cached_property
+    def rules(self) -> Rules:
+        """How names are read."""
+        return Rules({**self._data["rules"], "org_makers": self.org_makers})
+
+    @cached_property
+    def _longest_family(self) -> int:
+        return max(map(len, self._data["families"]), default=0)
+
+    def named(self, name: str) -> list[ModelRecord]:
+        """The entries of a lower-case id or alias, oldest first."""
+        return self._read(self._names.get(name)) or (self._base.named(name) if self._base else [])
+
+    def spelled(self, spelling: str) -> list[ModelRecord]:
+        """The entries whose id or alias has this key, best first."""
+        found = self._read(self._keys.get(spelling))
+        return found or (self._base.spelled(spelling) if self._base else [])
+
+    def reduced(self, spelling: str) -> list[ModelRecord]:
+        """The entries whose id or alias has this key without packing, tuning and serving."""
+        found = self._read(self._reduced.get(spelling))
+        return found or (self._base.reduced(spelling) if self._base else [])
 
     def record(self, name: str, at: dt.date | None = None) -> ModelRecord | None:
         """The entry of an exact name or alias (any letter case), as it held on a day."""
-        lines = self.names.get(name.lower())
-        if not lines:
+        return as_of(self.named(name.lower()), at)
+
+    def moved(self, spelling: str, at: dt.date | None = None) -> ModelRecord | None:
+        """What a moving alias, given by its key, meant on a day; None: means now."""
+        moving = self._data["moving"]
+        targets = moving.get(spelling) or moving.get(spelling.removesuffix("latest"))
+        if not targets:
             return None
-        if at is None or len(lines) == 1:
-            return self._record(lines[-1])
-        day = at.isoformat()
-        dated = [self._record(line) for line in lines]
-        valid = [r for r in dated if r.valid_from is None or r.valid_from <= day]
-        return valid[-1] if valid else dated[0]
+        day = at.isoformat() if at else "9999"
+        meant = [model for since, model in targets if since <= day] or [targets[0][1]]
+        return self.record(meant[-1], at)
+
+    def family(self, name: str) -> tuple[str, str, str] | None:
+        """The longest family prefix that a name begins with, its model, and what follows it."""
+        families: dict[str, list[str]] = self._data["families"]
+        name = dotted(name)
+        for text in (name, name.replace(".", "-")):
+            for end in range(min(len(text), self._longest_family), 1, -1):
+                target = families.get(text[:end])
+                if target and _parts(text, end):
+                    return text[:end], target[0], text[end:]
+        return None
+
+    def _read(self, lines: list[int]) -> list[ModelRecord]:
+        return [self._record(line) for line in lines]
 
     def _record(self, line: int) -> ModelRecord:
         record = self._records.get(line)
         if record is None:
-            record = self._records[line] = _model(json.loads(self._lines[line]))
+            record = self._records[line] = ModelRecord.read(json.loads(self._lines[line]))
         return record
 
     def records(self) -> list[ModelRecord]:
         """Every entry."""
-        return [self._record(line) for line in range(len(self._lines))]
+        own = [self._record(line) for line in range(len(self._lines))]
+        return [*(self._base.records() if self._base else ()), *own]
+
+    def model_names(self) -> Iterator[str]:
+        """Every id and alias, in lower case."""
+        yield from self._names
+        if self._base:
+            yield from self._base.model_names()
 
     def zone(self, code: str) -> Zone | None:
         """An electricity mix by its code."""
-        row = self._zones.get(code)
-        if row is None:
-            return None
-        gwp, adpe, pe, wue, name, warnings, sources, checked = row
-        return Zone(
-            id=code,
-            name=name,
-            mix=Mix(gwp, adpe, pe, wue),
-            warnings=tuple(warnings),
-            sources=tuple(sources),
-            checked=checked,
-        )
+        row = self._data["zones"].get(code)
+        return None if row is None else Zone.read(code, row)
 
     @property
     def zone_codes(self) -> list[str]:
         """Every zone's code."""
-        return list(self._zones)
+        return list(self._data["zones"])
 
     def host(self, name: str | None) -> Host | None:
         """A host by its slug or by any name that frameworks give it."""
-        slug = self.host_names.get(name.lower()) if name else None
+        if not name:
+            return None
+        slugs: dict[str, str] = self._data["host_names"]
+        slug = slugs.get(name.strip().lower()) or slugs.get(squashed(name))
         return self.hosts[slug] if slug else None
 
+    def extended(self, files: list[tuple[str, dict[str, Any]]]) -> Catalog:
+        """This catalog with more entries laid over it: each file's name and its parsed content.
 
-def _model(raw: dict[str, Any]) -> ModelRecord:
-    total = Range(*raw["total"]) if "total" in raw else None
-    return ModelRecord(
-        id=raw["id"],
-        maker=raw["maker"],
-        kind=raw.get("kind", "chat"),
-        total=total,
-        active=Range(*raw["active"]) if "active" in raw else total,
-        tps=raw.get("tps"),
-        ttft=raw.get("ttft"),
-        weights=raw.get("weights", "closed"),
-        precision=raw.get("precision"),
-        warnings=tuple(raw.get("warnings", ())),
-        basis=raw.get("basis"),
-        rationale=raw.get("rationale"),
-        via=raw.get("via"),
-        sources=tuple(raw["sources"]),
-        checked=raw["checked"],
-        valid_from=raw.get("from"),
-        aliases=tuple(raw.get("aliases", ())),
-    )
+        Raises:
+            CatalogError: an entry is wrong; the message names the file and the key.
+        """
+        from impactree.catalog._compile import compile_files
+        from impactree.catalog._schema import check
+
+        checked = [(where, check(raw, where)) for where, raw in files]
+        rules, known = self._data["rules"], self.model_names()
+        return Catalog(compile_files(checked, rules=rules, known=known), base=self)
 
 
-def _host(raw: dict[str, Any]) -> Host:
-    return Host(
-        id=raw["id"],
-        name=raw["name"],
-        zone=raw["zone"],
-        site=Site(*_span(raw["pue"]), *_span(raw["wue"])),
-        names=tuple(n.lower() for n in raw.get("names", ())),
-        base_urls=tuple(raw.get("base_urls", ())),
-        regions=raw.get("regions"),
-        passes_through=raw.get("passes_through", False),
-        local=raw.get("local", False),
-        warnings=tuple(raw.get("warnings", ())),
-        note=raw.get("note"),
-        via=raw.get("via"),
-        sources=tuple(raw["sources"]),
-        checked=raw["checked"],
-    )
+def as_of(records: list[ModelRecord], at: dt.date | None) -> ModelRecord | None:
+    """Of the dated entries of one model, the one that held on a day; None: holds now."""
+    if not records:
+        return None
+    same = [r for r in records if r.id == records[0].id]
+    if at is None:
+        return same[-1]
+    day = at.isoformat()
+    valid = [r for r in same if r.valid_from is None or r.valid_from <= day]
+    return valid[-1] if valid else same[0]
+
+
+def _parts(text: str, end: int) -> bool:
+    """Whether a prefix ends where a word does: not within ``gpt-4`` of ``gpt-4o`` or ``gpt-40``."""
+    if end == len(text) or not text[end].isalnum() or not text[end - 1].isalnum():
+        return True
+    return text[end].isdigit() and text[end - 2 : end] in ("-v", "_v")
 
 
 _lock = threading.Lock()
@@ -219,16 +224,16 @@ def _compiled_text() -> str:
             return _PACKAGED.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise CatalogError("the compiled catalog is missing; reinstall impactree") from None
-    mark = f"{FORMAT}|{fingerprint(data_files(_SOURCES))}"
+    from impactree.catalog import _compile as compiler  # only a checkout compiles
+
+    mark = f"{compiler.FORMAT}|{compiler.fingerprint(compiler.data_files(_SOURCES))}"
     try:
         text = _PACKAGED.read_text(encoding="utf-8")
         if f'"fingerprint":{json.dumps(mark)}' in text[: len(mark) + 100]:
             return text
     except FileNotFoundError:
         pass
-    text = compile_folder(_SOURCES, mark)
-    try:
-        write_atomically(_PACKAGED, text)
-    except OSError:
-        pass  # a read-only checkout compiles in each process
+    text = compiler.compile_folder(_SOURCES, mark)
+    with suppress(OSError):  # a read-only checkout compiles in each process
+        compiler.write_atomically(_PACKAGED, text)
     return text

@@ -1,7 +1,8 @@
 """Compile ``data/*.toml`` into one file that loads in milliseconds, whatever the catalog's size.
 
-The compiled catalog is JSON lines: the first line holds what every process needs (index, hosts,
-regions, zones), each later line one model, decoded only when somebody asks for it.
+The compiled catalog is lines: first JSON that every process needs (hosts, regions, zones, rules),
+then three sorted indexes (``name TAB numbers``) that are searched as they lie, without parsing,
+then one JSON line per model, decoded only when somebody asks for it.
 """
 
 from __future__ import annotations
@@ -9,15 +10,21 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from impactree.catalog._rules import Rules
+from impactree.catalog._text import clean, key, squashed
 from impactree.exceptions import CatalogError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["compile_files", "compile_folder", "data_files", "fingerprint", "write_atomically"]
 
-FORMAT = 1
+FORMAT = 2
+_RULES = ("words", "mixture", "orgs", "lines", "local", "prior")
 
 
 def data_files(folder: Path) -> list[Path]:
@@ -45,45 +52,72 @@ def compile_folder(folder: Path, mark: str = "") -> str:
     return compile_files([(f.name, read_file(f)) for f in files], mark)
 
 
-def compile_files(files: list[tuple[str, Any]], mark: str = "") -> str:
-    """Compile checked files; ``mark`` is stored as the fingerprint."""
+def compile_files(
+    files: list[tuple[str, Any]],
+    mark: str = "",
+    *,
+    rules: dict[str, Any] | None = None,
+    known: Iterable[str] = (),
+) -> str:
+    """Compile checked files.
+
+    Args:
+        files: Each file's name and its checked content.
+        mark: Stored as the fingerprint.
+        rules: Rules for reading names, where the files bring none of their own.
+        known: Names of models outside these files that aliases and families may point to.
+    """
+    head = _head(files, mark, rules)
     records: list[dict[str, Any]] = []
-    index: dict[str, list[int]] = {}
+    names: dict[str, list[int]] = {}
+    owner: dict[str, tuple[str, str]] = {}
+    for where, file in files:
+        for model in file.models:
+            record = model.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+            record["maker"] = file.maker
+            _claim_names(names, owner, len(records), model, where)
+            records.append(record)
+    days = [r["checked"] for r in records] + [zone[-1] for zone in head["zones"].values()]
+    head["version"] = max(days, default="")
+    head["org_makers"] = _org_makers(records)
+    _check_targets(head, {*names, *(name.lower() for name in known)})
+    keys, reduced = _spellings(names, records, Rules(head["rules"]))
+    head["sections"] = [len(names), len(keys), len(reduced)]
+    lines = [json.dumps(head, separators=(",", ":"), ensure_ascii=False)]
+    for index in (names, keys, reduced):
+        lines += sorted(f"{name}\t{','.join(map(str, where))}" for name, where in index.items())
+    lines += [json.dumps(r, separators=(",", ":"), ensure_ascii=False) for r in records]
+    return "\n".join(lines) + "\n"
+
+
+def _head(files: list[tuple[str, Any]], mark: str, rules: dict[str, Any] | None) -> dict[str, Any]:
+    """Everything but the models."""
     head: dict[str, Any] = {
         "format": FORMAT,
         "fingerprint": mark,
         "makers": {},
         "hosts": [],
+        "host_names": {},
         "regions": [],
         "zones": {},
         "moving": {},
         "families": {},
+        "rules": dict(rules or {}),
     }
-    days: list[str] = []
-    owner: dict[str, tuple[str, str]] = {}
-    for where, file in files:
+    for _, file in files:
         if file.maker:
             known = head["makers"].get(file.maker, {})
             head["makers"][file.maker] = {
                 "name": file.name or known.get("name") or file.maker,
                 "url": file.url or known.get("url"),
             }
-        for model in file.models:
-            record = model.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-            record["maker"] = file.maker
-            days.append(record["checked"])
-            _claim_names(index, owner, len(records), model, where)
-            records.append(record)
-        for moving in file.moving:
-            head["moving"][moving.name.lower()] = [
-                [t.from_.isoformat(), t.model] for t in moving.targets
-            ]
-        for family in file.families:
-            head["families"][family.prefix.lower()] = [family.model, file.maker]
+        _add_aliases(head, file)
+        for name in ("hosts", "regions"):
+            entries = getattr(file, name)
+            head[name] += [e.model_dump(mode="json", exclude_defaults=True) for e in entries]
         for host in file.hosts:
-            head["hosts"].append(host.model_dump(mode="json", exclude_defaults=True))
-        for region in file.regions:
-            head["regions"].append(region.model_dump(mode="json", exclude_defaults=True))
+            for name in (host.id, *host.names):
+                head["host_names"][name.lower()] = host.id
         for zone in file.zones:
             head["zones"][zone.id] = [
                 zone.gwp,
@@ -95,13 +129,29 @@ def compile_files(files: list[tuple[str, Any]], mark: str = "") -> str:
                 zone.sources or list(dict.fromkeys(file.sources.values())),
                 zone.checked.isoformat(),
             ]
-            days.append(zone.checked.isoformat())
-    head["version"] = max(days, default="")
-    head["names"] = index
-    _check_targets(head, index)
-    lines = [json.dumps(head, separators=(",", ":"), ensure_ascii=False)]
-    lines += [json.dumps(r, separators=(",", ":"), ensure_ascii=False) for r in records]
-    return "\n".join(lines) + "\n"
+        _add_rules(head["rules"], file)
+    for name, host_id in list(head["host_names"].items()):
+        head["host_names"].setdefault(squashed(name), host_id)
+    return head
+
+
+def _add_aliases(head: dict[str, Any], file: Any) -> None:
+    for moving in file.moving:
+        targets = [[t.from_.isoformat(), t.model] for t in moving.targets]
+        head["moving"][key(clean(moving.name))] = targets
+    for family in file.families:
+        for prefix in (clean(family.prefix), clean(family.prefix).replace(".", "-")):
+            head["families"].setdefault(prefix, [family.model, file.maker])
+
+
+def _add_rules(rules: dict[str, Any], file: Any) -> None:
+    for name in ("wrappers", "kinds"):
+        found = [e.model_dump(mode="json", exclude_defaults=True) for e in getattr(file, name)]
+        rules[name] = [*rules.get(name, ()), *found]
+    for name in _RULES:
+        section = getattr(file, name)
+        if section is not None:
+            rules[name] = section.model_dump(mode="json")
 
 
 def _claim_names(
@@ -112,28 +162,78 @@ def _claim_names(
     where: str,
 ) -> None:
     """Enter a model's names; a later dated entry of the same model joins the earlier ones."""
-    for name in (model.id, *model.aliases):
-        key = name.lower()
-        if key in owner and owner[key] != (where, model.id):
+    for name in dict.fromkeys(n.lower() for n in (model.id, *model.aliases)):
+        if name in owner and owner[name] != (where, model.id):
             raise CatalogError(
                 f"{where}: {name!r} of {model.id!r} is already a name of "
-                f"{owner[key][1]!r} in {owner[key][0]}"
+                f"{owner[name][1]!r} in {owner[name][0]}"
             )
-        owner[key] = (where, model.id)
-        lines = index.setdefault(key, [])
+        owner[name] = (where, model.id)
+        lines = index.setdefault(name, [])
         if lines and model.from_ is None:
             raise CatalogError(f"{where}: {name!r} is listed twice; a later figure needs 'from'")
         lines.append(line)
 
 
-def _check_targets(head: dict[str, Any], index: dict[str, list[int]]) -> None:
+def _org_makers(records: list[dict[str, Any]]) -> dict[str, str]:
+    """Who publishes under an organization's name, read from the ids (``org/name``)."""
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in records:
+        org, slash, _ = record["id"].lower().rpartition("/")
+        if slash:
+            votes[org][record["maker"]] += 1
+    return {org: count.most_common(1)[0][0] for org, count in votes.items()}
+
+
+def _spellings(
+    names: dict[str, list[int]], records: list[dict[str, Any]], rules: Rules
+) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+    """Two more indexes: by key, and by reduced key.
+
+    Of one maker's names that share a key, those count that had to be changed least; the maker
+    whose names had to be changed least comes first.
+    """
+    keys: dict[str, dict[str, tuple[int, list[int]]]] = {}
+    reduced: dict[str, dict[str, tuple[int, list[int]]]] = {}
+    for name, lines in names.items():
+        maker = records[lines[0]]["maker"]
+        for level, step in enumerate(rules.unwrap(clean(name))):
+            _claim(keys.setdefault(key(step.text), {}), maker, level, lines)
+            _claim(reduced.setdefault(rules.reduced(step.text), {}), maker, level, lines)
+    return _flat(keys), _flat(reduced)
+
+
+def _claim(
+    makers: dict[str, tuple[int, list[int]]], maker: str, level: int, lines: list[int]
+) -> None:
+    best, known = makers.get(maker, (level, []))
+    if level > best:
+        return
+    if level < best:
+        known = []
+    makers[maker] = (level, [*known, *(n for n in lines if n not in known)])
+
+
+def _flat(index: dict[str, dict[str, tuple[int, list[int]]]]) -> dict[str, list[int]]:
+    return {
+        spelling: [n for _, lines in sorted(makers.values(), key=lambda m: m[0]) for n in lines]
+        for spelling, makers in index.items()
+        if any(c.isalpha() for c in spelling)
+    }
+
+
+def _check_targets(head: dict[str, Any], names: Iterable[str]) -> None:
     for name, targets in head["moving"].items():
         for _, target in targets:
-            if target.lower() not in index:
-                raise CatalogError(f"moving alias {name!r} points to {target!r}, not in the catalog")
+            if target.lower() not in names:
+                raise CatalogError(
+                    f"moving alias {name!r} points to {target!r}, not in the catalog"
+                )
     for prefix, (target, _) in head["families"].items():
-        if target.lower() not in index:
-            raise CatalogError(f"family {prefix!r} points to {target!r}, which is not in the catalog")
+        if target.lower() not in names:
+            raise CatalogError(
+                f"family {prefix!r} points to {target!r}, which is not in the catalog"
+            )
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -142,8 +242,8 @@ def write_atomically(path: Path, text: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as out:
             out.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
     except BaseException:
-        os.unlink(temporary)
+        Path(temporary).unlink()
         raise

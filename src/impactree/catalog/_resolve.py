@@ -3,36 +3,55 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
+from impactree.catalog._catalog import Catalog, as_of, load_catalog
+from impactree.catalog._places import LOCAL, UNKNOWN, asked_host, region_in
+from impactree.catalog._resolution import Resolution
+from impactree.catalog._text import MAX_NAME, clean, key, without_size
 from impactree.impacts import Range
 
 if TYPE_CHECKING:
-    from impactree.catalog._catalog import Catalog, ModelRecord
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["Resolution", "nearest", "resolve_name"]
+    from impactree.catalog._records import Host, ModelRecord
+    from impactree.catalog._rules import Rules, Step
+
+__all__ = ["TEXT_KINDS", "resolve", "resolve_name"]
+
+TEXT_KINDS: Final = ("chat", "completion")
+_COVERED: Final = (*TEXT_KINDS, "embedding", "rerank")
+_MAX_KNOWN: Final = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolution:
-    """What a name stands for. Parameters in 10^9."""
+def resolve(
+    name: str,
+    provider: str | None = None,
+    *,
+    requested: str | None = None,
+    base_url: str | None = None,
+    at: dt.date | str | None = None,
+) -> Resolution:
+    """Resolve a model's name as clients, clouds, gateways and servers report it.
 
-    model: str | None
-    """The catalog's id; None when nothing is known."""
-    maker: str | None
-    """Who trained it: a slug listed in ``data/models``."""
-    host: str | None
-    """Who runs it: a slug listed in ``data/hosts.toml``."""
-    grade: str
-    kind: str
-    total_params: Range | None
-    active_params: Range | None
-    record: ModelRecord | None = None
-    """The catalog entry behind the figures."""
-    how: str = ""
-    """One sentence: how the name was read."""
+    Args:
+        name: The name that the answer carried, else the one that was asked for.
+        provider: Who was asked, as the framework names them (``openai``, ``ChatOpenAI``).
+        requested: The name that was asked for: it helps where the answer's says nothing.
+        base_url: Where the request went: tells a local or compatible server from the maker's own.
+        at: The day of the call (a date or ``YYYY-MM-DD``), for aliases that moved; None: today.
+
+    Returns:
+        What the name stands for. It never raises for a name; the worst grade is ``prior``.
+
+    Raises:
+        ValueError: ``at`` is a string that is no date.
+    """
+    day = dt.date.fromisoformat(at) if isinstance(at, str) else at
+    return resolve_name(
+        load_catalog(), name, provider, requested=requested, base_url=base_url, at=day
+    )
 
 
 def resolve_name(
@@ -44,48 +63,338 @@ def resolve_name(
     base_url: str | None = None,
     at: dt.date | None = None,
 ) -> Resolution:
-    """Resolve a name against the catalog."""
-    record = catalog.record(name, at)
-    host = catalog.host(provider) or (catalog.host(record.maker) if record else None)
-    if record is None:
+    """Resolve a name against a catalog; what was resolved lately is remembered, up to a bound."""
+    asked = (name, provider, requested, base_url, at)
+    known: Resolution | None = catalog.resolutions.get(asked)
+    if known is not None:
+        return known
+    host = asked_host(catalog, provider, base_url)
+    found = _Reader(catalog, host, provider, base_url, at).read(name)
+    if requested and requested != name and found.grade == "prior" and found.model is None:
+        other = _Reader(catalog, host, provider, base_url, at).read(requested)
+        closed = other.record is not None and other.record.is_closed
+        if other.model is not None and not (closed and _is_file(catalog, name)):
+            found = replace(other, how=f"the answer's name says nothing; as requested: {other.how}")
+    if sum(len(text) for text in asked[:4] if text) <= 4 * MAX_NAME:
+        if len(catalog.resolutions) >= _MAX_KNOWN:
+            catalog.resolutions.clear()
+        catalog.resolutions[asked] = found
+    return found
+
+
+class _Reader:
+    """One reading of one name."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        host: Host | None,
+        provider: str | None,
+        base_url: str | None,
+        at: dt.date | None,
+    ) -> None:
+        self.catalog = catalog
+        self.rules: Rules = catalog.rules
+        self.asked = host
+        self.provider = provider
+        self.base_url = base_url
+        self.at = at
+
+    def read(self, name: str) -> Resolution:
+        """The best that can be said of a name."""
+        text = self._tagged(clean(name))
+        record = as_of(self.catalog.named(text), self.at) if self.at is None else None
+        if record is not None:  # listed as it stands, the usual case
+            grade = "exact" if record.id.lower() == text else "alias"
+            return self._of_record(record, grade, f"the catalog lists {text!r}", text, ())
+        steps = self.rules.unwrap(text)
+        if not steps[-1].text or self.rules.says_nothing(steps[-1].text):
+            return self._unknown(text, steps)
+        return (
+            self._listed(text, steps)
+            or self._family(text, steps)
+            or self._sized(text, steps)
+            or self._unknown(text, steps)
+        )
+
+    def _tagged(self, text: str) -> str:
+        """With the tag that Ollama takes for a bare name."""
+        if self.asked is None or not self.asked.local:
+            return text
+        default = self.rules.local_defaults.get(text.removesuffix(":latest"))
+        return f"{text.removesuffix(':latest')}-{default}" if default else text
+
+    # The stages, most certain first
+
+    def _listed(self, text: str, steps: list[Step]) -> Resolution | None:
+        """A name of the catalog, unwrapped or spelled another way."""
+        for step in steps:
+            spelling = key(step.text)
+            record = self._moved(spelling, step) or self._pick(self.catalog.named(step.text), step)
+            spelled = record is None
+            record = record or self._pick(self.catalog.spelled(spelling), step)
+            if record is not None:
+                grade = "variant" if step.text != text else "alias"
+                if not spelled and step.text == text and record.id.lower() == text:
+                    grade = "exact"
+                how = f"{step.text!r} is {record.id!r}"
+                return self._of_record(record, grade, how, text, steps)
+        for record, step in self._variants(steps):
+            if record is not None:
+                how = f"{step.text!r} is a variant of {record.id!r}"
+                return self._of_record(record, "variant", how, text, steps)
+        return None
+
+    def _variants(self, steps: list[Step]) -> Iterator[tuple[ModelRecord | None, Step]]:
+        """The entries of a name without what does not say which model it is."""
+        catalog, rules = self.catalog, self.rules
+        for step in steps:
+            bare = rules.unpacked(step.text)
+            if bare != step.text:
+                yield self._pick(catalog.spelled(key(bare)), step), step
+        for step in steps:
+            yield self._pick(catalog.reduced(rules.reduced(step.text)), step), step
+        for step in steps:  # a size in the name of a model that has only one: deepseek-v3.1:671b
+            size = rules.size(step.text)
+            if size is not None:
+                records = catalog.reduced(rules.reduced(without_size(step.text)))
+                near = [r for r in records if r.total and _near(r.total.mean, size[0])]
+                yield self._pick(near, step), step
+
+    def _moved(self, spelling: str, step: Step) -> ModelRecord | None:
+        record = self.catalog.moved(spelling, self.at)
+        return self._pick([record], step) if record else None
+
+    def _pick(self, records: list[ModelRecord], step: Step) -> ModelRecord | None:
+        """The entry that the organization in front of the name allows."""
+        if not records:
+            return None
+        maker, is_copy = self._org(step)
+        if maker is not None and not is_copy:
+            own = [r for r in records if r.maker == maker]
+            if not own and self.rules.is_packed(step.text):
+                own = [r for r in records if not r.is_closed]
+            records = own
+        elif step.orgs and not is_copy and not any(c.isdigit() for c in step.text):
+            records = [r for r in records if not r.is_closed]  # ``acme/command``
+        return as_of(_best_first(records), self.at)
+
+    def _family(self, text: str, steps: list[Step]) -> Resolution | None:
+        """A name newer than the catalog, of a line that the catalog knows."""
+        found = [(f, step) for step in steps if (f := self.catalog.family(step.text)) is not None]
+        for (prefix, model, rest), step in sorted(found, key=lambda f: -len(f[0][0])):
+            record = self.catalog.record(model, self.at)
+            if record is None or not self._vouched(record.maker, step, rest):
+                continue
+            size = self.rules.size(step.text)
+            if size and (record.total is None or not _near(record.total.mean, size[0])):
+                continue
+            kind = self.rules.kind(step.text)
+            if kind and kind != record.kind and record.kind in TEXT_KINDS:
+                continue
+            how = f"{step.text!r} begins like the family {prefix!r}; {record.id!r} stands in"
+            return self._of_record(record, "family", how, text, steps)
+        return None
+
+    def _vouched(self, maker: str, step: Step, rest: str) -> bool:
+        """Whether a name that only begins like a maker's model is that maker's."""
+        org, is_copy = self._org(step)
+        if org is not None and not is_copy:
+            return org == maker
+        if step.orgs and not is_copy:
+            return False
+        if self.asked is not None and self._own_maker(self.asked) == maker:
+            return True
+        return self.rules.is_plain(rest)
+
+    def _sized(self, text: str, steps: list[Step]) -> Resolution | None:
+        """A name that states its own size."""
+        kind = self._kind(steps)
+        step = steps[-1]
+        size = self.rules.size(step.text)
+        if size is None or kind not in _COVERED:
+            return None
+        maker = self._maker(step)
+        host = self._host(text, steps, maker, is_sized=True)
         return Resolution(
             model=None,
-            maker=None,
-            host=host.id if host else None,
-            grade="unknown",
-            kind="chat",
+            maker=maker,
+            host=host.id,
+            grade="size",
+            kind=kind,
+            total_params=Range(*size[0]),
+            active_params=Range(*size[1]),
+            zone=_zone(steps),
+            region=self._region(text, host),
+            how=f"{step.text!r} is not in the catalog but states its size",
+        )
+
+    def _unknown(self, text: str, steps: Iterable[Step]) -> Resolution:
+        """A name of which nothing is known, or only what it makes."""
+        steps = list(steps)
+        kind = self._kind(steps)
+        maker = self._maker(steps[-1]) if steps else None
+        grade = "prior" if kind in _COVERED else "unsupported"
+        host = self._host(text, steps, maker)
+        return Resolution(
+            model=None,
+            maker=maker,
+            host=host.id,
+            grade=grade,
+            kind=kind,
             total_params=None,
             active_params=None,
-            how=f"no entry has the name {name!r:.80}",
+            zone=_zone(steps),
+            region=self._region(text, host),
+            how=f"nothing is known about {text!r:.80}"
+            if grade == "prior"
+            else f"{text!r:.80} makes {kind}, not text",
         )
-    grade = "exact" if record.id.lower() == name.lower() else "alias"
-    return Resolution(
-        model=record.id,
-        maker=record.maker,
-        host=host.id if host else None,
-        grade=grade,
-        kind=record.kind,
-        total_params=record.total,
-        active_params=record.active,
-        record=record,
-        how=f"the catalog lists {name!r}",
-    )
+
+    # What they share
+
+    def _of_record(
+        self,
+        record: ModelRecord,
+        grade: str,
+        how: str,
+        text: str,
+        steps: Iterable[Step],
+    ) -> Resolution:
+        steps = list(steps)
+        host = self._host(text, steps, record.maker, record)
+        if record.is_closed and (host.local or host.id == "self-hosted"):
+            return replace(
+                self._unknown("", ()),
+                host=host.id,
+                kind=record.kind if record.kind in _COVERED else "chat",
+                how=f"{record.id!r} cannot run there: some other model answers by its name",
+            )
+        if record.kind not in _COVERED:
+            grade = "unsupported"
+        elif record.total is None:
+            grade, how = "prior", f"{how}; its size is not known"
+        return Resolution(
+            model=record.id,
+            maker=record.maker,
+            host=host.id,
+            grade=grade,
+            kind=record.kind,
+            total_params=record.total,
+            active_params=record.active,
+            record=record,
+            zone=_zone(steps),
+            region=self._region(text, host),
+            how=how,
+        )
+
+    def _org(self, step: Step) -> tuple[str | None, bool]:
+        """Whose the organization in front of a name is, and whether it hosts others' weights."""
+        if not step.orgs:
+            return None, False
+        org = step.orgs[-1]
+        if org in self.rules.copies:
+            return None, True
+        maker = self.rules.org_makers.get(org) or (org if org in self.catalog.makers else None)
+        if len(step.orgs) == 1 and self.catalog.host(org) is not None:
+            prefix_host = self._is_gateway() or maker is None
+            return (None, True) if prefix_host else (maker, False)
+        return maker, False
+
+    def _maker(self, step: Step) -> str | None:
+        maker, is_copy = self._org(step)
+        if maker is not None or (step.orgs and not is_copy):
+            return maker
+        return self.rules.line(step.text)
+
+    def _kind(self, steps: list[Step]) -> str:
+        for step in steps:
+            kind = self.rules.kind(step.text)
+            if kind is not None:
+                return kind
+        return "chat"
+
+    def _is_gateway(self) -> bool:
+        return self.asked is not None and self.asked.id in self.rules.prefix_hosts
+
+    def _own_maker(self, host: Host) -> str:
+        return self.rules.own.get(host.id, host.id)
+
+    def _region(self, text: str, host: Host) -> str | None:
+        return region_in(self.catalog, host, text, self.base_url)
+
+    def _host(
+        self,
+        text: str,
+        steps: list[Step],
+        maker: str | None,
+        record: ModelRecord | None = None,
+        *,
+        is_sized: bool = False,
+    ) -> Host:
+        """Who runs the model: who was asked, else what the name tells, else the maker."""
+        hosts = self.catalog.hosts
+        last = steps[-1] if steps else None
+        asked = self.asked
+        if last and last.instead_of and (asked is None or asked.id == last.instead_of):
+            asked = hosts[last.host] if last.host else asked
+        if asked is not None and self._is_borrowed(asked, maker, record, is_sized):
+            return hosts[UNKNOWN]
+        if asked is not None and not self._is_gateway():
+            return asked
+        told = hosts[last.host] if last and last.host else self._prefix_host(text)
+        if told is None and asked is None:
+            told = self._home(text, maker, record)
+        return told or asked or hosts[UNKNOWN]
+
+    def _is_borrowed(
+        self, asked: Host, maker: str | None, record: ModelRecord | None, is_sized: bool
+    ) -> bool:
+        """Whether a hint such as ``openai`` only says that the server speaks that protocol."""
+        if self.base_url or asked.id not in self.rules.first_party:
+            return False
+        if record is None:
+            return is_sized
+        return maker != asked.id or not record.is_closed
+
+    def _prefix_host(self, text: str) -> Host | None:
+        """The host that the first part of a path names, unless it can be an organization."""
+        first, slash, _ = text.partition("/")
+        if not slash:
+            return None
+        host = self.catalog.host(first)
+        if host is None or self._is_gateway():
+            return host
+        is_org = first in self.rules.org_makers or first in self.catalog.makers
+        return None if is_org else host
+
+    def _home(self, text: str, maker: str | None, record: ModelRecord | None) -> Host | None:
+        """Where a maker's own API runs, for names as that API writes them."""
+        if record is None and (named := self.catalog.host(text)) is not None:
+            return named  # a client's class name, the last resort
+        if record is not None and not record.is_closed and "/" in record.id:
+            return None
+        return self.catalog.host(maker)
 
 
-def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The known names that share most letter pairs with a given one.
-
-    For error messages only: never to resolve.
-    """
-    wanted = _pairs(name[:100].lower())
-    scored = []
-    for candidate in known:
-        pairs = _pairs(candidate.lower())
-        score = 2 * len(wanted & pairs) / (len(wanted) + len(pairs) or 1)
-        if score >= 0.4:
-            scored.append((-score, candidate))
-    return [candidate for _, candidate in sorted(scored)[:count]]
+def _is_file(catalog: Catalog, name: str) -> bool:
+    """Whether a name is a path: a server of open weights answered, whatever it was asked for."""
+    return any(step.host == LOCAL for step in catalog.rules.unwrap(clean(name)))
 
 
-def _pairs(text: str) -> set[str]:
-    return {text[i : i + 2] for i in range(len(text) - 1)}
+def _best_first(records: list[ModelRecord]) -> list[ModelRecord]:
+    """Of entries that one spelling fits, the first maker's with a known size and a short id."""
+    if len(records) < 2:
+        return records
+    first = records[0].maker
+    own = [r for r in records if r.maker == first]
+    best = min(own, key=lambda r: (r.total is None, r.kind not in TEXT_KINDS, len(r.id)))
+    return [r for r in own if r.id == best.id]
+
+
+def _near(known: float, stated: tuple[float, float]) -> bool:
+    return abs(known - sum(stated) / 2) <= 0.15 * known
+
+
+def _zone(steps: list[Step]) -> str | None:
+    return steps[-1].zone if steps else None

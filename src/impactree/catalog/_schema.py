@@ -6,10 +6,9 @@ The only module that needs pydantic; the compiled catalog loads without it.
 from __future__ import annotations
 
 import datetime as dt
+import re
 import tomllib
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -22,6 +21,10 @@ from pydantic import (
 
 from impactree.exceptions import CatalogError
 from impactree.messages import MESSAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
 
 __all__ = [
     "CATALOG_KINDS",
@@ -62,12 +65,23 @@ def _ordered(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
+def _compiles(pattern: str) -> str:
+    pattern = "".join(pattern.split("\n"))
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return pattern
+
+
+Pattern = Annotated[str, BeforeValidator(_compiles)]
+Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Params = Annotated[tuple[Positive, Positive], BeforeValidator(_pair)]
 Ratio = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(_pair)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Name = Annotated[str, Field(min_length=1, max_length=300)]
+Name = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
 Sources = Annotated[list[Url], Field(min_length=1)]
 ZoneId = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
@@ -202,6 +216,76 @@ class Zone(_Entry):
     checked: dt.date
 
 
+class _Sourced(_Entry):
+    sources: Sources
+    checked: dt.date
+
+
+class Wrapper(_Sourced):
+    """What clients, clouds and servers put around a name."""
+
+    pattern: Pattern
+    name: str
+    host: Slug | None = None
+    instead_of: Slug | None = None
+    zone: ZoneId | None = None
+
+
+class KindWords(_Sourced):
+    """Words that tell what a model makes."""
+
+    kind: Literal[CATALOG_KINDS]  # type: ignore[valid-type]  # a tuple of literals
+    pattern: Pattern
+
+
+class Words(_Sourced):
+    """Words of a name that do not say which model it is; patterns that fit one whole word."""
+
+    packing: Pattern
+    tuning: Pattern
+    serving: Pattern
+    day: Pattern
+    family: Pattern
+    nothing: Pattern
+
+
+class Mixture(_Sourced):
+    """What a name like ``8x7b`` stands for, as shares of the product."""
+
+    least_total: Share
+    least_active: Share
+
+
+class Orgs(_Sourced):
+    """Organizations in front of a name."""
+
+    makers: dict[str, Slug]
+    copies: list[str]
+    prefix_hosts: list[Slug]
+    first_party: list[Slug]
+    own: dict[Slug, Slug]
+
+
+class Lines(_Sourced):
+    """First words of names, and who makes that line of models."""
+
+    makers: dict[str, Slug]
+
+
+class Local(_Sourced):
+    """The tags that Ollama takes for a bare name."""
+
+    defaults: dict[str, str]
+
+
+class Prior(_Sourced):
+    """What stands in for a model that nothing is known about. Parameters in 10^9."""
+
+    total: Params
+    active: Params
+    rationale: str
+
+
 class DataFile(_Entry):
     """Any of the files, or a user's own file that mixes them."""
 
@@ -215,6 +299,14 @@ class DataFile(_Entry):
     regions: list[Region] = []
     zones: list[Zone] = []
     sources: dict[str, Url] = {}
+    wrappers: list[Wrapper] = []
+    kinds: list[KindWords] = []
+    words: Words | None = None
+    mixture: Mixture | None = None
+    orgs: Orgs | None = None
+    lines: Lines | None = None
+    local: Local | None = None
+    prior: Prior | None = None
 
     @model_validator(mode="after")
     def _has_maker(self) -> DataFile:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import threading
+from asyncio import CancelledError
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from impactree.calls import Kind, ModelCall, TokensSource
-from impactree.counting import count_by_length, count_tokens
+from impactree.counting import count_tokens, tokens_by_length
 from impactree.langchain._names import answered_model
 from impactree.langchain._usage import MalformedUsageError, Usage, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Answer", "PendingCall", "read_answer"]
+__all__ = ["Answer", "Batches", "PendingCall", "read_answer"]
 
 
 @dataclass(slots=True)
@@ -25,8 +28,8 @@ class Answer:
     text: str = ""
     cached: bool = False
     """A response cache answered: LangChain marks it with a total cost of 0."""
-    counted_elsewhere: bool = False
-    """One of a batch whose first run carries the usage of all."""
+    usage_removed: bool = False
+    """LangChain took the usage out: the first run of the batch carries that of all."""
 
 
 def read_answer(
@@ -38,22 +41,27 @@ def read_answer(
     message = next((g.message for g in generations if _has_usage(g)), None)
     if message is None and generations:
         message = getattr(generations[0], "message", None)
+    info = getattr(generations[0], "generation_info", None) if generations else None
     usage = None
     try:
-        usage = usage_of(message, llm_output)
+        usage = usage_of(message, info, llm_output)
         if usage is None and error is not None:
             # A structured output that was cut off: the client's error carries the completion.
             completion = getattr(error, "completion", None)
-            usage = usage_of(None, {"usage": getattr(completion, "usage", None)})
+            usage = usage_of(None, None, {"usage": getattr(completion, "usage", None)})
     except MalformedUsageError as wrong:
         note("usage of an unknown shape", wrong)
-    info = getattr(generations[0], "generation_info", None) if generations else None
+    text = ""
+    if usage is None or not (usage.input or usage.output):
+        # Some clients say 0 and 0 where the answer reported nothing.
+        text = "".join(_text(g) for g in generations)
+        usage = None if text else usage
     return Answer(
         usage=usage,
         model=answered_model(message, llm_output, info),
-        text="" if usage is not None else "".join(_text(g) for g in generations),
+        text=text,
         cached=_is_cached(message),
-        counted_elsewhere=isinstance(llm_output, dict) and llm_output.get("token_usage") == {},
+        usage_removed=isinstance(llm_output, dict) and llm_output.get("token_usage") == {},
     )
 
 
@@ -77,9 +85,8 @@ def _text(generation: Any) -> str:
 def message_text(message: Any) -> str:
     """All that a model reads or writes of a message: text blocks, reasoning, tool calls."""
     parts = [content_text(getattr(message, "content", message))]
-    for call in getattr(message, "tool_calls", None) or ():
-        if isinstance(call, dict):
-            parts.append(f"{call.get('name', '')}{call.get('args', '')}")
+    calls = getattr(message, "tool_calls", None) or ()
+    parts += [f"{c.get('name', '')}{c.get('args', '')}" for c in calls if isinstance(c, dict)]
     return "".join(parts)
 
 
@@ -102,6 +109,33 @@ def content_text(content: Any) -> str:
 
 
 @dataclass(slots=True)
+class Batch:
+    """Prompts sent together. Their runs end together, the first one first."""
+
+    size: int
+    joined: int = 0
+    reported: bool = False
+    """Whether a run of it carried usage."""
+    ended: bool = False
+
+
+class Batches(threading.local):
+    """Which batch a starting prompt is part of: in a thread, one starts after another."""
+
+    latest: Batch | None = None
+
+    def of(self, size: Any) -> Batch | None:
+        """The batch of the prompt that starts now, one of ``size``; None: it is sent alone."""
+        if not isinstance(size, int) or size <= 1:
+            return None
+        batch = self.latest
+        if batch is None or batch.ended or batch.size != size or batch.joined == size:
+            batch = self.latest = Batch(size)
+        batch.joined += 1
+        return batch
+
+
+@dataclass(slots=True)
 class PendingCall:
     """A model call that is open: what is needed to finish it, dropped at its end."""
 
@@ -110,10 +144,14 @@ class PendingCall:
     provider: str | None = None
     requested: str | None = None
     base_url: str | None = None
+    region: str | None = None
     prompt: Any = ""
-    alone: bool = True
+    batch: Batch | None = None
+    """None: sent alone. In a batch every run lasts as long as the batch."""
     started: float | None = None
-    streamed_tokens: int = 0
+    streamed_tokens: float = 0.0
+    owner: Any = None
+    """The handler that counts its stream, should several share a tracker."""
 
     def streamed(self, token: Any, chunk: Any) -> None:
         """Count a piece of a stream by its length: one chunk is not one token."""
@@ -121,39 +159,66 @@ class PendingCall:
         message = getattr(chunk, "message", None)
         for call in getattr(message, "tool_call_chunks", None) or ():
             text += f"{call.get('name') or ''}{call.get('args') or ''}"
-        self.streamed_tokens += count_by_length(text) if text else 0
+        if text:
+            self.streamed_tokens += tokens_by_length(text)
+
+    def streamed_event(self, event: Any) -> None:
+        """As :meth:`streamed`, of the events of ``stream_events(version="v3")``."""
+        delta = event.get("delta") if isinstance(event, dict) else None
+        if isinstance(delta, dict):
+            for key in ("text", "reasoning", "args"):
+                value = delta.get(key)
+                if isinstance(value, str):
+                    self.streamed_tokens += tokens_by_length(value)
 
     def call(self, answer: Answer, now: float | None) -> ModelCall:
         """The finished call."""
         usage = answer.usage
         source: TokensSource = "reported"
-        if usage is None and answer.counted_elsewhere and not self.alone:
+        batch = self.batch
+        if batch is not None:
+            batch.ended = True
+            batch.reported |= usage is not None
+        if usage is None and answer.usage_removed and batch is not None and batch.reported:
             usage = Usage(0, 0)
         elif usage is None:
             source = "counted"
             usage = Usage(self._prompt_tokens(), count_tokens(answer.text))
         latency = None
-        if self.alone and now is not None and self.started is not None and not answer.cached:
+        if batch is None and now is not None and self.started is not None and not answer.cached:
             latency = now - self.started
         return self._model_call(answer.model, usage, source, latency)
 
-    def failed_call(self, answer: Answer, now: float) -> ModelCall:
+    def failed_call(self, answer: Answer, error: BaseException, now: float) -> ModelCall:
         """A call that raised: what it produced before it did."""
-        if answer.usage is not None or answer.text:
-            return self.call(answer, now)
-        if self.streamed_tokens:
-            usage = Usage(self._prompt_tokens(), self.streamed_tokens)
+        if self.batch is not None:
+            self.batch.ended = True
+        usage = answer.usage
+        received = math.ceil(self.streamed_tokens)
+        if usage is not None and (usage.output or 0) < received:
+            # Cut off before its last chunk: what came first said what was read, not yet written.
+            usage = replace(usage, output=received, reasoning=None)
             return self._model_call(answer.model, usage, "counted", None)
+        if usage is not None or answer.text:
+            return self.call(answer, now)
+        if received:
+            return self._model_call(answer.model, self._so_far(), "counted", None)
+        if isinstance(error, CancelledError | TimeoutError) or "Timeout" in type(error).__name__:
+            return self._unknown_call()  # a model may have answered all the same
         # Nothing was generated, so no time was spent generating: the latency bounds it at zero.
-        call = self._model_call(answer.model, Usage(0, 0), "unknown", 0.0)
-        return replace(call, input_tokens=None)
+        return self._model_call(answer.model, Usage(None, 0), "unknown", 0.0)
 
-    def produced(self) -> ModelCall | None:
+    def produced(self) -> ModelCall:
         """The call so far: asked when the run is abandoned while it is open."""
         if not self.streamed_tokens:
-            return None
-        usage = Usage(self._prompt_tokens(), self.streamed_tokens)
-        return self._model_call(None, usage, "counted", None)
+            return self._unknown_call()
+        return self._model_call(None, self._so_far(), "counted", None)
+
+    def _so_far(self) -> Usage:
+        return Usage(self._prompt_tokens(), math.ceil(self.streamed_tokens))
+
+    def _unknown_call(self) -> ModelCall:
+        return self._model_call(None, Usage(None, None), "unknown", None)
 
     def _prompt_tokens(self) -> int:
         if isinstance(self.prompt, str):
@@ -168,6 +233,7 @@ class PendingCall:
             model=answered or self.requested or self.class_name,
             requested=self.requested,
             base_url=self.base_url,
+            region=self.region,
             kind=self.kind,
             input_tokens=usage.input,
             output_tokens=usage.output,

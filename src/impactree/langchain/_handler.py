@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from langchain_core.callbacks import BaseCallbackHandler
 
+from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
+from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
-from impactree.langchain._answer import PendingCall, read_answer
+from impactree.langchain._ambient import open_scope, scopes
+from impactree.langchain._answer import Batches, PendingCall, read_answer
 from impactree.langchain._guard import guarded
-from impactree.methods import DEFAULT_METHOD
 from impactree.tracker import Exporter, ImpactTracker
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from impactree.impacts import Impacts
     from impactree.report import Report
     from impactree.runs import Run, RunKind, RunStatus
+    from impactree.settings import EngineSettings
 
 __all__ = ["ImpactHandler"]
 
@@ -38,8 +40,6 @@ _KEPT: Final = frozenset(
     }
 )
 _FALLBACKS: Final = "RunnableWithFallbacks"
-# The open RunnableWithFallbacks of this context: it starts its attempts without a parent.
-_fallbacks: ContextVar[tuple[Any, ...]] = ContextVar("impactree_fallbacks", default=())
 
 
 class ImpactHandler(BaseCallbackHandler):
@@ -49,16 +49,17 @@ class ImpactHandler(BaseCallbackHandler):
     returns or raises, keeps no prompts or outputs, and never touches the network.
 
     Args:
-        zone: Electricity mix zone for every call (ISO 3166-1 alpha-3, ``WOR`` the world); None:
-            that of whoever runs each model.
-        method: Name of the method.
         exporters: Where finished run trees go.
         max_runs: How many finished trees to keep; totals go on counting beyond it.
         metadata_keys: Further keys of run metadata to keep (plain values only).
-        tracker: A tracker to share with other handlers, instead of the arguments above.
+        budget: Warn, or stop the chain before the next model call, when impacts exceed it.
+        tracker: A tracker to share with other handlers, instead of exporters, max_runs and
+            settings.
+        **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
+            ``unknown_models``, ``method``: see :class:`impactree.settings.EngineSettings`.
 
     Raises:
-        ConfigurationError: a bad zone, method or bound.
+        ConfigurationError: a setting is wrong.
     """
 
     run_inline = True  # under asyncio too: in order, and in the caller's context
@@ -66,18 +67,22 @@ class ImpactHandler(BaseCallbackHandler):
     def __init__(
         self,
         *,
-        zone: str | None = None,
-        method: str = DEFAULT_METHOD,
         exporters: Iterable[Exporter] = (),
-        max_runs: int = 1000,
+        max_runs: int | None = None,
         metadata_keys: Iterable[str] = (),
+        budget: ImpactBudget | None = None,
         tracker: ImpactTracker | None = None,
+        **settings: Unpack[EngineSettings],
     ) -> None:
         super().__init__()
         self.tracker = tracker or ImpactTracker(
-            zone=zone, method=method, exporters=exporters, max_runs=max_runs
+            exporters=exporters, max_runs=max_runs, **settings
         )
         self._keys = _KEPT | frozenset(metadata_keys)
+        self._batches = Batches()
+        self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
+        # Only a spent budget ever leaves a callback; without it LangChain would swallow that too.
+        self.raise_error = budget is not None and budget.action == "raise"
 
     # What users read
 
@@ -123,15 +128,19 @@ class ImpactHandler(BaseCallbackHandler):
     ) -> None:
         """A chain, graph, node or agent starts."""
         name = names.run_name(serialized, kwargs.get("name"), "chain")
-        kind = names.chain_kind(name, tags, metadata, parent_run_id is None)
+        parent = None if parent_run_id is None else self.tracker.find(parent_run_id)
+        kind = kinds.chain_kind(name, tags, metadata, parent, parent_run_id is None)
+        if kind == "node" and parent is not None and parent.kind != "agent":
+            kinds.mark_parent(parent, name, tags, metadata)
         self._start(run_id, parent_run_id, name, kind, tags, metadata)
-        if name == _FALLBACKS:
-            _fallbacks.set((*_fallbacks.get(), (self.tracker, run_id)))
+        if name == _FALLBACKS:  # it starts its attempts without a parent
+            self._enter_scope(run_id)
 
     @guarded
     def on_chain_end(self, outputs: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A chain ends."""
-        self._end(run_id, "ok")
+        run = self.tracker.find(run_id)
+        self._end(run_id, "interrupted" if run and kinds.is_interrupted(run) else "ok")
 
     @guarded
     def on_chain_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
@@ -179,6 +188,7 @@ class ImpactHandler(BaseCallbackHandler):
         """A retriever starts."""
         name = names.run_name(serialized, kwargs.get("name"), "retriever")
         self._start(run_id, parent_run_id, name, "retriever", tags, metadata)
+        self._enter_scope(run_id)  # LangChain does not tell what it calls of its run
 
     @guarded
     def on_retriever_end(self, documents: Any, *, run_id: Any, **kwargs: Any) -> None:
@@ -234,6 +244,13 @@ class ImpactHandler(BaseCallbackHandler):
             pending.streamed(token, chunk)
 
     @guarded
+    def on_stream_event(self, event: Any, *, run_id: Any, **kwargs: Any) -> None:
+        """As :meth:`on_llm_new_token`, of ``stream_events(version="v3")``."""
+        pending = self._pending(run_id)
+        if pending is not None:
+            pending.streamed_event(event)
+
+    @guarded
     def on_llm_end(self, response: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A model has answered."""
         pending = self._pending(run_id)
@@ -251,7 +268,7 @@ class ImpactHandler(BaseCallbackHandler):
         if pending is None:
             return
         answer = read_answer(kwargs.get("response"), self.tracker.note_problem, error)
-        call = pending.failed_call(answer, time.perf_counter())
+        call = pending.failed_call(answer, error, time.perf_counter())
         self.tracker.end(run_id, status=_status(error), call=call)
 
     # Inside
@@ -266,8 +283,9 @@ class ImpactHandler(BaseCallbackHandler):
         metadata: dict[str, Any] | None,
         pending: PendingCall | None = None,
     ) -> None:
-        if parent_id is None:
-            parent_id = self._open_fallbacks()
+        scope = open_scope(self.tracker) if scopes.get() else None
+        if scope is not None and (parent_id is None or parent_id == scope.parent_id):
+            parent_id = scope.id
         self.tracker.start(
             run_id,
             parent_id,
@@ -289,6 +307,8 @@ class ImpactHandler(BaseCallbackHandler):
         metadata: dict[str, Any] | None,
         kwargs: dict[str, Any],
     ) -> None:
+        if self._watch is not None:
+            self._check_budget(self._watch, parent_id)
         params = kwargs.get("invocation_params")
         if not isinstance(params, dict):
             params = {}
@@ -299,33 +319,43 @@ class ImpactHandler(BaseCallbackHandler):
             provider=names.provider(known, params, class_name),
             requested=names.requested_model(known, params),
             class_name=class_name,
-            base_url=names.base_url(serialized, params),
+            base_url=names.base_url(serialized),
+            region=names.region(known, params),
             prompt=prompt,
-            # In a synchronous batch every run lasts as long as the batch.
-            alone=kwargs.get("batch_size", 1) in (1, None),
+            batch=self._batches.of(kwargs.get("batch_size")),
             started=time.perf_counter(),
+            owner=self,
         )
         name = names.run_name(serialized, kwargs.get("name"), kind)
         self._start(run_id, parent_id, name, kind, tags, metadata, pending)
 
+    def _check_budget(self, watch: BudgetWatch, parent_id: Any) -> None:
+        parent = self.tracker.find(parent_id or self._open_scope())
+        spent = watch.check(parent and parent.root)
+        if spent.share >= 1 and watch.budget.action == "raise":
+            raise BudgetExceededError(f"impact budget per {watch.budget.per} spent: {spent.text}")
+
     def _pending(self, run_id: Any) -> PendingCall | None:
         run = self.tracker.find(run_id)
         pending = None if run is None else run.pending
-        return pending if isinstance(pending, PendingCall) else None
+        # Of two handlers that share a tracker, the one that saw the start first speaks.
+        if isinstance(pending, PendingCall) and pending.owner is self:
+            return pending
+        return None
 
     def _end(self, run_id: Any, status: RunStatus) -> None:
         run = self.tracker.end(run_id, status=status)
-        stack = _fallbacks.get()
-        if run is not None and stack:
-            _fallbacks.set(tuple(entry for entry in stack if entry[1] != run_id))
+        if run is not None and scopes.get():
+            scopes.set(tuple(scope for scope in scopes.get() if scope[1] != run_id))
 
-    def _open_fallbacks(self) -> Any:
-        for tracker, run_id in reversed(_fallbacks.get()):
-            if tracker is self.tracker:
-                run = tracker.find(run_id)
-                if run is not None and run.end is None:
-                    return run_id
-        return None
+    def _enter_scope(self, run_id: Any) -> None:
+        # Under asyncio, ends are told in a copy of the context: what has ended goes now.
+        still_open = (scope for scope in scopes.get() if _is_open(*scope))
+        scopes.set((*still_open, (self.tracker, run_id)))
+
+    def _open_scope(self) -> Any:
+        run = open_scope(self.tracker)
+        return None if run is None else run.id
 
     def _unknown_end(self, response: Any, run_id: Any) -> None:
         """An answer whose start this handler never saw: a root of its own, unless it is known."""
@@ -335,6 +365,11 @@ class ImpactHandler(BaseCallbackHandler):
         pending = PendingCall(kind="chat", class_name="model")
         self.tracker.start(run_id, name="model", kind="chat")
         self.tracker.end(run_id, call=pending.call(answer, None), cached=answer.cached)
+
+
+def _is_open(tracker: ImpactTracker, run_id: Any) -> bool:
+    run = tracker.find(run_id)
+    return run is not None and run.end is None
 
 
 def _status(error: BaseException) -> RunStatus:

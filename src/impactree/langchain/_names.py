@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from impactree.runs import RunKind
+import re
+from typing import Any, Final
 
 __all__ = [
     "answered_model",
     "base_url",
-    "chain_kind",
     "kept_metadata",
     "provider",
+    "region",
     "requested_model",
     "run_name",
 ]
@@ -31,10 +29,11 @@ _URL_KEYS: Final = frozenset(
         "groq_api_base",
         "mistral_api_base",
         "openai_api_base",
+        "openrouter_api_base",
         "xai_api_base",
     }
 )
-_GRAPHS: Final = ("langgraph", "langchain_create_agent")
+_URL_IN_REPR: Final = re.compile(r"(?:base_url|api_base|endpoint_url)='(https?://[^']{1,300})'")
 
 
 def text(value: Any) -> str | None:
@@ -51,21 +50,6 @@ def run_name(serialized: Any, name: Any, fallback: str) -> str:
         last = path[-1] if isinstance(path, list) and path else None
         return text(serialized.get("name")) or text(last) or fallback
     return fallback
-
-
-def chain_kind(name: str, tags: Any, metadata: Any, is_root: bool) -> RunKind:
-    """What kind of run a chain event is: LangGraph marks its nodes by tag, agents by name."""
-    for tag in tags or ():
-        if isinstance(tag, str) and tag.startswith("graph:step:"):
-            return "node"
-    if name == "LangGraph":
-        return "graph"
-    if metadata and isinstance(metadata, dict):
-        if metadata.get("lc_agent_name") == name:
-            return "agent"
-        if is_root and metadata.get("ls_integration") in _GRAPHS:
-            return "graph"
-    return "agent" if name == "AgentExecutor" else "chain"
 
 
 def kept_metadata(metadata: Any, keys: frozenset[str]) -> dict[str, Any]:
@@ -98,28 +82,39 @@ def answered_model(message: Any, llm_output: Any, generation_info: Any) -> str |
     for place in (getattr(message, "response_metadata", None), generation_info, llm_output):
         if isinstance(place, dict):
             for key in _ANSWER_KEYS:
-                found = text(place.get(key))
-                if found:
-                    return _unrepeated(found)
+                found = place.get(key)
+                if found and isinstance(found, str) and "://" not in found:  # an endpoint
+                    return _unrepeated(found)[:_MAX_NAME]
     return None
 
 
 def _unrepeated(name: str) -> str:
     """Merging stream chunks concatenates strings: ``gpt-4ogpt-4o`` is ``gpt-4o``."""
-    length = len(name)
-    for times in range(length // 3, 1, -1):
-        if length % times == 0 and name == name[: length // times] * times:
-            return name[: length // times]
-    return name
+    period = (name + name).find(name, 1)
+    return name[:period] if period > 2 else name
 
 
-def base_url(serialized: Any, params: dict[str, Any]) -> str | None:
-    """Where the requests go, if the client says so."""
-    kwargs = serialized.get("kwargs") if isinstance(serialized, dict) else None
-    for place in (kwargs, params):
-        if place and isinstance(place, dict):
-            for key in _URL_KEYS & place.keys():
-                found = text(place[key])
+def base_url(serialized: Any) -> str | None:
+    """Where the requests go, if the client says so: among its arguments, else in its repr."""
+    if not isinstance(serialized, dict):
+        return None
+    kwargs = serialized.get("kwargs")
+    if isinstance(kwargs, dict):
+        for key in _URL_KEYS & kwargs.keys():
+            found = text(kwargs[key])
+            if found:
+                return found
+    shown = serialized.get("repr")
+    match = _URL_IN_REPR.search(shown) if isinstance(shown, str) else None
+    return match[1] if match else None
+
+
+def region(metadata: dict[str, Any], params: dict[str, Any]) -> str | None:
+    """The cloud region, where the client tells it (Bedrock does)."""
+    for place in (params, metadata.get("ls_invocation_params")):
+        if isinstance(place, dict):
+            for key in ("region_name", "location"):
+                found = text(place.get(key))
                 if found:
                     return found
     return None

@@ -1,8 +1,8 @@
 """Token usage of a LangChain result, in inclusive buckets, wherever the client left it.
 
-Read in this order: the message's ``usage_metadata``, its ``response_metadata``, the result's
-``llm_output``. The first one that has counts is taken, once: with ``n > 1`` every generation
-repeats the usage of the whole response.
+Read in this order: the message's ``usage_metadata``, its ``response_metadata``, the generation's
+``generation_info``, the result's ``llm_output``. The first one that has counts is taken, once:
+with ``n > 1`` every generation repeats the usage of the whole response.
 """
 
 from __future__ import annotations
@@ -24,23 +24,36 @@ class MalformedUsageError(Exception):
 class Usage:
     """Tokens of one request. Cached and written are part of input, reasoning of output."""
 
-    input: int
-    output: int
+    input: int | None
+    output: int | None
     cached: int | None = None
     written: int | None = None
     reasoning: int | None = None
 
 
-_RAW_KEYS: Final = ("token_usage", "usage", "tokenUsage")
-_INPUT: Final = ("input_tokens", "prompt_tokens", "prompt_token_count", "inputTokens")
-_OUTPUT: Final = ("output_tokens", "completion_tokens", "candidates_token_count", "outputTokens")
+_RAW_KEYS: Final = ("token_usage", "usage", "tokenUsage", "token_count")
+_INPUT: Final = (
+    "input_tokens",
+    "prompt_tokens",
+    "prompt_token_count",
+    "inputTokens",
+    "prompt_eval_count",
+)
+_OUTPUT: Final = (
+    "output_tokens",
+    "completion_tokens",
+    "candidates_token_count",
+    "outputTokens",
+    "eval_count",
+)
 
 
-def usage_of(message: Any, llm_output: Any) -> Usage | None:
+def usage_of(message: Any, generation_info: Any, llm_output: Any) -> Usage | None:
     """The usage of one run's result; None when none was reported.
 
     Args:
         message: The first generation's message, or None for a completion.
+        generation_info: That generation's own.
         llm_output: ``LLMResult.llm_output``.
 
     Raises:
@@ -48,8 +61,12 @@ def usage_of(message: Any, llm_output: Any) -> Usage | None:
     """
     metadata = getattr(message, "usage_metadata", None)
     if metadata is not None:
-        return _standard(metadata)
-    for place in (getattr(message, "response_metadata", None), llm_output):
+        usage = _standard(metadata)
+        if usage.cached is None:  # Mistral's client leaves it where the provider put it
+            raw = _raw(getattr(message, "response_metadata", None))
+            usage.cached = _cached(raw) if raw else None
+        return usage
+    for place in (getattr(message, "response_metadata", None), generation_info, llm_output):
         raw = _raw(place)
         if raw:
             return _provider(raw)
@@ -62,6 +79,8 @@ def _raw(place: Any) -> dict[str, Any] | None:
     for holder in (place, place.get("body")):  # the body of an HTTP error
         if not isinstance(holder, dict):
             continue
+        if holder.get("eval_count") is not None:  # Ollama puts its counts at the top
+            return holder
         for key in _RAW_KEYS:
             value: Any = holder.get(key)
             if hasattr(value, "model_dump"):
@@ -81,10 +100,8 @@ def _standard(metadata: Any) -> Usage:
         # Service tiers prefix the keys: flex_cache_read, priority_reasoning.
         inputs = _details(inputs)
         usage.cached = _ending(inputs, "cache_read")
-        usage.written = _ending(inputs, "cache_creation")
-        if not usage.written:  # by time to live: ephemeral_5m_input_tokens, ephemeral_1h_...
-            by_ttl = _ending(inputs, "_input_tokens")
-            usage.written = usage.written if by_ttl is None else by_ttl
+        # Anthropic's caches by time to live (ephemeral_5m_input_tokens) come on top of it.
+        usage.written = _ending(inputs, ("cache_creation", "5m_input_tokens", "1h_input_tokens"))
     outputs = metadata.get("output_token_details")
     if outputs:
         usage.reasoning = _ending(_details(outputs), "reasoning")
@@ -96,20 +113,23 @@ def _provider(raw: dict[str, Any]) -> Usage:
     inputs = _first(raw, _INPUT)
     cached = raw.get("cache_read_input_tokens")
     written = raw.get("cache_creation_input_tokens")
-    if cached is not None or written is not None:  # Anthropic counts them apart from the input
+    if raw.get("input_tokens") is not None:  # Anthropic counts them apart from the input
         inputs += _count(cached or 0) + _count(written or 0)
-    details = _details(raw.get("prompt_tokens_details") or raw.get("input_tokens_details"))
-    if cached is None:
-        cached = details.get("cached_tokens", raw.get("prompt_cache_hit_tokens"))
     out = _details(raw.get("completion_tokens_details") or raw.get("output_tokens_details"))
     reasoning = out.get("reasoning_tokens")
     return Usage(
         input=inputs,
         output=_first(raw, _OUTPUT),
-        cached=None if cached is None else _count(cached),
+        cached=_cached(raw) if cached is None else _count(cached),
         written=None if written is None else _count(written),
         reasoning=None if reasoning is None else _count(reasoning),
     )
+
+
+def _cached(raw: dict[str, Any]) -> int | None:
+    details = _details(raw.get("prompt_tokens_details") or raw.get("input_tokens_details"))
+    cached = details.get("cached_tokens", raw.get("prompt_cache_hit_tokens"))
+    return None if cached is None else _count(cached)
 
 
 def _first(raw: dict[str, Any], keys: Iterable[str]) -> int:
@@ -126,7 +146,7 @@ def _details(value: Any) -> dict[str, Any]:
     return value
 
 
-def _ending(details: dict[str, Any], ending: str) -> int | None:
+def _ending(details: dict[str, Any], ending: str | tuple[str, ...]) -> int | None:
     counts = [_count(v) for k, v in details.items() if k.endswith(ending) and v is not None]
     return sum(counts) if counts else None
 

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from impactree.impacts import Figures
 from impactree.methods._base import Mix, Params, Serving, Site, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["ECOLOGITS_0_11", "EcoLogits011"]
 
@@ -174,7 +177,7 @@ class EcoLogits011:
         it = [s + g * e for s, g, e in zip(server, gpus, per_gpu, strict=True)]
         per_token = "1/tps" if params.tps else "a_l P_a + b_l B + c_l"
         memory = [self.memory_gb(params.total_min), self.memory_gb(params.total_max)]
-        rows = [
+        rows: list[tuple[str, str, Sequence[float], str, str]] = [
             ("e", "GPU energy, one GPU", per_gpu, "kWh", "N (a exp(b B) P_a + c) / 1000"),
             ("t", "time per token", list(serving[4:6]), "s", per_token),
             ("T", "generation latency", times, "s", "min(N t + ttft, L)"),

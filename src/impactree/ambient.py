@@ -1,0 +1,68 @@
+"""The run that the current code is part of, whichever framework started it.
+
+Adapters register how their framework tells it; nothing here imports a framework.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from impactree.tracker import ImpactTracker
+
+__all__ = [
+    "active_trackers",
+    "current_run_ids",
+    "innermost",
+    "register_source",
+    "remote_parent",
+]
+
+active_trackers: Final[ContextVar[tuple[ImpactTracker, ...]]] = ContextVar(
+    "impactree_active_trackers", default=()
+)
+"""Trackers of the ``track_impacts()`` blocks around the current code, outermost first."""
+
+remote_parent: Final[ContextVar[Any]] = ContextVar("impactree_remote_parent", default=None)
+"""The id of the run in another process that the current code works for."""
+
+_sources: Final[list[Callable[[], Any]]] = []
+
+
+def register_source(source: Callable[[], Any]) -> None:
+    """Add a way to ask a framework for the id of its current run (None: there is none)."""
+    if source not in _sources:
+        _sources.append(source)
+
+
+def current_run_ids() -> list[Any]:
+    """Ids of the runs around the current code, one per framework that has one."""
+    return [run_id for source in _sources if (run_id := source()) is not None]
+
+
+def innermost(tracker: ImpactTracker, parent_id: Any, own: Callable[[], Any]) -> Any:
+    """The parent of a run that starts now, where frameworks call each other.
+
+    Args:
+        tracker: Which tracker's runs count.
+        parent_id: The parent by the framework's own account, or None.
+        own: The framework's own source, which ``parent_id`` speaks for.
+
+    Returns:
+        Another framework's current run if that lies below the framework's own parent (a LangChain
+        model inside a LlamaIndex engine inside a LangChain tool); else ``parent_id``; outside
+        any run, the caller's run in another process, if one was restored.
+    """
+    best = None if parent_id is None else tracker.find(parent_id)
+    found = parent_id
+    for source in _sources:
+        run_id = None if source is own else source()
+        run = None if run_id is None else tracker.find(run_id)
+        if run is None:
+            continue
+        if best is None or any(above is best for above in run.ancestors()):
+            best, found = run, run.id
+    return remote_parent.get() if found is None else found

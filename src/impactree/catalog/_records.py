@@ -1,0 +1,163 @@
+"""The catalog's entries as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from impactree.impacts import Range
+from impactree.methods import Mix, Site
+
+__all__ = ["Host", "ModelRecord", "Region", "Zone"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRecord:
+    """One entry of ``data/models``. Parameters in 10^9; times in s."""
+
+    id: str
+    maker: str
+    kind: str = "chat"
+    total: Range | None = None
+    active: Range | None = None
+    tps: float | None = None
+    ttft: float | None = None
+    weights: str = "closed"
+    precision: str | None = None
+    warnings: tuple[str, ...] = ()
+    basis: str | None = None
+    rationale: str | None = None
+    via: str | None = None
+    sources: tuple[str, ...] = ()
+    checked: str = ""
+    valid_from: str | None = None
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody but the maker and its hosts can run the model."""
+        return self.weights == "closed" and (
+            self.basis != "published" or "model-arch-not-released" in self.warnings
+        )
+
+    @property
+    def is_from_ecologits(self) -> bool:
+        """Whether the figure is one of EcoLogits' own."""
+        return self.via is not None and self.via.startswith("ecologits")
+
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> ModelRecord:
+        """From the compiled catalog."""
+        total = Range(*raw["total"]) if "total" in raw else None
+        return cls(
+            id=raw["id"],
+            maker=raw["maker"],
+            kind=raw.get("kind", "chat"),
+            total=total,
+            active=Range(*raw["active"]) if "active" in raw else total,
+            tps=raw.get("tps"),
+            ttft=raw.get("ttft"),
+            weights=raw.get("weights", "closed"),
+            precision=raw.get("precision"),
+            warnings=tuple(raw.get("warnings", ())),
+            basis=raw.get("basis"),
+            rationale=raw.get("rationale"),
+            via=raw.get("via"),
+            sources=tuple(raw["sources"]),
+            checked=raw["checked"],
+            valid_from=raw.get("from"),
+            aliases=tuple(raw.get("aliases", ())),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """Who runs a model: zone, PUE and WUE (L/kWh)."""
+
+    id: str
+    name: str
+    zone: str
+    site: Site
+    names: tuple[str, ...] = ()
+    base_urls: tuple[str, ...] = ()
+    regions: str | None = None
+    passes_through: bool = False
+    local: bool = False
+    warnings: tuple[str, ...] = ()
+    note: str | None = None
+    via: str | None = None
+    sources: tuple[str, ...] = ()
+    checked: str = ""
+
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> Host:
+        """From the compiled catalog."""
+        return cls(
+            id=raw["id"],
+            name=raw["name"],
+            zone=raw["zone"],
+            site=Site(*raw["pue"], *raw["wue"]),
+            names=tuple(n.lower() for n in raw.get("names", ())),
+            base_urls=tuple(u.lower() for u in raw.get("base_urls", ())),
+            regions=raw.get("regions"),
+            passes_through=raw.get("passes_through", False),
+            local=raw.get("local", False),
+            warnings=tuple(raw.get("warnings", ())),
+            note=raw.get("note"),
+            via=raw.get("via"),
+            sources=tuple(raw["sources"]),
+            checked=raw["checked"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A cloud's region: zone, PUE and WUE (L/kWh)."""
+
+    id: str
+    cloud: str
+    zone: str
+    site: Site
+    name: str | None = None
+    note: str | None = None
+    sources: tuple[str, ...] = ()
+    checked: str = ""
+
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> Region:
+        """From the compiled catalog."""
+        return cls(
+            id=raw["id"],
+            cloud=raw["cloud"],
+            zone=raw["zone"],
+            site=Site(*raw["pue"], *raw["wue"]),
+            name=raw.get("name"),
+            note=raw.get("note"),
+            sources=tuple(raw["sources"]),
+            checked=raw["checked"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """An electricity mix."""
+
+    id: str
+    name: str
+    mix: Mix
+    warnings: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    checked: str = ""
+
+    @classmethod
+    def read(cls, code: str, row: list[Any]) -> Zone:
+        """From the compiled catalog."""
+        gwp, adpe, pe, wue, name, warnings, sources, checked = row
+        return cls(
+            id=code,
+            name=name,
+            mix=Mix(gwp, adpe, pe, wue),
+            warnings=tuple(warnings),
+            sources=tuple(sources),
+            checked=checked,
+        )

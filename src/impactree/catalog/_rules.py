@@ -1,0 +1,168 @@
+"""The rules of ``data/names.toml``, ready to use: patterns are compiled when first needed."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from impactree.catalog._text import key, read_size, states_size
+
+__all__ = ["Rules", "Step"]
+
+_MAX_STEPS = 10
+_FIRST_WORD = re.compile(r"([a-z]+)(?:\d+(?:\.\d+)?)?(?=$|[-_.:@ ])[-_.:@ ]*")
+_SEPARATORS = r"[-_.:@ ]"
+
+
+class Step(NamedTuple):
+    """What is left of a name when so many wrappers have been taken off."""
+
+    text: str
+    orgs: tuple[str, ...] = ()
+    """The parts of the path in front of it, from the left."""
+    host: str | None = None
+    instead_of: str | None = None
+    zone: str | None = None
+
+
+class Rules:
+    """How to read names. Built from the plain data that the compiled catalog holds."""
+
+    def __init__(self, raw: dict[str, Any]) -> None:
+        self._raw = raw
+        orgs = raw["orgs"]
+        self.org_makers: dict[str, str] = {**raw.get("org_makers", {}), **orgs["makers"]}
+        """Who publishes under an organization's name."""
+        self.copies: frozenset[str] = frozenset(orgs["copies"])
+        """Organizations that publish copies of other makers' weights."""
+        self.prefix_hosts: frozenset[str] = frozenset(orgs["prefix_hosts"])
+        """Gateways whose first path part names the host."""
+        self.first_party: frozenset[str] = frozenset(orgs["first_party"])
+        """Hosts that serve nobody else's models."""
+        self.own: dict[str, str] = orgs["own"]
+        """Hosts whose own models are another slug's."""
+        self.lines: dict[str, str] = raw["lines"]["makers"]
+        self.local_defaults: dict[str, str] = raw["local"]["defaults"]
+        """The tags that Ollama takes for a bare name."""
+        self.prior: dict[str, Any] = raw["prior"]
+        mixture = raw["mixture"]
+        self._mixture: tuple[float, float] = (mixture["least_total"], mixture["least_active"])
+
+    def unwrap(self, text: str) -> list[Step]:
+        """The name, then what is left of it each time a wrapper is taken off."""
+        step = Step(text)
+        steps = [step]
+        while len(steps) < _MAX_STEPS:
+            following = self._next(step)
+            if following is None:
+                break
+            step = following
+            steps.append(step)
+        return steps
+
+    def _next(self, step: Step) -> Step | None:
+        text = step.text
+        for pattern, rule in self._wrappers:
+            found = pattern.fullmatch(text)
+            if found is None:
+                continue
+            left = found.expand(rule["name"])
+            if left != text:
+                return Step(
+                    left,
+                    step.orgs,
+                    step.host or rule.get("host"),
+                    step.instead_of or rule.get("instead_of"),
+                    step.zone or rule.get("zone"),
+                )
+        if "/" in text:
+            *orgs, core = text.split("/")
+            return step._replace(text=core, orgs=(*step.orgs, *orgs))
+        return None
+
+    def reduced(self, text: str) -> str:
+        """The key of a name without packing, tuning and days.
+
+        Where the name states its size, also without words on how it is served.
+        """
+        text = self._day.sub("", text)
+        text = self._tuning.sub("", text)
+        if states_size(text):
+            text = self._serving.sub("", text)
+        return key(text)
+
+    def unpacked(self, text: str) -> str:
+        """The name without words on its packing."""
+        return self._packing.sub("", text)
+
+    def size(self, text: str) -> tuple[tuple[float, float], tuple[float, float]] | None:
+        """Total and active parameters in 10^9 that the name states."""
+        return read_size(text, self._mixture)
+
+    def is_packed(self, text: str) -> bool:
+        """Whether the name says that it is a copy with other numbers of bits."""
+        return self._packing.search(text) is not None
+
+    def says_nothing(self, text: str) -> bool:
+        """Whether the name stands for no model at all."""
+        return self._nothing.fullmatch(text) is not None
+
+    def kind(self, text: str) -> str | None:
+        """What a model of that name makes, where a word tells."""
+        for kind, pattern in self._kinds:
+            if pattern.search(text):
+                return kind
+        return None
+
+    def is_plain(self, rest: str) -> bool:
+        """Whether all that follows a family's prefix are known words."""
+        return self._plain.fullmatch(rest) is not None
+
+    def line(self, text: str) -> str | None:
+        """The maker of the line that a name begins with, if nothing else in it is unknown."""
+        found = _FIRST_WORD.match(text)
+        if found is None or found[1] not in self.lines:
+            return None
+        return self.lines[found[1]] if self.is_plain(text[found.end() :]) else None
+
+    @cached_property
+    def _wrappers(self) -> list[tuple[re.Pattern[str], dict[str, str]]]:
+        return [(re.compile(rule["pattern"], re.DOTALL), rule) for rule in self._raw["wrappers"]]
+
+    @cached_property
+    def _kinds(self) -> list[tuple[str, re.Pattern[str]]]:
+        return [
+            (rule["kind"], re.compile(rf"(?:^|(?<=[-_.:@/ ]))(?:{rule['pattern']})(?![a-z])"))
+            for rule in self._raw["kinds"]
+        ]
+
+    def _words(self, *names: str) -> re.Pattern[str]:
+        inside = "|".join(self._raw["words"][name] for name in names)
+        return re.compile(rf"{_SEPARATORS}+(?:{inside})(?![a-z0-9])")
+
+    @cached_property
+    def _day(self) -> re.Pattern[str]:
+        return self._words("day")
+
+    @cached_property
+    def _packing(self) -> re.Pattern[str]:
+        return self._words("packing")
+
+    @cached_property
+    def _tuning(self) -> re.Pattern[str]:
+        return self._words("packing", "tuning")
+
+    @cached_property
+    def _serving(self) -> re.Pattern[str]:
+        return self._words("serving")
+
+    @cached_property
+    def _nothing(self) -> re.Pattern[str]:
+        return re.compile(self._raw["words"]["nothing"])
+
+    @cached_property
+    def _plain(self) -> re.Pattern[str]:
+        words = self._raw["words"]
+        word = rf"(?:{words['family']}|{words['packing']}|{words['day']})"
+        return re.compile(rf"{_SEPARATORS}*(?:{word}(?:{_SEPARATORS}+|$))*{_SEPARATORS}*")

@@ -1,0 +1,296 @@
+"""Why a figure is what it is: the name, every hypothesis, every intermediate, the result."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Unpack
+
+from impactree.calls import ModelCall
+from impactree.engine import shared_engine
+from impactree.impacts import Range
+from impactree.units import CRITERIA
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import RenderableType
+
+    from impactree._situations import Situation
+    from impactree.catalog import Resolution, Zone
+    from impactree.impacts import Impacts
+    from impactree.methods import Params, Step
+    from impactree.settings import EngineSettings
+
+__all__ = ["Explanation", "Hypothesis", "explain"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypothesis:
+    """One figure that the estimate takes as given."""
+
+    name: str
+    value: str
+    unit: str
+    basis: str
+    """``published``, ``leaked``, ``benchmark``, ``price``, ``name``, ``prior``, or who says so."""
+    note: str = ""
+    sources: tuple[str, ...] = ()
+    checked: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """All that an estimate rests on; ``print`` it, or read :meth:`to_dict`."""
+
+    call: ModelCall
+    resolution: Resolution
+    method: str
+    citation: str
+    catalog_version: str
+    hypotheses: tuple[Hypothesis, ...]
+    steps: tuple[Step, ...]
+    impacts: Impacts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        call = {name: value for name, value in asdict(self.call).items() if value is not None}
+        return {
+            "call": call,
+            "resolution": self.resolution.to_dict(),
+            "method": self.method,
+            "citation": self.citation,
+            "catalog_version": self.catalog_version,
+            "hypotheses": [asdict(h) for h in self.hypotheses],
+            "steps": [s._asdict() for s in self.steps],
+            "impacts": self.impacts.to_dict(),
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+    def __rich__(self) -> RenderableType:
+        return _render(self)
+
+
+def explain(
+    name: str,
+    provider: str | None = None,
+    *,
+    requested: str | None = None,
+    base_url: str | None = None,
+    output_tokens: int = 1000,
+    latency_s: float | None = None,
+    **settings: Unpack[EngineSettings],
+) -> Explanation:
+    """Show how a model's name is read and what an estimate for it rests on.
+
+    Args:
+        name: The model's name as a client, cloud, gateway or server reports it.
+        provider: Who was asked, as the framework names them.
+        requested: The name that was asked for, where it differs.
+        base_url: Where the request went.
+        output_tokens: How many tokens the answer has.
+        latency_s: Measured duration of the request, s; None: not measured.
+        **settings: ``zone``, ``region``, ``method``, ...: see
+            :class:`impactree.settings.EngineSettings`.
+
+    Returns:
+        The resolution, hypotheses, steps and impacts; for a name that cannot be estimated without
+        steps, and with the reason among the impacts' errors.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+    """
+    engine = shared_engine(**settings)
+    call = ModelCall(
+        model=name,
+        provider=provider,
+        requested=requested,
+        base_url=base_url,
+        output_tokens=output_tokens,
+        latency_s=latency_s,
+    )
+    found = engine.situate(call)
+    steps: list[Step] = []
+    if found.params is not None:
+        steps = engine.method.steps(found.params, found.site, found.mix, output_tokens, latency_s)
+    return Explanation(
+        call=call,
+        resolution=found.resolution,
+        method=engine.method.name,
+        citation=engine.method.citation,
+        catalog_version=engine.catalog.version,
+        hypotheses=tuple(_hypotheses(found, engine.catalog.rules.prior)),
+        steps=tuple(steps),
+        impacts=engine.estimate(call),
+    )
+
+
+def _hypotheses(found: Situation, prior: dict[str, Any]) -> list[Hypothesis]:
+    if found.params is None or found.zone is None:
+        return []
+    return [*_of_model(found, found.params, prior), *_of_place(found, found.zone)]
+
+
+def _of_model(found: Situation, p: Params, prior: dict[str, Any]) -> list[Hypothesis]:
+    record = found.resolution.record
+    told: dict[str, Any]
+    if found.resolution.total_params is None:
+        told = {"basis": "prior", "note": prior["rationale"], **_sourced(prior)}
+    elif record is None:
+        told = {"basis": "name", "note": found.resolution.how}
+    else:
+        told = {
+            "basis": record.basis or "",
+            "note": record.rationale or "",
+            "sources": record.sources,
+            "checked": record.checked,
+        }
+    rows = [
+        Hypothesis(name=name, value=str(Range(low, high)), unit="10^9 parameters", **told)
+        for name, low, high in (
+            ("P_t, total parameters", p.total_min, p.total_max),
+            ("P_a, active parameters", p.active_min, p.active_max),
+        )
+    ]
+    for name, value, unit in (("tps", p.tps, "tokens/s"), ("ttft", p.ttft, "s")):
+        if value is not None:
+            measured = {**told, "basis": "benchmark", "note": "measured at the maker's API"}
+            rows.append(Hypothesis(name=name, value=f"{value:g}", unit=unit, **measured))
+    return rows
+
+
+def _of_place(found: Situation, zone: Zone) -> list[Hypothesis]:
+    place, site = found.region or found.host, found.site
+    who = f"{'region' if found.region else 'host'} {place.id}"
+    told = {"basis": who, "note": place.note or "", **_sourced(asdict(place))}
+    rows = [
+        Hypothesis(name="PUE", value=str(Range(site.pue_min, site.pue_max)), unit="", **told),
+        Hypothesis(
+            name="WUE of the data centre",
+            value=str(Range(site.wue_min, site.wue_max)),
+            unit="L/kWh",
+            **told,
+        ),
+    ]
+    units = {"gwp": "kgCO2eq/kWh", "adpe": "kgSbeq/kWh", "pe": "MJ/kWh", "wue": "L/kWh"}
+    rows += [
+        Hypothesis(
+            name=f"F_{name}, electricity",
+            value=f"{getattr(zone.mix, name):.5g}",
+            unit=unit,
+            basis=f"zone {zone.id} ({zone.name})",
+            note=f"chosen by {found.zone_origin}",
+            sources=zone.sources,
+            checked=zone.checked,
+        )
+        for name, unit in units.items()
+    ]
+    return rows
+
+
+def _sourced(raw: dict[str, Any]) -> dict[str, Any]:
+    return {"sources": tuple(raw["sources"]), "checked": raw["checked"]}
+
+
+def _asked(e: Explanation) -> str:
+    provider = f" at {e.call.provider}" if e.call.provider else ""
+    return f"{e.call.model}{provider}, {e.call.output_tokens} output tokens"
+
+
+def _facts(e: Explanation) -> list[tuple[str, str]]:
+    r = e.resolution
+    facts = [
+        ("read as", r.model or "no model of the catalog"),
+        ("how", r.how),
+        ("grade", r.grade),
+        ("kind", r.kind),
+        ("maker", r.maker or "unknown"),
+        ("host", r.host or "unknown"),
+        ("method", f"{e.method} ({e.citation})"),
+        ("catalog", e.catalog_version),
+    ]
+    if r.region:
+        facts.append(("region", r.region))
+    return facts
+
+
+def _results(e: Explanation) -> list[tuple[str, str, str]]:
+    return [
+        (
+            criterion.name,
+            str(impact),
+            f"{impact.value.min:.6g} to {impact.value.max:.6g} {impact.unit}",
+        )
+        for criterion in CRITERIA
+        if (impact := getattr(e.impacts, criterion.key)) is not None
+    ]
+
+
+def _step(step: Step) -> tuple[str, str, str, str]:
+    value = f"{step.low:.6g}"
+    if step.high != step.low:
+        value += f" to {step.high:.6g}"
+    return step.symbol, step.name, f"{value} {step.unit}".strip(), step.equation
+
+
+def _messages(e: Explanation) -> list[str]:
+    return [
+        *(f"warning: {w}" for w in e.impacts.warnings),
+        *(f"error: {x}" for x in e.impacts.errors),
+    ]
+
+
+def _lines(e: Explanation) -> list[str]:
+    lines = [_asked(e), ""]
+    lines += [f"  {name:8} {value}" for name, value in _facts(e)]
+    if e.hypotheses:
+        lines += ["", "Hypotheses"]
+    shown: tuple[str, ...] = ()
+    for h in e.hypotheses:
+        value = f"{h.name}: {h.value} {h.unit}".rstrip()
+        lines.append(f"  {value}  [{h.basis}] {h.note}".rstrip())
+        if h.sources != shown:
+            lines += [f"      {source} ({h.checked})" for source in h.sources]
+        shown = h.sources
+    if e.steps:
+        lines += ["", "Steps"]
+        lines += ["  {:7} {:22} {:32} = {}".format(*_step(s)) for s in e.steps]
+    if e.impacts.estimated:
+        lines += ["", "Result"]
+        lines += [f"  {name:38} {value:28} {exact}" for name, value, exact in _results(e)]
+    messages = _messages(e)
+    return [*lines, *(["", *messages] if messages else [])]
+
+
+def _render(e: Explanation) -> RenderableType:
+    """Tables for a terminal or a notebook."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    def table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
+        made = Table(
+            title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2)
+        )
+        for column in columns:
+            made.add_column(column, overflow="fold")
+        for row in rows:
+            made.add_row(*map(Text, row))
+        return made
+
+    parts: list[RenderableType] = [Text(_asked(e), style="bold"), table("", ("", ""), _facts(e))]
+    if e.hypotheses:
+        rows = [
+            (h.name, f"{h.value} {h.unit}", h.basis, h.note, " ".join(h.sources), h.checked)
+            for h in e.hypotheses
+        ]
+        titles: tuple[str, ...] = ("hypothesis", "value", "basis", "note", "sources", "checked")
+        parts.append(table("Hypotheses", titles, rows))
+    if e.steps:
+        titles = ("symbol", "intermediate", "value", "equation")
+        parts.append(table("Steps", titles, map(_step, e.steps)))
+    if e.impacts.estimated:
+        parts.append(table("Result", ("criterion", "value", "exact"), _results(e)))
+    parts += [Text(line, style="yellow") for line in _messages(e)]
+    return Group(*parts)

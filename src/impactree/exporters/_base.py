@@ -1,0 +1,88 @@
+"""What an exporter is: a destination, and a way to deliver finished run trees there."""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence, Set
+
+    from impactree.exporters._record import Tree
+    from impactree.runs import Run
+
+__all__ = ["SpooledExporter"]
+
+
+class SpooledExporter(abc.ABC):
+    """Base of exporters whose trees go through the journal on disk and a background thread.
+
+    A subclass names its :attr:`destination` and writes :meth:`deliver`; the rest is optional.
+    """
+
+    @property
+    @abc.abstractmethod
+    def destination(self) -> str:
+        """Where trees go, as one line without secrets: the spool keeps them under this name.
+
+        The next process that has an exporter with the same destination replays what is left.
+        """
+
+    @abc.abstractmethod
+    def deliver(self, trees: Sequence[Tree]) -> None:
+        """Deliver a batch, oldest first; called in a background thread, one batch at a time.
+
+        A tree may come again with the same ``key`` (after a crash or an error), and with a higher
+        revision (its late end arrived): then it replaces the earlier one.
+
+        Raises:
+            RetryLaterError: the destination is down or busy; the batch comes again. Any other
+                exception means the same.
+            DeliveryRefusedError: it takes nothing at all (wrong key); trees stay in the spool.
+            TreeRejectedError: it will never take this; the tree is dropped.
+        """
+
+    def delivered(self, keys: Set[tuple[str, int]]) -> Set[tuple[str, int]]:
+        """Which of these are there already; asked after a crash or an error, before delivering.
+
+        Only destinations that cannot recognise a repeated tree themselves need this.
+        """
+        return frozenset()
+
+    def run_ended(self, run: Run) -> None:  # noqa: B027
+        """A single run has ended (called inside the chain's callback: must be quick)."""
+
+    def notes(self, root: Run) -> Mapping[str, Any] | None:
+        """Plain values to keep with a finished tree: ``tree.notes`` when it is delivered.
+
+        Called inside the chain's callback: must be quick.
+        """
+        return None
+
+    def after_fork(self) -> None:  # noqa: B027
+        """In a forked child: forget connections, without closing the parent's."""
+
+    def close(self) -> None:  # noqa: B027
+        """Close connections; the last delivery is over."""
+
+    # What the tracker calls
+
+    def export(self, root: Run) -> None:
+        """Put a finished tree into the spool."""
+        from impactree.exporters._spool import spool
+        from impactree.methods import DEFAULT_METHOD
+
+        spool().put(root, DEFAULT_METHOD, [self])
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Try everything pending at once, for up to ``timeout`` s (None: 30).
+
+        Returns:
+            True when nothing is left, what dead processes left included.
+        """
+        from impactree.exporters._spool import spool
+
+        return spool().flush(timeout, [self])
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.destination}>"

@@ -1,0 +1,142 @@
+"""CodeCarbon's ``emissions.csv``: API calls beside local compute in existing dashboards."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import platform
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from impactree.exporters._base import SpooledExporter
+from impactree.exporters._locks import held
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from impactree.exporters._record import Tree
+
+__all__ = ["CodeCarbonExporter"]
+
+_COLUMNS: Final = (  # of codecarbon 3.3 (output_methods/emissions_data.py), in its order
+    *("timestamp", "project_name", "run_id", "experiment_id", "duration", "emissions"),
+    *("emissions_rate", "cpu_power", "gpu_power", "ram_power", "cpu_energy", "gpu_energy"),
+    *("ram_energy", "energy_consumed", "water_consumed", "country_name", "country_iso_code"),
+    *("region", "cloud_provider", "cloud_region", "os", "python_version", "codecarbon_version"),
+    *("cpu_count", "cpu_model", "gpu_count", "gpu_model", "longitude", "latitude"),
+    *("ram_total_size", "tracking_mode", "cpu_utilization_percent", "gpu_utilization_percent"),
+    *("ram_utilization_percent", "ram_used_gb", "on_cloud", "pue", "wue"),
+)
+_ZERO: Final = frozenset(
+    {
+        *("cpu_power", "gpu_power", "ram_power", "cpu_energy", "gpu_energy", "ram_energy"),
+        *("cpu_utilization_percent", "gpu_utilization_percent", "ram_utilization_percent"),
+        *("ram_used_gb", "wue"),
+    }
+)
+
+
+class CodeCarbonExporter(SpooledExporter):
+    """Adds a row per root run with a model call to an ``emissions.csv`` of CodeCarbon.
+
+    ``emissions`` (kgCO2eq) and ``energy_consumed`` (kWh) are the means of the usage phase, which
+    is what CodeCarbon measures; ``water_consumed`` is in L. The data centre's energy is not
+    split into CPU, GPU and RAM: those stay 0. A late end replaces its run's row. An existing
+    file's columns are kept. Roots of which nothing could be estimated leave no row.
+
+    Args:
+        path: The file.
+        project_name: What stands in its ``project_name``.
+    """
+
+    def __init__(
+        self, path: str | Path = "emissions.csv", *, project_name: str = "impactree"
+    ) -> None:
+        self.path = Path(path).absolute()
+        self._project = project_name
+        self._destination = f"codecarbon:{self.path}"
+
+    @property
+    def destination(self) -> str:
+        """``codecarbon:`` and the path."""
+        return self._destination
+
+    def deliver(self, trees: Sequence[Tree]) -> None:
+        """Append rows; rewrite the file when it holds one of the runs already."""
+        rows = {t.root.id: _row(t, self._project) for t in trees if t.root.total.estimated_calls}
+        if not rows:
+            return
+        with held(self.path.with_name(f".{self.path.name}.lock")):
+            columns, old = self._read()
+            if any(row["run_id"] in rows for row in old):
+                kept = [row for row in old if row["run_id"] not in rows]
+                part = self.path.with_name(f".{self.path.name}.part")
+                part.write_bytes(_text(columns, [*kept, *rows.values()], header=True))
+                part.replace(self.path)
+                return
+            data = _text(columns, list(rows.values()), header=not old and not self._has_header())
+            self._append(data)
+
+    def _read(self) -> tuple[Sequence[str], list[dict[str, Any]]]:
+        if not self._has_header():
+            return _COLUMNS, []
+        with self.path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+        return reader.fieldnames or _COLUMNS, rows
+
+    def _has_header(self) -> bool:
+        return self.path.exists() and self.path.stat().st_size > 0
+
+    def _append(self, data: bytes) -> None:
+        fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            size = os.fstat(fd).st_size
+            if os.write(fd, data) != len(data):
+                os.ftruncate(fd, size)
+                raise OSError(28, os.strerror(28))  # ENOSPC
+        finally:
+            os.close(fd)
+
+
+def _text(columns: Sequence[str], rows: list[dict[str, Any]], *, header: bool) -> bytes:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
+    if header:
+        writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def _row(tree: Tree, project: str) -> dict[str, Any]:
+    root = tree.root
+    usage = root.total.usage
+    assert usage is not None  # noqa: S101
+    calls = [run.call for run in root.walk() if run.call is not None]
+    zones = {call.zone for call in calls}
+    providers = {call.provider for call in calls}
+    duration = root.latency_s or 0.0
+    emissions = usage.gwp.value.mean
+    row: dict[str, Any] = dict.fromkeys(_COLUMNS, "")
+    row |= dict.fromkeys(_ZERO, 0)
+    row |= {
+        "timestamp": datetime.fromtimestamp(root.end or root.start).strftime("%Y-%m-%dT%H:%M:%S"),
+        "project_name": project,
+        "run_id": root.id,
+        "experiment_id": root.name,
+        "duration": duration,
+        "emissions": emissions,
+        "emissions_rate": emissions / duration if duration else 0,
+        "energy_consumed": usage.energy.value.mean,
+        "water_consumed": usage.wcf.value.mean,
+        "country_iso_code": zones.pop() or "" if len(zones) == 1 else "",
+        "cloud_provider": providers.pop() or "" if len(providers) == 1 else "",
+        "os": platform.platform(),
+        "python_version": platform.python_version(),
+        "tracking_mode": "impactree",
+        "on_cloud": "Y",
+        "pue": 1,
+    }
+    return row

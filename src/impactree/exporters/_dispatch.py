@@ -1,0 +1,72 @@
+"""The tracker's side: finished trees to exporters, spooled ones with one write for all."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from impactree.exporters._base import SpooledExporter
+from impactree.exporters._spool import spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from impactree.runs import Run
+    from impactree.tracker import Exporter
+
+__all__ = ["Dispatch"]
+
+
+class Dispatch:
+    """Hands runs to a tracker's exporters; what goes wrong is noted, never raised.
+
+    Args:
+        exporters: The tracker's.
+        method: Name of the tracker's method.
+        note_problem: Where failures are counted.
+    """
+
+    def __init__(
+        self,
+        exporters: Sequence[Exporter],
+        method: str,
+        note_problem: Callable[[str, BaseException | None], None],
+    ) -> None:
+        self._spooled = [e for e in exporters if isinstance(e, SpooledExporter)]
+        self._direct = [e for e in exporters if not isinstance(e, SpooledExporter)]
+        self._observers = [
+            e for e in self._spooled if type(e).run_ended is not SpooledExporter.run_ended
+        ]
+        self._method = method
+        self._note_problem = note_problem
+
+    def run_ended(self, run: Run) -> None:
+        """A single run has ended: for exporters that asked for single runs."""
+        for exporter in self._observers:
+            try:
+                exporter.run_ended(run)
+            except Exception as error:
+                self._failed(exporter, error).__name__}", None
+                )
+
+    def export(self, root: Run) -> None:
+        """A root has finished, or a late end changed it."""
+        if self._spooled:
+            try:
+                spool().put(root, self._method, self._spooled)
+            except Exception as error:
+                self._failed(self, error)
+        for exporter in self._direct:
+            try:
+                exporter.export(root)
+            except Exception as error:
+                self._failed(exporter, error)
+
+    def flush(self, timeout: float | None) -> bool:
+        """Deliver what is pending; True when nothing is left."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        done = spool().flush(timeout, self._spooled) if self._spooled else True
+        for exporter in self._direct:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            done = exporter.flush(left) and done
+        return done

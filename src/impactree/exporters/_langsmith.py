@@ -1,0 +1,234 @@
+"""LangSmith: totals as feedback on root runs, impacts as metadata on every run."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from impactree.exporters._base import SpooledExporter
+from impactree.exporters._langsmith_api import LangSmithAPI, feedback, run_metadata
+from impactree.exporters._langsmith_hook import Traced, tracing
+from impactree.exporters._rows import resolved_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    import langsmith
+
+    from impactree.exporters._record import Tree
+    from impactree.runs import Run
+
+__all__ = ["LangSmithExporter"]
+
+_RUN_TYPES: Final = {
+    "tool": "tool",
+    "retriever": "retriever",
+    "chat": "llm",
+    "completion": "llm",
+    "embedding": "embedding",
+}
+
+
+class LangSmithExporter(SpooledExporter):
+    """Writes each root's totals as feedback, and every run's impacts as metadata.
+
+    Feedback keys: ``impact_energy_mwh``, ``impact_gwp_mg``, ``impact_adpe_ng``, ``impact_pe_j``,
+    ``impact_water_ml``; the score is the mean, ``value`` has min, max and method. Their ids follow
+    from run and key: what comes twice, or again with a late end, replaces.
+
+    Where LangSmith's tracer is active, metadata travels with the runs it posts. Where it is not,
+    the runs themselves are written, without inputs and outputs. A trace that sampling leaves out
+    stays out.
+
+    Args:
+        client: The official client; None: one with the environment's settings.
+        project: Where runs go that no tracer posted; None: ``LANGSMITH_PROJECT``.
+
+    Raises:
+        MissingExtraError: ``langsmith`` is not installed.
+    """
+
+    def __init__(
+        self, *, client: langsmith.Client | None = None, project: str | None = None
+    ) -> None:
+        self._given_client = client
+        self._api = LangSmithAPI(client)
+        self._project = project
+        url = urlsplit(self._api.client.api_url)
+        self._destination = f"langsmith:{url.scheme}://{url.hostname}:{url.port or ''}{url.path}"
+        tracing().install()
+
+    @property
+    def destination(self) -> str:
+        """``langsmith:`` and the endpoint."""
+        return self._destination
+
+    def run_ended(self, run: Run) -> None:
+        """Metadata for the tracer's next patch of this run."""
+        watch = tracing()
+        if watch.is_traced(str(run.id)):
+            metadata = run_metadata(run)
+            if metadata is not None:
+                watch.attach(str(run.id), metadata)
+
+    def notes(self, root: Run) -> Mapping[str, Any]:
+        """Where the tracer put this root: a replay in another process needs it."""
+        traced = tracing().find(str(root.id))
+        if traced is None:
+            return {"project": self._default_project()}
+        return {
+            "traced": True,
+            "trace_id": traced.trace_id,
+            "project": traced.project or self._default_project(),
+        }
+
+    def deliver(self, trees: Sequence[Tree]) -> None:
+        """One request for the whole batch, after the project's id is known."""
+        runs: list[dict[str, Any]] = []
+        patches: list[dict[str, Any]] = []
+        items: list[dict[str, Any]] = []
+        for tree in trees:
+            place = self._place(tree)
+            if not self._api.sampled(place.trace_id):
+                continue
+            session = self._api.session_id(place.project)
+            if place.traced:
+                patches += self._patches(tree.root)
+            else:
+                runs += _runs(tree.root, place.project)
+            items += feedback(
+                _uuid(tree.root.id),
+                place.trace_id,
+                session,
+                tree.root.total,
+                method=tree.method,
+                start=tree.root.start,
+            )
+        if items:
+            self._api.configure_feedback()
+        self._api.send(runs, patches, items)
+
+    def after_fork(self) -> None:
+        """A session of our own."""
+        self._api = LangSmithAPI(self._given_client)
+
+    def _default_project(self) -> str:
+        from langsmith.utils import get_tracer_project
+
+        return self._project or get_tracer_project() or "default"
+
+    def _place(self, tree: Tree) -> _Place:
+        """As known now: the tracer may have posted the run after our handler saw its end."""
+        traced = tracing().find(tree.root.id)
+        notes = tree.notes
+        if traced is not None:
+            project = traced.project or self._default_project()
+            return _Place(True, traced.trace_id, project)
+        return _Place(
+            bool(notes.get("traced")),
+            notes.get("trace_id") or _uuid(tree.root.id),
+            notes.get("project") or self._default_project(),
+        )
+
+    def _patches(self, root: Run) -> list[dict[str, Any]]:
+        """For runs whose patch went out before our metadata was there, or with less in it."""
+        patches = []
+        flushed = False
+        for run in root.walk():
+            metadata = run_metadata(run)
+            traced = tracing().find(run.id)
+            if metadata is None or (traced is not None and traced.carries == metadata):
+                continue
+            if traced is not None and not flushed and hasattr(traced.client, "flush"):
+                traced.client.flush()  # its patch would come after ours, and undo it
+                flushed = True
+            extra = tracing().extra_of(run.id)
+            if traced is not None and extra is not None:
+                patch: dict[str, Any] | None = _patch_of(run, traced, extra)
+            else:
+                patch = self._patch_by_reading(run)
+            if patch is not None:
+                patch["extra"] = _merged(patch.get("extra"), metadata)
+                patches.append(patch)
+                if traced is not None:
+                    traced.carries = metadata
+        return patches
+
+    def _patch_by_reading(self, run: Run) -> dict[str, Any] | None:
+        stored = self._api.read_run(run.id)
+        if stored is None:
+            return None
+        keys = ("id", "trace_id", "dotted_order", "parent_run_id", "extra")
+        return {key: stored[key] for key in keys if stored.get(key) is not None}
+
+
+class _Place:
+    """Where a root lies in LangSmith."""
+
+    def __init__(self, traced: bool, trace_id: str, project: str) -> None:
+        self.traced = traced
+        self.trace_id = trace_id
+        self.project = project
+
+
+def _patch_of(run: Run, traced: Traced, extra: dict[str, Any]) -> dict[str, Any]:
+    patch = {"id": run.id, "trace_id": traced.trace_id, "extra": extra}
+    if traced.dotted_order:
+        patch["dotted_order"] = traced.dotted_order
+    if run.parent_id is not None:
+        patch["parent_run_id"] = run.parent_id
+    return patch
+
+
+def _merged(extra: Mapping[str, Any] | None, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    extra = extra or {}
+    return {**extra, "metadata": {**(extra.get("metadata") or {}), **metadata}}
+
+
+def _runs(root: Run, project: str) -> Iterator[dict[str, Any]]:
+    """A tree that no tracer posted, as runs without inputs and outputs."""
+    orders: dict[str, str] = {}
+    for run in root.walk():
+        start, end = resolved_at(run.start), resolved_at(run.end)
+        assert start is not None  # noqa: S101
+        run_id = _uuid(run.id)
+        own = f"{_order(start)}{run_id}"
+        above = None if run is root or run.parent is None else _uuid(run.parent.id)
+        orders[run_id] = own if above is None else f"{orders[above]}.{own}"
+        metadata = {**run.metadata, **(run_metadata(run) or {})}
+        if run.call is not None:
+            metadata |= {"ls_model_name": run.call.model, "ls_provider": run.call.provider}
+            metadata["usage_metadata"] = {
+                "input_tokens": run.call.input_tokens or 0,
+                "output_tokens": run.call.output_tokens or 0,
+                "total_tokens": (run.call.input_tokens or 0) + (run.call.output_tokens or 0),
+            }
+        yield {
+            "id": run_id,
+            "trace_id": _uuid(root.id),
+            "dotted_order": orders[run_id],
+            "parent_run_id": above,
+            "session_name": project,
+            "name": run.name,
+            "run_type": _RUN_TYPES.get(run.kind, "chain"),
+            "start_time": start.isoformat(),
+            "end_time": None if end is None else end.isoformat(),
+            "error": run.status if run.status in ("error", "cancelled") else None,
+            "tags": list(run.tags),
+            "inputs": {},
+            "extra": {"metadata": metadata},
+        }
+
+
+def _uuid(id: str) -> str:
+    """LangSmith takes UUIDs alone; LlamaIndex's span ids are other text."""
+    try:
+        return str(uuid.UUID(id))
+    except ValueError:
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, id))
+
+
+def _order(start: datetime) -> str:
+    return start.strftime("%Y%m%dT%H%M%S%fZ")

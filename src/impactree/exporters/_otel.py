@@ -1,0 +1,229 @@
+"""OpenTelemetry: impacts on spans, and metrics by model, provider, kind, agent and zone."""
+
+from __future__ import annotations
+
+import sys
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final
+
+from impactree.exceptions import MissingExtraError
+from impactree.exporters._base import SpooledExporter
+from impactree.exporters._errors import RetryLaterError
+from impactree.exporters._otel_names import (
+    HISTOGRAMS,
+    METRICS,
+    impact_attributes,
+    metric_attributes,
+    span_attributes,
+    span_name,
+)
+
+try:
+    from opentelemetry import metrics, trace
+    from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+except ImportError as error:
+    raise MissingExtraError("otel", "opentelemetry-sdk") from error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.context import Context
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import Span, TracerProvider
+
+    from impactree.exporters._record import Tree
+    from impactree.runs import Run
+
+__all__ = ["OTelExporter"]
+
+_MAX_REMEMBERED: Final = 20_000
+_FLUSH_MS: Final = 10_000
+_OPENINFERENCE: Final = "openinference.instrumentation.langchain"
+_CALL_SPANS: Final = {
+    "gen_ai.operation.name": {"chat", "text_completion", "generate_content", "embeddings"},
+    "openinference.span.kind": {"LLM", "EMBEDDING", "RERANKER"},
+}
+
+
+class OTelExporter(SpooledExporter):
+    """Records impacts with the OpenTelemetry SDK that the application has set up.
+
+    A model call whose span another instrumentation made (GenAI conventions or OpenInference) gets
+    ``impactree.*`` attributes on it. For a run tree without any, own spans are made that follow
+    the tree, under the span that was active when the root ended. Counters hold means, with
+    ``.min`` and ``.max`` beside them; they count at least once (again after a crash).
+
+    Args:
+        meter_provider: None: the global one.
+        tracer_provider: None: the global one.
+        spans: Whether to touch and make spans at all.
+    """
+
+    def __init__(
+        self,
+        *,
+        meter_provider: MeterProvider | None = None,
+        tracer_provider: TracerProvider | None = None,
+        spans: bool = True,
+    ) -> None:
+        self._meters = meter_provider or metrics.get_meter_provider()
+        self._tracers = tracer_provider or trace.get_tracer_provider()
+        self._spans = spans
+        self._annotated: OrderedDict[str, None] = OrderedDict()  # roots with foreign spans
+        self._counted: OrderedDict[str, dict[str, float]] = OrderedDict()  # by call
+        self._recorded: OrderedDict[tuple[str, int], None] = OrderedDict()
+        meter = self._meters.get_meter("impactree")
+        self._counters = {
+            name: meter.create_counter(name, unit, text) for name, (unit, text) in METRICS.items()
+        }
+        self._histograms = {
+            name: meter.create_histogram(
+                name, unit, text, explicit_bucket_boundaries_advisory=list(bounds)
+            )
+            for name, (unit, text, bounds) in HISTOGRAMS.items()
+        }
+
+    @classmethod
+    def prometheus(
+        cls, *, port: int = 9464, addr: str = "127.0.0.1", spans: bool = False
+    ) -> OTelExporter:
+        """An exporter with a Prometheus endpoint at ``http://addr:port/metrics``.
+
+        Raises:
+            MissingExtraError: the Prometheus exporter is not installed.
+            OSError: the port is taken.
+        """
+        try:
+            from opentelemetry.exporter.prometheus import PrometheusMetricReader
+            from opentelemetry.sdk.metrics import MeterProvider
+            from prometheus_client import start_http_server
+        except ImportError as error:
+            raise MissingExtraError("otel", "opentelemetry-exporter-prometheus") from error
+        start_http_server(port, addr)
+        return cls(meter_provider=MeterProvider([PrometheusMetricReader()]), spans=spans)
+
+    @property
+    def destination(self) -> str:
+        """``otel``: where it goes from there is the SDK's business."""
+        return "otel"
+
+    def run_ended(self, run: Run) -> None:
+        """Attributes on the span that another instrumentation has open for this call."""
+        if not self._spans or run.call is None:
+            return
+        span = _foreign_span(run)
+        if span is not None:
+            span.set_attributes(impact_attributes(run.own))
+            _remember(self._annotated, str(run.root.id), None)
+
+    def notes(self, root: Run) -> Mapping[str, Any] | None:
+        """Whether spans exist already, and the active span, for the own ones to hang under."""
+        if not self._spans:
+            return None
+        if str(root.id) in self._annotated:
+            return {"annotated": True}
+        active = trace.get_current_span().get_span_context()
+        if not active.is_valid:
+            return None
+        flags = int(active.trace_flags)
+        return {"trace_id": active.trace_id, "span_id": active.span_id, "flags": flags}
+
+    def deliver(self, trees: Sequence[Tree]) -> None:
+        """Record what is new, then have the SDK send it.
+
+        The SDK does not tell whether its own exporters succeeded; counters are cumulative, so
+        that what one export misses the next one carries.
+        """
+        for tree in trees:
+            if tree.key in self._recorded:
+                continue  # the flush failed after it, not the recording
+            for run in tree.root.walk():
+                if run.call is not None and not run.cached:
+                    self._count(run)
+            if self._spans and not tree.notes.get("annotated") and not tree.root.revision:
+                self._make_spans(tree)
+            _remember(self._recorded, tree.key, None)
+        for provider in (self._meters, self._tracers if self._spans else None):
+            flush = getattr(provider, "force_flush", None)
+            if flush is not None and flush(_FLUSH_MS) is False:
+                raise RetryLaterError("the OpenTelemetry SDK could not flush")
+
+    def _count(self, run: Run) -> None:
+        values = metric_values(run)
+        seen = self._counted.get(run.id)
+        attributes = metric_attributes(run)
+        for name, value in values.items():
+            # Of a late end only what it adds: a counter never goes down.
+            more = value - (seen or {}).get(name, 0.0)
+            if more > 0:
+                kind = {"gen_ai.token.type": name.partition(":")[2]} if ":" in name else {}
+                self._counters[name.partition(":")[0]].add(more, {**attributes, **kind})
+        if seen is None:
+            for name, histogram in self._histograms.items():
+                base = name.removesuffix(".per_call")
+                if base in values:
+                    histogram.record(values[base], attributes)
+        _remember(self._counted, run.id, values)
+
+    def _make_spans(self, tree: Tree) -> None:
+        tracer = self._tracers.get_tracer("impactree")
+        contexts: dict[str, Context] = {}
+        for run in tree.root.walk():
+            above = None if run is tree.root or run.parent is None else contexts[run.parent.id]
+            span = tracer.start_span(
+                span_name(run),
+                context=above or _context_of(tree.notes),
+                kind=SpanKind.CLIENT if run.call is not None else SpanKind.INTERNAL,
+                attributes={**span_attributes(run), **impact_attributes(run.total)},
+                start_time=int(run.start * 1e9),
+            )
+            if run.status in ("error", "cancelled"):
+                span.set_status(Status(StatusCode.ERROR, run.status))
+            contexts[run.id] = trace.set_span_in_context(span)
+            # Times are given: that a parent ends before its children start does no harm.
+            span.end(int((run.end or run.start) * 1e9))
+
+
+def metric_values(run: Run) -> dict[str, float]:
+    """Counter name -> what one call adds; tokens as ``impactree.tokens:input`` and ``:output``."""
+    call = run.call
+    assert call is not None  # noqa: S101
+    values: dict[str, float] = {"impactree.calls": 1}
+    for kind in ("input", "output"):
+        values[f"impactree.tokens:{kind}"] = getattr(call, f"{kind}_tokens") or 0
+    if run.own is None or not run.own.estimated:
+        return values | {"impactree.calls.unestimated": 1}
+    for name, value in impact_attributes(run.own).items():
+        base = name.removesuffix(".mean")
+        if base in METRICS and isinstance(value, float):
+            values[base] = value
+    return values
+
+
+def _foreign_span(run: Run) -> Span | None:
+    """The open span of another GenAI instrumentation for this run."""
+    span = trace.get_current_span()
+    attributes = getattr(span, "attributes", None) or {}
+    # An agent's span may be the current one: a call's impacts would overwrite another's there.
+    if span.is_recording() and any(attributes.get(k) in v for k, v in _CALL_SPANS.items()):
+        return span
+    module = sys.modules.get(_OPENINFERENCE)  # its spans are not the context's current ones
+    if module is None:
+        return None
+    found = module.LangChainInstrumentor().get_span(run.id)
+    return found if found is not None and found.is_recording() else None
+
+
+def _context_of(notes: Mapping[str, Any]) -> Context | None:
+    if "trace_id" not in notes:
+        return None
+    context = SpanContext(
+        notes["trace_id"], notes["span_id"], is_remote=False, trace_flags=TraceFlags(notes["flags"])
+    )
+    return trace.set_span_in_context(trace.NonRecordingSpan(context))
+
+
+def _remember(table: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    table[key] = value
+    if len(table) > _MAX_REMEMBERED:
+        table.popitem(last=False)

@@ -1,0 +1,126 @@
+"""What metrics, spans and attributes are called, and their units (UCUM).
+
+Names follow OpenTelemetry's GenAI conventions where they speak (``gen_ai.*``); impacts are not in
+them yet and stand under ``impactree.*``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from impactree.exporters._rows import agent_of
+
+if TYPE_CHECKING:
+    from impactree.impacts import Impacts
+    from impactree.runs import Run
+
+__all__ = [
+    "HISTOGRAMS",
+    "METRICS",
+    "impact_attributes",
+    "metric_attributes",
+    "span_attributes",
+    "span_name",
+]
+
+_CRITERIA: Final = {
+    # name: (criterion, UCUM unit, what it is)
+    "impactree.energy": ("energy", "kW.h", "Electricity of model calls, data centre included"),
+    "impactree.gwp": ("gwp", "kg{CO2eq}", "Greenhouse gases of model calls, usage and embodied"),
+    "impactree.adpe": ("adpe", "kg{Sbeq}", "Abiotic depletion of model calls"),
+    "impactree.pe": ("pe", "MJ", "Primary energy of model calls"),
+    "impactree.water": ("wcf", "L", "Water consumed by model calls"),
+}
+_ENDS: Final = {"": "", ".min": ", low estimate", ".max": ", high estimate"}
+
+METRICS: Final[dict[str, tuple[str, str]]] = {
+    **{
+        f"{name}{end}": (unit, f"{text}{said}")
+        for name, (_, unit, text) in _CRITERIA.items()
+        for end, said in _ENDS.items()
+    },
+    "impactree.calls": ("{call}", "Model calls"),
+    "impactree.calls.unestimated": ("{call}", "Model calls whose impacts could not be estimated"),
+    "impactree.tokens": ("{token}", "Tokens of model calls"),
+}
+"""Counter -> unit and description."""
+
+# One token of a small model to a long answer of a large one, in factors of about 3.
+_ENERGY_BOUNDS: Final = tuple(m * 10.0**e for e in range(-7, 0) for m in (1, 3))
+_GWP_BOUNDS: Final = tuple(m * 10.0**e for e in range(-8, -1) for m in (1, 3))
+
+HISTOGRAMS: Final[dict[str, tuple[str, str, tuple[float, ...]]]] = {
+    "impactree.energy.per_call": ("kW.h", "Electricity of one model call", _ENERGY_BOUNDS),
+    "impactree.gwp.per_call": ("kg{CO2eq}", "Greenhouse gases of one model call", _GWP_BOUNDS),
+}
+"""Histogram -> unit, description and bucket bounds."""
+
+_OPERATIONS: Final = {
+    "chat": "chat",
+    "completion": "text_completion",
+    "embedding": "embeddings",
+    "rerank": "rerank",
+    "tool": "execute_tool",
+    "agent": "invoke_agent",
+    "graph": "invoke_workflow",
+}
+
+
+def impact_attributes(impacts: Impacts | None) -> dict[str, float | int | str]:
+    """``impactree.gwp.mean``, ``.min``, ``.max`` and so on (kWh, kgCO2eq, kgSbeq, MJ, L)."""
+    out: dict[str, float | int | str] = {}
+    if impacts is None:
+        return out
+    for name, (criterion, _, _) in _CRITERIA.items():
+        impact = getattr(impacts, criterion)
+        if impact is not None:
+            out[f"{name}.mean"] = impact.value.mean
+            out[f"{name}.min"] = impact.value.min
+            out[f"{name}.max"] = impact.value.max
+    out["impactree.calls.estimated"] = impacts.estimated_calls
+    out["impactree.calls.unestimated"] = impacts.unestimated_calls
+    if impacts.grade is not None:
+        out["impactree.grade"] = impacts.grade
+    return out
+
+
+def metric_attributes(run: Run) -> dict[str, str]:
+    """Model, provider, kind, agent and zone of a call: all of few values."""
+    call = run.call
+    assert call is not None  # noqa: S101
+    values = {
+        "gen_ai.response.model": call.model,
+        "gen_ai.provider.name": call.provider,
+        "gen_ai.operation.name": _OPERATIONS[call.kind],
+        "gen_ai.agent.name": agent_of(run),
+        "impactree.zone": call.zone,
+    }
+    return {key: value for key, value in values.items() if value}
+
+
+def span_name(run: Run) -> str:
+    """``chat gpt-4o``, ``execute_tool search``, or the run's name."""
+    if run.call is not None:
+        return f"{_OPERATIONS[run.call.kind]} {run.call.model}"
+    operation = _OPERATIONS.get(run.kind)
+    return f"{operation} {run.name}" if operation else run.name
+
+
+def span_attributes(run: Run) -> dict[str, str | int]:
+    """The GenAI conventions' attributes of a run, and its id and kind."""
+    values: dict[str, str | int | None] = {
+        "impactree.run.id": run.id,
+        "impactree.run.kind": run.kind,
+        "gen_ai.operation.name": _OPERATIONS.get(run.kind),
+        "gen_ai.agent.name": agent_of(run),
+    }
+    call = run.call
+    if call is not None:
+        values |= {
+            "gen_ai.provider.name": call.provider,
+            "gen_ai.request.model": call.requested or call.model,
+            "gen_ai.response.model": call.model,
+            "gen_ai.usage.input_tokens": call.input_tokens,
+            "gen_ai.usage.output_tokens": call.output_tokens,
+        }
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,109 @@
+"""Run trees as flat rows: what tables, lines and columns share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from impactree.exporters._record import Tree
+    from impactree.impacts import Impacts
+    from impactree.runs import Run
+
+__all__ = ["COLUMNS", "agent_of", "call_row", "figures", "resolved_at", "run_row"]
+
+COLUMNS: Final = {
+    "energy_kwh": "energy",
+    "gwp_kgco2eq": "gwp",
+    "adpe_kgsbeq": "adpe",
+    "pe_mj": "pe",
+    "water_l": "wcf",
+}
+"""Column stem -> criterion. Each stem has a ``_min`` and a ``_max`` column."""
+
+
+def figures(impacts: Impacts | None) -> dict[str, float | None]:
+    """The ten ends of the five criteria; None where nothing was estimated."""
+    out: dict[str, float | None] = {}
+    for stem, criterion in COLUMNS.items():
+        impact = None if impacts is None else getattr(impacts, criterion)
+        out[f"{stem}_min"] = None if impact is None else impact.value.min
+        out[f"{stem}_max"] = None if impact is None else impact.value.max
+    return out
+
+
+def resolved_at(seconds: float | None) -> datetime | None:
+    """A Unix time as a UTC time."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def agent_of(run: Run) -> str | None:
+    """The nearest agent's name, by LangChain's ``lc_agent_name`` or the run's kind."""
+    for above in (run, *run.ancestors()):
+        name = above.metadata.get("lc_agent_name")
+        if isinstance(name, str):
+            return name
+        if above.kind == "agent":
+            return above.name
+    return None
+
+
+def run_row(tree: Tree) -> dict[str, Any]:
+    """A root as one row."""
+    root = tree.root
+    calls = [run.call for run in root.walk() if run.call is not None]
+    total = root.total
+    return {
+        "id": root.id,
+        "revision": root.revision,
+        "name": root.name,
+        "kind": root.kind,
+        "status": root.status,
+        "started_at": resolved_at(root.start),
+        "ended_at": resolved_at(root.end),
+        "latency_s": root.latency_s,
+        "method": tree.method,
+        "calls": len(calls),
+        "estimated_calls": total.estimated_calls,
+        "unestimated_calls": total.unestimated_calls,
+        "input_tokens": sum(call.input_tokens or 0 for call in calls),
+        "output_tokens": sum(call.output_tokens or 0 for call in calls),
+        **figures(total),
+    }
+
+
+def call_row(run: Run) -> dict[str, Any]:
+    """A model call as one row; ``run.call`` must be there."""
+    call = run.call
+    assert call is not None  # noqa: S101
+    own = run.own
+    return {
+        "id": run.id,
+        "run_id": run.root.id,
+        "parent_id": run.parent_id,
+        "name": run.name,
+        "kind": call.kind,
+        "agent": agent_of(run),
+        "node": _text(run.metadata.get("langgraph_node")),
+        "status": run.status,
+        "cached": run.cached,
+        "started_at": resolved_at(run.start),
+        "ended_at": resolved_at(run.end),
+        "provider": call.provider,
+        "model": call.model,
+        "zone": call.zone,
+        "input_tokens": call.input_tokens,
+        "output_tokens": call.output_tokens,
+        "cached_input_tokens": call.cached_input_tokens,
+        "reasoning_tokens": call.reasoning_tokens,
+        "tokens_source": call.tokens_source,
+        "latency_s": call.latency_s,
+        "grade": None if own is None else own.grade,
+        "warnings": "" if own is None else " ".join(m.code for m in own.warnings),
+        "errors": "" if own is None else " ".join(m.code for m in own.errors),
+        **figures(own),
+    }
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

@@ -1,0 +1,150 @@
+"""Reading the SQL tables back: sums by an attribute, and all rows as CSV or JSON Lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import sqlalchemy as sa
+
+from impactree.exceptions import ConfigurationError
+from impactree.exporters._rows import COLUMNS
+from impactree.exporters._sql import connect, parse_url
+from impactree.exporters._sql_schema import CALLS, RUNS, check_schema
+from impactree.impacts import Impact, Impacts, Range
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+__all__ = ["GROUPS", "Group", "sums", "write_rows"]
+
+GROUPS: Final[dict[str, sa.ColumnElement[Any]]] = {
+    "agent": CALLS.c.agent,
+    "day": sa.func.date(CALLS.c.started_at),
+    "kind": CALLS.c.kind,
+    "model": CALLS.c.model,
+    "name": CALLS.c.name,
+    "node": CALLS.c.node,
+    "provider": CALLS.c.provider,
+    "run": RUNS.c.name,
+    "status": CALLS.c.status,
+    "zone": CALLS.c.zone,
+}
+"""What ``--by`` takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Sums over the model calls that share an attribute."""
+
+    key: str | None
+    calls: int
+    estimated_calls: int
+    input_tokens: int
+    output_tokens: int
+    figures: dict[str, float | None]
+    """``gwp_kgco2eq_min`` and so on; None where no call was estimated."""
+
+    @property
+    def impacts(self) -> list[Impact | None]:
+        """The five criteria, in the order of the columns."""
+        out: list[Impact | None] = []
+        for stem, criterion in COLUMNS.items():
+            low, high = self.figures[f"{stem}_min"], self.figures[f"{stem}_max"]
+            unit = getattr(Impacts.zero(), criterion)
+            if low is None or high is None:
+                out.append(None)
+            else:
+                out.append(replace(unit, value=Range(low, high)))
+        return out
+
+
+def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[Group]:
+    """The calls in a database summed by an attribute, most greenhouse gases first.
+
+    Raises:
+        ConfigurationError: not a database URL, or an unknown attribute.
+        DeliveryRefusedError: the tables are missing or of another version.
+    """
+    if by not in GROUPS:
+        raise ConfigurationError(f"by must be one of {', '.join(GROUPS)}, not {by!r}")
+    key = GROUPS[by]
+    ends = [f"{stem}_{end}" for stem in COLUMNS for end in ("min", "max")]
+    query = (
+        sa.select(
+            key.label("key"),
+            sa.func.count().label("calls"),
+            sa.func.count(CALLS.c.gwp_kgco2eq_min).label("estimated"),
+            sa.func.coalesce(sa.func.sum(CALLS.c.input_tokens), 0).label("input_tokens"),
+            sa.func.coalesce(sa.func.sum(CALLS.c.output_tokens), 0).label("output_tokens"),
+            *(sa.func.sum(CALLS.c[name]).label(name) for name in ends),
+        )
+        .select_from(CALLS.join(RUNS, RUNS.c.id == CALLS.c.run_id))
+        .group_by(key)
+    )
+    if since is not None:
+        query = query.where(CALLS.c.started_at >= since)
+    with _open(url) as connection:
+        rows = connection.execute(query).mappings().all()
+    groups = [
+        Group(
+            key=None if row["key"] is None else str(row["key"]),
+            calls=row["calls"],
+            estimated_calls=row["estimated"],
+            input_tokens=int(row["input_tokens"]),
+            output_tokens=int(row["output_tokens"]),
+            figures={name: row[name] for name in ends},
+        )
+        for row in rows
+    ]
+    return sorted(groups, key=lambda group: -(group.figures["gwp_kgco2eq_max"] or 0))
+
+
+def write_rows(url: str, out: IO[str], *, table: str = "calls", format: str = "csv") -> int:
+    """All rows of a table as CSV or JSON Lines. Returns how many.
+
+    Raises:
+        ConfigurationError: not a database URL, an unknown table or format.
+        DeliveryRefusedError: the tables are missing or of another version.
+    """
+    tables = {"calls": CALLS, "runs": RUNS}
+    if table not in tables or format not in ("csv", "jsonl"):
+        raise ConfigurationError(
+            f"expected table 'calls' or 'runs' and format 'csv' or 'jsonl', "
+            f"not {table!r} and {format!r}"
+        )
+    count = 0
+    columns = list(tables[table].c.keys())
+    writer = csv.writer(out)
+    if format == "csv":
+        writer.writerow(columns)
+    for row in _rows(url, tables[table]):
+        count += 1
+        if format == "csv":
+            writer.writerow([json.dumps(v) if isinstance(v, list | dict) else v for v in row])
+        else:
+            fields = dict(zip(columns, row, strict=True))
+            out.write(json.dumps(fields, default=str, ensure_ascii=False) + "\n")
+    return count
+
+
+def _rows(url: str, table: sa.Table) -> Iterator[tuple[Any, ...]]:
+    with _open(url) as connection:
+        order = sa.select(table).order_by(table.c.started_at, table.c.id)
+        for row in connection.execution_options(yield_per=1000).execute(order):
+            yield tuple(row)
+
+
+@contextmanager
+def _open(url: str) -> Iterator[sa.Connection]:
+    engine = connect(parse_url(url), write=False)
+    try:
+        with engine.connect() as connection:
+            check_schema(connection)
+            yield connection
+    finally:
+        engine.dispose()

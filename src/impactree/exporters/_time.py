@@ -1,0 +1,34 @@
+"""Spans of time as people write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from impactree.exceptions import ConfigurationError
+
+__all__ = ["parse_since"]
+
+_SPAN: Final = re.compile(r"(\d+)([mhdw])")
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_since(text: str, now: datetime | None = None) -> datetime:
+    """``7d``, ``24h``, ``30m``, ``2w`` or an ISO date as a UTC time.
+
+    Raises:
+        ConfigurationError: neither.
+    """
+    match = _SPAN.fullmatch(text)
+    if match:
+        span = timedelta(**{_UNITS[match[2]]: int(match[1])})
+        return (now or datetime.now(UTC)) - span
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"since must be a span such as '7d', '24h', '2w' or a date such as '2026-11-24', "
+            f"not {text!r}"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,79 @@
+"""What kind of run a chain event is: the marks that LangGraph and LangChain leave on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from impactree.langchain._names import text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from impactree.runs import Run, RunKind
+
+__all__ = ["chain_kind", "is_interrupted", "mark_parent"]
+
+_UNNAMED: Final = "LangGraph"
+# What ``create_agent`` has marked its runs with since langchain 1.2.6. Before, its node ``model``
+# tells; of ``create_react_agent``, and with it ``create_supervisor``, its node ``agent``.
+_MARKS: Final = frozenset({"lc_agent_name", "ls_integration"})
+_OF_ROOT: Final[dict[str | None, RunKind]] = {
+    "langgraph": "graph",
+    "langchain_create_agent": "agent",
+}
+
+
+def chain_kind(name: str, tags: Any, metadata: Any, parent: Run | None, is_root: bool) -> RunKind:
+    """The kind of a chain that starts; ``parent`` is None where it is unknown."""
+    if _is_step(tags):
+        return "node"
+    if metadata and isinstance(metadata, dict):
+        # Metadata comes down from the parents: what is new with this run tells its kind.
+        if metadata.get("langgraph_node") == name and _is_new(
+            "langgraph_checkpoint_ns", metadata, parent
+        ):  # a task of the functional API: a node without a superstep of its own
+            return "node"
+        agent = metadata.get("lc_agent_name")
+        if agent is not None and (
+            agent == name
+            or ((is_root or parent is not None) and _is_new("lc_agent_name", metadata, parent))
+        ):
+            return "agent"
+        if is_root:
+            kind = _OF_ROOT.get(text(metadata.get("ls_integration")))
+            if kind is not None:
+                return kind
+    if name == _UNNAMED:
+        return "graph"
+    return "agent" if name == "AgentExecutor" else "chain"
+
+
+def mark_parent(parent: Run, node: str, tags: Any, metadata: Any) -> None:
+    """A node has started, so its parent is a graph, which nothing told when that one started."""
+    if not _is_step(tags):
+        return
+    if node == "agent" or (node == "model" and not _MARKS & metadata.keys()):
+        parent.kind = "agent"
+        if parent.name != _UNNAMED:
+            parent.metadata = {**parent.metadata, "agent_name": parent.name}
+    elif parent.kind != "graph":
+        parent.kind = "graph"
+
+
+def is_interrupted(run: Run) -> bool:
+    """Whether a graph that has ended waits for a human: LangGraph tells only the node's end."""
+    return run.kind in {"graph", "agent"} and any(
+        child.status == "interrupted" for child in run.children
+    )
+
+
+def _is_step(tags: Any) -> bool:
+    """Whether LangGraph runs it as a node in a superstep."""
+    for tag in tags or ():  # noqa: SIM110  # on the hot path: a generator costs more
+        if isinstance(tag, str) and tag.startswith("graph:step:"):
+            return True
+    return False
+
+
+def _is_new(key: str, metadata: Mapping[str, Any], parent: Run | None) -> bool:
+    return parent is None or text(metadata.get(key)) != parent.metadata.get(key)

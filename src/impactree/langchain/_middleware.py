@@ -1,0 +1,250 @@
+"""Impacts inside an agent: budgets that end it gracefully, cheaper models, annotated answers."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired
+
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
+
+from impactree.budget import BudgetWatch, ImpactBudget, Spent
+from impactree.exceptions import ConfigurationError, MissingExtraError
+from impactree.langchain._ambient import current_run_id
+from impactree.langchain._answer import PendingCall, read_answer
+from impactree.langchain._attach import ambient_trackers
+from impactree.tracker import ImpactTracker
+
+try:
+    from langchain.agents.middleware import AgentMiddleware, AgentState, hook_config
+    from langchain.agents.middleware.types import PrivateStateAttr
+except ImportError as error:
+    raise MissingExtraError("agents", "langchain>=1.0") from error
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from langchain.agents.middleware import ModelRequest, ModelResponse
+    from langchain_core.language_models import BaseChatModel
+
+    from impactree.calls import ModelCall
+    from impactree.impacts import Impacts
+    from impactree.langchain._handler import ImpactHandler
+    from impactree.runs import Run
+
+__all__ = ["ImpactMiddleware"]
+
+_EVENT: Final = "impact"
+
+
+class _ImpactState(AgentState[Any]):
+    impact_run: NotRequired[Annotated[str, PrivateStateAttr]]
+
+
+class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes fewer parameters
+    """Middleware for ``langchain.agents.create_agent``.
+
+    With an :class:`ImpactHandler` in the run's callbacks (or given here) it reads that handler's
+    tree, sub-agents and tools included. Without one it counts this agent's own model calls.
+
+    Args:
+        handler: The handler to read; None: the one in the run's callbacks, if any.
+        budget: Its ``action`` decides what happens when it is spent: ``raise`` ends the run with
+            a message instead of the next model call, ``warn`` logs.
+        annotate: Put a summary into ``response_metadata["impact"]`` of the final message.
+        events: Dispatch a custom event ``impact`` after each model call.
+        switch_to: A cheaper model for all calls once ``switch_at`` of the budget is spent.
+        switch_at: A share of the budget in (0, 1].
+
+    Raises:
+        ConfigurationError: ``switch_to`` without a budget, or ``switch_at`` out of range.
+    """
+
+    state_schema = _ImpactState
+
+    def __init__(
+        self,
+        handler: ImpactHandler | None = None,
+        *,
+        budget: ImpactBudget | None = None,
+        annotate: bool = False,
+        events: bool = False,
+        switch_to: BaseChatModel | None = None,
+        switch_at: float = 0.8,
+    ) -> None:
+        super().__init__()
+        if switch_to is not None and budget is None:
+            raise ConfigurationError("switch_to needs a budget whose share decides when to switch")
+        if not 0 < switch_at <= 1:
+            raise ConfigurationError(f"switch_at must be a share in (0, 1], not {switch_at!r}")
+        self.handler = handler
+        self.budget = budget
+        self.annotate = annotate
+        self.events = events
+        self.switch_to = switch_to
+        self.switch_at = switch_at
+        self._own: ImpactTracker | None = None
+        self._watches: dict[int, BudgetWatch] = {}
+
+    def before_agent(self, state: Any, runtime: Any) -> dict[str, Any] | None:
+        """Open a run of its own where no handler follows the agent."""
+        if self._followed_by() is not None:
+            return None
+        run_id = str(uuid.uuid4())
+        self._own_tracker().start(run_id, name="agent", kind="agent")
+        return {"impact_run": run_id}
+
+    @hook_config(can_jump_to=["end"])
+    def before_model(self, state: Any, runtime: Any) -> dict[str, Any] | None:
+        """End the run with a message when the budget is spent."""
+        spent = self._spent(state)
+        if spent is None or spent.share < 1 or self.budget is None:
+            return None
+        if self.budget.action != "raise" or self.switch_to is not None:
+            return None
+        text = f"Stopped: the impact budget per {self.budget.per} is spent ({spent.text})."
+        message = AIMessage(text, response_metadata={"impact_budget": f"exceeded: {spent.text}"})
+        return {"messages": [message], "jump_to": "end"}
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelResponse[Any]:
+        """Switch to the cheaper model if it is time, and tell what the call cost."""
+        request = self._switched(request)
+        response = handler(request)
+        event = self._after_call(request, response)
+        if event is not None:
+            dispatch_custom_event(_EVENT, event)
+        return response
+
+    async def awrap_model_call(
+        self,
+        request: ModelRequest[Any],
+        handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
+    ) -> ModelResponse[Any]:
+        """The same, awaited."""
+        request = self._switched(request)
+        response = await handler(request)
+        event = self._after_call(request, response)
+        if event is not None:
+            await adispatch_custom_event(_EVENT, event)
+        return response
+
+    def after_agent(self, state: Any, runtime: Any) -> dict[str, Any] | None:
+        """Annotate the final message, and close the run of its own."""
+        run_id = state.get("impact_run")
+        if run_id is not None:
+            self._own_tracker().end(run_id)
+        message = state["messages"][-1] if state.get("messages") else None
+        if not self.annotate or not isinstance(message, AIMessage):
+            return None
+        total = self._total(state)
+        if total is None:
+            return None
+        summary = {**message.response_metadata, "impact": summarize(total)}
+        root = self._root(state)
+        if root is not None and "impact_budget" in root.metadata:
+            summary["impact_budget"] = root.metadata["impact_budget"]
+        return {"messages": [message.model_copy(update={"response_metadata": summary})]}
+
+    # Inside
+
+    def _own_tracker(self) -> ImpactTracker:
+        if self._own is None:
+            self._own = ImpactTracker()
+        return self._own
+
+    def _followed_by(self) -> ImpactTracker | None:
+        if self.handler is not None:
+            return self.handler.tracker
+        return next(iter(ambient_trackers()), None)
+
+    def _root(self, state: Any) -> Run | None:
+        run_id = state.get("impact_run")
+        if run_id is not None:
+            return self._own_tracker().find(run_id)
+        tracker = self._followed_by()
+        run = None if tracker is None else tracker.find(current_run_id())
+        return None if run is None else run.root
+
+    def _total(self, state: Any) -> Impacts | None:
+        root = self._root(state)
+        return None if root is None else root.total
+
+    def _spent(self, state: Any) -> Spent | None:
+        if self.budget is None:
+            return None
+        tracker = self._own_tracker() if "impact_run" in state else self._followed_by()
+        if tracker is None:
+            return None
+        watch = self._watches.setdefault(id(tracker), BudgetWatch(self.budget, tracker))
+        return watch.check(self._root(state))
+
+    def _switched(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+        if self.switch_to is None:
+            return request
+        spent = self._spent(request.state)
+        if spent is None or spent.share < self.switch_at:
+            return request
+        return request.override(model=self.switch_to)
+
+    def _after_call(
+        self, request: ModelRequest[Any], response: ModelResponse[Any]
+    ) -> dict[str, Any] | None:
+        """Count the call where no handler does; the event to dispatch, if any."""
+        message = next((m for m in response.result if isinstance(m, AIMessage)), None)
+        if message is None:
+            return None
+        run_id = request.state.get("impact_run")
+        if run_id is None and not self.events:
+            return None
+        tracker = self._own_tracker() if run_id is not None else self._followed_by()
+        if tracker is None:
+            return None
+        # With a handler the call is in its tree by now, with its measured latency.
+        node = None if run_id is not None else tracker.find(current_run_id())
+        made = [] if node is None else node.calls
+        if made:
+            call, impacts = made[-1].call, made[-1].own
+        else:
+            call = _call(request.model, message, tracker.note_problem)
+            impacts = tracker.record(call, run_id).own if run_id else tracker.engine.estimate(call)
+        if not self.events or call is None or impacts is None:
+            return None
+        return {"model": call.model, "output_tokens": call.output_tokens, **summarize(impacts)}
+
+
+def _call(
+    model: Any, message: BaseMessage, note: Callable[[str, BaseException], None]
+) -> ModelCall:
+    """The model call that gave a message, without callbacks."""
+    params = model._get_ls_params()
+    pending = PendingCall(
+        kind="chat",
+        class_name=type(model).__name__,
+        provider=params.get("ls_provider"),
+        requested=params.get("ls_model_name"),
+    )
+    result = LLMResult(generations=[[ChatGeneration(message=message)]])
+    return pending.call(read_answer(result, note), None)
+
+
+def summarize(impacts: Impacts) -> dict[str, Any]:
+    """A compact summary: plain numbers in the units of the keys, and what they cover."""
+    if not impacts.estimated:
+        return {"estimated": False, "errors": [error.code for error in impacts.errors]}
+    factors = {"gwp_g": ("gwp", 1e3), "energy_wh": ("energy", 1e3), "water_l": ("wcf", 1.0)}
+    factors |= {"adpe_g": ("adpe", 1e3), "pe_mj": ("pe", 1.0)}
+    values = {}
+    for key, (criterion, factor) in factors.items():
+        value = getattr(impacts, criterion).value
+        values[key] = {"min": value.min * factor, "max": value.max * factor}
+    return {
+        "estimated": True,
+        **values,
+        "calls": impacts.estimated_calls,
+        "calls_not_estimated": impacts.unestimated_calls,
+        "grade": impacts.grade,
+        "warnings": [warning.code for warning in impacts.warnings],
+    }

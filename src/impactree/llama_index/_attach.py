@@ -1,0 +1,147 @@
+"""Putting a tracker on LlamaIndex's dispatcher, once, and taking it off."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from llama_index_instrumentation import root_dispatcher
+from llama_index_instrumentation.event_handlers import BaseEventHandler
+from llama_index_instrumentation.span_handlers import BaseSpanHandler
+from pydantic import PrivateAttr
+
+from impactree.llama_index._hook import Hook
+from impactree.propagation import capture, set_parent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from impactree.budget import BudgetWatch
+    from impactree.tracker import ImpactTracker
+
+__all__ = ["attach", "is_attached"]
+
+_lock: Final = threading.Lock()
+_attached: Final[dict[ImpactTracker, _Attached]] = {}
+
+
+class _Events(BaseEventHandler):
+    _hook: Hook = PrivateAttr()
+
+    def handle(self, event: Any, **kwargs: Any) -> None:
+        self._hook.event(event)
+
+
+class _Spans(BaseSpanHandler[Any]):
+    _hook: Hook = PrivateAttr()
+
+    # The base class would keep every span for ever: its own entry points are replaced.
+
+    def span_enter(
+        self,
+        id_: str,
+        bound_args: Any,
+        instance: Any = None,
+        parent_id: str | None = None,
+        tags: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._hook.span_enter(id_, bound_args, instance, parent_id, tags)
+
+    def span_exit(
+        self, id_: str, bound_args: Any, instance: Any = None, result: Any = None, **kwargs: Any
+    ) -> None:
+        self._hook.span_exit(id_, instance, result)
+
+    def span_drop(
+        self,
+        id_: str,
+        bound_args: Any,
+        instance: Any = None,
+        err: BaseException | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._hook.span_drop(id_, err)
+
+    def capture_propagation_context(self) -> dict[str, Any]:
+        return capture(self._hook.tracker)
+
+    def restore_propagation_context(self, context: dict[str, Any]) -> None:
+        set_parent(context)
+
+    def close(self) -> None:
+        self._hook.close()
+
+    def new_span(self, *args: Any, **kwargs: Any) -> None:
+        """Not reached."""
+
+    prepare_to_exit_span = prepare_to_drop_span = new_span
+
+
+class _Attached:
+    def __init__(self, tracker: ImpactTracker) -> None:
+        self.hook = Hook(tracker)
+        self.users = 0
+        self._events, self._spans = _Events(), _Spans()
+        self._events._hook = self._spans._hook = self.hook
+        # New lists: the dispatcher may be walking the old ones in another thread.
+        root_dispatcher.event_handlers = [*root_dispatcher.event_handlers, self._events]
+        root_dispatcher.span_handlers = [*root_dispatcher.span_handlers, self._spans]
+
+    def remove(self) -> None:
+        root_dispatcher.event_handlers = [
+            handler for handler in root_dispatcher.event_handlers if handler is not self._events
+        ]
+        root_dispatcher.span_handlers = [
+            handler for handler in root_dispatcher.span_handlers if handler is not self._spans
+        ]
+        self.hook.close()
+
+
+def attach(
+    tracker: ImpactTracker,
+    *,
+    everywhere: bool = False,
+    metadata_keys: Iterable[str] = (),
+    watch: BudgetWatch | None = None,
+) -> Callable[[], None]:
+    """Send LlamaIndex's runs to a tracker; the returned function stops it.
+
+    A tracker is attached once, however often this is called, so that nothing counts twice.
+
+    Args:
+        tracker: Where runs go.
+        everywhere: All code of the process; else only what runs inside a ``track_impacts()``
+            block of this tracker.
+        metadata_keys: Further instrumentation tags to keep.
+        watch: A budget to warn about.
+    """
+    with _lock:
+        attached = _attached.get(tracker)
+        if attached is None:
+            attached = _attached[tracker] = _Attached(tracker)
+        attached.users += 1
+        attached.hook.everywhere += everywhere
+        attached.hook.keys |= frozenset(metadata_keys)
+        attached.hook.watch = watch or attached.hook.watch
+    left = False
+
+    def detach() -> None:
+        nonlocal left
+        with _lock:
+            if left:
+                return
+            left = True
+            attached.users -= 1
+            attached.hook.everywhere -= everywhere
+            if attached.users == 0:
+                del _attached[tracker]
+                attached.remove()
+
+    return detach
+
+
+def is_attached(tracker: ImpactTracker) -> bool:
+    """Whether the dispatcher's events go to a tracker here and now."""
+    attached = _attached.get(tracker)
+    return attached is not None and attached.hook.follows()

@@ -1,0 +1,35 @@
+"""Embeddings and rerankers: which texts a model really read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["cached_texts", "node_texts", "ranked_texts"]
+
+_IN_MEMORY: Final = "MutableMappingKVStore"
+
+
+def cached_texts(instance: Any, texts: Sequence[str]) -> list[bool] | None:
+    """Which texts the embeddings cache holds; None where there is none to look into.
+
+    LlamaIndex fires the same events on a hit. Only a cache in memory is asked: nothing here may
+    touch a network.
+    """
+    cache = getattr(instance, "embeddings_cache", None)
+    if cache is None or all(cls.__name__ != _IN_MEMORY for cls in type(cache).__mro__):
+        return None
+    return [cache.get(key=text, collection="embeddings") is not None for text in texts]
+
+
+def node_texts(nodes: Iterable[Any]) -> list[str]:
+    """What is embedded of nodes, with or without scores."""
+    return [node.get_content(metadata_mode="embed") for node in nodes or ()]
+
+
+def ranked_texts(query: Any, nodes: Iterable[Any]) -> list[str]:
+    """What a reranker reads: the query, once with each node."""
+    asked = getattr(query, "query_str", query) or ""
+    return [f"{asked}\n{text}" for text in node_texts(nodes)]

@@ -1,0 +1,190 @@
+"""ImpactHandler for LlamaIndex: on its dispatcher, in its callback manager, or both."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Unpack
+
+from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
+from impactree.llama_index._callbacks import CallbackEvents
+from impactree.tracker import Exporter, ImpactTracker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+    from typing import Self
+
+    from llama_index.core.callbacks.base_handler import BaseCallbackHandler
+
+    from impactree.impacts import Impacts
+    from impactree.report import Report
+    from impactree.runs import Run
+    from impactree.settings import EngineSettings
+
+    _Base = BaseCallbackHandler
+else:
+    _Base = object  # registered as a subclass when LlamaIndex is there: importing it takes seconds
+
+__all__ = ["ImpactHandler"]
+
+_BASE_MODULE = "llama_index.core.callbacks.base_handler"
+
+
+class ImpactHandler(_Base):
+    """Follow LlamaIndex and read the impacts of every run: ``print(handler.report())``.
+
+    ``ImpactHandler().instrument()`` follows the whole process through LlamaIndex's
+    instrumentation: all of the tree, streams and agents included. In a ``CallbackManager`` it
+    sees what that manager is told. Both at once count once.
+
+    One handler may serve many threads and tasks at once. It never changes what a call returns or
+    raises, keeps no prompts, documents or answers, and never touches the network.
+
+    Args:
+        exporters: Where finished run trees go.
+        max_runs: How many finished trees to keep; totals go on counting beyond it.
+        metadata_keys: Further instrumentation tags to keep (plain values only).
+        budget: Warn, or stop before the next model call, when impacts exceed it. LlamaIndex's
+            dispatcher swallows what handlers raise: to stop a run, the handler has to be in the
+            model's ``CallbackManager``.
+        tracker: A tracker to share with other handlers, instead of exporters, max_runs and
+            settings.
+        **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
+            ``unknown_models``, ``method``: see :class:`impactree.settings.EngineSettings`.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+    """
+
+    event_starts_to_ignore = ()
+    event_ends_to_ignore = ()
+
+    def __init__(
+        self,
+        *,
+        exporters: Iterable[Exporter] = (),
+        max_runs: int | None = None,
+        metadata_keys: Iterable[str] = (),
+        budget: ImpactBudget | None = None,
+        tracker: ImpactTracker | None = None,
+        **settings: Unpack[EngineSettings],
+    ) -> None:
+        self.tracker = tracker or ImpactTracker(
+            exporters=exporters, max_runs=max_runs, **settings
+        )
+        self._keys = frozenset(metadata_keys)
+        self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
+        self._detach: Callable[[], None] | None = None
+        self._callbacks = CallbackEvents(self.tracker)
+        base = sys.modules.get(_BASE_MODULE)
+        if base is not None:
+            base.BaseCallbackHandler.register(type(self))
+
+    # On and off
+
+    def instrument(self) -> Self:
+        """Follow the whole process; leaving the handler's ``with`` block stops it."""
+        from impactree.llama_index._attach import attach
+
+        if self._detach is None:
+            self._detach = attach(
+                self.tracker, everywhere=True, metadata_keys=self._keys, watch=self._watch
+            )
+        return self
+
+    def uninstrument(self) -> None:
+        """Stop following; what is open is closed with what it has produced."""
+        if self._detach is not None:
+            self._detach()
+            self._detach = None
+
+    def __enter__(self) -> Self:
+        return self.instrument()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.uninstrument()
+
+    # What users read
+
+    @property
+    def runs(self) -> list[Run]:
+        """The finished root runs that are kept, oldest first."""
+        return self.tracker.runs
+
+    @property
+    def last_run(self) -> Run | None:
+        """The root run that finished last."""
+        return self.tracker.last_run
+
+    @property
+    def total(self) -> Impacts:
+        """Impacts of all calls this handler ever saw."""
+        return self.tracker.total
+
+    def report(self) -> Report:
+        """A report over the finished root runs that are kept; print it."""
+        return self.tracker.report()
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Deliver what exporters hold; True when nothing is left."""
+        return self.tracker.flush(timeout)
+
+    def __repr__(self) -> str:
+        return f"<ImpactHandler {self.tracker.finished_runs} runs>"
+
+    # LlamaIndex copies and pickles components with their callback manager.
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        """Into another process goes a handler of its own."""
+        return type(self), ()
+
+    # LlamaIndex's callbacks
+
+    def on_event_start(
+        self,
+        event_type: Any,
+        payload: dict[str, Any] | None = None,
+        event_id: str = "",
+        parent_id: str = "",
+        **kwargs: Any,
+    ) -> str:
+        """Something starts."""
+        if self._watch is not None and event_type == "llm":
+            self._check_budget(self._watch, parent_id)
+        self._callbacks.started(event_type, payload or {}, event_id, parent_id)
+        return event_id
+
+    def on_event_end(
+        self,
+        event_type: Any,
+        payload: dict[str, Any] | None = None,
+        event_id: str = "",
+        **kwargs: Any,
+    ) -> None:
+        """Something ends."""
+        self._callbacks.ended(event_type, payload or {}, event_id)
+
+    def start_trace(self, trace_id: str | None = None) -> None:
+        """A trace starts; its events carry the tree already."""
+
+    def end_trace(
+        self, trace_id: str | None = None, trace_map: dict[str, list[str]] | None = None
+    ) -> None:
+        """A trace ends."""
+
+    def _check_budget(self, watch: BudgetWatch, parent_id: str) -> None:
+        around = self._callbacks.around(parent_id)
+        spent = watch.check(around and around.root)
+        if spent.share >= 1 and watch.budget.action == "raise":
+            raise BudgetExceededError(f"impact budget per {watch.budget.per} spent: {spent.text}")

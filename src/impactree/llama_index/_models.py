@@ -1,0 +1,235 @@
+"""From what a model was asked and answered to a ModelCall."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from impactree.calls import Kind, ModelCall, TokensSource
+from impactree.counting import count_tokens
+from impactree.llama_index import _names as names
+from impactree.usage import MalformedUsageError, ReportedUsage, read_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from impactree.runs import Run, RunStatus
+
+__all__ = ["GENERATING", "OpenBatch", "OpenModel", "OpenPrediction", "OpenSpan", "answer_text"]
+
+
+@dataclass(slots=True)
+class OpenSpan:
+    """A span that is open; gone once its run has ended."""
+
+    instance: Any = None
+    status: RunStatus = "ok"
+    """What it will end as, when an event has said so before its end."""
+
+    def produced(self) -> ModelCall | None:
+        """No model was called here."""
+        return None
+
+
+@dataclass(slots=True)
+class OpenBatch(OpenSpan):
+    """A method that embeds texts in several requests, each a call of its own."""
+
+    texts: Sequence[str] = ()
+    size: int = 1
+    sent: int = 0
+
+    def next_texts(self) -> Sequence[str]:
+        """The texts of the request that starts now."""
+        start = self.sent
+        self.sent += self.size
+        return self.texts[start : self.sent]
+
+
+@dataclass(slots=True)
+class OpenPrediction(OpenSpan):
+    """A structured prediction: some clients call their SDK right in it, without any event."""
+
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    def call(self, result: Any, note: Callable[[str, BaseException], None]) -> ModelCall:
+        """The call that nothing else told of, counted from what went in and came out."""
+        template, values = self.asked.get("prompt"), self.asked.get("prompt_args") or {}
+        model = OpenModel(self.instance, note=note, started=self.started)
+        if hasattr(template, "format_messages"):
+            model.prompt = template.format_messages(**values)
+        answer = "" if result is None else json.dumps(result, default=_plain_object)
+        return model.answer(answer)
+
+
+def _plain_object(value: Any) -> Any:
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenModel(OpenSpan):
+    """A model call that is open: what is needed to finish it.
+
+    Prompt and answer are referred to until the call ends, then tokens are counted if need be.
+    """
+
+    note: Callable[[str, BaseException], None]
+    """Told about usage of a wrong shape."""
+    kind: Kind = "chat"
+    model_dict: dict[str, Any] = field(default_factory=dict)
+    prompt: Any = None
+    """Messages, a prompt, or the texts to embed or rank."""
+    event_id: Any = None
+    """The id of the event that the run stands for, where it is not a span of its own."""
+    started: float = field(default_factory=time.perf_counter)
+    announced: bool = False
+    """Whether a start event came: a model's method may have none."""
+    hits: list[bool] | None = None
+    """Which of the texts a cache of embeddings holds."""
+    parts: list[str] = field(default_factory=list)
+    aliases: list[str] = field(default_factory=list)
+    """Spans of the methods it inherits and calls: their events are its own."""
+    usage: ReportedUsage | None = None
+    answered: str | None = None
+    run: Run | None = None
+    ended: float | None = None
+    """When the call was over, Unix time in s, if its run waits for the one around it."""
+    final: ModelCall | None = None
+    """What it then comes to."""
+
+    @property
+    def delegates(self) -> bool:
+        """Whether another model run under this one did its work."""
+        if self.run is None or not self.run.children:
+            return False
+        below = self.run.walk()
+        next(below)  # itself
+        return any(run.kind in _FAMILY[self.kind] for run in below)
+
+    def chunk(self, response: Any) -> None:
+        """A piece of a streamed answer."""
+        self.parts.append(getattr(response, "delta", None) or "")
+        self._read(response)
+
+    def answer(self, response: Any) -> ModelCall:
+        """The finished chat or completion call."""
+        latency = time.perf_counter() - self.started
+        self._read(response)
+        if self.usage is not None:
+            return self._call(self.usage, "reported", latency)
+        text = max(answer_text(response), "".join(self.parts), key=len)
+        return self._call(self._counted(text), "counted", latency)
+
+    def read(self, texts: Iterable[str]) -> ModelCall:
+        """The finished embedding or rerank call; LlamaIndex hands on no usage of these."""
+        latency = time.perf_counter() - self.started
+        usage = ReportedUsage(sum(count_tokens(text) for text in texts), 0)
+        return self._call(usage, "counted", latency)
+
+    def failed(self) -> ModelCall:
+        """A call that raised or was closed early: what it produced before."""
+        produced = self.produced()
+        if produced is not None:
+            return produced
+        # Nothing was generated, so no time was spent generating: the latency bounds it at zero.
+        return self._call(ReportedUsage(None, 0), "unknown", 0.0)
+
+    def produced(self) -> ModelCall | None:
+        """The call so far: asked when the run is abandoned while it is open."""
+        if self.ended is not None:
+            return self.final
+        if self.delegates:
+            return None
+        if self.usage is not None:
+            return self._call(self.usage, "reported", None)
+        text = "".join(self.parts)
+        return self._call(self._counted(text), "counted", None) if text else None
+
+    def _read(self, response: Any) -> None:
+        try:
+            found = (read_usage(place) for place in _places(response))
+            usage = next((usage for usage in found if usage is not None), None)
+            if usage is not None:
+                self.usage = usage if self.usage is None else self.usage.updated_by(usage)
+        except MalformedUsageError as wrong:
+            self.note("usage of an unknown shape", wrong)
+        self.answered = names.answered_model(getattr(response, "raw", None)) or self.answered
+
+    def _counted(self, answer: str) -> ReportedUsage:
+        return ReportedUsage(count_tokens(_prompt_text(self.prompt)), count_tokens(answer))
+
+    def _call(
+        self, usage: ReportedUsage, source: TokensSource, latency: float | None
+    ) -> ModelCall:
+        asked = names.asked_object(self.instance)
+        said = self.model_dict if asked is self.instance else {}
+        requested = names.requested_model(asked, said)
+        return ModelCall(
+            provider=names.provider(asked, said),
+            model=self.answered or requested or said.get("class_name") or type(asked).__name__,
+            requested=requested,
+            base_url=names.base_url(asked),
+            region=names.region(asked),
+            kind=self.kind,
+            input_tokens=usage.input,
+            output_tokens=usage.output,
+            cached_input_tokens=usage.cached,
+            cache_write_tokens=usage.written,
+            reasoning_tokens=usage.reasoning,
+            latency_s=latency,
+            tokens_source=source,
+        )
+
+
+GENERATING: Final = frozenset({"chat", "completion"})
+_FAMILY: Final[dict[Kind, frozenset[str]]] = {
+    "chat": GENERATING,
+    "completion": GENERATING,
+    "embedding": frozenset({"embedding"}),
+    "rerank": GENERATING | {"rerank"},  # some rank with an LLM
+}
+
+
+def _places(response: Any) -> Iterable[Any]:
+    """Where a response may carry usage, nearest to the provider first."""
+    yield getattr(response, "raw", None)
+    yield getattr(response, "additional_kwargs", None)
+    yield getattr(getattr(response, "message", None), "additional_kwargs", None)
+
+
+def _prompt_text(prompt: Any) -> str:
+    """The text of messages, of a prompt, or of nothing."""
+    if isinstance(prompt, str):
+        return prompt
+    return "\n".join(answer_text(message) for message in prompt or ())
+
+
+def answer_text(response: Any) -> str:
+    """All that a model reads or writes: text, reasoning, tool calls, of a response or message."""
+    if isinstance(response, str):
+        return response
+    message = getattr(response, "message", response)
+    blocks = getattr(message, "blocks", None)
+    if blocks is None:
+        return str(getattr(message, "text", None) or getattr(message, "content", None) or "")
+    parts = []
+    for block in blocks:
+        # TextBlock, ThinkingBlock, ToolCallBlock; pictures and sound carry no text.
+        parts.append(str(getattr(block, "text", None) or getattr(block, "content", None) or ""))
+        if hasattr(block, "tool_name"):
+            parts.append(f"{block.tool_name}{block.tool_kwargs}")
+    if not any(hasattr(block, "tool_name") for block in blocks):
+        calls = (getattr(message, "additional_kwargs", None) or {}).get("tool_calls") or ()
+        parts.extend(_tool_call_text(call) for call in calls)
+    return "".join(parts)
+
+
+def _tool_call_text(call: Any) -> str:
+    if isinstance(call, dict):
+        function = call.get("function", call)
+        return f"{function.get('name', '')}{function.get('arguments', '')}"
+    function = getattr(call, "function", call)
+    return f"{getattr(function, 'name', '')}{getattr(function, 'arguments', '')}"

@@ -1,0 +1,117 @@
+"""Who was asked, as LlamaIndex's objects and events tell it: provider, model, place."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["answered_model", "asked_object", "base_url", "provider", "region", "requested_model"]
+
+_MAX_NAME: Final = 300
+_MODEL_KEYS: Final = ("model_name", "model", "model_id", "deployment_name", "engine")
+_ANSWER_KEYS: Final = ("model", "model_version", "modelVersion", "model_id", "modelId")
+_ANSWER_WRAPPERS: Final = ("response", "data", "message")
+_URL_NAMES: Final = (
+    "azure_endpoint",
+    "api_base",
+    "base_url",
+    "endpoint_url",
+    "endpoint",
+    "openai_api_base",  # of a wrapped LangChain model
+)
+_CLIENTS: Final = ("_client", "_aclient")
+# llama_index.llms.openai.base -> openai; these hold no client of their own.
+_PACKAGES: Final = ("llama_index.llms.", "llama_index.embeddings.", "llama_index.postprocessor.")
+
+
+def text(value: Any) -> str | None:
+    """A non-empty string cut to a sane length, else None."""
+    return value[:_MAX_NAME] if isinstance(value, str) and value else None
+
+
+def asked_object(instance: Any) -> Any:
+    """The object that knows the model: of LangChain's wrappers, what they wrap."""
+    private = getattr(instance, "__pydantic_private__", None) or {}
+    wrapped = private.get("_llm") or private.get("_langchain_embedding")
+    return instance if wrapped is None else wrapped
+
+
+def provider(instance: Any, model_dict: dict[str, Any]) -> str | None:
+    """Who was asked: the client package's name, else the class's without its ``_llm``."""
+    package = None if instance is None else _package(type(instance))
+    if package is not None:
+        return package
+    name = text(model_dict.get("class_name"))
+    if name is None:
+        return None if instance is None else type(instance).__name__
+    return name[:-4].lower() if name.lower().endswith("_llm") else name
+
+
+@lru_cache(maxsize=512)
+def _package(cls: type) -> str | None:
+    for base in cls.__mro__:
+        for prefix in _PACKAGES:
+            if base.__module__.startswith(prefix):
+                package = base.__module__[len(prefix) :].split(".")[0]
+                return package.removesuffix("_rerank")
+    return None
+
+
+def requested_model(instance: Any, model_dict: dict[str, Any]) -> str | None:
+    """The model's name as it was asked for: the object's, else the event's."""
+    for key in _MODEL_KEYS:
+        found = text(model_dict.get(key)) or text(getattr(instance, key, None))
+        if found and found != "unknown":  # LlamaIndex's default where a class sets no name
+            return found
+    return None
+
+
+def answered_model(raw: Any) -> str | None:
+    """The model's name as the provider's answer gave it."""
+    if raw is None:
+        return None
+    for place in (raw, *(_get(raw, key) for key in _ANSWER_WRAPPERS)):
+        for key in _ANSWER_KEYS:
+            found = None if place is None else text(_get(place, key))
+            if found:
+                return found.removeprefix("models/")
+    return None
+
+
+def base_url(instance: Any) -> str | None:
+    """Where the requests go, if the client says so."""
+    for name in _URL_NAMES:
+        found = text(getattr(instance, name, None))
+        if found:
+            return found
+    for holder in _clients(instance):
+        url = getattr(holder, "base_url", None)
+        if url is not None and str(url).startswith("http"):
+            return text(str(url))
+    return None
+
+
+def region(instance: Any) -> str | None:
+    """The cloud region, where the client tells it (Bedrock and Vertex do)."""
+    found = text(getattr(instance, "region_name", None))
+    return found or next(filter(None, (text(_get(c, "location")) for c in _clients(instance))), None)
+
+
+def _clients(instance: Any) -> Iterator[Any]:
+    """What a model holds for its requests: never a property that would make one."""
+    private = getattr(instance, "__pydantic_private__", None) or {}
+    for name in _CLIENTS:
+        client = private.get(name)
+        if client is not None:
+            yield client
+            inner = getattr(client, "_api_client", None)  # Google's
+            if inner is not None:
+                yield inner
+                yield getattr(inner, "_http_options", None)
+
+
+def _get(place: Any, key: str) -> Any:
+    return place.get(key) if isinstance(place, dict) else getattr(place, key, None)

@@ -1,0 +1,194 @@
+"""One run tree across processes and services.
+
+The caller captures its current run, sends the result along (a dict of strings, fit for HTTP
+headers), and the other side restores it: what runs there names the caller's run as its parent.
+Its finished trees come back as plain data, and merge under the caller's run by id::
+
+    headers = capture(tracker)                      # caller
+    with restore(request.headers): engine.query(..) # service
+    return [dump(run) for run in tracker.runs]      # service, with its answer
+    merge(tracker, trees)                           # caller
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, get_args
+from urllib.parse import urlsplit, urlunsplit
+
+from impactree.ambient import current_run_ids, remote_parent
+from impactree.calls import ModelCall
+from impactree.runs import RUN_KINDS, RunKind, RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from impactree.runs import Run
+    from impactree.tracker import ImpactTracker
+
+__all__ = ["HEADER", "capture", "dump", "merge", "restore", "set_parent"]
+
+HEADER: Final = "x-impactree-run"
+_FIELDS: Final = ("name", "kind", "start", "end", "status", "cached")
+_STATUSES: Final = frozenset(get_args(RunStatus)) - {"running"}
+_PLAIN: Final = (str, int, float, bool)
+_ID: Final = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+def capture(tracker: ImpactTracker) -> dict[str, str]:
+    """The current run as headers; empty outside any run of this tracker."""
+    runs = [run for i in current_run_ids() if (run := tracker.find(i)) is not None]
+    if not runs:
+        return {} if (remote := remote_parent.get()) is None else {HEADER: str(remote)}
+    innermost = max(runs, key=lambda run: sum(1 for _ in run.ancestors()))
+    return {HEADER: str(innermost.id)}
+
+
+@contextmanager
+def restore(context: Mapping[str, Any]) -> Iterator[None]:
+    """Work for the caller's run inside a block.
+
+    Args:
+        context: What :func:`capture` gave, or the headers of a request that hold it. Without it
+            the block changes nothing.
+    """
+    token = remote_parent.set(_parent_id(context) or remote_parent.get())
+    try:
+        yield
+    finally:
+        remote_parent.reset(token)
+
+
+def set_parent(context: Mapping[str, Any]) -> None:
+    """Like :func:`restore`, for the rest of the current context."""
+    parent_id = _parent_id(context)
+    if parent_id is not None:
+        remote_parent.set(parent_id)
+
+
+def _parent_id(context: Mapping[str, Any]) -> Any:
+    for key, value in context.items():  # header names come in any case
+        if str(key).lower() == HEADER and isinstance(value, str) and _ID.fullmatch(value):
+            return _framework_id(value)
+    return None
+
+
+def _framework_id(text: str) -> Any:
+    """LangChain's run ids are UUIDs, LlamaIndex's are strings with more in them."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return text
+
+
+def dump(root: Run) -> list[dict[str, Any]]:
+    """A finished tree as plain values for JSON: no prompts, no answers, no credentials."""
+    return [_dump_run(run) for run in root.walk()]
+
+
+def _dump_run(run: Run) -> dict[str, Any]:
+    fields: dict[str, Any] = {key: getattr(run, key) for key in _FIELDS}
+    fields["id"] = str(run.id)
+    fields["parent_id"] = None if run.parent_id is None else str(run.parent_id)
+    fields["tags"], fields["metadata"] = list(run.tags), dict(run.metadata)
+    fields["call"] = None
+    if run.call is not None:
+        fields["call"] = asdict(run.call)
+        if run.call.base_url is not None:
+            parts = urlsplit(run.call.base_url)
+            host = parts.netloc.rpartition("@")[2]  # no user and password
+            fields["call"]["base_url"] = urlunsplit((parts.scheme, host, parts.path, "", ""))
+    return fields
+
+
+def merge(tracker: ImpactTracker, trees: Iterable[Iterable[Mapping[str, Any]]]) -> list[Run]:
+    """Hang trees of other processes under the runs here that they name as their parents.
+
+    A tree whose parent is not known (any more) stays a tree of its own. Merging a tree again
+    changes nothing.
+
+    Args:
+        tracker: The caller's.
+        trees: What :func:`dump` gave, JSON or not in between.
+
+    Returns:
+        The roots of the merged trees, as runs of this tracker.
+
+    Raises:
+        ValueError: a tree is not of that shape; nothing of it was merged.
+    """
+    return [_merge_tree(tracker, _checked(tree)) for tree in trees]
+
+
+def _merge_tree(tracker: ImpactTracker, tree: list[_Remote]) -> Run:
+    for remote in tree:
+        tracker.start(
+            remote.id,
+            remote.parent_id,
+            name=remote.name,
+            kind=remote.kind,
+            tags=remote.tags,
+            metadata=remote.metadata,
+            start=remote.start,
+        )
+    for remote in reversed(tree):  # a root that ends closes what is open under it
+        tracker.end(
+            remote.id,
+            status=remote.status,
+            call=remote.call,
+            cached=remote.cached,
+            end=remote.end,
+        )
+    root = tracker.find(tree[0].id)
+    assert root is not None  # noqa: S101  # just started
+    return root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Remote:
+    """One run of another process, checked."""
+
+    id: Any
+    parent_id: Any
+    name: str
+    kind: RunKind
+    tags: tuple[str, ...]
+    metadata: dict[str, Any]
+    start: float
+    end: float
+    status: RunStatus
+    cached: bool
+    call: ModelCall | None
+
+
+def _checked(tree: Iterable[Mapping[str, Any]]) -> list[_Remote]:
+    try:
+        runs = [_checked_run(fields) for fields in tree]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a dumped run tree: {type(error).__name__} {error}") from error
+    if not runs:
+        raise ValueError("a dumped run tree has at least one run")
+    return runs
+
+
+def _checked_run(fields: Mapping[str, Any]) -> _Remote:
+    parent_id, call = fields["parent_id"], fields["call"]
+    for key, allowed in (("kind", RUN_KINDS), ("status", _STATUSES)):
+        if fields[key] not in allowed:
+            raise ValueError(f"{key} must be one of {sorted(allowed)}, not {fields[key]!r:.60}")
+    return _Remote(
+        id=_framework_id(fields["id"]),
+        parent_id=None if parent_id is None else _framework_id(parent_id),
+        name=str(fields["name"]),
+        kind=fields["kind"],
+        tags=tuple(map(str, fields["tags"])),
+        metadata={str(k): v for k, v in fields["metadata"].items() if isinstance(v, _PLAIN)},
+        start=float(fields["start"]),
+        end=float(fields["end"]),
+        status=fields["status"],
+        cached=bool(fields["cached"]),
+        call=None if call is None else ModelCall(**call),
+    )

@@ -1,0 +1,59 @@
+"""The five criteria and how their quantities are printed."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+__all__ = ["ADPE", "CRITERIA", "ENERGY", "GWP", "PE", "WCF", "Criterion", "quantity", "range_text"]
+
+
+class Criterion(NamedTuple):
+    """A criterion's identity: field name, EcoLogits' type and name, unit, and how it is printed."""
+
+    key: str
+    type: str
+    name: str
+    unit: str
+    display_unit: str
+    display_factor: float
+
+
+ENERGY: Final = Criterion("energy", "energy", "Energy", "kWh", "Wh", 1e3)
+GWP: Final = Criterion("gwp", "GWP", "Global Warming Potential", "kgCO2eq", "gCO2eq", 1e3)
+ADPE: Final = Criterion(
+    "adpe", "ADPe", "Abiotic Depletion Potential (elements)", "kgSbeq", "gSbeq", 1e3
+)
+PE: Final = Criterion("pe", "PE", "Primary Energy", "MJ", "J", 1e6)
+WCF: Final = Criterion("wcf", "WCF", "Water Consumption Footprint", "L", "L", 1.0)
+CRITERIA: Final = (ENERGY, GWP, ADPE, PE, WCF)
+
+
+_PREFIXES: Final = ("p", "n", "µ", "m", "", "k", "M", "G", "T")
+
+
+def _digits(value: float) -> str:
+    """Two significant digits, never an exponent in the sizes that a prefix leaves."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 99.5:
+        return f"{value:.0f}"
+    text = f"{value:.2g}"
+    return f"{value:.12f}".rstrip("0") if "e" in text else text
+
+
+def range_text(low: float, high: float) -> str:
+    """Text such as ``1.3 (0.9 to 1.7)``; a point is one number."""
+    mean, first, last = (_digits(x) for x in ((low + high) / 2, low, high))
+    return mean if first == last else f"{mean} ({first} to {last})"
+
+
+def quantity(low: float, high: float, unit: str) -> str:
+    """Text such as ``1.3 (0.9 to 1.7) mWh``: the prefix puts the mean between 0.1 and 100."""
+    mean = (low + high) / 2
+    if not math.isfinite(mean) or mean == 0:
+        return f"{range_text(low, high)} {unit}"
+    power = math.floor((math.log10(abs(mean)) + 1 + 1e-9) / 3)
+    power = max(-4, min(4, power))
+    scale = 10.0 ** (-3 * power)
+    return f"{range_text(low * scale, high * scale)} {_PREFIXES[power + 4]}{unit}"

@@ -1,0 +1,391 @@
+"""The journal in front of the exporters: nothing lost, nothing waits, nothing grows without end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import Sink, call, run_tree  # type: ignore[import-not-found]
+
+from impactree import ImpactTracker
+from impactree.exceptions import ConfigurationError
+from impactree.exporters import (
+    DeliveryRefusedError,
+    RetryLaterError,
+    TreeRejectedError,
+    _journal,
+    _spool,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def ids(sink: Sink) -> list[str]:
+    return [tree.root.id for tree in sink.trees]
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+def test_finished_roots_arrive_in_order_with_their_method() -> None:
+    sink = Sink()
+    tracker = ImpactTracker(exporters=[sink])
+    roots = [str(run_tree(tracker)) for _ in range(50)]
+    assert tracker.flush(10)
+    assert ids(sink) == roots
+    assert {tree.method for tree in sink.trees} == {"ecologits-0.11"}
+    assert sink.trees[0].root.total == tracker.runs[0].total
+
+
+def test_without_a_flush_they_arrive_too() -> None:
+    sink = Sink()
+    run_tree(ImpactTracker(exporters=[sink]))
+    deadline = time.monotonic() + 5
+    while not sink.trees and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(sink.trees) == 1
+
+
+def test_a_late_end_comes_again_with_a_higher_revision() -> None:
+    sink = Sink()
+    tracker = ImpactTracker(exporters=[sink])
+    tracker.start("r", name="r")
+    tracker.start("late", "r", name="late", kind="chat")
+    tracker.end("r")
+    tracker.end("late", call=call())
+    assert tracker.flush(10)
+    assert [tree.key for tree in sink.trees] == [("r", 0), ("r", 1)]
+    assert [tree.root.total.estimated_calls for tree in sink.trees] == [0, 1]
+
+
+def test_one_line_serves_all_exporters(spool_dir: Path) -> None:
+    blocked = [Sink(n, DeliveryRefusedError("no")) for n in ("a", "b", "c")]
+    tracker = ImpactTracker(exporters=blocked)
+    run_tree(tracker)
+    assert not tracker.flush(5)
+    (journal,) = spool_dir.glob("*/*.jsonl")
+    assert journal.read_bytes().count(b"\n") == 1
+
+
+def test_an_exporter_with_export_alone_is_called_directly() -> None:
+    class Direct:
+        def __init__(self) -> None:
+            self.roots: list[Any] = []
+
+        def export(self, root: Any) -> None:
+            self.roots.append(root)
+
+        def flush(self, timeout: float | None = None) -> bool:
+            return timeout is None or timeout <= 3
+
+    direct = Direct()
+    tracker = ImpactTracker(exporters=[direct])
+    run_tree(tracker)
+    assert direct.roots == [tracker.last_run]
+    assert tracker.flush(3)
+
+
+def test_a_slow_destination_holds_up_neither_the_chain_nor_the_others() -> None:
+    release = threading.Event()
+
+    class Slow(Sink):
+        def deliver(self, trees: Any) -> None:
+            release.wait(10)
+            super().deliver(trees)
+
+    slow, quick = Slow("slow"), Sink("quick")
+    tracker = ImpactTracker(exporters=[slow, quick])
+    started = time.perf_counter()
+    for _ in range(100):
+        run_tree(tracker)
+    assert time.perf_counter() - started < 1
+    assert quick.flush(5)
+    assert len(quick.trees) == 100
+    assert not slow.flush(0.1)
+    release.set()
+    assert tracker.flush(5)
+    assert len(slow.trees) == 100
+
+
+def test_an_outage_costs_nothing_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink("down", *[RetryLaterError("HTTP 503", after_s=0.01)] * 5)
+    tracker = ImpactTracker(exporters=[sink])
+    with caplog.at_level(logging.INFO, "impactree"):
+        roots = [str(run_tree(tracker)) for _ in range(3)]
+        assert tracker.flush(10)
+    assert ids(sink) == roots
+    assert sink.attempts == 6
+    assert [r.getMessage() for r in caplog.records] == [
+        "impactree: test:down: HTTP 503; impacts wait in the spool, retrying",
+        "impactree: test:down takes impacts again",
+    ]
+
+
+def test_retry_after_is_honoured() -> None:
+    sink = Sink("busy", RetryLaterError("HTTP 429", after_s=0.7))
+    tracker = ImpactTracker(exporters=[sink])
+    run_tree(tracker)
+    time.sleep(0.4)
+    assert sink.attempts == 1
+    time.sleep(0.7)
+    assert sink.attempts == 2
+
+
+def test_waits_grow_and_a_flush_cuts_them_short() -> None:
+    sink = Sink("down", *[OSError("down")] * 2)
+    tracker = ImpactTracker(exporters=[sink])
+    run_tree(tracker)
+    time.sleep(0.3)
+    assert sink.attempts == 1  # the first wait is 0.5 to 1 s
+    started = time.monotonic()
+    assert tracker.flush(10)
+    assert sink.attempts == 3
+    assert time.monotonic() - started < 3
+
+
+def test_a_wrong_key_stops_the_trying_and_keeps_the_runs(caplog: pytest.LogCaptureFixture) -> None:
+    sink = Sink("closed", DeliveryRefusedError("HTTP 401"), DeliveryRefusedError("HTTP 401"))
+    tracker = ImpactTracker(exporters=[sink])
+    for _ in range(3):
+        run_tree(tracker)
+    assert not tracker.flush(5)
+    run_tree(tracker)
+    time.sleep(0.2)
+    assert sink.attempts <= 2
+    assert lines(caplog)[0] == (
+        "impactree: test:closed refuses (HTTP 401); impacts wait in the spool"
+    )
+    sink.errors.clear()
+    assert tracker.flush(5)
+    assert len(sink.trees) == 4
+
+
+def test_a_rejected_run_is_dropped_alone(caplog: pytest.LogCaptureFixture) -> None:
+    class Picky(Sink):
+        def deliver(self, trees: Any) -> None:
+            if any(tree.root.name == "bad" for tree in trees):
+                raise TreeRejectedError("HTTP 422")
+            super().deliver(trees)
+
+    sink = Picky()
+    tracker = ImpactTracker(exporters=[sink])
+    for name in ("a", "bad", "b", "bad", "c"):
+        run_tree(tracker, name=name)
+    assert tracker.flush(5)
+    assert [tree.root.name for tree in sink.trees] == ["a", "b", "c"]
+    assert lines(caplog) == ["impactree: test:sink cannot take a run (HTTP 422); it is dropped"]
+
+
+def test_what_a_dead_process_left_is_replayed(dies: Callable[[], None], spool_dir: Path) -> None:
+    tracker = ImpactTracker(exporters=[Sink("x", *[OSError()] * 9)])
+    left = [str(run_tree(tracker)) for _ in range(3)]
+    dies()
+    heir = Sink("x")
+    tracker = ImpactTracker(exporters=[heir])
+    mine = str(run_tree(tracker))
+    assert tracker.flush(10)
+    assert sorted(ids(heir)) == sorted([*left, mine])
+    _spool._close()
+    assert list(spool_dir.iterdir()) == []
+
+
+def test_what_is_checked_off_is_not_replayed(dies: Callable[[], None]) -> None:
+    first = Sink("x")
+    tracker = ImpactTracker(exporters=[first, Sink("y", *[OSError()] * 9)])
+    run_tree(tracker)
+    assert first.flush(5)
+    dies()
+    again, other = Sink("x"), Sink("y")
+    assert ImpactTracker(exporters=[again, other]).flush(10)
+    assert again.trees == []
+    assert len(other.trees) == 1
+
+
+def test_a_replay_asks_what_is_there_already(dies: Callable[[], None]) -> None:
+    tracker = ImpactTracker(exporters=[Sink("x", *[OSError()] * 9)])
+    there, missing = str(run_tree(tracker)), str(run_tree(tracker))
+    dies()
+    heir = Sink("x")
+    heir.had = {(there, 0)}
+    assert ImpactTracker(exporters=[heir]).flush(10)
+    assert ids(heir) == [missing]
+
+
+def test_a_living_processs_runs_are_left_alone(spool_dir: Path) -> None:
+    neighbour = _journal.OwnFolder(spool_dir)
+    neighbour.append(b'{"to":["test:x"]}\n', ["test:x"])
+    heir = Sink("x")
+    assert ImpactTracker(exporters=[heir]).flush(5)
+    assert heir.trees == []
+    assert neighbour.pending("test:x")
+    neighbour.abandon()
+
+
+def test_a_torn_last_line_and_garbage_are_passed_over(
+    dies: Callable[[], None], spool_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracker = ImpactTracker(exporters=[Sink("x", *[OSError()] * 9)])
+    root = str(run_tree(tracker))
+    dies()
+    (journal,) = spool_dir.glob("*/*.jsonl")
+    whole = journal.read_bytes()
+    journal.write_bytes(b"garbage\n" + whole + b'{"to":["test:x"],"id":"z"}\n' + whole[:300])
+    heir = Sink("x")
+    assert ImpactTracker(exporters=[heir]).flush(5)
+    assert ids(heir) == [root]
+    assert any("cannot take a run" in line for line in lines(caplog))
+
+
+def test_files_are_their_owners_alone(spool_dir: Path) -> None:
+    tracker = ImpactTracker(exporters=[Sink("x", *[OSError()] * 9)])
+    run_tree(tracker)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in spool_dir.rglob("*") if path.is_file()}
+    assert modes == {0o600}
+    assert {stat.S_IMODE(p.stat().st_mode) for p in (spool_dir, *spool_dir.iterdir())} == {0o700}
+
+
+def test_segments_go_when_they_are_delivered(
+    spool_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_journal, "SEGMENT_BYTES", 20_000)
+    sink = Sink()
+    tracker = ImpactTracker(exporters=[sink])
+    for _ in range(200):
+        run_tree(tracker)
+    assert tracker.flush(10)
+    assert len(sink.trees) == 200
+    assert len(list(spool_dir.glob("*/*.jsonl"))) == 1
+
+
+def test_the_folder_is_bounded(
+    spool_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(_journal, "SEGMENT_BYTES", 100_000)
+    monkeypatch.setenv("IMPACTREE_SPOOL_MAX_MB", "1")
+    sink = Sink("down", *[DeliveryRefusedError("no")] * 99)
+    tracker = ImpactTracker(exporters=[sink])
+    last = ""
+    for _ in range(2500):
+        last = str(run_tree(tracker))
+    assert sum(path.stat().st_size for path in spool_dir.rglob("*.jsonl")) < 1.2 * 2**20
+    assert sum("is full (1 MB)" in line for line in lines(caplog)) == 1
+    sink.errors.clear()
+    assert tracker.flush(10)
+    assert ids(sink)[-1] == last
+
+
+def test_a_bad_bound_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPACTREE_SPOOL_MAX_MB", "lots")
+    with pytest.raises(ConfigurationError, match="IMPACTREE_SPOOL_MAX_MB .* not 'lots'"):
+        _spool.spool()
+
+
+def test_a_journal_that_cannot_be_written_is_one_line_and_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    monkeypatch.setenv("IMPACTREE_SPOOL_DIR", str(blocked / "spool"))
+    sink = Sink()
+    tracker = ImpactTracker(exporters=[sink])
+    for _ in range(5):
+        run_tree(tracker)
+    assert tracker.flush(5)
+    assert len(sink.trees) == 5
+    assert len(lines(caplog)) == 1
+    assert "is not writable (NotADirectoryError: Not a directory)" in lines(caplog)[0]
+
+
+def test_memory_is_bounded_when_disk_and_destination_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("IMPACTREE_SPOOL_DIR", str(tmp_path / "file" / "spool"))
+    sink = Sink("down", *[DeliveryRefusedError("no")] * 99)
+    tracker = ImpactTracker(exporters=[sink])
+    for _ in range(1500):
+        run_tree(tracker)
+    (lane,) = _spool.spool()._lanes.values()
+    assert len(lane.memory) <= 1000
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")  # noqa: PTH110
+def test_a_full_disk_leaves_no_half_line(spool_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = Sink()
+    tracker = ImpactTracker(exporters=[sink])
+    run_tree(tracker)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:100]))
+    run_tree(tracker)
+    monkeypatch.setattr(os, "write", write)
+    (journal,) = spool_dir.glob("*/*.jsonl")
+    assert journal.read_bytes().endswith(b"\n")
+    assert tracker.flush(5)
+    assert len(sink.trees) == 2
+
+
+def test_an_exporter_that_breaks_is_counted_and_the_chain_goes_on() -> None:
+    class Broken(Sink):
+        def notes(self, root: Any) -> Any:
+            raise RuntimeError("broken")
+
+        def run_ended(self, run: Any) -> None:
+            raise RuntimeError("broken")
+
+    tracker = ImpactTracker(exporters=[Broken()])
+    run_tree(tracker)
+    assert tracker.last_run is not None
+    assert tracker.problems == {"Broken failed": 3, "spool failed: RuntimeError": 1}
+
+
+def test_forked_children_have_a_spool_of_their_own(spool_dir: Path, tmp_path: Path) -> None:
+    from impactree.exporters import JSONLExporter
+
+    exporter = JSONLExporter(tmp_path / "out.jsonl")
+    tracker = ImpactTracker(exporters=[exporter])
+    run_tree(tracker)
+    assert tracker.flush(5)
+    pids = []
+    for _ in range(3):
+        with pytest.warns(DeprecationWarning) if _multi_threaded() else _nothing():
+            pid = os.fork()
+        if pid == 0:
+            run_tree(tracker)
+            os._exit(0 if tracker.flush(10) else 1)
+        pids.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0, 0]
+    run_tree(tracker)
+    assert tracker.flush(5)
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 5
+
+
+def _multi_threaded() -> bool:
+    import sys
+
+    return sys.version_info >= (3, 12)
+
+
+class _nothing:  # noqa: N801
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+def test_appending_takes_less_than_100_microseconds(spool_dir: Path) -> None:
+    folder = _journal.OwnFolder(spool_dir)
+    line = b'{"to":["test:x"]' + b"," * 4000 + b"}\n"
+    times = []
+    for _ in range(500):
+        started = time.perf_counter()
+        folder.append(line, ["test:x"])
+        times.append(time.perf_counter() - started)
+    assert sorted(times)[250] < 100e-6
+    folder.abandon()

@@ -1,0 +1,203 @@
+"""Budgets: a warning in time, and a stop before the next model call."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from fakes import Reporting, tool_call
+from langchain_core.runnables import RunnableLambda
+
+from impactree import BudgetExceededError, ImpactBudget, ImpactHandler, ModelCall, estimate
+from impactree.exceptions import ConfigurationError
+
+# One call of the fake model: 40 tokens of gpt-4o-mini.
+ONE = estimate(ModelCall(provider="openai", model="gpt-4o-mini", output_tokens=40))
+GRAMS = ONE.gwp.value.mean * 1e3
+
+
+def chain(calls):
+    step = RunnableLambda(lambda message: str(message))
+    whole = Reporting(asked=[]) | step
+    for _ in range(calls - 1):
+        whole = whole | Reporting(asked=[]) | step
+    return whole
+
+
+def slow(handler):
+    """The measured latency of a fake model is nearly 0 and would clamp the time it costs."""
+    return {"callbacks": [handler]}
+
+
+def budget(share, **more):
+    # Without latency the figures are those of ONE; measured ones are lower, energy of GPUs is not.
+    watt_hours = 40 * 2 * 1e-6  # far below one call
+    return ImpactBudget(energy_wh=share * watt_hours, **more)
+
+
+def test_raise_stops_before_the_next_call_not_within_one():
+    handler = ImpactHandler(budget=budget(1, action="raise"))
+    with pytest.raises(BudgetExceededError, match=r"per run spent: .* Wh"):
+        chain(3).invoke("x", config=slow(handler))
+    run = handler.last_run
+    assert run.total.estimated_calls == 1
+    assert run.status == "error"
+    assert run.metadata["impact_budget"].startswith("exceeded: ")
+    assert handler.tracker.problems == {}
+
+
+async def test_raise_stops_async_chains_and_streams():
+    handler = ImpactHandler(budget=budget(1, action="raise"))
+    with pytest.raises(BudgetExceededError):
+        await chain(2).ainvoke("x", config=slow(handler))
+    with pytest.raises(BudgetExceededError):
+        async for _ in chain(2).astream("x", config=slow(handler)):
+            pass
+    assert handler.total.estimated_calls == 2
+
+
+def test_warn_lets_the_chain_finish_and_says_so_once(caplog):
+    handler = ImpactHandler(budget=budget(1, action="warn"))
+    with caplog.at_level(logging.WARNING, "impactree"):
+        chain(4).invoke("x", config=slow(handler))
+    assert handler.last_run.total.estimated_calls == 4
+    assert handler.last_run.metadata["impact_budget"].startswith("exceeded: ")
+    assert len(caplog.records) == 1
+    assert "impact budget per run exceeded" in caplog.text
+
+
+def test_a_run_has_the_budget_for_itself_a_handler_shares_it():
+    per_run = ImpactHandler(budget=ImpactBudget(gwp_g=1e6, action="raise"))
+    for _ in range(3):
+        chain(1).invoke("x", config=slow(per_run))
+    assert per_run.total.estimated_calls == 3
+    shared = ImpactHandler(budget=budget(1, action="raise", per="handler"))
+    chain(1).invoke("x", config=slow(shared))
+    with pytest.raises(BudgetExceededError, match="per handler"):
+        chain(1).invoke("x", config=slow(shared))
+    assert shared.total.estimated_calls == 1
+
+
+def test_spent_is_the_nearest_limit_and_says_what_is_unknown():
+    limits = ImpactBudget(gwp_g=10 * GRAMS, energy_wh=ONE.energy.value.mean * 1e3 * 2)
+    spent = limits.spent(ONE)
+    assert spent.share == pytest.approx(0.5)
+    assert spent.text.endswith(" Wh")
+    unknown = estimate(ModelCall(model="gpt-4o-mini", output_tokens=None))
+    assert limits.spent(unknown).share == 0
+    assert "1 calls could not be estimated" in limits.spent(ONE + unknown).text
+    assert ImpactBudget(water_l=ONE.wcf.value.mean).spent(ONE).share == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({}, "needs one of gwp_g, energy_wh, water_l"),
+        ({"gwp_g": 0}, "gwp_g must be a number above 0"),
+        ({"gwp_g": "5"}, "gwp_g"),
+        ({"energy_wh": float("nan")}, "energy_wh"),
+        ({"gwp_g": 5, "per": "day"}, r"per must be one of \['run', 'handler'\]"),
+        ({"gwp_g": 5, "action": "stop"}, "action"),
+        ({"gwp_g": 5, "warn_at": 0}, "warn_at"),
+    ],
+)
+def test_bad_budgets_are_refused(settings, text):
+    with pytest.raises(ConfigurationError, match=text):
+        ImpactBudget(**settings)
+
+
+# Middleware
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+ANSWERS = [tool_call("add", a=1, b=2), tool_call("add", a=2, b=3), "6 it is"]
+
+
+def agent(*middleware, answers=ANSWERS, **more):
+    from langchain.agents import create_agent
+
+    return create_agent(
+        Reporting(answers=answers, asked=[]), [add], middleware=middleware, name="calc", **more
+    )
+
+
+QUESTION = {"messages": [("user", "1+2+3?")]}
+
+
+@pytest.fixture(params=["with a handler", "without"])
+def callbacks(request):
+    return {"callbacks": [ImpactHandler()]} if request.param == "with a handler" else {}
+
+
+def test_a_spent_budget_ends_the_agent_gracefully(callbacks):
+    from impactree.langchain import ImpactMiddleware
+
+    stop = ImpactMiddleware(budget=budget(1, action="raise"))
+    result = agent(stop).invoke(QUESTION, config=callbacks)
+    last = result["messages"][-1]
+    assert "impact budget per run is spent" in last.text
+    assert last.response_metadata["impact_budget"].startswith("exceeded: ")
+    assert len([m for m in result["messages"] if m.type == "ai"]) == 2
+
+
+async def test_annotations_say_what_the_run_cost(callbacks):
+    from impactree.langchain import ImpactMiddleware
+
+    for result in (
+        agent(ImpactMiddleware(annotate=True)).invoke(QUESTION, config=callbacks),
+        await agent(ImpactMiddleware(annotate=True)).ainvoke(QUESTION, config=callbacks),
+    ):
+        last = result["messages"][-1]
+        assert last.text == "6 it is"
+        impact = last.response_metadata["impact"]
+        assert impact["calls"] == 3
+        assert 0 < impact["gwp_g"]["min"] <= impact["gwp_g"]["max"]
+        assert last.response_metadata["model_name"] == "gpt-4o-mini"
+
+
+def test_a_cheaper_model_takes_over_when_a_share_is_spent(callbacks):
+    from impactree.langchain import ImpactMiddleware
+
+    cheaper = Reporting(model="gpt-4.1-nano", answers=["cheap"], asked=[])
+    switch = ImpactMiddleware(budget=budget(1, action="raise"), switch_to=cheaper, switch_at=0.5)
+    result = agent(switch).invoke(QUESTION, config=callbacks)
+    assert result["messages"][-1].text == "cheap"
+    assert len(cheaper.asked) == 1
+    with pytest.raises(ConfigurationError, match="needs a budget"):
+        ImpactMiddleware(switch_to=cheaper)
+
+
+async def test_events_follow_each_model_call():
+    from impactree.langchain import ImpactMiddleware
+
+    seen = []
+    async for event in agent(ImpactMiddleware(events=True)).astream_events(QUESTION, version="v2"):
+        if event["event"] == "on_custom_event" and event["name"] == "impact":
+            seen.append(event["data"])
+    assert [e["model"] for e in seen] == ["gpt-4o-mini"] * 3
+    assert all(e["output_tokens"] == 40 and e["gwp_g"]["min"] > 0 for e in seen)
+
+
+def test_the_handlers_tree_includes_sub_agents():
+    from langchain_core.tools import tool
+
+    from impactree.langchain import ImpactMiddleware
+
+    inner = agent(answers=["inner"])
+
+    @tool
+    def ask(question: str) -> str:
+        """Ask the other agent."""
+        return inner.invoke({"messages": [("user", question)]})["messages"][-1].text
+
+    from langchain.agents import create_agent
+
+    model = Reporting(answers=[tool_call("ask", question="?"), "outer"], asked=[])
+    outer = create_agent(model, [ask], middleware=[ImpactMiddleware(annotate=True)])
+    handler = ImpactHandler()
+    result = outer.invoke(QUESTION, config={"callbacks": [handler]})
+    assert result["messages"][-1].response_metadata["impact"]["calls"] == 3

@@ -1,0 +1,161 @@
+"""track_embeddings and track_reranker: calls that LangChain itself shows to nobody."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
+from langchain_core.runnables import RunnableLambda
+from langchain_core.vectorstores import InMemoryVectorStore
+
+from impactree import ImpactHandler, track_impacts
+from impactree.counting import count_tokens
+from impactree.langchain import track_embeddings, track_reranker
+
+TEXTS = ["the pond in winter", "economy", "higher laws"]
+
+
+class Model(DeterministicFakeEmbedding):
+    """Says its name as real clients do."""
+
+    model: str = "text-embedding-3-small"
+    fails: bool = False
+
+    def embed_query(self, text):
+        if self.fails:
+            raise RuntimeError("down")
+        return super().embed_query(text)
+
+
+def calls(run):
+    return [(r.kind, r.call.model, r.call.input_tokens, r.parent.name) for r in run.calls]
+
+
+@pytest.fixture
+def store():
+    store = InMemoryVectorStore(track_embeddings(Model(size=8)))
+    store.add_texts(TEXTS)  # outside any run and block: nobody follows it
+    return store
+
+
+def test_a_retriever_in_a_chain_shows_its_query_embedding(store):
+    handler = ImpactHandler()
+    chain = RunnableLambda(lambda q: q) | store.as_retriever()
+    documents = chain.invoke("pond", config={"callbacks": [handler]})
+    assert len(documents) == 3
+    tokens = count_tokens("pond")
+    assert calls(handler.last_run) == [
+        ("embedding", "text-embedding-3-small", tokens, "VectorStoreRetriever")
+    ]
+    (run,) = handler.last_run.calls
+    assert run.call.tokens_source == "counted"
+    assert [e.code for e in run.own.errors] == ["kind-not-covered"]
+    assert run.own.gwp is None
+    assert handler.total.gwp is None  # not covered is not zero
+
+
+async def test_async_embeddings_hang_on_their_run(store):
+    handler = ImpactHandler()
+    await store.as_retriever().ainvoke("pond", config={"callbacks": [handler]})
+    assert [c[0] for c in calls(handler.last_run)] == ["embedding"]
+
+
+def test_outside_any_run_the_given_tracker_gets_a_root():
+    handler = ImpactHandler()
+    vectors = track_embeddings(Model(size=8), handler).embed_documents(TEXTS)
+    assert len(vectors) == 3
+    (run,) = handler.runs
+    assert (run.kind, run.name, run.parent) == ("embedding", "Model", None)
+    assert run.call.input_tokens == sum(count_tokens(text) for text in TEXTS)
+
+
+def test_a_block_follows_embeddings_too():
+    embeddings = track_embeddings(Model(size=8))
+    with track_impacts() as tracker:
+        embeddings.embed_query("pond")
+    embeddings.embed_query("not followed")
+    assert len(tracker.runs) == 1
+
+
+def test_a_failure_is_shown_and_raised():
+    handler = ImpactHandler()
+    with pytest.raises(RuntimeError, match="down"):
+        track_embeddings(Model(size=8, fails=True), handler).embed_query("pond")
+    assert handler.last_run.status == "error"
+    assert handler.last_run.call is None
+
+
+class Cache(Embeddings):
+    """The shape of CacheBackedEmbeddings: a store in front of underlying embeddings."""
+
+    def __init__(self, underlying):
+        self.underlying_embeddings = underlying
+        self.store = {}
+
+    def embed_documents(self, texts):
+        missing = [t for t in texts if t not in self.store]
+        if missing:
+            vectors = self.underlying_embeddings.embed_documents(missing)
+            self.store.update(zip(missing, vectors, strict=True))
+        return [self.store[t] for t in texts]
+
+    def embed_query(self, text):
+        return self.underlying_embeddings.embed_query(text)
+
+
+def test_cache_hits_cost_nothing():
+    handler = ImpactHandler()
+    cached = track_embeddings(Cache(Model(size=8)), handler)
+    first = cached.embed_documents(TEXTS)
+    again = cached.embed_documents(TEXTS)
+    assert first == again
+    assert len(handler.runs) == 1
+
+
+def test_the_wrapper_is_transparent():
+    inner = Model(size=8)
+    tracked = track_embeddings(inner)
+    assert tracked.embed_query("x") == inner.embed_query("x")
+    assert tracked.model == inner.model
+    assert isinstance(tracked, Embeddings)
+    assert copy.copy(tracked).size == 8
+    assert "Model" in repr(tracked)
+    with pytest.raises(AttributeError):
+        tracked.nonsense
+    with pytest.raises(TypeError, match="str"):
+        track_embeddings("text-embedding-3-small")
+
+
+class Reranker(BaseDocumentCompressor):
+    model: str = "rerank-v3.5"
+
+    def compress_documents(self, documents, query, callbacks=None):
+        return list(documents)[:1]
+
+
+DOCUMENTS = [Document("the pond in winter"), Document("economy")]
+
+
+def test_a_reranker_reads_the_query_once_per_document():
+    handler = ImpactHandler()
+    reranker = track_reranker(Reranker(), handler)
+    assert reranker.compress_documents(DOCUMENTS, "pond") == DOCUMENTS[:1]
+    (run,) = handler.runs
+    expected = sum(count_tokens(f"pond\n{d.page_content}") for d in DOCUMENTS)
+    assert (run.kind, run.call.model, run.call.input_tokens) == ("rerank", "rerank-v3.5", expected)
+    assert [e.code for e in run.own.errors] == ["kind-not-covered"]
+
+
+async def test_a_reranker_hangs_on_its_run():
+    handler = ImpactHandler()
+    reranker = track_reranker(Reranker())
+
+    async def rank(query):
+        return await reranker.acompress_documents(DOCUMENTS, query)
+
+    await RunnableLambda(rank).ainvoke("pond", config={"callbacks": [handler]})
+    assert [c[0] for c in calls(handler.last_run)] == ["rerank"]
+    with pytest.raises(TypeError, match="BaseDocumentCompressor"):
+        track_reranker(Model(size=8))

@@ -1,0 +1,136 @@
+"""track_impacts(): everything inside a block, without any config."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+
+import pytest
+from fakes import Reporting
+from langchain_core.runnables import RunnableLambda, RunnableParallel
+
+from impactree import ImpactHandler, ModelCall, track_impacts
+
+
+def chain(model=None):
+    return RunnableLambda(lambda x: x) | (model or Reporting(asked=[]))
+
+
+def test_everything_inside_is_followed_and_nothing_outside():
+    with track_impacts() as tracker:
+        chain().invoke("a")
+        chain().batch(["b", "c"])
+        RunnableParallel(x=chain(), y=chain()).invoke("d")
+    chain().invoke("outside")
+    assert tracker.total.estimated_calls == 5
+    assert len(tracker.runs) == 4
+
+
+async def test_async_blocks_follow_tasks():
+    async with track_impacts() as tracker:
+        await asyncio.gather(*(chain().ainvoke(str(i)) for i in range(20)))
+        await asyncio.create_task(chain().ainvoke("task"))
+        await asyncio.to_thread(chain().invoke, "thread")
+    await chain().ainvoke("outside")
+    assert tracker.total.estimated_calls == 22
+
+
+def test_a_plain_thread_is_followed_through_the_context():
+    with track_impacts() as tracker:
+        context = contextvars.copy_context()
+        thread = threading.Thread(target=context.run, args=(chain().invoke, "x"))
+        thread.start()
+        thread.join()
+    assert tracker.total.estimated_calls == 1
+
+
+def test_blocks_nest_and_the_inner_counts_in_both():
+    with track_impacts() as outer:
+        chain().invoke("a")
+        with track_impacts(zone="FRA") as inner:
+            chain().invoke("b")
+        chain().invoke("c")
+    assert outer.total.estimated_calls == 3
+    assert inner.total.estimated_calls == 1
+    assert inner.total.gwp.value.mean < outer.runs[1].total.gwp.value.mean  # FRA against USA
+
+
+async def test_concurrent_blocks_stay_apart():
+    async def request(n):
+        with track_impacts() as tracker:
+            for _ in range(n):
+                await chain().ainvoke("x")
+                await asyncio.sleep(0)
+        return tracker.total.estimated_calls
+
+    assert await asyncio.gather(*(request(n) for n in range(1, 8))) == list(range(1, 8))
+
+
+def test_an_error_detaches_too():
+    with pytest.raises(RuntimeError, match="boom"), track_impacts() as tracker:
+        chain(Reporting(answers=[RuntimeError("boom")], asked=[])).invoke("a")
+    chain().invoke("outside")
+    assert [run.status for run in tracker.runs] == ["error"]
+
+
+async def test_a_block_inside_an_async_generator_detaches():
+    async def stream():
+        with track_impacts() as tracker:
+            async for chunk in chain().astream("x"):
+                yield tracker, chunk
+
+    generator = stream()
+    tracker, _ = await anext(generator)
+    await asyncio.create_task(_close(generator))
+    await chain().ainvoke("outside")
+    assert tracker.total.estimated_calls == 1
+
+
+async def _close(generator):
+    await generator.aclose()
+
+
+def test_blocks_leave_no_hooks_behind():
+    from langchain_core.tracers import context
+
+    for _ in range(3):
+        with track_impacts():
+            pass
+    before = len(context._configure_hooks)
+    for _ in range(50):
+        with track_impacts():
+            chain().invoke("x")
+    assert len(context._configure_hooks) == before
+
+
+def test_a_block_and_a_handler_count_each_for_itself():
+    handler = ImpactHandler()
+    with track_impacts() as tracker:
+        chain().invoke("x", config={"callbacks": [handler]})
+    assert handler.total.estimated_calls == tracker.total.estimated_calls == 1
+    assert handler.last_run.id == tracker.last_run.id
+
+
+def test_recorded_calls_hang_on_the_current_run():
+    call = ModelCall(provider="openai", model="gpt-4o-mini", output_tokens=7)
+
+    def uses_an_sdk(text):
+        tracker.record(call, name="raw SDK")
+        return text
+
+    with track_impacts() as tracker:
+        RunnableLambda(uses_an_sdk).invoke("x")
+        tracker.record(call)
+    under, alone = tracker.runs
+    assert [r.name for r in under.walk()] == ["uses_an_sdk", "raw SDK"]
+    assert alone.call is call
+
+
+def test_settings_are_the_trackers():
+    with track_impacts(zone="POL", max_runs=1) as tracker:
+        chain().invoke("a")
+        chain().invoke("b")
+    assert len(tracker.runs) == 1
+    with pytest.raises(ValueError, match="Nowhere"):
+        track_impacts(zone="Nowhere")

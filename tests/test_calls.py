@@ -1,0 +1,44 @@
+"""ModelCall: what it accepts and what it says about the rest."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from impactree import ModelCall
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "error"),
+    [
+        ("output_tokens", -1, ValueError),
+        ("output_tokens", math.nan, ValueError),
+        ("output_tokens", 1.5, ValueError),
+        ("input_tokens", "12", TypeError),
+        ("cached_input_tokens", [1], TypeError),
+        ("cache_write_tokens", -5, ValueError),
+        ("reasoning_tokens", math.inf, ValueError),
+        ("latency_s", -0.1, ValueError),
+        ("latency_s", math.nan, ValueError),
+        ("latency_s", math.inf, ValueError),
+        ("latency_s", "3", ValueError),
+        ("kind", "image", ValueError),
+        ("tokens_source", "guessed", ValueError),
+        ("model", None, TypeError),
+    ],
+)
+def test_bad_values_are_refused_by_name(field, value, error):
+    values = {"model": "gpt-4o"} | {field: value}
+    with pytest.raises(error, match=field) as caught:
+        ModelCall(**values)
+    assert repr(value) in str(caught.value)
+
+
+def test_only_the_model_is_required_and_only_keywords():
+    call = ModelCall(model="gpt-4o")
+    assert (call.kind, call.tokens_source, call.output_tokens) == ("chat", "reported", None)
+    with pytest.raises(TypeError):
+        ModelCall("gpt-4o")  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        ModelCall(model="gpt-4o", tokens=3)  # type: ignore[call-arg]

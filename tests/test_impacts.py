@@ -1,0 +1,190 @@
+"""Values: ranges, impacts, sums and their text."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from impactree import Impact, Impacts, ModelCall, Range, estimate
+from impactree.impacts import Message
+from impactree.units import quantity
+
+NUMBERS = st.floats(min_value=0, max_value=1e9)
+
+
+def call(model="gpt-4o-mini", tokens=400):
+    return ModelCall(provider="openai", model=model, output_tokens=tokens, latency_s=3.2)
+
+
+def unestimated(code="model-not-registered"):
+    return Impacts.not_estimated(Message(code, "why"))
+
+
+# Range
+
+
+def test_a_range_adds_scales_and_has_a_mean():
+    assert Range(1, 2) + Range(3, 5) == Range(4, 7)
+    assert Range(1, 2) + 1 == 1 + Range(1, 2) == Range(2, 3)
+    assert Range(1, 2) * 3 == 3 * Range(1, 2) == Range(3, 6)
+    assert Range(1, 2) * -1 == Range(-2, -1)
+    assert Range(2, 4) / 2 == Range(1, 2)
+    assert Range(0.9, 1.7).mean == pytest.approx(1.3)
+    assert Range(1, 2).to_dict() == {"min": 1, "max": 2}
+
+
+@pytest.mark.parametrize("ends", [(2, 1), (float("nan"), 1), (0, float("nan"))])
+def test_a_range_rejects_ends_out_of_order(ends):
+    with pytest.raises(ValueError, match="min <= max"):
+        Range(*ends)
+
+
+@pytest.mark.parametrize("other", ["1", None, [1]])
+def test_a_range_adds_numbers_only(other):
+    with pytest.raises(TypeError):
+        Range(1, 2) + other
+    with pytest.raises(TypeError):
+        Range(1, 2) * other
+    with pytest.raises(TypeError):
+        Range(1, 2) / other
+
+
+def test_values_are_immutable():
+    impacts = estimate(call())
+    for target, name in [
+        (Range(1, 2), "min"),
+        (impacts.gwp, "value"),
+        (impacts, "warnings"),
+        (impacts.usage, "gwp"),
+    ]:
+        with pytest.raises(AttributeError):
+            setattr(target, name, None)
+    with pytest.raises(AttributeError):
+        del impacts.figures
+
+
+# Text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit", "text"),
+    [
+        (0.00042, 0.00042, "Wh", "0.42 mWh"),
+        (0.9, 1.7, "gCO2eq", "1.3 (0.9 to 1.7) gCO2eq"),
+        (0, 0, "L", "0 L"),
+        (42e-6, 42e-6, "Wh", "42 µWh"),
+        (999, 999, "g", "1 kg"),
+        (12_345, 12_345, "Wh", "12 kWh"),
+        (0.001, 150, "J", "75 (0.001 to 150) J"),
+        (3e-13, 3e-13, "gSbeq", "0.3 pgSbeq"),
+        (2e14, 2e14, "J", "200 TJ"),
+    ],
+)
+def test_quantities_read_with_a_prefix_that_fits(low, high, unit, text):
+    assert quantity(low, high, unit) == text
+
+
+@given(low=NUMBERS, width=NUMBERS)
+def test_every_quantity_prints_without_an_exponent(low, width):
+    text = quantity(low, low + width, "Wh")
+    assert "e+" not in text
+    assert text.endswith("Wh")
+
+
+def test_impacts_print_their_criteria_or_the_reason():
+    assert str(estimate(call()).energy).endswith("mWh")
+    assert "gCO2eq" in str(estimate(call()))
+    assert str(unestimated()) == "not estimated: why [model-not-registered]"
+    assert str(estimate(call()) + unestimated()).startswith("at least ")
+    assert str(Impact("other", "Other", Range(1, 1), "u")) == "1 u"
+
+
+# Sums
+
+
+def test_adding_impacts_adds_every_figure():
+    one, two = estimate(call(tokens=100)), estimate(call(tokens=300))
+    total = one + two
+    assert total.gwp.value.min == pytest.approx(one.gwp.value.min + two.gwp.value.min, rel=1e-15)
+    assert total.usage.wcf.value.max == pytest.approx(
+        one.wcf.value.max + two.wcf.value.max, rel=1e-15
+    )
+    assert total.embodied.adpe.value.mean == pytest.approx(
+        one.embodied.adpe.value.mean + two.embodied.adpe.value.mean, rel=1e-15
+    )
+    assert total.estimated_calls == 2
+    assert [w.code for w in total.warnings] == [w.code for w in one.warnings]
+
+
+def test_zero_is_neutral_and_sum_starts_from_nothing():
+    one = estimate(call())
+    assert one + Impacts.zero() == Impacts.zero() + one == one
+    assert sum([one, one]) == one + one
+    assert Impacts.sum([]) == Impacts.zero()
+    assert Impacts.zero().gwp.value == Range(0, 0)
+    assert Impacts.zero().estimated
+
+
+def test_unknown_is_not_zero():
+    assert not unestimated().estimated
+    for name in ("energy", "gwp", "adpe", "pe", "wcf", "usage", "embodied"):
+        assert getattr(unestimated(), name) is None
+    nothing = unestimated() + Impacts.zero() + unestimated()
+    assert not nothing.estimated
+    assert not nothing.lower_bound
+    some = nothing + estimate(call())
+    assert some.lower_bound
+    assert some.gwp == estimate(call()).gwp
+    assert (some.estimated_calls, some.unestimated_calls) == (1, 2)
+    assert [e.code for e in some.errors] == ["model-not-registered"]
+
+
+PARTS = st.lists(
+    st.one_of(
+        st.builds(lambda n: estimate(call(tokens=n)), st.integers(0, 10_000)),
+        st.builds(unestimated, st.sampled_from(["model-not-registered", "kind-not-covered"])),
+        st.just(Impacts.zero()),
+    ),
+    max_size=8,
+)
+
+
+@given(a=PARTS, b=PARTS)
+def test_sums_do_not_depend_on_grouping(a, b):
+    whole, parts = Impacts.sum(a + b), Impacts.sum(a) + Impacts.sum(b)
+    assert whole.estimated == parts.estimated
+    assert whole.lower_bound == parts.lower_bound
+    assert (whole.estimated_calls, whole.unestimated_calls, whole.grade) == (
+        parts.estimated_calls,
+        parts.unestimated_calls,
+        parts.grade,
+    )
+    if whole.estimated:
+        assert whole.figures == pytest.approx(parts.figures, rel=1e-12)
+
+
+def test_impacts_of_different_types_do_not_add():
+    impacts = estimate(call())
+    with pytest.raises(ValueError, match="cannot add energy"):
+        impacts.gwp + impacts.energy
+    with pytest.raises(TypeError):
+        impacts + 1
+    assert (impacts.gwp + impacts.gwp).value == impacts.gwp.value * 2
+
+
+def test_the_grade_of_a_sum_is_its_least_certain():
+    exact = estimate(call())
+    assert exact.grade == "exact"
+    assert (exact + unestimated()).grade == "unknown"
+    assert Impacts.zero().grade is None
+
+
+def test_impacts_travel_between_processes():
+    total = estimate(call()) + unestimated()
+    assert pickle.loads(pickle.dumps(total)) == total
+    assert copy.deepcopy(total) == total
+    assert hash(copy.copy(total)) == hash(total)

@@ -1,0 +1,391 @@
+"""ImpactTracker: events in any order become trees whose totals are the sums of their calls."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+
+from impactree import Impacts, ImpactTracker, ModelCall, estimate
+from impactree.exceptions import ConfigurationError
+
+
+def call(tokens=100, model="gpt-4o-mini"):
+    return ModelCall(provider="openai", model=model, output_tokens=tokens)
+
+
+def gwp(impacts):
+    return impacts.gwp.value.mean
+
+
+def test_a_tree_rolls_up_its_calls():
+    tracker = ImpactTracker()
+    tracker.start("root", name="chain")
+    tracker.start("agent", "root", name="agent", kind="agent")
+    tracker.start("a", "agent", name="model", kind="chat")
+    tracker.start("b", "root", name="model", kind="chat")
+    tracker.end("a", call=call(100))
+    # readable while it runs
+    open_root = tracker.open_roots[0]
+    assert gwp(open_root.total) == pytest.approx(gwp(estimate(call(100))))
+    tracker.end("agent")
+    tracker.end("b", call=call(300))
+    tracker.end("root")
+
+    (root,) = tracker.runs
+    assert [run.name for run in root.walk()] == ["chain", "agent", "model", "model"]
+    parts = [estimate(call(n)) for n in (100, 300)]
+    assert gwp(root.total) == pytest.approx(sum(map(gwp, parts)), rel=1e-12)
+    assert gwp(root.children[0].total) == pytest.approx(gwp(parts[0]), rel=1e-12)
+    assert root.own is None
+    assert tracker.total == root.total
+    assert tracker.last_run is root
+    assert [run.id for run in root.calls] == ["a", "b"]
+    assert [run.id for run in root.calls[0].ancestors()] == ["agent", "root"]
+    assert all(run.root is root for run in root.walk())
+    assert all(run.latency_s is not None for run in root.walk())
+
+
+def test_a_run_without_calls_totals_zero_and_one_without_estimates_totals_none():
+    tracker = ImpactTracker()
+    tracker.start(1, name="empty")
+    tracker.end(1)
+    assert tracker.last_run.total == Impacts.zero()
+    tracker.start(2, name="unknown", kind="chat")
+    tracker.end(2, call=ModelCall(model="gpt-4o", output_tokens=None))
+    assert tracker.last_run.total.gwp is None
+    assert not tracker.last_run.total.estimated
+    assert tracker.total.gwp is None
+
+
+def test_interleaved_roots_stay_apart():
+    tracker = ImpactTracker()
+    for root in "xy":
+        tracker.start(root, name=root)
+    for root, tokens in zip("xyxy", (1, 10, 100, 1000), strict=True):
+        run = uuid.uuid4()
+        tracker.start(run, root, name="m", kind="chat")
+        tracker.end(run, call=call(tokens))
+    tracker.end("y")
+    tracker.end("x")
+    y, x = tracker.runs
+    assert (y.name, x.name) == ("y", "x")
+    assert sum(r.call.output_tokens for r in x.calls) == 101
+    assert sum(r.call.output_tokens for r in y.calls) == 1010
+
+
+def test_an_unknown_parent_makes_a_root_that_keeps_the_id():
+    tracker = ImpactTracker()
+    tracker.start("child", "never seen", name="m", kind="chat")
+    tracker.end("child", call=call())
+    assert tracker.last_run.id == "child"
+    assert tracker.last_run.parent is None
+    assert tracker.last_run.parent_id == "never seen"
+
+
+def test_a_child_may_end_after_its_parent():
+    tracker = ImpactTracker()
+    tracker.start("root", name="r")
+    tracker.start("parent", "root", name="p")
+    tracker.start("child", "parent", name="m", kind="chat")
+    tracker.end("parent")
+    tracker.end("child", call=call())
+    tracker.end("root")
+    assert gwp(tracker.last_run.total) == pytest.approx(gwp(estimate(call())))
+    assert tracker.last_run.revision == 0
+
+
+class Seen:
+    """An exporter that keeps what it is given."""
+
+    def __init__(self):
+        self.got = []
+
+    def export(self, root):
+        self.got.append((root.id, root.revision, root.total.estimated_calls))
+
+    def flush(self, timeout=None):
+        return True
+
+
+def test_a_late_end_replaces_abandoned_once_and_exports_again():
+    seen = Seen()
+    tracker = ImpactTracker(exporters=[seen])
+    tracker.start("root", name="r")
+    tracker.start("model", "root", name="m", kind="chat")
+    tracker.end("root")
+    (root,) = tracker.runs
+    assert root.children[0].status == "abandoned"
+    assert root.total == Impacts.zero()
+    tracker.end("model", call=call())
+    assert root.children[0].status == "ok"
+    assert root.revision == 1
+    assert gwp(root.total) == gwp(tracker.total) == pytest.approx(gwp(estimate(call())))
+    tracker.end("model", call=call())  # the same end once more
+    assert root.revision == 1
+    assert gwp(tracker.total) == pytest.approx(gwp(estimate(call())))
+    assert seen.got == [("root", 0, 0), ("root", 1, 1)]
+    assert tracker.runs == [root]
+
+
+class Half:
+    """An adapter's state of a stream that got half-way."""
+
+    def __init__(self, tokens):
+        self.tokens = tokens
+
+    def produced(self):
+        return call(self.tokens)
+
+
+def test_an_abandoned_run_counts_what_it_produced_until_its_late_end():
+    tracker = ImpactTracker()
+    tracker.start("root", name="r")
+    tracker.start("model", "root", name="m", kind="chat", pending=Half(40))
+    tracker.end("root")
+    assert tracker.last_run.calls[0].call.output_tokens == 40
+    assert gwp(tracker.total) == pytest.approx(gwp(estimate(call(40))))
+    tracker.end("model", call=call(90))
+    assert tracker.last_run.calls[0].call.output_tokens == 90
+    assert gwp(tracker.total) == pytest.approx(gwp(estimate(call(90))))
+
+
+def test_a_run_started_under_a_finished_tree_joins_it():
+    tracker = ImpactTracker()
+    tracker.start("root", name="r")
+    tracker.end("root")
+    tracker.start("late", "root", name="m", kind="chat")
+    tracker.end("late", call=call())
+    (root,) = tracker.runs
+    assert root.revision == 1
+    assert gwp(root.total) == pytest.approx(gwp(estimate(call())))
+
+
+def test_a_cached_call_costs_nothing_and_says_what_it_avoided():
+    tracker = ImpactTracker()
+    tracker.start(1, name="m", kind="chat")
+    tracker.end(1, call=call(), cached=True)
+    run = tracker.last_run
+    assert run.cached
+    assert run.own == run.total == Impacts.zero()
+    assert gwp(run.avoided) == pytest.approx(gwp(estimate(call())))
+
+
+def test_a_run_id_counts_once():
+    tracker = ImpactTracker()
+    assert tracker.start(1, name="m") is tracker.start(1, name="again")
+    tracker.end(1, call=call())
+    assert tracker.end(1, call=call()) is None
+    assert tracker.end("never started", call=call()) is None
+    assert len(tracker.runs) == 1
+    assert gwp(tracker.total) == pytest.approx(gwp(estimate(call())))
+
+
+def test_finished_trees_are_bounded_and_totals_are_not():
+    tracker = ImpactTracker(max_runs=3)
+    for i in range(10):
+        tracker.start(i, name=str(i), kind="chat")
+        tracker.end(i, call=call())
+    assert [run.id for run in tracker.runs] == [7, 8, 9]
+    assert tracker.finished_runs == 10
+    assert gwp(tracker.total) == pytest.approx(10 * gwp(estimate(call())), rel=1e-12)
+
+
+def test_open_runs_are_bounded():
+    tracker = ImpactTracker(max_open=10)
+    for i in range(100):
+        tracker.start(i, name="never ends", kind="chat", pending=Half(5))
+    assert len(tracker.open_roots) == 10
+    assert tracker.finished_runs == 90
+    assert {run.status for run in tracker.runs} == {"abandoned"}
+    assert tracker.problems["open-runs-evicted"] == 90
+    assert tracker.total.estimated_calls == 90
+
+
+def test_late_starts_that_never_end_are_bounded_too():
+    tracker = ImpactTracker(max_open=10)
+    tracker.start("root", name="r")
+    tracker.end("root")
+    for i in range(100):
+        tracker.start(i, "root", name="late")
+    assert sum(run.end is None for run in tracker.runs[0].walk()) == 10
+
+
+def test_a_tree_ten_thousand_deep_works():
+    tracker = ImpactTracker()
+    depth = 10_000
+    for i in range(depth):
+        tracker.start(i, i - 1 if i else None, name="n", kind="chain")
+    tracker.start("model", depth - 1, name="m", kind="chat")
+    tracker.end("model", call=call())
+    for i in reversed(range(depth)):
+        tracker.end(i)
+    root = tracker.last_run
+    assert sum(1 for _ in root.walk()) == depth + 1
+    assert gwp(root.total) == pytest.approx(gwp(estimate(call())))
+    assert {gwp(run.total) for run in root.walk()} == {gwp(root.total)}
+
+
+def test_many_threads_lose_and_double_nothing():
+    tracker = ImpactTracker(max_runs=10_000)
+    barrier = threading.Barrier(16)
+
+    def work(worker):
+        barrier.wait()
+        for i in range(50):
+            root, model = (worker, i), (worker, i, "m")
+            tracker.start(root, name="r")
+            tracker.start(model, root, name="m", kind="chat")
+            if i % 3:
+                tracker.end(model, call=call(i))
+                tracker.end(root)
+            else:
+                tracker.end(root)
+                tracker.end(model, call=call(i))
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(work, range(16)))
+    assert tracker.finished_runs == 800
+    assert tracker.total.estimated_calls == 800
+    assert sum(run.call.output_tokens for root in tracker.runs for run in root.calls) == 16 * sum(
+        range(50)
+    )
+    together = Impacts.sum(run.total for run in tracker.runs)
+    assert gwp(together) == pytest.approx(gwp(tracker.total), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("settings_", "text"),
+    [
+        ({"max_runs": 0}, "max_runs"),
+        ({"max_runs": 1.5}, "max_runs"),
+        ({"max_open": -1}, "max_open"),
+        ({"zone": "FRANCE"}, "FRANCE"),
+        ({"zone": "fra"}, "FRA"),
+        ({"method": "ecologits-9"}, "ecologits-0.11"),
+    ],
+)
+def test_bad_settings_are_refused_with_the_right_ones(settings_, text):
+    with pytest.raises(ConfigurationError, match=text):
+        ImpactTracker(**settings_)
+
+
+def test_the_zone_applies_to_calls_that_name_none():
+    tracker = ImpactTracker(zone="SWE")
+    tracker.start(1, name="m", kind="chat")
+    tracker.end(1, call=call())
+    assert tracker.total == estimate(call(), zone="SWE")
+    assert gwp(tracker.total) < gwp(estimate(call(), zone="POL"))
+
+
+def test_an_exporter_that_fails_is_counted_and_harms_nothing():
+    class Broken(Seen):
+        def export(self, root):
+            raise RuntimeError("down")
+
+    seen = Seen()
+    tracker = ImpactTracker(exporters=[Broken(), seen])
+    tracker.start(1, name="m")
+    tracker.end(1)
+    assert tracker.problems == {"Broken failed": 1}
+    assert seen.got == [(1, 0, 0)]
+
+
+def test_calls_made_outside_the_frameworks_can_be_recorded():
+    tracker = ImpactTracker()
+    tracker.start("root", name="tool", kind="tool")
+    tracker.record(call(50), "root", name="raw SDK call")
+    tracker.end("root")
+    tracker.record(call(70))
+    under, alone = tracker.runs
+    assert under.children[0].name == "raw SDK call"
+    assert alone.name == "gpt-4o-mini"
+    assert alone.kind == "chat"
+
+
+class Interleavings(RuleBasedStateMachine):
+    """Starts, ends, late, repeated and missing ends in any order."""
+
+    runs = Bundle("runs")
+
+    def __init__(self):
+        super().__init__()
+        self.tracker = ImpactTracker(max_runs=10_000)
+        self.started = set()
+        self.ended = {}
+
+    @rule(target=runs, tokens=st.integers(0, 1000))
+    def start_root(self, tokens):
+        run = uuid.uuid4()
+        self.tracker.start(run, name="root")
+        self.started.add(run)
+        return run, tokens
+
+    @rule(target=runs, parent=runs, tokens=st.integers(0, 1000))
+    def start_child(self, parent, tokens):
+        run = uuid.uuid4()
+        self.tracker.start(run, parent[0], name="child", kind="chat")
+        self.started.add(run)
+        return run, tokens
+
+    @rule(run=runs)
+    def end_with_call(self, run):
+        run_id, tokens = run
+        if self.tracker.end(run_id, call=call(tokens)) is not None:
+            assert run_id not in self.ended
+            self.ended[run_id] = tokens
+
+    @rule(run=consumes(runs), target=runs)
+    def end_without_call(self, run):
+        if self.tracker.end(run[0], status="error") is not None:
+            assert run[0] not in self.ended
+            self.ended[run[0]] = None
+        return multiple()
+
+    @invariant()
+    def totals_are_the_sums_of_the_calls(self):
+        tokens = [t for t in self.ended.values() if t is not None]
+        expected = Impacts.sum(estimate(call(t)) for t in tokens)
+        assert self.tracker.total.estimated_calls == len(tokens)
+        assert self.tracker.total.figures == pytest.approx(expected.figures, rel=1e-9, abs=1e-30)
+        roots = [*self.tracker.runs, *self.tracker.open_roots]
+        seen = [run.id for root in roots for run in root.walk()]
+        assert len(seen) == len(set(seen))
+        assert set(seen) == self.started
+        together = Impacts.sum(root.total for root in roots)
+        assert together.figures == pytest.approx(expected.figures, rel=1e-9, abs=1e-30)
+
+    def teardown(self):
+        for run in list(self.started):
+            self.tracker.end(run)
+        assert self.tracker.open_roots == []
+        for root in self.tracker.runs:
+            assert all(run.end is not None for run in root.walk())
+
+
+Interleavings.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestInterleavings = Interleavings.TestCase
+
+
+@given(st.lists(st.integers(0, 500), min_size=1, max_size=30), st.randoms())
+@settings(deadline=None, max_examples=50)
+def test_a_random_tree_totals_its_calls(tokens, random):
+    tracker = ImpactTracker()
+    tracker.start(0, name="root")
+    for i, _ in enumerate(tokens, 1):
+        tracker.start(i, random.randrange(i), name="m", kind="chat")
+    order = list(enumerate(tokens, 1))
+    random.shuffle(order)
+    for i, count in order:
+        tracker.end(i, call=call(count))
+    tracker.end(0)
+    expected = Impacts.sum(estimate(call(t)) for t in tokens)
+    assert tracker.last_run.total.figures == pytest.approx(expected.figures, rel=1e-12)
+    for run in tracker.last_run.walk():
+        below = Impacts.sum(r.own for r in run.walk() if r.own)
+        assert run.total.figures == pytest.approx(below.figures, rel=1e-12)
