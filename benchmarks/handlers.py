@@ -64,7 +64,14 @@ def invocations(callbacks: list[BaseCallbackHandler]) -> float:
     """Mean time of one invocation with these callbacks, s."""
     chain: Runnable[str, str] = RunnableLambda(str.strip) | FakeModel() | StrOutputParser()
     config: Any = {"callbacks": callbacks}
-    return seconds_each(lambda _: chain.invoke(" What? ", config), INVOCATIONS)
+
+    def one(number: int) -> None:
+        chain.invoke(" What? ", config)
+        if number == INVOCATIONS - 1:
+            for handler in callbacks:  # what a handler puts off counts as well
+                getattr(handler, "total", None)
+
+    return seconds_each(one, INVOCATIONS)
 
 
 @contextmanager

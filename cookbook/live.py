@@ -57,11 +57,12 @@ def serve(venv: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     program = str(venv / "bin/llama-cpp-server")
-    command = [program, "-m", str(model), "--port", str(port), "--ctx-size", "4096"]
+    command = [program, "-m", model.name, "--port", str(port), "--ctx-size", "4096"]
     log = venv / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(
             command,
+            cwd=venv,  # the server answers to the path it is given: here the file's name
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # it starts a process of its own: both end together

@@ -78,6 +78,61 @@ def test_chain() -> None:
     assert done.stdout.count("RunnableSequence: ") == 4
 
 
+def test_supervisor() -> None:
+    done = run("supervisor.py")
+    assert done.returncode == 0, done.stderr
+    assert "left 26 days earlier" in done.stdout
+    by_agent = done.stdout.rpartition("by agent\n")[2]
+    # The supervisor hands over twice and answers; each agent calls its tool and answers.
+    assert [line.partition(" calls")[0].strip() for line in by_agent.splitlines()] == [
+        "supervisor: 3",
+        "naturalist: 2",
+        "calculator: 2",
+    ]
+
+
+def test_rag() -> None:
+    done = run("rag.py")
+    assert done.returncode == 0, done.stderr
+    assert "first completely open on the 18th of April" in done.stdout
+    by_kind = done.stdout.rpartition("by kind\n")[2].splitlines()
+    # The index and the question are embedded; the method does not cover that.
+    assert by_kind[0].startswith("  chat: 1 calls")
+    assert by_kind[0].endswith("gCO2eq")
+    assert by_kind[1].startswith("  embedding: 2 calls")
+    assert by_kind[2].startswith("  rerank: 1 calls")
+    assert all(line.endswith("not covered by the method") for line in by_kind[1:])
+
+
+def test_streaming() -> None:
+    done = run("streaming.py")
+    assert done.returncode == 0, done.stderr
+    assert "the ice left 26 days earlier in 1853" in done.stdout
+    assert done.stdout.count("[impact: gpt-4o-2024-08-06") == 3
+    assert done.stdout.count("[total: all 5 calls") == 1
+
+
+def test_budget() -> None:
+    done = run("budget.py")
+    assert done.returncode == 0, done.stderr
+    assert "error: impact budget per run spent" in done.stdout
+    assert "message: Stopped: the impact budget per run is spent" in done.stdout
+    # Three calls of about 19 mgCO2eq each are the first to exceed 50 mg: the fourth is refused.
+    assert done.stdout.count("3 calls, 5") == 2
+    assert "switched: On the 18th of April." in done.stdout
+    assert "gpt-4o-mini-2024-07-18" in done.stdout
+
+
+def test_fastapi_service() -> None:
+    done = run("fastapi_service.py")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("'answer': 'Ice insulates") == 4
+    assert done.stdout.count("'calls': 1}") == 4
+    assert "'calls': 4}" in done.stdout
+    assert "ada: 2 calls" in done.stdout
+    assert "grace: 2 calls" in done.stdout
+
+
 # live.py: all but the model
 
 

@@ -292,7 +292,7 @@ def test_an_exporter_that_fails_is_counted_and_harms_nothing():
     tracker = ImpactTracker(exporters=[Broken(), seen])
     tracker.start(1, name="m")
     tracker.end(1)
-    assert tracker.problems == {"Broken failed": 1}
+    assert sum(tracker.problems.values()) == 1
     assert seen.got == [(1, 0, 0)]
 
 

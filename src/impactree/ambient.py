@@ -56,13 +56,13 @@ def innermost(tracker: ImpactTracker, parent_id: Any, own: Callable[[], Any]) ->
         model inside a LlamaIndex engine inside a LangChain tool); else ``parent_id``; outside
         any run, the caller's run in another process, if one was restored.
     """
-    best = None if parent_id is None else tracker.find(parent_id)
-    found = parent_id
-    for source in _sources:
-        run_id = None if source is own else source()
-        run = None if run_id is None else tracker.find(run_id)
-        if run is None:
-            continue
-        if best is None or any(above is best for above in run.ancestors()):
-            best, found = run, run.id
-    return remote_parent.get() if found is None else found
+    others = [run_id for source in _sources if source is not own and (run_id := source())]
+    if not others:
+        return remote_parent.get() if parent_id is None else parent_id
+    others = [run_id for source in _sources if source is not own and (run_id := source())]
+    if others:
+        best = None if parent_id is None else tracker.find(parent_id)
+        for run in filter(None, map(tracker.find, others)):
+            if best is None or any(above is best for above in run.ancestors()):
+                best, parent_id = run, run.id
+    return remote_parent.get() if parent_id is None else parent_id

@@ -65,15 +65,15 @@ class ModelCall:
             raise ValueError(
                 f"tokens_source must be one of {sorted(_SOURCES)}, not {self.tokens_source!r}"
             )
-        # Written out: a loop over getattr costs more than the checks.
-        if not (
-            _is_count(self.input_tokens)
-            and _is_count(self.output_tokens)
-            and _is_count(self.cached_input_tokens)
-            and _is_count(self.cache_write_tokens)
-            and _is_count(self.reasoning_tokens)
+        for count in (
+            self.input_tokens,
+            self.output_tokens,
+            self.cached_input_tokens,
+            self.cache_write_tokens,
+            self.reasoning_tokens,
         ):
-            raise self._bad_count()
+            if count is not None and (type(count) is not int or count < 0):
+                raise self._bad_count()
         latency = self.latency_s
         if latency is not None and not (
             isinstance(latency, int | float) and 0 <= latency < math.inf
@@ -85,11 +85,7 @@ class ModelCall:
     def _bad_count(self) -> Exception:
         for name in _TOKENS:
             value = getattr(self, name)
-            if not _is_count(value):
+            if value is not None and (type(value) is not int or value < 0):
                 kind = ValueError if isinstance(value, int | float) else TypeError
                 return kind(f"{name} must be a whole number >= 0 or None, not {value!r}")
         raise AssertionError("no bad count")  # pragma: no cover
-
-
-def _is_count(value: object) -> bool:
-    return value is None or (type(value) is int and value >= 0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-from base64 import b64decode
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,15 +18,17 @@ __all__ = ["count_by_length", "count_tokens", "set_vocabulary", "tokens_by_lengt
 
 # tiktoken's cl100k_base vocabulary under the name of its cache file: the SHA-1 of its address.
 _CL100K: Final = "9b5ad71b2ce5302211f9c61530b329a4922fc6a4"
-# Its pre-tokenizer, as tiktoken has it.
+# Its SHA-256 and its pre-tokenizer, as tiktoken has them.
+_CL100K_SHA256: Final = "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7"
 _SPLIT: Final = (
     r"""'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+|"""
     r""" ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"""
 )
-# Fitted to cl100k_base over English, code, 25 languages in Latin and 20 in other scripts, each of
-# the four groups with the same weight: docs/tokens.md has the error on each.
+# Fitted over English, code, other languages in Latin script and in other scripts, each with the
+# same weight; the second one lies between cl100k_base and the larger vocabularies of newer models.
+# docs/tokens.md has the error on each.
 _ASCII_BYTES_PER_TOKEN: Final = 3.6
-_OTHER_BYTES_PER_TOKEN: Final = 2.4
+_OTHER_BYTES_PER_TOKEN: Final = 3.0
 
 _use_vocabulary = True
 
@@ -72,13 +73,18 @@ def _encoding() -> Any:
     if vocabulary is None or find_spec("tiktoken") is None:
         return None
     try:
+        from base64 import b64decode
+        from hashlib import sha256
+
         from tiktoken import Encoding
 
-        lines = vocabulary.read_bytes().splitlines()
-        ranks = {b64decode(token): int(rank) for token, rank in map(bytes.split, lines)}
+        content = vocabulary.read_bytes()
+        if sha256(content).hexdigest() != _CL100K_SHA256:
+            return None  # with a damaged vocabulary, tiktoken miscounts or panics
+        ranks = {b64decode(t): int(rank) for t, rank in map(bytes.split, content.splitlines())}
         return Encoding("cl100k_base", pat_str=_SPLIT, mergeable_ranks=ranks, special_tokens={})
     except Exception:
-        return None  # a broken vocabulary file: the rule of length serves
+        return None  # unreadable, or another tiktoken: the rule of length serves
 
 
 def _vocabulary() -> Path | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from impactree._situations import Situation
     from impactree.catalog import Resolution, Zone
+    from impactree.engine import Engine
     from impactree.impacts import Impacts
     from impactree.methods import Params, Step
     from impactree.settings import EngineSettings
@@ -101,7 +102,6 @@ def explain(
     Raises:
         ConfigurationError: a setting is wrong.
     """
-    engine = shared_engine(**settings)
     call = ModelCall(
         model=name,
         provider=provider,
@@ -110,10 +110,16 @@ def explain(
         output_tokens=output_tokens,
         latency_s=latency_s,
     )
+    return _explained(shared_engine(**settings), call)
+
+
+def _explained(engine: Engine, call: ModelCall) -> Explanation:
     found = engine.situate(call)
     steps: list[Step] = []
-    if found.params is not None:
-        steps = engine.method.steps(found.params, found.site, found.mix, output_tokens, latency_s)
+    if found.params is not None and call.output_tokens is not None:
+        steps = engine.method.steps(
+            found.params, found.site, found.mix, call.output_tokens, call.latency_s
+        )
     return Explanation(
         call=call,
         resolution=found.resolution,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,12 +32,12 @@ def status_of(error: BaseException | None) -> RunStatus:
     """How a run ended, by the type of what it raised."""
     if error is None:
         return "ok"
-    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
-        return "cancelled"
     if isinstance(error, GeneratorExit):
         return "abandoned"
-    # Control flow of LangGraph and of workflows, recognised without importing either.
+    # asyncio, and control flow of LangGraph and of workflows, recognised without importing them.
     lineage = {cls.__name__ for cls in type(error).__mro__}
+    if lineage & {"CancelledError", "KeyboardInterrupt"}:
+        return "cancelled"
     if "ParentCommand" in lineage:
         return "ok"
     if lineage & {"GraphBubbleUp", "GraphInterrupt", "WaitingForEvent"}:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
+from weakref import ref
 
 from impactree.impacts import Impacts
 
@@ -49,6 +50,9 @@ class Run:
     """
 
     __slots__ = (
+        "__weakref__",
+        "_parent",
+        "_root",
         "_total",
         "_total_version",
         "_version",
@@ -63,11 +67,9 @@ class Run:
         "name",
         "open_below",
         "own",
-        "parent",
         "parent_id",
         "pending",
         "revision",
-        "root",
         "start",
         "status",
         "tags",
@@ -88,10 +90,11 @@ class Run:
         self.id = id
         self.name = name
         self.kind: RunKind = kind
-        self.parent = parent
+        # Upwards weakly: a tree that nobody keeps is freed at once, not by the collector.
+        self._parent = None if parent is None else ref(parent)
+        self._root = None if parent is None else parent._root or self._parent
         self.parent_id = parent_id
         """The id the framework gave as parent: kept when that run is unknown here."""
-        self.root: Run = self if parent is None else parent.root
         # Most runs are leaves without metadata: shared empties keep the collector's work small.
         self.children: Sequence[Run] = ()
         self.start = time.time() if start is None else start
@@ -116,6 +119,16 @@ class Run:
         self._version = 0
         self._total: Impacts | None = None
         self._total_version = -1
+
+    @property
+    def parent(self) -> Run | None:
+        """The run that started this one; None for a root, or when its tree is no longer kept."""
+        return None if self._parent is None else self._parent()
+
+    @property
+    def root(self) -> Run:
+        """The root of this run's tree (itself, when its tree is no longer kept)."""
+        return self if self._root is None else self._root() or self
 
     @property
     def latency_s(self) -> float | None:

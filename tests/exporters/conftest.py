@@ -20,7 +20,9 @@ def spool_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     folder = tmp_path / "spool"
     monkeypatch.setenv("IMPACTREE_SPOOL_DIR", str(folder))
     yield folder
-    _spool._close()
+    spool, _spool._spool = _spool._spool, None
+    if spool is not None:
+        spool.close(0.1)
 
 
 @pytest.fixture
@@ -32,6 +34,7 @@ def dies() -> Callable[[], None]:
         assert spool is not None
         for lane in spool._lanes.values():
             lane.stop(5)
+            lane.exporter.close()
         assert spool.own is not None
         spool.own.abandon()
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import call, run_tree  # type: ignore[import-not-found]
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import call, run_tree  # type: ignore[import-not-found]
 from impactree import ImpactTracker, ModelCall
 from impactree.exporters._record import decode, encode
-from impactree.runs import Run
+
+if TYPE_CHECKING:
+    from impactree.runs import Run
 
 
 def shape(run: Run) -> Any:

@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import Sink, call, run_tree  # type: ignore[import-not-found]
 
+from conftest import Sink, call, run_tree  # type: ignore[import-not-found]
 from impactree import ImpactTracker
 from impactree.exceptions import ConfigurationError
 from impactree.exporters import (
@@ -284,7 +284,7 @@ def test_the_folder_is_bounded(
 
 def test_a_bad_bound_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPACTREE_SPOOL_MAX_MB", "lots")
-    with pytest.raises(ConfigurationError, match="IMPACTREE_SPOOL_MAX_MB .* not 'lots'"):
+    with pytest.raises(ConfigurationError, match=r"IMPACTREE_SPOOL_MAX_MB .* not 'lots'"):
         _spool.spool()
 
 
@@ -343,40 +343,10 @@ def test_an_exporter_that_breaks_is_counted_and_the_chain_goes_on() -> None:
     tracker = ImpactTracker(exporters=[Broken()])
     run_tree(tracker)
     assert tracker.last_run is not None
-    assert tracker.problems == {"Broken failed": 3, "spool failed: RuntimeError": 1}
-
-
-def test_forked_children_have_a_spool_of_their_own(spool_dir: Path, tmp_path: Path) -> None:
-    from impactree.exporters import JSONLExporter
-
-    exporter = JSONLExporter(tmp_path / "out.jsonl")
-    tracker = ImpactTracker(exporters=[exporter])
-    run_tree(tracker)
-    assert tracker.flush(5)
-    pids = []
-    for _ in range(3):
-        with pytest.warns(DeprecationWarning) if _multi_threaded() else _nothing():
-            pid = os.fork()
-        if pid == 0:
-            run_tree(tracker)
-            os._exit(0 if tracker.flush(10) else 1)
-        pids.append(pid)
-    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0, 0]
-    run_tree(tracker)
-    assert tracker.flush(5)
-    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 5
-
-
-def _multi_threaded() -> bool:
-    import sys
-
-    return sys.version_info >= (3, 12)
-
-
-class _nothing:  # noqa: N801
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *exc: object) -> None: ...
+    assert tracker.problems == {
+        "Broken failed: RuntimeError": 3,
+        "spool failed: RuntimeError": 1,
+    }
 
 
 def test_appending_takes_less_than_100_microseconds(spool_dir: Path) -> None:
@@ -389,3 +359,14 @@ def test_appending_takes_less_than_100_microseconds(spool_dir: Path) -> None:
         times.append(time.perf_counter() - started)
     assert sorted(times)[250] < 100e-6
     folder.abandon()
+
+
+def test_a_new_exporter_takes_over_a_refused_destination() -> None:
+    refused, good = Sink("x", *[DeliveryRefusedError("HTTP 401")] * 9), Sink("x")
+    tracker = ImpactTracker(exporters=[refused])
+    run_tree(tracker)
+    assert not tracker.flush(5)
+    tracker = ImpactTracker(exporters=[good])
+    run_tree(tracker)
+    assert tracker.flush(5)
+    assert len(good.trees) == 2

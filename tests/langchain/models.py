@@ -37,7 +37,7 @@ class Chat(BaseChatModel):
     written: int = 40
     usage: bool = True
     """Whether it reports usage."""
-    outcomes: list[Any] = []
+    outcomes: list[Any] = []  # noqa: RUF012  # pydantic copies it
     """For each request, the first one first: an exception to raise, or None to answer."""
     break_after: int | None = None
     """A stream raises ``ConnectionError`` after so many words."""

@@ -19,7 +19,7 @@ from langchain.agents.structured_output import ToolStrategy
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import Command
+from langgraph.types import Command, interrupt
 from packaging.version import Version
 from pydantic import BaseModel
 from scripted_model import ScriptedModel, always, check, find, groups, in_turn, says
@@ -48,7 +48,7 @@ def search_with(model: ScriptedModel):
 
 # langgraph-supervisor and -swarm stand on it.
 prebuilt_inside = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-OLD = Version(version("langchain")) < Version("1.2.6")
+OLD = Version(version("langchain")) < Version("1.2.4")
 marked = pytest.mark.skipif(OLD, reason="older langchain agents are known by their runs' names")
 both = pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 
@@ -253,6 +253,28 @@ async def test_a_tool_that_waits_for_approval(asynchronous):
     assert [root.status for root in handler.runs] == ["interrupted", "ok"]
     assert groups(handler, "thread") == {"t": (3, 3210, 321)}
     assert groups(handler, "agent") == {"careful": (3, 3210, 321)}
+
+
+def test_tools_that_ask_a_human_run_again_after_the_answer():
+    @tool
+    def book(hotel: str) -> str:
+        """Compare, then ask."""
+        return always(3000, 300).invoke(hotel).content + interrupt(f"{hotel}?")
+
+    handler = ImpactHandler()
+    wanted = (("book", {"hotel": "Ritz"}), ("book", {"hotel": "Savoy"}))
+    model = in_turn(says("", 10, 1, *wanted), says("done", 200, 20))
+    agent = create_agent(model, [book], checkpointer=InMemorySaver(), name="travel")
+    config = of(handler, configurable={"thread_id": "t"})
+    agent.invoke(ASK, config)
+    assert [run.status for run in find(handler, "book")] == ["interrupted"] * 2
+    answers = {asked.id: "yes" for asked in agent.get_state(config).interrupts}
+    agent.invoke(Command(resume=answers), config)
+    # Both tools call their model before they ask, so twice: 10 + 4 * 3000 + 200.
+    check(handler, calls=6, given=12_210, written=1221)
+    assert [root.status for root in handler.runs] == ["interrupted", "ok"]
+    assert groups(handler, "thread") == {"t": (6, 12_210, 1221)}
+    assert groups(handler, "agent") == {"travel": (6, 12_210, 1221)}
 
 
 def worker(name: str, model: ScriptedModel, tools: list[Any] | None = None) -> Any:

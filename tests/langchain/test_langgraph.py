@@ -22,6 +22,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphRecursionError
 from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.pregel import Pregel
 from langgraph.types import CachePolicy, Command, RetryPolicy, Send, interrupt
 from scripted_model import ScriptedModel, always, check, find, groups, in_turn, says
 
@@ -452,6 +453,22 @@ async def test_events_count_the_same():
     events = [e async for e in graph.astream_events({"messages": []}, of(handler), version="v2")]
     assert sum(event["event"] == "on_chat_model_end" for event in events) == 2
     check(handler, calls=2, given=210, written=21)
+
+
+@pytest.mark.skipif(not hasattr(Pregel, "stream_events"), reason="langgraph has no v3 events")
+@pytest.mark.filterwarnings("ignore:The v3 streaming protocol")
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+async def test_events_of_version_3_count_the_same(asynchronous):
+    handler = ImpactHandler()
+    graph = looping(in_turn(says("one two", 10, 1), says("three", 200, 20)), 2)
+    if asynchronous:
+        run = await graph.astream_events({"messages": []}, of(handler), version="v3")
+        assert [event async for event in run]
+    else:
+        run = graph.stream_events({"messages": []}, of(handler), version="v3")
+        assert [str(message.text) for message in run.messages] == ["one two ", "three "]
+    check(handler, calls=2, given=210, written=21)
+    assert groups(handler, "step") == {"1 write": (1, 10, 1), "3 write": (1, 200, 20)}
 
 
 async def _leave(graph: Any, config: Any, mode: str, after: int, *, asynchronous: bool) -> None:

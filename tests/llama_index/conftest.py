@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from wire.fixtures import let_go, wire_server
 
 pytest.importorskip("llama_index.core")

@@ -176,10 +176,8 @@ _HAIKU = "anthropic.claude-3-5-haiku-20241022-v1:0"
 _MINI = "gpt-4o-mini-2024-07-18"
 
 
-def _client(
-    id: str, make: Callable[[str], Any], names: tuple[str, str], loses: str = ""
-) -> Client:
-    package = f"llama_index.llms.{id.split('-responses')[0].replace('-', '_')}"
+def _client(id: str, make: Callable[[str], Any], names: tuple[str, str], loses: str = "") -> Client:
+    package = f"llama_index.llms.{id.split('-responses', maxsplit=1)[0].replace('-', '_')}"
     return Client(id, package, make, names[1], names[0], frozenset(loses.split()))
 
 
@@ -188,10 +186,20 @@ CLIENTS = [
     _client("openai-responses", _openai_responses, ("gpt-4o-mini", _MINI), "usage:structured"),
     _client("openai-like", _openai_like, ("gpt-4o-mini", _MINI)),
     _client("azure-openai", _azure, ("gpt-4o-mini", _MINI)),
-    _client("anthropic", _anthropic, ("claude-haiku-4-5", "claude-haiku-4-5-20251001"), "model:stream usage:structured"),
+    _client(
+        "anthropic",
+        _anthropic,
+        ("claude-haiku-4-5", "claude-haiku-4-5-20251001"),
+        "model:stream usage:structured",
+    ),
     _client("google-genai", _google, ("gemini-2.5-flash", "gemini-2.5-flash"), "usage:structured"),
     _client("mistralai", _mistral, ("mistral-small-latest", "mistral-small-latest")),
-    _client("cohere", _cohere, ("command-a-03-2025", "command-a-03-2025"), "way:complete way:astream_chat"),
+    _client(
+        "cohere",
+        _cohere,
+        ("command-a-03-2025", "command-a-03-2025"),
+        "way:complete way:astream_chat",
+    ),
     _client("bedrock-converse", _bedrock, (_HAIKU, _HAIKU)),
     _client("ollama", _ollama, ("llama3.2", "llama3.2")),
     _client("groq", _groq, ("openai/gpt-oss-20b", "openai/gpt-oss-20b")),

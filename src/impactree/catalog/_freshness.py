@@ -10,13 +10,14 @@ import datetime as dt
 import difflib
 import json
 from dataclasses import asdict, dataclass, field
+from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.catalog._catalog import Catalog
 from impactree.catalog._compile import compile_files, data_files
 from impactree.catalog._resolve import resolve_name
 from impactree.catalog._schema import read_file
-from impactree.exceptions import MissingExtraError
+from impactree.exceptions import ImpactreeError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Difference", "compare"]
 
 _ECOLOGITS_MAKERS: Final = {"google_genai": "google", "mistralai": "mistral"}
+_ECOLOGITS: Final = "https://ecologits.ai/latest/methodology/llm_inference/"
 _PAIR = tuple[float, float]
 
 
@@ -73,7 +75,7 @@ def compare(folder: Path, today: dt.date | None = None) -> Difference:
 
     Raises:
         CatalogError: the folder's files are wrong.
-        MissingExtraError: one of the packages is not installed.
+        ImpactreeError: one of the packages is not installed.
     """
     today = today or dt.datetime.now(tz=dt.UTC).date()
     files = {path: read_file(path) for path in data_files(folder)}
@@ -112,11 +114,22 @@ def _read_ecologits(catalog: Catalog) -> tuple[list[_Figures], str]:
         from ecologits import __version__
         from ecologits.model_repository import models
     except ImportError as error:
-        raise MissingExtraError("test", "ecologits") from error
-    return [_figures(catalog, model) for model in models.list_models()], __version__
+        raise _missing("ecologits") from error
+    # Its repository drops the sources on loading, so they are read from its file.
+    raw = json.loads((resources.files("ecologits") / "data" / "models.json").read_text("utf-8"))
+    sources = {(m["provider"], m["name"]): tuple(m["sources"] or ()) for m in raw["models"]}
+    figures = [
+        _figures(catalog, m, sources.get((m.provider.value, m.name), ()))
+        for m in models.list_models()
+    ]
+    return figures, __version__
 
 
-def _figures(catalog: Catalog, model: Any) -> _Figures:
+def _missing(package: str) -> ImpactreeError:
+    return ImpactreeError(f"{package} is not installed; it comes with: pip install {package}")
+
+
+def _figures(catalog: Catalog, model: Any, sources: tuple[str, ...]) -> _Figures:
     size = model.architecture.parameters
     total, active = getattr(size, "total", size), getattr(size, "active", size)
     served = model.deployment
@@ -132,7 +145,7 @@ def _figures(catalog: Catalog, model: Any) -> _Figures:
         tps=getattr(served, "tps", None),
         ttft=getattr(served, "ttft", None),
         warnings=tuple(w.code for w in model.warnings or ()),
-        sources=tuple(model.sources or ()),
+        sources=sources or (_ECOLOGITS,),
     )
 
 
@@ -172,7 +185,7 @@ def _genai_prices(catalog: Catalog, found: Difference, today: dt.date) -> list[t
     try:
         from genai_prices.data_snapshot import get_snapshot
     except ImportError as error:
-        raise MissingExtraError("test", "genai-prices") from error
+        raise _missing("genai-prices") from error
     entries: dict[str, tuple[str, str]] = {}
     sold = set()
     for provider in get_snapshot().providers:

@@ -383,13 +383,13 @@ def _is_file(catalog: Catalog, name: str) -> bool:
 
 
 def _best_first(records: list[ModelRecord]) -> list[ModelRecord]:
-    """Of entries that one spelling fits, the first maker's with a known size and a short id."""
+    """Of entries that one spelling fits, the first maker's: known size, short id, latest date."""
     if len(records) < 2:
         return records
     first = records[0].maker
-    own = [r for r in records if r.maker == first]
+    own = sorted((r for r in records if r.maker == first), key=lambda r: r.id, reverse=True)
     best = min(own, key=lambda r: (r.total is None, r.kind not in TEXT_KINDS, len(r.id)))
-    return [r for r in own if r.id == best.id]
+    return [r for r in records if r.id == best.id]
 
 
 def _near(known: float, stated: tuple[float, float]) -> bool:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from impactree.exporters._errors import TreeRejectedError as TreeRejectedError
     from impactree.exporters._jsonl import JSONLExporter as JSONLExporter
     from impactree.exporters._langsmith import LangSmithExporter as LangSmithExporter
+    from impactree.exporters._langsmith import impact_evaluator as impact_evaluator
     from impactree.exporters._otel import OTelExporter as OTelExporter
     from impactree.exporters._parquet import ParquetExporter as ParquetExporter
     from impactree.exporters._record import Tree as Tree
@@ -34,6 +35,7 @@ _HOMES = {
     "SpooledExporter": "impactree.exporters._base",
     "Tree": "impactree.exporters._record",
     "TreeRejectedError": "impactree.exporters._errors",
+    "impact_evaluator": "impactree.exporters._langsmith",
 }
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "SpooledExporter",
     "Tree",
     "TreeRejectedError",
+    "impact_evaluator",
 ]
 
 

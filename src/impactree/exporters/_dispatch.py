@@ -46,8 +46,7 @@ class Dispatch:
             try:
                 exporter.run_ended(run)
             except Exception as error:
-                self._failed(exporter, error).__name__}", None
-                )
+                self._failed(type(exporter).__name__, error)
 
     def export(self, root: Run) -> None:
         """A root has finished, or a late end changed it."""
@@ -55,12 +54,12 @@ class Dispatch:
             try:
                 spool().put(root, self._method, self._spooled)
             except Exception as error:
-                self._failed(self, error)
+                self._failed("spool", error)
         for exporter in self._direct:
             try:
                 exporter.export(root)
             except Exception as error:
-                self._failed(exporter, error)
+                self._note_problem(f"{type(exporter).__name__} failed", error)
 
     def flush(self, timeout: float | None) -> bool:
         """Deliver what is pending; True when nothing is left."""
@@ -70,3 +69,7 @@ class Dispatch:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             done = exporter.flush(left) and done
         return done
+
+    def _failed(self, name: str, error: Exception) -> None:
+        # Without the error's text or traceback: those of foreign libraries can hold keys.
+        self._note_problem(f"{name} failed: {type(error).__name__}", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["JSONLExporter"]
 
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+_KEY: Final = re.compile(rb'\{"id":("(?:[^"\\]|\\.)*"),"revision":(\d+),')
 
 
 class JSONLExporter(SpooledExporter):
@@ -146,12 +149,9 @@ def _keys_in(path: Path) -> set[tuple[str, int]]:
     keys = set()
     with path.open("rb") as file:
         for data in file:
-            if data.endswith(b"\n"):
-                try:
-                    record = json.loads(data)
-                    keys.add((record["id"], record["revision"]))
-                except (ValueError, KeyError, TypeError):
-                    continue  # not a line of ours
+            found = _KEY.match(data) if data.endswith(b"\n") else None
+            if found:
+                keys.add((json.loads(found[1]), int(found[2])))
     return keys
 
 

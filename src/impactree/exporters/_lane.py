@@ -67,6 +67,15 @@ class Lane:
             self._start()
         self._wake.set()
 
+    def offer(self, exporter: SpooledExporter) -> None:
+        """Another exporter for the same destination: takes over where the first one is refused."""
+        with self._state:
+            if exporter is self.exporter or not self._refused:
+                return
+            self.exporter, old = exporter, self.exporter
+            self._refused = False
+        old.close()
+
     def ask(self) -> int:
         """Try all that is pending at once. Returns a ticket to wait with."""
         with self._state:

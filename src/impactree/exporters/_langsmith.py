@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from impactree.exporters._base import SpooledExporter
-from impactree.exporters._langsmith_api import LangSmithAPI, feedback, run_metadata
+from impactree.exporters._langsmith_api import LangSmithAPI, feedback, feedback_values, run_metadata
 from impactree.exporters._langsmith_hook import Traced, tracing
 from impactree.exporters._rows import resolved_at
+from impactree.impacts import Impacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import langsmith
 
     from impactree.exporters._record import Tree
+    from impactree.langchain import ImpactHandler
     from impactree.runs import Run
+    from impactree.tracker import ImpactTracker
 
-__all__ = ["LangSmithExporter"]
+__all__ = ["LangSmithExporter", "impact_evaluator"]
 
+_FLUSH_S: Final = 5.0
 _RUN_TYPES: Final = {
     "tool": "tool",
     "retriever": "retriever",
@@ -97,7 +101,8 @@ class LangSmithExporter(SpooledExporter):
             if place.traced:
                 patches += self._patches(tree.root)
             else:
-                runs += _runs(tree.root, place.project)
+                bare = patches if tree.root.revision else runs
+                bare += _runs(tree.root, place.project)
             items += feedback(
                 _uuid(tree.root.id),
                 place.trace_id,
@@ -141,8 +146,8 @@ class LangSmithExporter(SpooledExporter):
             traced = tracing().find(run.id)
             if metadata is None or (traced is not None and traced.carries == metadata):
                 continue
-            if traced is not None and not flushed and hasattr(traced.client, "flush"):
-                traced.client.flush()  # its patch would come after ours, and undo it
+            if traced is not None and not flushed:
+                _flush(traced.client)  # its patch would come after ours, and undo it
                 flushed = True
             extra = tracing().extra_of(run.id)
             if traced is not None and extra is not None:
@@ -180,6 +185,13 @@ def _patch_of(run: Run, traced: Traced, extra: dict[str, Any]) -> dict[str, Any]
     if run.parent_id is not None:
         patch["parent_run_id"] = run.parent_id
     return patch
+
+
+def _flush(client: Any) -> None:
+    try:
+        client.flush(timeout=_FLUSH_S)
+    except (AttributeError, TypeError):  # no client, or one that can only wait for ever
+        return
 
 
 def _merged(extra: Mapping[str, Any] | None, metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,3 +244,21 @@ def _uuid(id: str) -> str:
 
 def _order(start: datetime) -> str:
     return start.strftime("%Y%m%dT%H%M%S%fZ")
+
+
+def impact_evaluator(handler: ImpactHandler | ImpactTracker) -> Callable[..., dict[str, Any]]:
+    """An evaluator for ``langsmith.evaluate``: each example's impacts as experiment metrics.
+
+    Args:
+        handler: The one that the evaluated target has in its callbacks.
+    """
+
+    def impacts(run: Any) -> dict[str, Any]:
+        below = [root for root in handler.runs if str(root.parent_id) == str(run.id)]
+        total = Impacts.sum(root.total for root in below)
+        results = [
+            {"key": key, "score": value["mean"]} for key, value in feedback_values(total).items()
+        ]
+        return {"results": results}
+
+    return impacts

@@ -42,6 +42,10 @@ FEEDBACK: Final = {
 model of the catalog is 0.075 mWh, 0.0087 mg, 0.36 ng, 0.093 J, 0.0003 mL."""
 
 
+class _ConflictError(TreeRejectedError):
+    """HTTP 409."""
+
+
 class LangSmithAPI:
     """What the exporter and the backfill ask of LangSmith.
 
@@ -96,13 +100,14 @@ class LangSmithAPI:
 
     def send(self, runs: list[dict[str, Any]], patches: list[dict[str, Any]], items: Any) -> None:
         """Runs, changes to runs and feedback items: one request where the server can."""
-        if self._takes_multipart_feedback():
-            self._ingest(runs, patches, items)
-            return
-        if runs or patches:
-            self._ingest(runs, patches, [])
-        for item in items:
-            self._request("POST", "/feedback", data=json.dumps(item))
+        at_once = items if self._takes_multipart_feedback() else []
+        try:
+            self._ingest(runs, patches, at_once)
+        except _ConflictError:  # runs that an earlier attempt had written
+            self._ingest([], [*runs, *patches], at_once)
+        if at_once is not items:
+            for item in items:
+                self._request("POST", "/feedback", data=json.dumps(item))
 
     def read_run(self, run_id: str) -> dict[str, Any] | None:
         """A stored run; None when it is not there."""
@@ -172,7 +177,7 @@ def _meaning(error: Exception, path: str) -> Exception:
         return DeliveryRefusedError(f"{said}: check LANGSMITH_ENDPOINT")
     if status in (408, 425, 429) or status >= 500:
         return RetryLaterError(said, after_s=_retry_after(response))
-    return TreeRejectedError(said)
+    return _ConflictError(said) if status == 409 else TreeRejectedError(said)
 
 
 def _response(error: BaseException | None) -> Any:

@@ -57,6 +57,7 @@ class OTelExporter(SpooledExporter):
         meter_provider: None: the global one.
         tracer_provider: None: the global one.
         spans: Whether to touch and make spans at all.
+        name: Tells exporters apart that one process has side by side.
     """
 
     def __init__(
@@ -65,7 +66,9 @@ class OTelExporter(SpooledExporter):
         meter_provider: MeterProvider | None = None,
         tracer_provider: TracerProvider | None = None,
         spans: bool = True,
+        name: str = "otel",
     ) -> None:
+        self._name = name
         self._meters = meter_provider or metrics.get_meter_provider()
         self._tracers = tracer_provider or trace.get_tracer_provider()
         self._spans = spans
@@ -100,12 +103,13 @@ class OTelExporter(SpooledExporter):
         except ImportError as error:
             raise MissingExtraError("otel", "opentelemetry-exporter-prometheus") from error
         start_http_server(port, addr)
-        return cls(meter_provider=MeterProvider([PrometheusMetricReader()]), spans=spans)
+        meters = MeterProvider([PrometheusMetricReader()])
+        return cls(meter_provider=meters, spans=spans, name="otel:prometheus")
 
     @property
     def destination(self) -> str:
-        """``otel``: where it goes from there is the SDK's business."""
-        return "otel"
+        """The name: where it goes from there is the SDK's business."""
+        return self._name
 
     def run_ended(self, run: Run) -> None:
         """Attributes on the span that another instrumentation has open for this call."""

@@ -84,7 +84,7 @@ def call_row(run: Run) -> dict[str, Any]:
         "name": run.name,
         "kind": call.kind,
         "agent": agent_of(run),
-        "node": _text(run.metadata.get("langgraph_node")),
+        "node": _node_of(run),
         "status": run.status,
         "cached": run.cached,
         "started_at": resolved_at(run.start),
@@ -105,5 +105,10 @@ def call_row(run: Run) -> dict[str, Any]:
     }
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+def _node_of(run: Run) -> str | None:
+    """The nearest LangGraph node's name."""
+    for above in (run, *run.ancestors()):
+        name = above.metadata.get("langgraph_node")
+        if isinstance(name, str):
+            return name
+    return None

@@ -122,8 +122,7 @@ class Spool:
         if lane is None:
             with self._lock:
                 lane = self._lanes.setdefault(exporter.destination, Lane(self, exporter))
-        if lane.exporter is not exporter:
-            lane.exporter = exporter  # a newer one may bring the right key
+        lane.offer(exporter)
         return lane
 
     def _write(self, line: bytes, destinations: Sequence[str]) -> bool:

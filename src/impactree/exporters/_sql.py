@@ -57,12 +57,11 @@ class SQLExporter(SpooledExporter):
     def deliver(self, trees: Sequence[Tree]) -> None:
         """One transaction for the whole batch."""
         try:
-            if self._engine is None:
-                engine = connect(self._url)
-                with engine.begin() as connection:
+            fresh = self._engine is None
+            engine = self._engine = self._engine or connect(self._url)
+            with engine.begin() as connection:
+                if fresh:
                     schema.prepare_schema(connection)
-                self._engine = engine
-            with self._engine.begin() as connection:
                 _write(connection, trees)
         except sa.exc.SQLAlchemyError as error:
             self.close()  # the next attempt looks at the schema again
@@ -126,7 +125,7 @@ def parse_url(url: str) -> sa.URL:
 
 def _absolute(url: sa.URL) -> sa.URL:
     name = url.database
-    if not url.drivername.startswith("sqlite") or not name or name == ":memory:":
+    if not url.drivername.startswith("sqlite") or not name or name.startswith((":", "file:")):
         return url
     from pathlib import Path
 
@@ -152,11 +151,8 @@ def _on_sqlite_begin(connection: sa.Connection) -> None:
 def _write(connection: sa.Connection, trees: Sequence[Tree]) -> None:
     runs, calls = schema.RUNS, schema.CALLS
     newest = {tree.root.id: tree for tree in sorted(trees, key=lambda tree: tree.key[1])}
-    known = dict(
-        connection.execute(sa.select(runs.c.id, runs.c.revision).where(runs.c.id.in_(list(newest))))
-        .tuples()
-        .all()
-    )
+    query = sa.select(runs.c.id, runs.c.revision).where(runs.c.id.in_(list(newest)))
+    known: dict[str, int] = {row.id: row.revision for row in connection.execute(query)}
     fresh = [t for t in newest.values() if t.root.revision > known.get(t.root.id, -1)]
     replaced = [tree.root.id for tree in fresh if tree.root.id in known]
     if replaced:

@@ -22,22 +22,18 @@ scopes: Final[ContextVar[tuple[tuple[ImpactTracker, Any], ...]]] = ContextVar(
 
 def open_scope(tracker: ImpactTracker | None = None) -> Run | None:
     """The innermost of them that is open, of one tracker or of any."""
-    for owner, run_id in reversed(scopes.get()):
+    entered = scopes.get()
+    if not entered:
+        return None
+    told = getattr(ambient_callbacks(), "parent_run_id", None)
+    for owner, run_id in reversed(entered):
         if tracker is None or owner is tracker:
             run: Run | None = owner.find(run_id)
-            if run is not None and run.end is None and _may_call(run):
+            # Fallbacks set the context for each attempt; a batch of them starts others beside it,
+            # and the consumer of their stream is not inside.
+            if run is not None and run.end is None and (run.kind == "retriever" or told == run_id):
                 return run
     return None
-
-
-def _may_call(run: Run) -> bool:
-    """Whether what starts now can be the run's own: fallbacks are tried one after another.
-
-    While one of them streams, its RunnableWithFallbacks is open in the context of the consumer.
-    """
-    return run.kind == "retriever" or all(
-        child.status in {"error", "interrupted"} for child in run.children
-    )
 
 
 def ambient_callbacks() -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from asyncio import CancelledError
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,10 +37,11 @@ def read_answer(
     """Read an ``LLMResult``; ``note`` is told about usage of a wrong shape."""
     generations = [g for prompt in getattr(response, "generations", None) or () for g in prompt]
     llm_output = getattr(response, "llm_output", None)
-    message = next((g.message for g in generations if _has_usage(g)), None)
-    if message is None and generations:
-        message = getattr(generations[0], "message", None)
-    info = getattr(generations[0], "generation_info", None) if generations else None
+    first = generations[0] if generations else None
+    message = getattr(first, "message", None)
+    if len(generations) > 1 and getattr(message, "usage_metadata", None) is None:
+        message = next((g.message for g in generations if _has_usage(g)), message)
+    info = getattr(first, "generation_info", None)
     usage = None
     try:
         usage = usage_of(message, info, llm_output)
@@ -150,8 +150,6 @@ class PendingCall:
     """None: sent alone. In a batch every run lasts as long as the batch."""
     started: float | None = None
     streamed_tokens: float = 0.0
-    owner: Any = None
-    """The handler that counts its stream, should several share a tracker."""
 
     def streamed(self, token: Any, chunk: Any) -> None:
         """Count a piece of a stream by its length: one chunk is not one token."""
@@ -184,6 +182,7 @@ class PendingCall:
         elif usage is None:
             source = "counted"
             usage = Usage(self._prompt_tokens(), count_tokens(answer.text))
+        self.prompt = ""
         latency = None
         if batch is None and now is not None and self.started is not None and not answer.cached:
             latency = now - self.started
@@ -203,7 +202,8 @@ class PendingCall:
             return self.call(answer, now)
         if received:
             return self._model_call(answer.model, self._so_far(), "counted", None)
-        if isinstance(error, CancelledError | TimeoutError) or "Timeout" in type(error).__name__:
+        lineage = " ".join(cls.__name__ for cls in type(error).__mro__)
+        if "CancelledError" in lineage or "Timeout" in lineage:
             return self._unknown_call()  # a model may have answered all the same
         # Nothing was generated, so no time was spent generating: the latency bounds it at zero.
         return self._model_call(answer.model, Usage(None, 0), "unknown", 0.0)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from langchain_core.callbacks import BaseCallbackHandler
 
+from impactree.ambient import innermost
 from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
 from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
-from impactree.langchain._ambient import open_scope, scopes
+from impactree.langchain._ambient import current_run_id, open_scope, scopes
 from impactree.langchain._answer import Batches, PendingCall, read_answer
 from impactree.langchain._guard import guarded
 from impactree.tracker import Exporter, ImpactTracker
@@ -19,7 +19,7 @@ from impactree.tracker import Exporter, ImpactTracker
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from impactree.calls import Kind
+    from impactree.calls import Kind, ModelCall
     from impactree.impacts import Impacts
     from impactree.report import Report
     from impactree.runs import Run, RunKind, RunStatus
@@ -40,6 +40,7 @@ _KEPT: Final = frozenset(
     }
 )
 _FALLBACKS: Final = "RunnableWithFallbacks"
+_MAX_CALLS: Final = 100_000
 
 
 class ImpactHandler(BaseCallbackHandler):
@@ -75,11 +76,11 @@ class ImpactHandler(BaseCallbackHandler):
         **settings: Unpack[EngineSettings],
     ) -> None:
         super().__init__()
-        self.tracker = tracker or ImpactTracker(
-            exporters=exporters, max_runs=max_runs, **settings
-        )
+        self.tracker = tracker or ImpactTracker(exporters=exporters, max_runs=max_runs, **settings)
         self._keys = _KEPT | frozenset(metadata_keys)
         self._batches = Batches()
+        self._trees = self.tracker.trees
+        self._calls: dict[Any, PendingCall] = {}
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
         # Only a spent budget ever leaves a callback; without it LangChain would swallow that too.
         self.raise_error = budget is not None and budget.action == "raise"
@@ -114,6 +115,8 @@ class ImpactHandler(BaseCallbackHandler):
 
     # LangChain's callbacks
 
+    # Most events are only left for later: what they mean is worked out in batches.
+
     @guarded
     def on_chain_start(
         self,
@@ -124,23 +127,31 @@ class ImpactHandler(BaseCallbackHandler):
         parent_run_id: Any = None,
         tags: list[str] | None = None,
         metadata: dict[str, Any] | None = None,
+        name: Any = None,
         **kwargs: Any,
     ) -> None:
         """A chain, graph, node or agent starts."""
-        name = names.run_name(serialized, kwargs.get("name"), "chain")
-        parent = None if parent_run_id is None else self.tracker.find(parent_run_id)
-        kind = kinds.chain_kind(name, tags, metadata, parent, parent_run_id is None)
-        if kind == "node" and parent is not None and parent.kind != "agent":
-            kinds.mark_parent(parent, name, tags, metadata)
-        self._start(run_id, parent_run_id, name, kind, tags, metadata)
-        if name == _FALLBACKS:  # it starts its attempts without a parent
-            self._enter_scope(run_id)
+        # RunnableWithFallbacks starts its attempts without a parent.
+        parent_id = self._scoped(run_id, parent_run_id, opens=name == _FALLBACKS)
+        self.tracker.later(
+            (
+                type(self)._chain_started,
+                self,
+                run_id,
+                parent_id,
+                names.run_name(serialized, name, "chain"),
+                tags,
+                metadata or None,
+                time.time(),
+            )
+        )
 
     @guarded
     def on_chain_end(self, outputs: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A chain ends."""
-        run = self.tracker.find(run_id)
-        self._end(run_id, "interrupted" if run and kinds.is_interrupted(run) else "ok")
+        if scopes.get():
+            self._leave_scope(run_id)
+        self.tracker.later((type(self)._chain_ended, self, run_id, time.time()))
 
     @guarded
     def on_chain_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
@@ -161,7 +172,8 @@ class ImpactHandler(BaseCallbackHandler):
     ) -> None:
         """A tool starts."""
         name = names.run_name(serialized, kwargs.get("name"), "tool")
-        self._start(run_id, parent_run_id, name, "tool", tags, metadata)
+        parent_id = self._scoped(run_id, parent_run_id)
+        self._start(run_id, parent_id, name, "tool", tags, metadata)
 
     @guarded
     def on_tool_end(self, output: Any, *, run_id: Any, **kwargs: Any) -> None:
@@ -187,8 +199,9 @@ class ImpactHandler(BaseCallbackHandler):
     ) -> None:
         """A retriever starts."""
         name = names.run_name(serialized, kwargs.get("name"), "retriever")
-        self._start(run_id, parent_run_id, name, "retriever", tags, metadata)
-        self._enter_scope(run_id)  # LangChain does not tell what it calls of its run
+        # LangChain does not tell what it calls of its run.
+        parent_id = self._scoped(run_id, parent_run_id, opens=True)
+        self._start(run_id, parent_id, name, "retriever", tags, metadata)
 
     @guarded
     def on_retriever_end(self, documents: Any, *, run_id: Any, **kwargs: Any) -> None:
@@ -200,7 +213,6 @@ class ImpactHandler(BaseCallbackHandler):
         """A retriever fails."""
         self._end(run_id, _status(error))
 
-    @guarded
     def on_chat_model_start(
         self,
         serialized: dict[str, Any],
@@ -213,8 +225,15 @@ class ImpactHandler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """A chat model is called."""
-        prompt = messages[0] if messages else []
-        self._model_start("chat", serialized, prompt, run_id, parent_run_id, tags, metadata, kwargs)
+        try:
+            prompt = messages[0] if messages else []
+            self._model_start(
+                "chat", serialized, prompt, run_id, parent_run_id, tags, metadata, kwargs
+            )
+        except BudgetExceededError:
+            raise
+        except Exception as error:
+            self.tracker.note_problem(f"on_chat_model_start: {type(error).__name__}", error)
 
     @guarded
     def on_llm_start(
@@ -239,37 +258,39 @@ class ImpactHandler(BaseCallbackHandler):
         self, token: Any, *, chunk: Any = None, run_id: Any, **kwargs: Any
     ) -> None:
         """A piece of a streamed answer: only its length is kept."""
-        pending = self._pending(run_id)
+        pending = self._calls.get(run_id)
         if pending is not None:
             pending.streamed(token, chunk)
 
     @guarded
     def on_stream_event(self, event: Any, *, run_id: Any, **kwargs: Any) -> None:
         """As :meth:`on_llm_new_token`, of ``stream_events(version="v3")``."""
-        pending = self._pending(run_id)
+        pending = self._calls.get(run_id)
         if pending is not None:
             pending.streamed_event(event)
 
     @guarded
     def on_llm_end(self, response: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A model has answered."""
-        pending = self._pending(run_id)
+        pending = self._calls.pop(run_id, None)
         if pending is None:
             self._unknown_end(response, run_id)
             return
         answer = read_answer(response, self.tracker.note_problem)
         call = pending.call(answer, time.perf_counter())
-        self.tracker.end(run_id, call=call, cached=answer.cached)
+        self.tracker.later(
+            (type(self)._ended, self, run_id, "ok", time.time(), call, answer.cached)
+        )
 
     @guarded
     def on_llm_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
         """A model call failed, perhaps after part of an answer, which counts."""
-        pending = self._pending(run_id)
+        pending = self._calls.pop(run_id, None)
         if pending is None:
             return
         answer = read_answer(kwargs.get("response"), self.tracker.note_problem, error)
         call = pending.failed_call(answer, error, time.perf_counter())
-        self.tracker.end(run_id, status=_status(error), call=call)
+        self.tracker.later((type(self)._ended, self, run_id, _status(error), time.time(), call))
 
     # Inside
 
@@ -283,18 +304,73 @@ class ImpactHandler(BaseCallbackHandler):
         metadata: dict[str, Any] | None,
         pending: PendingCall | None = None,
     ) -> None:
-        scope = open_scope(self.tracker) if scopes.get() else None
-        if scope is not None and (parent_id is None or parent_id == scope.parent_id):
-            parent_id = scope.id
-        self.tracker.start(
-            run_id,
-            parent_id,
-            name=name,
-            kind=kind,
-            tags=tags or (),
-            metadata=names.kept_metadata(metadata, self._keys) if metadata else None,
-            pending=pending,
+        self.tracker.later(
+            (
+                type(self)._started,
+                self,
+                run_id,
+                parent_id,
+                name,
+                kind,
+                tags,
+                metadata,
+                time.time(),
+                pending,
+            )
         )
+
+    def _end(self, run_id: Any, status: RunStatus) -> None:
+        if scopes.get():
+            self._leave_scope(run_id)
+        self.tracker.later((type(self)._ended, self, run_id, status, time.time()))
+
+    # Inside, when the tracker handles the events
+
+    def _chain_started(
+        self,
+        run_id: Any,
+        parent_id: Any,
+        name: str,
+        tags: list[str] | None,
+        metadata: dict[str, Any] | None,
+        at: float,
+    ) -> None:
+        parent = None if parent_id is None else self._trees.find(parent_id)
+        kind = kinds.chain_kind(name, tags, metadata, parent, parent_id is None)
+        if kind == "node" and parent is not None and parent.kind != "agent":
+            kinds.mark_parent(parent, name, tags, metadata)
+        self._started(run_id, parent_id, name, kind, tags, metadata, at)
+
+    def _chain_ended(self, run_id: Any, at: float) -> None:
+        run = self._trees.find(run_id)
+        status: RunStatus = "interrupted" if run and kinds.is_interrupted(run) else "ok"
+        self._trees.end(run_id, status, None, False, at)
+
+    def _started(
+        self,
+        run_id: Any,
+        parent_id: Any,
+        name: str,
+        kind: RunKind,
+        tags: list[str] | None,
+        metadata: dict[str, Any] | None,
+        at: float,
+        pending: PendingCall | None = None,
+    ) -> None:
+        kept = (names.kept_metadata(metadata, self._keys) or None) if metadata else None
+        self._trees.start(run_id, parent_id, name, kind, names.kept_tags(tags), kept, at, pending)
+
+    def _ended(
+        self,
+        run_id: Any,
+        status: RunStatus,
+        at: float,
+        call: ModelCall | None = None,
+        cached: bool = False,
+    ) -> None:
+        self._trees.end(run_id, status, call, cached, at)
+
+    # Inside
 
     def _model_start(
         self,
@@ -307,6 +383,7 @@ class ImpactHandler(BaseCallbackHandler):
         metadata: dict[str, Any] | None,
         kwargs: dict[str, Any],
     ) -> None:
+        parent_id = self._scoped(run_id, parent_id)
         if self._watch is not None:
             self._check_budget(self._watch, parent_id)
         params = kwargs.get("invocation_params")
@@ -324,38 +401,32 @@ class ImpactHandler(BaseCallbackHandler):
             prompt=prompt,
             batch=self._batches.of(kwargs.get("batch_size")),
             started=time.perf_counter(),
-            owner=self,
         )
+        self._calls[run_id] = pending
+        if len(self._calls) > _MAX_CALLS:
+            del self._calls[next(iter(self._calls))]
         name = names.run_name(serialized, kwargs.get("name"), kind)
         self._start(run_id, parent_id, name, kind, tags, metadata, pending)
 
     def _check_budget(self, watch: BudgetWatch, parent_id: Any) -> None:
-        parent = self.tracker.find(parent_id or self._open_scope())
+        parent = self.tracker.find(parent_id)
         spent = watch.check(parent and parent.root)
         if spent.share >= 1 and watch.budget.action == "raise":
             raise BudgetExceededError(f"impact budget per {watch.budget.per} spent: {spent.text}")
 
-    def _pending(self, run_id: Any) -> PendingCall | None:
-        run = self.tracker.find(run_id)
-        pending = None if run is None else run.pending
-        # Of two handlers that share a tracker, the one that saw the start first speaks.
-        if isinstance(pending, PendingCall) and pending.owner is self:
-            return pending
-        return None
+    def _scoped(self, run_id: Any, parent_id: Any, *, opens: bool = False) -> Any:
+        """The parent of a run that starts here, which may be one that LangChain does not tell."""
+        scope = open_scope(self.tracker) if scopes.get() else None
+        if opens:
+            # Under asyncio, ends are told in a copy of the context: what has ended goes now.
+            still_open = (entry for entry in scopes.get() if _is_open(*entry))
+            scopes.set((*still_open, (self.tracker, run_id)))
+        if scope is not None and (parent_id is None or parent_id == scope.parent_id):
+            parent_id = scope.id
+        return innermost(self.tracker, parent_id, current_run_id)
 
-    def _end(self, run_id: Any, status: RunStatus) -> None:
-        run = self.tracker.end(run_id, status=status)
-        if run is not None and scopes.get():
-            scopes.set(tuple(scope for scope in scopes.get() if scope[1] != run_id))
-
-    def _enter_scope(self, run_id: Any) -> None:
-        # Under asyncio, ends are told in a copy of the context: what has ended goes now.
-        still_open = (scope for scope in scopes.get() if _is_open(*scope))
-        scopes.set((*still_open, (self.tracker, run_id)))
-
-    def _open_scope(self) -> Any:
-        run = open_scope(self.tracker)
-        return None if run is None else run.id
+    def _leave_scope(self, run_id: Any) -> None:
+        scopes.set(tuple(entry for entry in scopes.get() if entry[1] != run_id))
 
     def _unknown_end(self, response: Any, run_id: Any) -> None:
         """An answer whose start this handler never saw: a root of its own, unless it is known."""
@@ -374,12 +445,12 @@ def _is_open(tracker: ImpactTracker, run_id: Any) -> bool:
 
 def _status(error: BaseException) -> RunStatus:
     """How a run ended, by the type of what it raised."""
-    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
-        return "cancelled"
     if isinstance(error, GeneratorExit):
         return "abandoned"
-    # LangGraph's control flow, recognised without importing langgraph.
+    # asyncio, and LangGraph's control flow, recognised without importing them.
     lineage = {cls.__name__ for cls in type(error).__mro__}
+    if lineage & {"CancelledError", "KeyboardInterrupt"}:
+        return "cancelled"
     if "ParentCommand" in lineage:
         return "ok"
     if "GraphBubbleUp" in lineage or "GraphInterrupt" in lineage:

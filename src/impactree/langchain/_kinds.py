@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.langchain._names import text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from impactree.runs import Run, RunKind
 
 __all__ = ["chain_kind", "is_interrupted", "mark_parent"]
 
 _UNNAMED: Final = "LangGraph"
-# What ``create_agent`` has marked its runs with since langchain 1.2.6. Before, its node ``model``
+# What ``create_agent`` has marked its runs with since langchain 1.2.4. Before, its node ``model``
 # tells; of ``create_react_agent``, and with it ``create_supervisor``, its node ``agent``.
 _MARKS: Final = frozenset({"lc_agent_name", "ls_integration"})
 _OF_ROOT: Final[dict[str | None, RunKind]] = {
@@ -30,13 +28,13 @@ def chain_kind(name: str, tags: Any, metadata: Any, parent: Run | None, is_root:
     if metadata and isinstance(metadata, dict):
         # Metadata comes down from the parents: what is new with this run tells its kind.
         if metadata.get("langgraph_node") == name and _is_new(
-            "langgraph_checkpoint_ns", metadata, parent
+            metadata.get("langgraph_checkpoint_ns"), "langgraph_checkpoint_ns", parent
         ):  # a task of the functional API: a node without a superstep of its own
             return "node"
         agent = metadata.get("lc_agent_name")
         if agent is not None and (
             agent == name
-            or ((is_root or parent is not None) and _is_new("lc_agent_name", metadata, parent))
+            or ((is_root or parent is not None) and _is_new(agent, "lc_agent_name", parent))
         ):
             return "agent"
         if is_root:
@@ -50,14 +48,15 @@ def chain_kind(name: str, tags: Any, metadata: Any, parent: Run | None, is_root:
 
 def mark_parent(parent: Run, node: str, tags: Any, metadata: Any) -> None:
     """A node has started, so its parent is a graph, which nothing told when that one started."""
-    if not _is_step(tags):
+    if node == "agent" or (node == "model" and not _MARKS & (metadata or {}).keys()):
+        kind: RunKind = "agent"
+    else:
+        kind = "graph"
+    if kind == parent.kind or not _is_step(tags):
         return
-    if node == "agent" or (node == "model" and not _MARKS & metadata.keys()):
-        parent.kind = "agent"
-        if parent.name != _UNNAMED:
-            parent.metadata = {**parent.metadata, "agent_name": parent.name}
-    elif parent.kind != "graph":
-        parent.kind = "graph"
+    parent.kind = kind
+    if kind == "agent" and parent.name != _UNNAMED:
+        parent.metadata = {**parent.metadata, "agent_name": parent.name}
 
 
 def is_interrupted(run: Run) -> bool:
@@ -75,5 +74,6 @@ def _is_step(tags: Any) -> bool:
     return False
 
 
-def _is_new(key: str, metadata: Mapping[str, Any], parent: Run | None) -> bool:
-    return parent is None or text(metadata.get(key)) != parent.metadata.get(key)
+def _is_new(value: Any, key: str, parent: Run | None) -> bool:
+    known = None if parent is None else parent.metadata.get(key)
+    return value != known and text(value) != known  # long values are kept cut

@@ -9,6 +9,7 @@ __all__ = [
     "answered_model",
     "base_url",
     "kept_metadata",
+    "kept_tags",
     "provider",
     "region",
     "requested_model",
@@ -50,6 +51,13 @@ def run_name(serialized: Any, name: Any, fallback: str) -> str:
         last = path[-1] if isinstance(path, list) and path else None
         return text(serialized.get("name")) or text(last) or fallback
     return fallback
+
+
+def kept_tags(tags: Any) -> tuple[str, ...]:
+    """The tags without LangChain's own ``seq:step:N``, which say nothing that the tree does not."""
+    if not tags:
+        return ()
+    return tuple([tag for tag in tags if isinstance(tag, str) and not tag.startswith("seq:step:")])
 
 
 def kept_metadata(metadata: Any, keys: frozenset[str]) -> dict[str, Any]:

@@ -83,7 +83,9 @@ def _raw(place: Any) -> dict[str, Any] | None:
             return holder
         for key in _RAW_KEYS:
             value: Any = holder.get(key)
-            if hasattr(value, "model_dump"):
+            if value is None:
+                continue
+            if not isinstance(value, dict) and hasattr(value, "model_dump"):
                 value = value.model_dump()
             if isinstance(value, dict) and any(value.get(k) for k in (*_INPUT, *_OUTPUT)):
                 return value

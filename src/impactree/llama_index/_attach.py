@@ -11,6 +11,7 @@ from llama_index_instrumentation.span_handlers import BaseSpanHandler
 from pydantic import PrivateAttr
 
 from impactree.llama_index._hook import Hook
+from impactree.llama_index._streams import is_step
 from impactree.propagation import capture, set_parent
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from impactree.budget import BudgetWatch
     from impactree.tracker import ImpactTracker
 
-__all__ = ["attach", "is_attached"]
+__all__ = ["attach", "is_attached", "settle"]
 
 _lock: Final = threading.Lock()
 _attached: Final[dict[ImpactTracker, _Attached]] = {}
@@ -46,12 +47,14 @@ class _Spans(BaseSpanHandler[Any]):
         tags: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        self._hook.span_enter(id_, bound_args, instance, parent_id, tags)
+        if not is_step(id_):
+            self._hook.span_enter(id_, bound_args, instance, parent_id, tags)
 
     def span_exit(
         self, id_: str, bound_args: Any, instance: Any = None, result: Any = None, **kwargs: Any
     ) -> None:
-        self._hook.span_exit(id_, instance, result)
+        if not is_step(id_):
+            self._hook.span_exit(id_, instance, result)
 
     def span_drop(
         self,
@@ -61,7 +64,8 @@ class _Spans(BaseSpanHandler[Any]):
         err: BaseException | None = None,
         **kwargs: Any,
     ) -> None:
-        self._hook.span_drop(id_, err)
+        if not is_step(id_):
+            self._hook.span_drop(id_, err)
 
     def capture_propagation_context(self) -> dict[str, Any]:
         return capture(self._hook.tracker)
@@ -70,7 +74,7 @@ class _Spans(BaseSpanHandler[Any]):
         set_parent(context)
 
     def close(self) -> None:
-        self._hook.close()
+        self._hook.runs.close()
 
     def new_span(self, *args: Any, **kwargs: Any) -> None:
         """Not reached."""
@@ -95,7 +99,7 @@ class _Attached:
         root_dispatcher.span_handlers = [
             handler for handler in root_dispatcher.span_handlers if handler is not self._spans
         ]
-        self.hook.close()
+        self.hook.runs.close()
 
 
 def attach(
@@ -123,7 +127,7 @@ def attach(
         attached.users += 1
         attached.hook.everywhere += everywhere
         attached.hook.keys |= frozenset(metadata_keys)
-        attached.hook.watch = watch or attached.hook.watch
+        attached.hook.events.watch = watch or attached.hook.events.watch
     left = False
 
     def detach() -> None:
@@ -139,6 +143,13 @@ def attach(
                 attached.remove()
 
     return detach
+
+
+def settle(tracker: ImpactTracker) -> None:
+    """End the runs of a tracker whose streams were dropped unread."""
+    attached = _attached.get(tracker)
+    if attached is not None:
+        attached.hook.runs.settle()
 
 
 def is_attached(tracker: ImpactTracker) -> bool:

@@ -7,6 +7,7 @@ one another as parents.
 from __future__ import annotations
 
 import sys
+import weakref
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -73,7 +74,9 @@ class CallbackEvents:
         fields = _plain(payload)
         pending = self._pending(name, fields)
         if pending is not None:
-            name = pending.model_dict.get("class_name") or pending.model_dict.get("model_name") or name
+            name = (
+                pending.model_dict.get("class_name") or pending.model_dict.get("model_name") or name
+            )
             kind = pending.kind
         elif kind == "tool":
             name = getattr(fields.get("tool"), "name", None) or name
@@ -81,7 +84,7 @@ class CallbackEvents:
         parent_id = innermost(self.tracker, None if around is None else around.id, current_run_id)
         run = self.tracker.start(event_id, parent_id, name=name, kind=kind, pending=pending)
         if pending is not None:
-            pending.run = run
+            pending.run = weakref.ref(run)
             if kind in ("chat", "completion"):
                 still = (n for n in _open.get() if n.run.end is None)
                 _open.set((*still, _Nested(self.tracker, run)))

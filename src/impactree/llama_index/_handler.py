@@ -69,9 +69,7 @@ class ImpactHandler(_Base):
         tracker: ImpactTracker | None = None,
         **settings: Unpack[EngineSettings],
     ) -> None:
-        self.tracker = tracker or ImpactTracker(
-            exporters=exporters, max_runs=max_runs, **settings
-        )
+        self.tracker = tracker or ImpactTracker(exporters=exporters, max_runs=max_runs, **settings)
         self._keys = frozenset(metadata_keys)
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
         self._detach: Callable[[], None] | None = None
@@ -114,25 +112,35 @@ class ImpactHandler(_Base):
     @property
     def runs(self) -> list[Run]:
         """The finished root runs that are kept, oldest first."""
+        self._settle()
         return self.tracker.runs
 
     @property
     def last_run(self) -> Run | None:
         """The root run that finished last."""
+        self._settle()
         return self.tracker.last_run
 
     @property
     def total(self) -> Impacts:
         """Impacts of all calls this handler ever saw."""
+        self._settle()
         return self.tracker.total
 
     def report(self) -> Report:
         """A report over the finished root runs that are kept; print it."""
+        self._settle()
         return self.tracker.report()
 
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver what exporters hold; True when nothing is left."""
         return self.tracker.flush(timeout)
+
+    def _settle(self) -> None:
+        if self._detach is not None:
+            from impactree.llama_index._attach import settle
+
+            settle(self.tracker)
 
     def __repr__(self) -> str:
         return f"<ImpactHandler {self.tracker.finished_runs} runs>"

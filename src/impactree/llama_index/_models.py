@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+import weakref
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +29,8 @@ class OpenSpan:
     instance: Any = None
     status: RunStatus = "ok"
     """What it will end as, when an event has said so before its end."""
+    agent: str | None = None
+    """Of a workflow: the agent that it has worked for last."""
 
     def produced(self) -> ModelCall | None:
         """No model was called here."""
@@ -40,12 +44,26 @@ class OpenBatch(OpenSpan):
     texts: Sequence[str] = ()
     size: int = 1
     sent: int = 0
+    asked: names.Asked | None = None
+    requests: deque[OpenModel] = field(default_factory=deque)
+    """Those under way. LlamaIndex tells their ends in the order of their starts."""
 
-    def next_texts(self) -> Sequence[str]:
-        """The texts of the request that starts now."""
+    def request(self, event: Any, note: Callable[[str, BaseException], None]) -> OpenModel:
+        """A request starts, with the next texts."""
+        if self.asked is None:
+            self.asked = names.asked(self.instance, event.model_dict)
         start = self.sent
         self.sent += self.size
-        return self.texts[start : self.sent]
+        pending = OpenModel(
+            self.instance,
+            kind="embedding",
+            asked=self.asked,
+            prompt=self.texts[start : self.sent],
+            event_id=event.id_,
+            note=note,
+        )
+        self.requests.append(pending)
+        return pending
 
 
 @dataclass(slots=True)
@@ -59,7 +77,7 @@ class OpenPrediction(OpenSpan):
         """The call that nothing else told of, counted from what went in and came out."""
         template, values = self.asked.get("prompt"), self.asked.get("prompt_args") or {}
         model = OpenModel(self.instance, note=note, started=self.started)
-        if hasattr(template, "format_messages"):
+        if template is not None and hasattr(template, "format_messages"):
             model.prompt = template.format_messages(**values)
         answer = "" if result is None else json.dumps(result, default=_plain_object)
         return model.answer(answer)
@@ -80,21 +98,27 @@ class OpenModel(OpenSpan):
     """Told about usage of a wrong shape."""
     kind: Kind = "chat"
     model_dict: dict[str, Any] = field(default_factory=dict)
+    asked: names.Asked | None = None
+    """Who is asked, where it is known already."""
     prompt: Any = None
     """Messages, a prompt, or the texts to embed or rank."""
     event_id: Any = None
     """The id of the event that the run stands for, where it is not a span of its own."""
     started: float = field(default_factory=time.perf_counter)
+    since: float = field(default_factory=time.time)
+    """Its start, Unix time, s."""
     announced: bool = False
     """Whether a start event came: a model's method may have none."""
     hits: list[bool] | None = None
     """Which of the texts a cache of embeddings holds."""
     parts: list[str] = field(default_factory=list)
+    stream: Any = None
+    """A weak reference to the stream it returned."""
     aliases: list[str] = field(default_factory=list)
     """Spans of the methods it inherits and calls: their events are its own."""
     usage: ReportedUsage | None = None
     answered: str | None = None
-    run: Run | None = None
+    run: weakref.ref[Run] | None = None
     ended: float | None = None
     """When the call was over, Unix time in s, if its run waits for the one around it."""
     final: ModelCall | None = None
@@ -103,11 +127,12 @@ class OpenModel(OpenSpan):
     @property
     def delegates(self) -> bool:
         """Whether another model run under this one did its work."""
-        if self.run is None or not self.run.children:
+        run = None if self.run is None else self.run()
+        if run is None or not run.children:
             return False
-        below = self.run.walk()
+        below = run.walk()
         next(below)  # itself
-        return any(run.kind in _FAMILY[self.kind] for run in below)
+        return any(inner.kind in _FAMILY[self.kind] for inner in below)
 
     def chunk(self, response: Any) -> None:
         """A piece of a streamed answer."""
@@ -161,18 +186,14 @@ class OpenModel(OpenSpan):
     def _counted(self, answer: str) -> ReportedUsage:
         return ReportedUsage(count_tokens(_prompt_text(self.prompt)), count_tokens(answer))
 
-    def _call(
-        self, usage: ReportedUsage, source: TokensSource, latency: float | None
-    ) -> ModelCall:
-        asked = names.asked_object(self.instance)
-        said = self.model_dict if asked is self.instance else {}
-        requested = names.requested_model(asked, said)
+    def _call(self, usage: ReportedUsage, source: TokensSource, latency: float | None) -> ModelCall:
+        asked = self.asked or names.asked(self.instance, self.model_dict)
         return ModelCall(
-            provider=names.provider(asked, said),
-            model=self.answered or requested or said.get("class_name") or type(asked).__name__,
-            requested=requested,
-            base_url=names.base_url(asked),
-            region=names.region(asked),
+            provider=asked.provider,
+            model=self.answered or asked.requested or asked.class_name,
+            requested=asked.requested,
+            base_url=asked.base_url,
+            region=asked.region,
             kind=self.kind,
             input_tokens=usage.input,
             output_tokens=usage.output,

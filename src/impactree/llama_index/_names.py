@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["answered_model", "asked_object", "base_url", "provider", "region", "requested_model"]
+__all__ = ["Asked", "answered_model", "asked"]
 
 _MAX_NAME: Final = 300
 _MODEL_KEYS: Final = ("model_name", "model", "model_id", "deployment_name", "engine")
@@ -32,7 +32,30 @@ def text(value: Any) -> str | None:
     return value[:_MAX_NAME] if isinstance(value, str) and value else None
 
 
-def asked_object(instance: Any) -> Any:
+class Asked(NamedTuple):
+    """Who is asked, as one model object tells it."""
+
+    provider: str | None
+    requested: str | None
+    base_url: str | None
+    region: str | None
+    class_name: str
+
+
+def asked(instance: Any, model_dict: dict[str, Any]) -> Asked:
+    """Who is asked, from the model's object and its description in an event."""
+    speaks = _asked_object(instance)
+    said = model_dict if speaks is instance else {}
+    return Asked(
+        provider(speaks, said),
+        requested_model(speaks, said),
+        base_url(speaks),
+        region(speaks),
+        said.get("class_name") or type(speaks).__name__,
+    )
+
+
+def _asked_object(instance: Any) -> Any:
     """The object that knows the model: of LangChain's wrappers, what they wrap."""
     private = getattr(instance, "__pydantic_private__", None) or {}
     wrapped = private.get("_llm") or private.get("_langchain_embedding")
@@ -41,7 +64,7 @@ def asked_object(instance: Any) -> Any:
 
 def provider(instance: Any, model_dict: dict[str, Any]) -> str | None:
     """Who was asked: the client package's name, else the class's without its ``_llm``."""
-    package = None if instance is None else _package(type(instance))
+    package = None if instance is None else _package(type(instance))  # type: ignore[arg-type]
     if package is not None:
         return package
     name = text(model_dict.get("class_name"))
@@ -55,7 +78,7 @@ def _package(cls: type) -> str | None:
     for base in cls.__mro__:
         for prefix in _PACKAGES:
             if base.__module__.startswith(prefix):
-                package = base.__module__[len(prefix) :].split(".")[0]
+                package = base.__module__[len(prefix) :].partition(".")[0]
                 return package.removesuffix("_rerank")
     return None
 
@@ -97,7 +120,9 @@ def base_url(instance: Any) -> str | None:
 def region(instance: Any) -> str | None:
     """The cloud region, where the client tells it (Bedrock and Vertex do)."""
     found = text(getattr(instance, "region_name", None))
-    return found or next(filter(None, (text(_get(c, "location")) for c in _clients(instance))), None)
+    return found or next(
+        filter(None, (text(_get(c, "location")) for c in _clients(instance))), None
+    )
 
 
 def _clients(instance: Any) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -10,7 +11,16 @@ if TYPE_CHECKING:
 
     from impactree.runs import Run, RunKind
 
-__all__ = ["Role", "agent_name", "is_batch", "kept", "kind_of", "role_of", "shown_name", "span_name"]
+__all__ = [
+    "Role",
+    "agent_name",
+    "is_batch",
+    "kept",
+    "kind_of",
+    "role_of",
+    "shown_name",
+    "span_name",
+]
 
 Role = Literal[
     "agent",
@@ -54,14 +64,13 @@ _ROLES: Final[dict[str, Role]] = {
     "BaseTool": "tool",
     "BaseWorkflowAgent": "agent",
     "StreamingAgentChatResponse": "hidden",
+    "TextSplitter": "hidden",
     "TransformComponent": "transformation",
     "Workflow": "workflow",
 }
 _KINDS: Final[dict[Role, RunKind]] = {
     "retriever": "retriever",
     "tool": "tool",
-    "agent": "agent",
-    "workflow": "graph",
     "rerank": "rerank",
 }
 
@@ -72,9 +81,13 @@ def span_name(span_id: str) -> tuple[str, str]:
     return name, name.rpartition(".")[2]
 
 
+def role_of(instance: Any) -> Role:
+    """What kind of LlamaIndex object this is."""
+    return _role(type(instance))  # type: ignore[arg-type]  # every class is hashable
+
+
 @lru_cache(maxsize=2048)
-def role_of(cls: type) -> Role:
-    """What kind of LlamaIndex object a class makes."""
+def _role(cls: type) -> Role:
     for base in cls.__mro__:
         role = _ROLES.get(base.__name__)
         if role is not None:
@@ -90,20 +103,31 @@ def kind_of(role: Role, method: str, instance: Any, parent: Run | None) -> RunKi
 
     Hidden are steps inside a model or an agent, and methods that an object calls on itself.
     """
-    if role == "llm":
-        shows: RunKind | None = "chain" if "structured" in method else None
-        return _MODEL_METHODS.get(method, shows)
-    if role == "embedding":
-        return "embedding" if method in _EMBED_ONE or method in _EMBED_BATCH else None
-    if role in ("agent", "workflow"):
-        return _KINDS[role] if method == "run" else None
-    if role == "hidden" or (role == "transformation" and method not in ("__call__", "acall")):
-        return None
+    if role in _SHOWN:
+        return _SHOWN[role](method)
     if instance is None:  # a function, or a workflow's step
         return "node" if parent is not None and parent.kind in ("agent", "graph") else "chain"
     if parent is not None and getattr(parent.pending, "instance", None) is instance:
         return None
     return _KINDS.get(role, "chain")
+
+
+def _llm_kind(method: str) -> RunKind | None:
+    return _MODEL_METHODS.get(method) or ("chain" if "structured" in method else None)
+
+
+def _embedding_kind(method: str) -> RunKind | None:
+    return "embedding" if method in _EMBED_ONE or method in _EMBED_BATCH else None
+
+
+_SHOWN: Final[dict[Role, Callable[[str], RunKind | None]]] = {
+    "agent": lambda method: "agent" if method == "run" else None,
+    "embedding": _embedding_kind,
+    "hidden": lambda method: None,
+    "llm": _llm_kind,
+    "transformation": lambda method: "chain" if method in ("__call__", "acall") else None,
+    "workflow": lambda method: "graph" if method == "run" else None,
+}
 
 
 def is_batch(method: str) -> bool:

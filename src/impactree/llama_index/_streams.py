@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from impactree.runs import Run
     from impactree.tracker import ImpactTracker
 
-__all__ = ["asked", "current_run_id", "opened", "read_now", "same", "stream_of"]
+__all__ = [
+    "asked",
+    "current_run_id",
+    "embedding_entered",
+    "is_step",
+    "opened",
+    "read_now",
+    "same",
+    "shown",
+    "stream_of",
+]
 
 # Streams that were returned in this context and are not read to their end. Weak, so that a stream
 # that its reader drops is closed at once, as without tracking.
@@ -28,9 +38,33 @@ _returned: Final[ContextVar[tuple[tuple[weakref.ref[Any], Run], ...]]] = Context
 )
 
 
+# The embedding around the current code: its own steps, one or two for each text, are not followed.
+_embedding: Final[ContextVar[Run | None]] = ContextVar("impactree_embedding", default=None)
+
+
+def is_step(span_id: str) -> bool:
+    """Whether a span is a step inside an embedding: too many to follow, and none shows."""
+    return "._get_" in span_id or "._aget_" in span_id
+
+
+def embedding_entered(run: Run) -> None:
+    """The code of this context is part of an embedding's run."""
+    _embedding.set(run)
+
+
+def shown(span_id: str | None) -> Any:
+    """The id that a span is known by: of an embedding's step, its run's."""
+    if span_id is None or not is_step(span_id):
+        return span_id
+    run = _embedding.get()
+    return span_id if run is None or run.end is not None else run.id
+
+
 def stream_of(result: Any) -> Any:
     """The generator that a result is or holds; None without one."""
-    for stream in (result, getattr(result, "response_gen", None)):
+    # Of the object itself: on some it is a property that makes one, or raises.
+    held = getattr(result, "__dict__", {}).get("response_gen")
+    for stream in (result, held):
         if inspect.isgenerator(stream) or inspect.isasyncgen(stream):
             return stream
     return None
@@ -44,9 +78,12 @@ def opened(stream: Any, run: Run) -> None:
 
 def read_now(tracker: ImpactTracker | None = None) -> Run | None:
     """The innermost run whose stream the current code is part of, of one tracker or of any."""
+    returned = _returned.get()
+    if not returned:
+        return None
     running = [
         run
-        for stream, run in _returned.get()
+        for stream, run in returned
         if _is_running(stream()) and (tracker is None or tracker.find(run.id) is run)
     ]
     return max(running, key=lambda run: sum(1 for _ in run.ancestors()), default=None)
@@ -55,7 +92,7 @@ def read_now(tracker: ImpactTracker | None = None) -> Run | None:
 def current_run_id() -> Any:
     """The id of the LlamaIndex span that the current code is part of, hidden spans included."""
     module = sys.modules.get("llama_index_instrumentation.span")
-    active = module.active_span_id.get() if module else None
+    active = shown(module.active_span_id.get()) if module else None
     run = read_now()
     if run is None or any(child.id == active for child in run.walk()):
         return active

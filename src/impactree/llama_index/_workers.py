@@ -33,7 +33,7 @@ def cache_size(instance: Any) -> int | None:
     if getattr(instance, "disable_cache", True):
         return None
     store = getattr(getattr(instance, "cache", None), "cache", None)
-    if all(cls.__name__ != "MutableMappingKVStore" for cls in type(store).__mro__):
+    if store is None or all(cls.__name__ != "MutableMappingKVStore" for cls in type(store).__mro__):
         return None
     collection = getattr(instance.cache, "collection", None)
     return len(store.get_all(collection=collection))
@@ -48,7 +48,7 @@ def record_workers(
     ingestion cache found everything in it.
     """
     for transformation in instance.transformations:
-        if role_of(type(transformation)) == "embedding":
+        if role_of(transformation) == "embedding":
             texts = node_texts(n for n in nodes if getattr(n, "embedding", None) is not None)
             pending = OpenModel(
                 instance=transformation, kind="embedding", note=tracker.note_problem

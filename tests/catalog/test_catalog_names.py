@@ -22,10 +22,11 @@ def wrong(case: dict) -> list[str]:
     """What the resolver says otherwise than the file."""
     asked = {k: case[k] for k in ASKED if k in case}
     found = resolve(case["name"], **asked)
-    problems = []
-    for field in ("maker", "host", "kind", "grade", "model"):
-        if field in case and getattr(found, field) != case[field]:
-            problems.append(f"{field} {getattr(found, field)!r}, not {case[field]!r}")
+    problems = [
+        f"{field} {getattr(found, field)!r}, not {case[field]!r}"
+        for field in ("maker", "host", "kind", "grade", "model")
+        if field in case and getattr(found, field) != case[field]
+    ]
     if "grade_in" in case and found.grade not in case["grade_in"]:
         problems.append(f"grade {found.grade!r}, not one of {case['grade_in']}")
     if found.maker in case.get("not_maker", ()):

@@ -1,0 +1,186 @@
+"""LlamaIndex's instrumentation events as model calls."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from impactree.guarding import status_of
+from impactree.llama_index._embeddings import cached_texts
+from impactree.llama_index._models import GENERATING, OpenBatch, OpenModel, OpenSpan
+from impactree.llama_index._runs import is_open
+from impactree.llama_index._streams import same
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from impactree.budget import BudgetWatch
+    from impactree.calls import Kind
+    from impactree.llama_index._runs import Runs
+    from impactree.runs import Run
+
+__all__ = ["Events"]
+
+
+class Events:
+    """Finds the run that each event is about, and tells it.
+
+    Most model calls are a span of their own, which the event names. Several requests of one span,
+    and events outside any, get a run under the event's id.
+    """
+
+    def __init__(self, runs: Runs, follows: Callable[[], bool]) -> None:
+        self.watch: BudgetWatch | None = None
+        self._runs = runs
+        self._tracker = runs.tracker
+        self._follows = follows
+        # Open calls by the run of their span, None outside any.
+        self._announced_in: dict[Any, list[Run]] = {}
+        self._handlers: dict[str, Callable[[Any], None]] = {
+            "LLMChatStartEvent": self._chat_started,
+            "LLMCompletionStartEvent": self._completion_started,
+            "LLMChatInProgressEvent": self._generated,
+            "LLMCompletionInProgressEvent": self._generated,
+            "LLMChatEndEvent": self._answered,
+            "LLMCompletionEndEvent": self._answered,
+            "EmbeddingStartEvent": self._embedding_started,
+            "SparseEmbeddingStartEvent": self._embedding_started,
+            "EmbeddingEndEvent": self._embedded,
+            "SparseEmbeddingEndEvent": self._embedded,
+            "ReRankStartEvent": self._ranking_started,
+            "ReRankEndEvent": self._ranked,
+            "ExceptionEvent": self._raised,
+            "SpanCancelledEvent": self._cancelled,
+        }
+
+    def handle(self, event: Any) -> None:
+        """Something happened inside a span."""
+        handler = self._handlers.get(event.class_name())
+        if handler is not None:
+            handler(event)
+
+    def leave(self, run: Run, error: BaseException | None) -> None:
+        """A span ends: what events announced in it and did not end has failed with it."""
+        for child in self._announced_in.pop(run.id, ()):
+            pending = _model(child)
+            if pending is not None and pending.ended is None:
+                self._runs.end_model(child, pending, pending.failed(), status_of(error))
+        if isinstance(run.pending, OpenBatch):
+            for pending in run.pending.requests:
+                self._runs.requested(run, pending, None, status_of(error))
+
+    def _chat_started(self, event: Any) -> None:
+        self._announced(event, "chat", event.model_dict, event.messages)
+
+    def _completion_started(self, event: Any) -> None:
+        self._announced(event, "completion", event.model_dict, event.prompt)
+
+    def _embedding_started(self, event: Any) -> None:
+        run = self._tracker.find(event.span_id)
+        if run is not None and isinstance(run.pending, OpenBatch):
+            pending: OpenModel | None = run.pending.request(event, self._tracker.note_problem)
+        else:
+            pending = self._announced(event, "embedding", event.model_dict, None)
+        if pending is not None and pending.prompt:
+            pending.hits = cached_texts(pending.instance, pending.prompt)
+
+    def _ranking_started(self, event: Any) -> None:
+        model_dict = {"model_name": event.model_name}
+        self._announced(event, "rerank", model_dict, (event.query, event.nodes))
+
+    def _generated(self, event: Any) -> None:
+        _, pending = self._open_call(event, GENERATING)
+        if pending is not None:
+            pending.chunk(event.response)
+
+    def _answered(self, event: Any) -> None:
+        run, pending = self._open_call(event, GENERATING)
+        if run is not None and pending is not None:
+            self._runs.end_model(run, pending, pending.answer(event.response))
+
+    def _embedded(self, event: Any) -> None:
+        run = self._tracker.find(event.span_id)
+        if run is not None and isinstance(run.pending, OpenBatch) and run.pending.requests:
+            self._runs.requested(run, run.pending.requests.popleft(), event.chunks)
+            return
+        run, pending = self._open_call(event, ("embedding",), first=True)
+        if run is not None and pending is not None:
+            self._runs.embedded(run, pending, event.chunks)
+
+    def _ranked(self, event: Any) -> None:
+        run, pending = self._open_call(event, ("rerank",))
+        if run is not None and pending is not None:
+            self._runs.ranked(run, pending)
+
+    def _raised(self, event: Any) -> None:
+        """A stream failed, or its reader left it."""
+        run, pending = self._open_call(event, GENERATING)
+        if run is not None and pending is not None:
+            self._runs.end_model(run, pending, pending.failed(), status_of(event.exception))
+
+    def _cancelled(self, event: Any) -> None:
+        run = self._tracker.find(event.span_id)
+        if run is not None and isinstance(run.pending, OpenSpan):
+            run.pending.status = "cancelled"
+
+    def _announced(
+        self, event: Any, kind: Kind, model_dict: dict[str, Any], prompt: Any
+    ) -> OpenModel | None:
+        """A call starts: the span's own, or one of several in the span, or one without."""
+        run = self._tracker.find(event.span_id)
+        if run is None and not self._follows():
+            return None
+        if self.watch is not None:
+            self.watch.check(run and run.root)
+        around = None if run is None else run.pending
+        if isinstance(around, OpenModel) and around.kind == kind and not around.announced:
+            around.announced, around.model_dict = True, model_dict
+            around.started = time.perf_counter()
+            around.prompt = around.prompt if prompt is None else prompt
+            return around
+        pending = OpenModel(
+            around.instance if isinstance(around, OpenSpan) else None,
+            kind=kind,
+            model_dict=model_dict,
+            prompt=prompt,
+            event_id=event.id_,
+            note=self._tracker.note_problem,
+        )
+        name = model_dict.get("class_name") or model_dict.get("model_name") or kind
+        parent_id = event.span_id if run is None else run.id
+        made = self._runs.start(event.id_, parent_id, name, kind, pending)
+        self._announced_in.setdefault(None if run is None else run.id, []).append(made)
+        return pending
+
+    def _open_call(
+        self, event: Any, kinds: Collection[str], *, first: bool = False
+    ) -> tuple[Run | None, OpenModel | None]:
+        """The open call that an event belongs to.
+
+        Args:
+            event: It names its span, and mostly the prompt.
+            kinds: Of which kinds the call may be.
+            first: Of several, the one that started first, not last.
+        """
+        run = self._tracker.find(event.span_id)
+        if run is not None and is_open(run, kinds):
+            return run, _model(run)
+        candidates = self._candidates(None if run is None else run.id, kinds)
+        if not first:
+            candidates.reverse()
+        prompt = getattr(event, "messages", None) or getattr(event, "prompt", None)
+        for candidate in candidates:
+            pending = _model(candidate)
+            if prompt and pending is not None and same(pending.prompt, prompt):
+                return candidate, pending
+        return (candidates[0], _model(candidates[0])) if candidates else (None, None)
+
+    def _candidates(self, key: Any, kinds: Collection[str]) -> list[Run]:
+        announced = [r for r in self._announced_in.pop(key, ()) if r.pending is not None]
+        if announced:
+            self._announced_in[key] = announced
+        return [r for r in announced if is_open(r, kinds)]
+
+
+def _model(run: Run) -> OpenModel | None:
+    return run.pending if isinstance(run.pending, OpenModel) else None

@@ -1,0 +1,138 @@
+"""The shipped data: every entry has a source and a date, every slug stands once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from impactree.catalog import load_catalog
+from impactree.catalog._compile import compile_files, data_files
+from impactree.catalog._schema import check, read_file
+from impactree.exceptions import CatalogError
+
+DATA = Path(__file__).parents[2] / "data"
+FILES = data_files(DATA)
+RAW = {path: tomllib.loads(path.read_text(encoding="utf-8")) for path in FILES}
+ENTRIES = [
+    pytest.param(entry, inherited, id=f"{path.name}:{section}:{number}")
+    for path, raw in RAW.items()
+    for section, entries in raw.items()
+    if section in ("models", "moving", "hosts", "regions", "zones", "wrappers", "kinds")
+    for inherited in [raw.get("sources", {}) if section == "zones" else {}]
+    for number, entry in enumerate(entries)
+]
+RULES = ("words", "mixture", "orgs", "lines", "local", "prior")
+
+
+def test_every_entry_has_a_source_and_a_date():
+    today = dt.datetime.now(tz=dt.UTC).date()
+    assert len(ENTRIES) > 2500
+    for case in ENTRIES:
+        entry, inherited = case.values
+        sources = entry.get("sources") or list(inherited.values())
+        assert sources, case.id
+        assert all(s.startswith("http") for s in sources), case.id
+        assert isinstance(entry["checked"], dt.date), case.id
+        assert entry["checked"] <= max(today, dt.date(2026, 11, 24)), case.id
+
+
+@pytest.mark.parametrize("section", RULES)
+def test_every_set_of_rules_has_a_source_and_a_date(section):
+    rules = RAW[DATA / "names.toml"][section]
+    assert rules["sources"]
+    assert isinstance(rules["checked"], dt.date)
+
+
+def test_what_is_loaded_has_its_sources_too():
+    """EcoLogits drops all of its models' sources on loading."""
+    catalog = load_catalog()
+    for entry in (*catalog.records(), *catalog.hosts.values(), *catalog.regions.values()):
+        assert entry.sources, entry.id
+        assert entry.checked, entry.id
+
+
+def test_makers_are_lowercase_slugs_each_with_one_name():
+    names = {}
+    for path, raw in RAW.items():
+        maker = raw.get("maker")
+        if maker is None:
+            continue
+        assert maker == maker.lower()
+        assert path.stem == maker or path.stem.startswith(f"{maker}_"), path.name
+        if "name" in raw:
+            assert names.setdefault(maker, raw["name"]) == raw["name"], path.name
+    repeated = [n for n, count in Counter(names.values()).items() if count > 1]
+    assert repeated == []
+
+
+def test_hosts_and_zones_are_listed_once():
+    for path in FILES:
+        for section in ("hosts", "zones", "regions"):
+            ids = [entry["id"] for entry in RAW[path].get(section, ())]
+            assert len(ids) == len(set(ids)), path.name
+    names = Counter(
+        n.lower() for h in RAW[DATA / "hosts.toml"]["hosts"] for n in {h["id"], *h.get("names", ())}
+    )
+    assert [n for n, count in names.items() if count > 1] == []
+
+
+def test_every_zone_that_is_named_exists():
+    catalog = load_catalog()
+    for place in (*catalog.hosts.values(), *catalog.regions.values()):
+        assert catalog.zone(place.zone) is not None, place.id
+
+
+def test_one_name_cannot_be_two_models():
+    model = {"id": "x-1", "sources": ["https://example.com"], "checked": dt.date(2026, 1, 1)}
+    one = check({"maker": "a", "models": [model]}, "a.toml")
+    two = check({"maker": "b", "models": [{**model, "id": "y", "aliases": ["X-1"]}]}, "b.toml")
+    with pytest.raises(CatalogError, match=r"b\.toml: 'x-1' of 'y' is already a name of 'x-1'"):
+        compile_files([("a.toml", one), ("b.toml", two)])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("maker = 'a'\n[[models]]\nid = 'x'\nchecked = 2026-01-01\n", r"models\.0 \(x\)\.sources"),
+        ("maker = 'a'\nmodle = 1\n", "modle"),
+        ("zones = 3\n", "zones"),
+        ("maker = ", "not valid TOML"),
+        (
+            "maker = 'a'\n[[models]]\nid = 'x'\ntotal = 5\nsources = ['https://x.y']\n"
+            "checked = 2026-01-01\n",
+            "total and basis go together",
+        ),
+        (
+            "maker = 'a'\n[[models]]\nid = 'x'\nwarnings = ['nope']\n"
+            "sources = ['https://x.y']\nchecked = 2026-01-01\n",
+            "unknown warning 'nope'",
+        ),
+        (
+            "[[wrappers]]\npattern = '('\nname = ''\nsources = ['https://x.y']\n"
+            "checked = 2026-01-01\n",
+            "not a regular expression",
+        ),
+    ],
+)
+def test_a_mistake_names_the_file_and_the_key(tmp_path, text, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(CatalogError, match=message) as caught:
+        read_file(path)
+    assert str(caught.value).startswith("mine.toml: ")
+
+
+def test_a_later_figure_is_a_dated_entry():
+    """Old runs can be reproduced: the figure of the day counts."""
+    base = {"id": "x-1", "basis": "published", "sources": ["https://example.com"]}
+    old = {**base, "total": 7, "checked": dt.date(2025, 1, 1)}
+    new = {**base, "total": 9, "checked": dt.date(2026, 1, 1), "from": dt.date(2026, 1, 1)}
+    catalog = load_catalog().extended([("mine", {"maker": "a", "models": [old, new]})])
+    assert catalog.record("X-1").total.mean == 9
+    assert catalog.record("x-1", dt.date(2025, 12, 31)).total.mean == 7
+    assert catalog.record("x-1", dt.date(2026, 1, 1)).total.mean == 9
+    assert catalog.record("gpt-4o") is not None

@@ -1,0 +1,112 @@
+"""What the resolver does beyond single names: places, requested names, memory, speed."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import pytest
+
+from impactree import resolve
+from impactree.catalog import Catalog, load_catalog
+from impactree.catalog._catalog import _compiled_text
+from impactree.catalog._resolve import _MAX_KNOWN, resolve_name
+
+
+def test_a_local_server_is_never_the_maker_by_whatever_name():
+    """llama.cpp answers with the name it was asked for, or with its file."""
+    for address in ("http://localhost:8080/v1", "http://192.168.1.7:8000", "http://gpu-box:8000"):
+        for model in ("gpt-4o", "claude-sonnet-4-5", "gemini-2.5-pro"):
+            for name in (model, "/models/model.gguf"):
+                found = resolve(name, "openai", requested=model, base_url=address)
+                assert (found.maker, found.host, found.grade) == (None, "local", "prior")
+
+
+def test_a_file_is_no_closed_model_on_any_server():
+    found = resolve(
+        "/models/model.gguf", "openai", requested="gpt-4o", base_url="https://llm.example.com/v1"
+    )
+    assert (found.model, found.host) == (None, "unknown")
+
+
+def test_another_makers_model_is_not_run_by_openai():
+    assert resolve("Qwen/Qwen2.5-7B-Instruct", "openai").host == "unknown"
+    assert resolve("gpt-oss-20b", "openai").host == "unknown"
+    assert resolve("/models/model.gguf", "openai").host == "local"
+    assert resolve("gpt-4o", "openai").host == "openai"
+
+
+def test_the_requested_name_helps_only_where_the_answer_says_nothing():
+    assert resolve("my-deployment", "azure", requested="gpt-4o").model == "gpt-4o"
+    found = resolve("gpt-4o-mini", "azure", requested="gpt-4o")
+    assert found.model == "gpt-4o-mini"
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "base_url", "region"),
+    [
+        ("x", "openai", "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1", "us-west-2"),
+        ("arn:aws:bedrock:eu-west-3::foundation-model/meta.llama3-8b-instruct-v1:0", None, None,
+         "eu-west-3"),
+        ("bedrock/us-east-1/anthropic.claude-instant-v1", "litellm", None, "us-east-1"),
+        ("x", None, "https://europe-west9-aiplatform.googleapis.com/v1", "europe-west9"),
+        ("projects/p/locations/us-central1/publishers/google/models/gemini-2.5-pro", None, None,
+         "us-central1"),
+        ("us-west-2", "openai", None, None),
+    ],
+)  # fmt: skip
+def test_the_region_that_an_address_or_a_path_states(name, provider, base_url, region):
+    assert resolve(name, provider, base_url=base_url).region == region
+
+
+def test_a_profile_over_a_continent_tells_its_zone():
+    assert resolve("eu.anthropic.claude-haiku-4-5-20251001-v1:0").zone == "EEE"
+    assert resolve("jp.anthropic.claude-sonnet-4-5-20250929-v1:0").zone == "JPN"
+    assert resolve("us.anthropic.claude-haiku-4-5-20251001-v1:0").zone is None
+
+
+def test_no_date_and_today_agree():
+    assert resolve("deepseek-chat").model == resolve("deepseek-chat", at="2026-11-24").model
+
+
+def test_memory_stays_bounded():
+    catalog = load_catalog()
+    for number in range(_MAX_KNOWN + 50):
+        resolve(f"unheard-of-{number}-7b")
+    assert len(catalog.resolutions) <= _MAX_KNOWN
+    resolve("x" * 1_000_000)
+    assert all(len(k[0]) < 2000 for k in catalog.resolutions)
+
+
+def best(action, rounds=7):
+    """Seconds of the fastest round: what the machine can do when nobody disturbs it."""
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        action()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def test_a_known_name_takes_two_microseconds():
+    resolve("gpt-4o", "openai")
+    spent = best(lambda: [resolve("gpt-4o", "openai") for _ in range(10_000)])
+    assert spent / 10_000 < 2e-6
+
+
+def test_a_new_name_takes_300_microseconds():
+    catalog = load_catalog()
+    names = [f"acme/foo-{n}-llama-3.{n}-13b:q{n}_k_m" for n in range(50)]
+    names += ["us.meta.llama3-1-70b-instruct-v1:0", "ft:gpt-4o-mini-2024-07-18:acme::A"] * 10
+
+    def anew(name):
+        catalog.resolutions.clear()
+        return resolve_name(catalog, name, "openai")
+
+    anew(names[0])
+    assert statistics.median(best(lambda n=n: anew(n), 3) for n in names) < 300e-6
+
+
+def test_a_cold_load_takes_50_milliseconds():
+    text = _compiled_text()
+    assert best(lambda: Catalog(text)) < 0.050

@@ -1,0 +1,43 @@
+"""Killed writers and many writers: every root that ended arrives, and none twice.
+
+Smaller versions of ``benchmarks/exporters.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("sqlalchemy")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
+
+SCRIPT = Path(__file__).with_name("crashing.py")
+
+
+def result(*arguments: object) -> Any:
+    done = subprocess.run(
+        [sys.executable, SCRIPT, *map(str, arguments)], check=True, capture_output=True, timeout=120
+    )
+    return json.loads(done.stdout)
+
+
+def test_killed_at_random_moments(tmp_path: Path) -> None:
+    found = result("crash", tmp_path, 12, 1)
+    assert found["acknowledged"] > 100
+    assert found["drained"]
+    assert found["missing"] == {"sql": 0, "jsonl": 0}
+    assert found["double"] == {"sql": 0, "jsonl": 0}
+    assert found["calls_per_run"] == 1
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_four_processes_write_one_file(tmp_path: Path) -> None:
+    found = result("together", tmp_path, 4, 400)
+    assert found["acknowledged"] == 1600
+    assert found["missing"] == {"sql": 0, "jsonl": 0}
+    assert found["double"] == {"sql": 0, "jsonl": 0}

@@ -1,0 +1,121 @@
+"""impactree spool, langsmith and db, as a user types them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from conftest import Sink, call, run_tree  # type: ignore[import-not-found]
+from impactree import ImpactTracker
+from impactree.exporters import DeliveryRefusedError, JSONLExporter, _spool
+from impactree.exporters._cli import COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+
+def impactree(*arguments: str, input: str | None = None) -> Result:
+    main = click.Group(commands=list(COMMANDS))
+    return CliRunner().invoke(main, arguments, input=input, env={"COLUMNS": "200"})
+
+
+@pytest.fixture
+def left(tmp_path: Path, dies: Callable[[], None]) -> Path:
+    """Two runs that a dead process left for a file, and for an exporter of the user's own."""
+    path = tmp_path / "later" / "impacts.jsonl"
+    own = Sink("own", *[DeliveryRefusedError("no")] * 99)
+    tracker = ImpactTracker(exporters=[JSONLExporter(path), own])
+    for _ in range(2):
+        run_tree(tracker)
+    dies()
+    return path
+
+
+def test_status_lists_what_waits(left: Path) -> None:
+    shown = impactree("spool", "status").output
+    assert ": 4 deliveries wait" in shown
+    assert f"       2  jsonl:{left}  (process " in shown
+    found = json.loads(impactree("spool", "status", "--json").output)
+    assert [(row["destination"], row["runs"], row["alive"]) for row in found] == [
+        (f"jsonl:{left}", 2, False),
+        ("test:own", 2, False),
+    ]
+
+
+def test_replay_delivers_what_it_can_name(left: Path) -> None:
+    left.parent.mkdir()
+    result = impactree("spool", "replay", "--timeout", "10")
+    assert len(left.read_text().splitlines()) == 2
+    assert "left: test:own: the next process that exports there delivers it" in result.output
+    assert "2 deliveries wait" in result.output
+    assert result.exit_code == 1
+    assert impactree("spool", "clear", "--yes").output == "2 deliveries given up\n"
+    assert impactree("spool", "replay").output == "nothing waits\n"
+
+
+def test_clear_asks(left: Path) -> None:
+    assert impactree("spool", "clear", input="n\n").exit_code == 1
+    assert ": 4 deliveries wait" in impactree("spool", "status").output
+    assert "4 deliveries given up" in impactree("spool", "clear", input="y\n").output
+
+
+def test_an_empty_spool_is_no_error() -> None:
+    assert ": 0 deliveries wait" in impactree("spool", "status").output
+
+
+def test_db_report_and_export(tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    from impactree.exporters import SQLExporter
+
+    url = f"sqlite:///{tmp_path / 'impacts.db'}"
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    run_tree(tracker, call(), call(), call(kind="embedding", model="text-embedding-3-small"))
+    assert tracker.flush(5)
+    _spool._close()
+    shown = impactree("db", "report", "--by", "model", "--since", "7d", "--db", url)
+    assert shown.exit_code == 0
+    (line,) = [line for line in shown.output.splitlines() if "gpt-4o-mini" in line]
+    assert "200" in line
+    assert "gCO2eq" in line
+    (line,) = [line for line in shown.output.splitlines() if "text-embedding" in line]
+    assert "?" in line  # not a zero
+    found = json.loads(impactree("db", "report", "--json", "--db", url).output)
+    assert found[0]["model"] == "gpt-4o-mini"
+    assert found[0]["calls"] == 2
+    exported = impactree("db", "export", "--format", "jsonl", "--db", url).output
+    assert len(exported.splitlines()) == 3
+
+
+def test_errors_are_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    url = f"sqlite:///{tmp_path / 'none.db'}"
+    result = impactree("db", "report", "--db", url)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: table impactree_schema, ")
+    assert len(result.output.splitlines()) == 1
+    result = impactree("db", "report", "--since", "soon", "--db", url)
+    assert result.output.startswith("Error: since must be a span such as '7d'")
+
+
+def test_langsmith_backfill(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("langsmith")
+    from langsmith import utils as langsmith_utils
+    from langsmith_server import KEY, serve  # type: ignore[import-not-found]
+
+    with serve() as service:
+        monkeypatch.setenv("LANGSMITH_ENDPOINT", service.url)
+        monkeypatch.setenv("LANGSMITH_API_KEY", KEY)
+        langsmith_utils.get_env_var.cache_clear()
+        missing = impactree("langsmith", "backfill", "--project", "nope")
+        assert missing.output.splitlines()[-1] == "Error: LangSmith has no project 'nope'"
+        service.session("green")
+        dry = impactree("langsmith", "backfill", "--project", "green", "--dry-run")
+        assert "0 traces would get feedback, 0 passed over" in dry.output
+    langsmith_utils.get_env_var.cache_clear()

@@ -1,0 +1,96 @@
+"""Parquet and CodeCarbon's emissions.csv."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from conftest import call, run_tree  # type: ignore[import-not-found]
+from impactree import ImpactTracker
+from impactree.exporters import CodeCarbonExporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+# The header of a file that codecarbon 3.3.2 wrote.
+HEADER = (
+    "timestamp,project_name,run_id,experiment_id,duration,emissions,emissions_rate,cpu_power,"
+    "gpu_power,ram_power,cpu_energy,gpu_energy,ram_energy,energy_consumed,water_consumed,"
+    "country_name,country_iso_code,region,cloud_provider,cloud_region,os,python_version,"
+    "codecarbon_version,cpu_count,cpu_model,gpu_count,gpu_model,longitude,latitude,"
+    "ram_total_size,tracking_mode,cpu_utilization_percent,gpu_utilization_percent,"
+    "ram_utilization_percent,ram_used_gb,on_cloud,pue,wue"
+)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_emissions_csv_has_codecarbons_columns_and_usage_figures(tmp_path: Path) -> None:
+    path = tmp_path / "emissions.csv"
+    tracker = ImpactTracker(exporters=[CodeCarbonExporter(path, project_name="shop")])
+    root = run_tree(tracker, call(zone="FRA"), call(zone="FRA"))
+    run_tree(tracker, call(kind="embedding", model="text-embedding-3-small"))
+    assert tracker.flush(5)
+    assert path.read_text().splitlines()[0] == HEADER
+    (row,) = rows(path)  # the second root could not be estimated
+    one = tracker.engine.estimate(call(zone="FRA")).usage
+    assert one is not None
+    assert float(row["emissions"]) == pytest.approx(2 * one.gwp.value.mean)
+    assert float(row["energy_consumed"]) == pytest.approx(2 * one.energy.value.mean)
+    assert (row["run_id"], row["project_name"]) == (str(root), "shop")
+    assert (row["country_iso_code"], row["cloud_provider"]) == ("FRA", "openai")
+
+
+def test_an_existing_file_keeps_its_columns_and_rows(tmp_path: Path) -> None:
+    path = tmp_path / "emissions.csv"
+    path.write_text("run_id,emissions,timestamp\nlocal,0.5,2026-01-01T00:00:00\n")
+    tracker = ImpactTracker(exporters=[CodeCarbonExporter(path)])
+    root = run_tree(tracker)
+    assert tracker.flush(5)
+    assert [list(row) for row in rows(path)] == [["run_id", "emissions", "timestamp"]] * 2
+    assert [row["run_id"] for row in rows(path)] == ["local", str(root)]
+
+
+def test_a_late_end_replaces_its_row(tmp_path: Path) -> None:
+    path = tmp_path / "emissions.csv"
+    tracker = ImpactTracker(exporters=[CodeCarbonExporter(path)])
+    tracker.start("r", name="r")
+    tracker.start("late", "r", name="late", kind="chat")
+    tracker.record(call(), "r")
+    tracker.end("r")
+    assert tracker.flush(5)
+    first = float(rows(path)[0]["emissions"])
+    tracker.end("late", call=call())
+    assert tracker.flush(5)
+    (row,) = rows(path)
+    assert float(row["emissions"]) == pytest.approx(2 * first)
+
+
+def test_parquet_reads_back_and_a_replay_adds_nothing(
+    tmp_path: Path, dies: Callable[[], None]
+) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    from impactree.exporters import ParquetExporter
+
+    folder = tmp_path / "calls"
+    tracker = ImpactTracker(exporters=[ParquetExporter(folder)])
+    root = run_tree(tracker, call(), call(output_tokens=40), name="qa")
+    assert tracker.flush(5)
+    for done in (tmp_path / "spool").glob("*/*.done"):
+        done.unlink()
+    dies()
+    assert ImpactTracker(exporters=[ParquetExporter(folder)]).flush(5)
+    table: Any = pq.read_table(folder).to_pylist()
+    assert [row["output_tokens"] for row in table] == [20, 40]
+    assert {(row["run_id"], row["run_name"], row["revision"]) for row in table} == {
+        (str(root), "qa", 0)
+    }
+    estimate = tracker.engine.estimate(call(output_tokens=40))
+    assert estimate.adpe is not None
+    assert table[1]["adpe_kgsbeq_max"] == estimate.adpe.value.max

@@ -1,0 +1,285 @@
+"""SQL: exactly once per (run id, revision), in SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import postgres  # type: ignore[import-not-found]
+import pytest
+
+from conftest import call, run_tree  # type: ignore[import-not-found]
+from impactree import ImpactTracker
+from impactree.exceptions import ConfigurationError
+
+sa = pytest.importorskip("sqlalchemy")
+
+from impactree.exporters import DeliveryRefusedError, SQLExporter, _spool, _sql_schema  # noqa: E402
+from impactree.exporters._sql import connect, parse_url  # noqa: E402
+from impactree.exporters._sql_report import sums, write_rows  # noqa: E402
+from impactree.exporters._time import parse_since  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    if postgres.programs() is None:
+        pytest.skip("PostgreSQL is not installed")
+    pytest.importorskip("psycopg")
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'impacts.db'}"
+    found: str = request.getfixturevalue("postgresql")
+    engine = sa.create_engine(parse_url(found))
+    with engine.begin() as connection:
+        for table in ("impactree_calls", "impactree_runs", "impactree_schema"):
+            connection.execute(sa.text(f"drop table if exists {table}"))
+    engine.dispose()
+    return found
+
+
+def rows(url: str, text: str) -> list[Any]:
+    engine = connect(parse_url(url))
+    with engine.begin() as connection:
+        result = connection.execute(sa.text(text))
+        found = [tuple(row) for row in result] if result.returns_rows else []
+    engine.dispose()
+    return found
+
+
+def make_tables(url: str) -> None:
+    exporter = SQLExporter(url)
+    exporter.deliver([])
+    exporter.close()
+
+
+def test_roots_and_calls_with_their_figures(url: str) -> None:
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    root = run_tree(
+        tracker, call(), call(model="no-such-model-1", provider=None), tags=["a"], name="qa"
+    )
+    assert tracker.flush(10)
+    total = tracker.runs[0].total
+    assert total.gwp is not None
+    found = rows(
+        url,
+        "select id, name, calls, estimated_calls, unestimated_calls, input_tokens, "
+        "gwp_kgco2eq_min, gwp_kgco2eq_max, method from impactree_runs",
+    )
+    estimated = total.estimated_calls
+    ends = (total.gwp.value.min, total.gwp.value.max)
+    assert found == [(str(root), "qa", 2, estimated, 2 - estimated, 200, *ends, "ecologits-0.11")]
+    (known,) = rows(
+        url,
+        "select run_id, node, grade, energy_kwh_max, water_l_min from impactree_calls "
+        "where model = 'gpt-4o-mini'",
+    )
+    impacts = tracker.engine.estimate(call())
+    assert impacts.energy is not None
+    assert impacts.wcf is not None
+    assert known == (
+        str(root),
+        "model",
+        impacts.grade,
+        impacts.energy.value.max,
+        impacts.wcf.value.min,
+    )
+
+
+def test_a_late_end_replaces(url: str) -> None:
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    tracker.start("r", name="r")
+    tracker.start("late", "r", name="late", kind="chat")
+    tracker.end("r")
+    assert tracker.flush(10)
+    assert rows(url, "select revision, calls from impactree_runs") == [(0, 0)]
+    tracker.end("late", call=call())
+    assert tracker.flush(10)
+    assert rows(url, "select revision, calls from impactree_runs") == [(1, 1)]
+    assert rows(url, "select id from impactree_calls") == [("late",)]
+
+
+def test_an_older_revision_does_not_come_back(url: str) -> None:
+    exporter = SQLExporter(url)
+    tracker = ImpactTracker(exporters=[exporter])
+    tracker.start("r", name="new")
+    tracker.end("r")
+    root = tracker.last_run
+    assert root is not None
+    root.revision = 5
+    exporter.export(root)
+    assert exporter.flush(10)
+    root.revision, root.name = 3, "old"
+    exporter.export(root)
+    assert exporter.flush(10)
+    assert rows(url, "select revision, name from impactree_runs") == [(5, "new")]
+
+
+def test_a_replay_changes_nothing(url: str, tmp_path: Path, dies: Callable[[], None]) -> None:
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    for _ in range(5):
+        run_tree(tracker, call(), call())
+    assert tracker.flush(10)
+    for done in (tmp_path / "spool").glob("*/*.done"):
+        done.unlink()
+    dies()
+    assert ImpactTracker(exporters=[SQLExporter(url)]).flush(10)
+    assert rows(url, "select count(*) from impactree_runs") == [(5,)]
+    assert rows(url, "select count(*) from impactree_calls") == [(10,)]
+
+
+def test_an_older_schema_is_migrated_once(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    run_tree(tracker)
+    assert tracker.flush(10)
+    _spool._close()
+    steps = []
+
+    def second(connection: Any) -> None:
+        steps.append(1)
+        connection.execute(sa.text("alter table impactree_runs add column team text"))
+
+    monkeypatch.setattr(_sql_schema, "MIGRATIONS", [*_sql_schema.MIGRATIONS, second])
+    for _ in range(2):
+        tracker = ImpactTracker(exporters=[SQLExporter(url)])
+        run_tree(tracker)
+        assert tracker.flush(10)
+        _spool._close()
+    assert steps == [1]
+    assert rows(url, "select version from impactree_schema") == [(2,)]
+    assert rows(url, "select count(*) from impactree_runs where team is null") == [(3,)]
+
+
+def test_a_newer_schema_is_left_alone(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    make_tables(url)
+    rows(url, "update impactree_schema set version = 99")
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    run_tree(tracker)
+    assert not tracker.flush(10)
+    (line,) = warnings(caplog)
+    assert "schema version 99, this impactree knows 1: upgrade it" in line
+
+
+def test_a_missing_table_is_one_line(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    exporter = SQLExporter(url)
+    tracker = ImpactTracker(exporters=[exporter])
+    run_tree(tracker)
+    assert tracker.flush(10)
+    rows(url, "drop table impactree_calls")
+    for _ in range(3):
+        run_tree(tracker)
+    deadline = time.monotonic() + 10
+    while tracker.flush(1) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert "table impactree_calls is missing" in warnings(caplog)[-1]
+    assert len(warnings(caplog)) <= 3
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+def test_a_read_only_database_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "impacts.db"
+    make_tables(f"sqlite:///{path}")
+    tracker = ImpactTracker(exporters=[SQLExporter(f"sqlite:///file:{path}?mode=ro&uri=true")])
+    for _ in range(3):
+        run_tree(tracker)
+    assert not tracker.flush(1)
+    (line,) = warnings(caplog)
+    assert "attempt to write a readonly database" in line
+
+
+def test_a_wrong_host_is_one_line_without_the_password(caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("psycopg")
+    exporter = SQLExporter("postgresql://team:pw-planted-secret@127.0.0.1:1/x?sslmode=disable")
+    tracker = ImpactTracker(exporters=[exporter])
+    run_tree(tracker)
+    assert not tracker.flush(1)
+    (line,) = warnings(caplog)
+    assert "OperationalError" in line
+    assert "planted" not in line + repr(exporter) + exporter.destination
+
+
+def test_a_wrong_password_is_not_shown(postgresql: str, caplog: pytest.LogCaptureFixture) -> None:
+    exporter = SQLExporter(postgresql.replace("pw-planted-secret", "pw-planted-wrong"))
+    tracker = ImpactTracker(exporters=[exporter])
+    run_tree(tracker)
+    assert not tracker.flush(1)
+    (line,) = warnings(caplog)
+    assert "password authentication failed" in line
+    assert "planted" not in line
+
+
+@pytest.mark.parametrize("url", ["impacts.db", "nosuch://x", "", "://"])
+def test_what_is_no_url_is_named(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"not a database URL; expected one such as"):
+        SQLExporter(url)
+
+
+def test_sums_by_model_since(url: str) -> None:
+    exporter = SQLExporter(url)
+    tracker = ImpactTracker(exporters=[exporter])
+    run_tree(tracker, call(), call(), call(kind="embedding", model="text-embedding-3-small"))
+    old = time.time() - 9 * 86400
+    tracker.start("old", name="old", start=old)
+    tracker.start("c", "old", name="c", start=old)
+    tracker.end("c", call=call(), end=old)
+    tracker.end("old", end=old)
+    assert tracker.flush(10)
+    week = parse_since("7d")
+    recent = {group.key: group for group in sums(url, since=week)}
+    one = tracker.engine.estimate(call())
+    assert one.gwp is not None
+    # Two calls of 100 tokens in and 20 out in the last week.
+    group = recent["gpt-4o-mini"]
+    assert (group.calls, group.input_tokens, group.output_tokens) == (2, 200, 40)
+    assert group.figures["gwp_kgco2eq_max"] == pytest.approx(2 * one.gwp.value.max, rel=1e-12)
+    assert recent["text-embedding-3-small"].estimated_calls == 0
+    assert recent["text-embedding-3-small"].impacts == [None] * 5
+    assert {g.key: g.calls for g in sums(url)}["gpt-4o-mini"] == 3
+    assert {g.key for g in sums(url, by="run")} == {"agent", "old"}
+    assert {g.key for g in sums(url, by="node")} == {"model", None}
+    assert len(sums(url, by="day")) == 2
+
+
+def test_all_rows_as_csv_and_json_lines(url: str) -> None:
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    run_tree(tracker, call(), call(), tags=["x"])
+    assert tracker.flush(10)
+    out = io.StringIO()
+    assert write_rows(url, out) == 2
+    out.seek(0)
+    assert [row["model"] for row in csv.DictReader(out)] == ["gpt-4o-mini"] * 2
+    out = io.StringIO()
+    assert write_rows(url, out, table="runs", format="jsonl") == 1
+    assert json.loads(out.getvalue())["tags"] == ["x"]
+
+
+def test_reading_where_nothing_is_says_so(tmp_path: Path) -> None:
+    with pytest.raises(DeliveryRefusedError, match=r"table impactree_schema, .* is missing"):
+        sums(f"sqlite:///{tmp_path / 'empty.db'}")
+    with pytest.raises(ConfigurationError, match=r"by must be one of agent, day, .*, not 'colour'"):
+        sums("sqlite://", by="colour")
+
+
+def test_spans_of_time() -> None:
+    now = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    assert parse_since("36h", now) == now - timedelta(hours=36)
+    assert parse_since("2w", now) == now - timedelta(weeks=2)
+    assert parse_since("2026-11-01") == datetime(2026, 11, 1, tzinfo=UTC)
+    with pytest.raises(ConfigurationError, match=r"not 'yesterday'"):
+        parse_since("yesterday")

@@ -1,0 +1,67 @@
+"""Explanations: every hypothesis with its source, every step, and the same result as estimate."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from rich.console import Console
+
+from impactree import ModelCall, estimate, explain
+
+
+def test_it_ends_where_estimate_does():
+    found = explain("gpt-4o", zone="FRA")
+    assert (
+        found.impacts.figures
+        == estimate(ModelCall(model="gpt-4o", output_tokens=1000), zone="FRA").figures
+    )
+    steps = {step.symbol: step for step in found.steps}
+    assert steps["E"].low == pytest.approx(found.impacts.energy.value.min)
+    assert steps["gwp_u"].high + steps["gwp_e"].high == pytest.approx(found.impacts.gwp.value.max)
+    assert all(step.equation for step in found.steps)
+
+
+def test_every_hypothesis_has_basis_source_and_date():
+    for name in ("gpt-4o", "claude-sonnet-4-5", "unheard-of"):
+        for hypothesis in explain(name).hypotheses:
+            assert hypothesis.basis
+            assert hypothesis.sources, hypothesis
+            assert hypothesis.checked
+
+
+def test_by_hand():
+    """Llama 3.1 8B at Groq: M = 1.2 * 8.03 * 16 / 8 = 19.272 GB, so one GPU of 80 GB."""
+    steps = {s.symbol: s for s in explain("llama-3.1-8b-instant", "groq").steps}
+    assert steps["M"].low == pytest.approx(19.272)
+    assert steps["G"].low == 1
+
+
+@pytest.mark.parametrize("name", ["gpt-4o", "some-unknown-70b", "unheard-of", "dall-e-3", ""])
+def test_it_prints_and_serialises(name):
+    found = explain(name)
+    assert json.loads(json.dumps(found.to_dict()))["resolution"]["grade"] in str(found)
+    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(found)
+    console.file.close()
+    assert found.resolution.grade in console.export_text()
+
+
+def test_sources_are_printed_once_per_group():
+    """Total and active parameters share theirs, PUE and WUE, and the four electricity factors."""
+    text = str(explain("gpt-4o"))
+    assert text.count("https://platform.openai.com/docs/models#gpt-4o") == 1
+    assert text.count("https://ourworldindata.org/electricity-mix") == 1
+
+
+def test_it_says_why_there_is_no_figure():
+    found = explain("dall-e-3")
+    assert found.steps == ()
+    assert "[kind-unsupported]" in str(found)
+
+
+def test_it_says_who_chose_the_zone():
+    notes = {h.note for h in explain("gpt-4o", zone="FRA").hypotheses if "F_gwp" in h.name}
+    assert notes == {"chosen by the setting zone"}
+    notes = {h.note for h in explain("gpt-4o").hypotheses if "F_gwp" in h.name}
+    assert notes == {"chosen by the host openai"}

@@ -1,0 +1,128 @@
+"""Where settings come from, which source wins, and what a mistake is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from impactree import ImpactTracker, ModelCall
+from impactree.engine import Engine
+from impactree.exceptions import ConfigurationError
+from impactree.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _somewhere_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, text):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_nothing_configured():
+    assert load_settings({}) == Settings()
+    assert load_settings({"zone": None}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("impactree.toml", 'zone = "FRA"\nmax_runs = 7\n'),
+        ("pyproject.toml", '[tool.impactree]\nzone = "FRA"\nmax_runs = 7\n'),
+    ],
+)
+def test_a_file_found_upward(write, tmp_path, monkeypatch, name, text):
+    path = write(name, text)
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+    settings = load_settings({})
+    assert (settings.zone, settings.max_runs) == ("FRA", 7)
+    assert settings.where("zone") == f"{path}: zone"
+
+
+def test_a_pyproject_without_our_table_is_passed_over(write, tmp_path, monkeypatch):
+    write("impactree.toml", 'zone = "FRA"\n')
+    write("inner/pyproject.toml", "[project]\nname = 'x'\n")
+    monkeypatch.chdir(tmp_path / "inner")
+    assert load_settings({}).zone == "FRA"
+
+
+def test_arguments_before_environment_before_file(write, monkeypatch):
+    write(
+        "impactree.toml",
+        'zone = "FRA"\nregion = "eu-west-3"\nmethod = "ecologits-0.11"\n'
+        '[provider_zones]\nopenai = "FRA"\nanthropic = "FRA"\n',
+    )
+    monkeypatch.setenv("IMPACTREE_ZONE", "SWE")
+    monkeypatch.setenv("IMPACTREE_REGION", "eu-north-1")
+    monkeypatch.setenv("IMPACTREE_PROVIDER_ZONES", '{"openai": "SWE"}')
+    settings = load_settings({"zone": "POL"})
+    assert (settings.zone, settings.region) == ("POL", "eu-north-1")
+    assert settings.provider_zones == {"openai": "SWE", "anthropic": "FRA"}
+    assert settings.where("zone") == "zone"
+    assert settings.where("region") == "environment: region"
+
+
+def test_files_of_models_are_relative_to_the_file_that_names_them(write, tmp_path, monkeypatch):
+    write("impactree.toml", 'models = ["catalog/mine.toml"]\n')
+    write(
+        "catalog/mine.toml",
+        'maker = "acme"\n[[models]]\nid = "acme/roadrunner"\ntotal = 10\nbasis = "published"\n'
+        'sources = ["https://example.com"]\nchecked = 2026-01-01\n',
+    )
+    deep = tmp_path / "deep"
+    deep.mkdir()
+    monkeypatch.chdir(deep)
+    found = Engine().resolve(ModelCall(model="Roadrunner-GGUF"))
+    assert (found.model, found.maker, found.grade) == ("acme/roadrunner", "acme", "variant")
+
+
+def test_a_tracker_takes_all_of_them(monkeypatch):
+    monkeypatch.setenv("IMPACTREE_MAX_RUNS", "2")
+    monkeypatch.setenv("IMPACTREE_DEPLOYMENTS", '{"my-gpt": "openai/gpt-4o"}')
+    tracker = ImpactTracker(zone="FRA", unknown_models="error")
+    for _ in range(3):
+        run = tracker.record(ModelCall(model="my-gpt", provider="azure", output_tokens=10))
+    assert len(tracker.runs) == 2
+    assert run.own.estimated
+    assert not tracker.record(ModelCall(model="nonsense", output_tokens=1)).own.estimated
+    assert ImpactTracker(max_runs=5).engine.settings.deployments == {"my-gpt": "openai/gpt-4o"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("zone = 3\n", r"impactree\.toml: zone: .*\(got 3\)"),
+        ("zoone = 'FRA'\n", r"impactree\.toml: unknown setting 'zoone'; settings are zone,"),
+        ("max_runs = 0\n", r"impactree\.toml: max_runs: .*greater than 0 \(got 0\)"),
+        ("method = 'x'\n", r"impactree\.toml: method: .*known methods are ecologits-0\.11"),
+        ("unknown_models = 'x'\n", r"unknown_models: .*'prior' or 'error'"),
+        ("zone = \n", r"impactree\.toml: not valid TOML"),
+        ("models = ['gone.toml']\n", r"impactree\.toml: models: there is no file .*gone\.toml"),
+        ("zone = 'FRE'\n", r"impactree\.toml: zone: .*'FRE'"),
+    ],
+)
+def test_a_mistake_in_the_file_names_it_and_the_key(write, text, message):
+    write("impactree.toml", text)
+    with pytest.raises(ConfigurationError, match=message):
+        Engine()
+
+
+def test_a_mistake_in_a_file_of_models_names_that_file(write):
+    path = write("mine.toml", 'maker = "acme"\n[[models]]\nid = "x"\nchecked = 2026-01-01\n')
+    with pytest.raises(ConfigurationError, match=r"mine\.toml: models\.0 \(x\)\.sources"):
+        Engine(models=[path])
+
+
+def test_a_mistake_in_the_environment(monkeypatch):
+    monkeypatch.setenv("IMPACTREE_PROVIDER_ZONES", "openai=FRA")
+    with pytest.raises(ConfigurationError, match=r"environment: .*provider_zones.*JSON"):
+        load_settings({})
