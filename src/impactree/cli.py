@@ -14,6 +14,7 @@ import click
 
 from impactree import __version__
 from impactree.exceptions import ImpactreeError
+from impactree.exporters._cli import COMMANDS as _EXPORTER_COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -213,6 +214,10 @@ def _print_json(value: Any) -> None:
         raise TypeError(f"not JSON: {item!r}")
 
     click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=plain))
+
+
+for _command in _EXPORTER_COMMANDS:
+    cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

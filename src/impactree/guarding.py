@@ -38,7 +38,7 @@ def status_of(error: BaseException | None) -> RunStatus:
     lineage = {cls.__name__ for cls in type(error).__mro__}
     if lineage & {"CancelledError", "KeyboardInterrupt"}:
         return "cancelled"
-    if "ParentCommand" in lineage:
+    if lineage & {"ParentCommand", "WorkflowDone"}:
         return "ok"
     if lineage & {"GraphBubbleUp", "GraphInterrupt", "WaitingForEvent"}:
         return "interrupted"

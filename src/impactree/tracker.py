@@ -20,7 +20,7 @@ from impactree.impacts import Impacts
 from impactree.trees import RunTrees
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from impactree.calls import ModelCall
     from impactree.engine import Engine

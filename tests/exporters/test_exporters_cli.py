@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
-from typing import TYPE_CHECKING
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+from unittest import mock
 
-import click
 import pytest
-from click.testing import CliRunner
 
 from conftest import Sink, call, run_tree  # type: ignore[import-not-found]
 from impactree import ImpactTracker
+from impactree.cli import main
 from impactree.exporters import DeliveryRefusedError, JSONLExporter, _spool
-from impactree.exporters._cli import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from click.testing import Result
+
+class Result(NamedTuple):
+    exit_code: int
+    output: str
 
 
-def impactree(*arguments: str, input: str | None = None) -> Result:
-    main = click.Group(commands=list(COMMANDS))
-    return CliRunner().invoke(main, arguments, input=input, env={"COLUMNS": "200"})
+def impactree(*arguments: str, input: str = "") -> Result:
+    with (
+        mock.patch.object(sys, "stdin", io.StringIO(input)),
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(out),
+        mock.patch.dict(os.environ, COLUMNS="200"),
+        pytest.raises(SystemExit) as left,
+    ):
+        main(arguments)
+    return Result(left.value.code or 0, out.getvalue())
 
 
 @pytest.fixture
@@ -61,7 +74,7 @@ def test_replay_delivers_what_it_can_name(left: Path) -> None:
 
 
 def test_clear_asks(left: Path) -> None:
-    assert impactree("spool", "clear", input="n\n").exit_code == 1
+    assert impactree("spool", "clear", input="n\n").exit_code == 130
     assert ": 4 deliveries wait" in impactree("spool", "status").output
     assert "4 deliveries given up" in impactree("spool", "clear", input="y\n").output
 
@@ -97,11 +110,11 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy")
     url = f"sqlite:///{tmp_path / 'none.db'}"
     result = impactree("db", "report", "--db", url)
-    assert result.exit_code == 1
-    assert result.output.startswith("Error: table impactree_schema, ")
+    assert result.exit_code == 2
+    assert result.output.startswith("impactree: table impactree_schema, ")
     assert len(result.output.splitlines()) == 1
     result = impactree("db", "report", "--since", "soon", "--db", url)
-    assert result.output.startswith("Error: since must be a span such as '7d'")
+    assert result.output.startswith("impactree: since must be a span such as '7d'")
 
 
 def test_langsmith_backfill(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +127,7 @@ def test_langsmith_backfill(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("LANGSMITH_API_KEY", KEY)
         langsmith_utils.get_env_var.cache_clear()
         missing = impactree("langsmith", "backfill", "--project", "nope")
-        assert missing.output.splitlines()[-1] == "Error: LangSmith has no project 'nope'"
+        assert missing.output.splitlines()[-1] == "impactree: LangSmith has no project 'nope'"
         service.session("green")
         dry = impactree("langsmith", "backfill", "--project", "green", "--dry-run")
         assert "0 traces would get feedback, 0 passed over" in dry.output

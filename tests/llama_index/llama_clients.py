@@ -58,6 +58,14 @@ def load(name: str) -> Any:
     return getattr(importlib.import_module(package), found)
 
 
+def answer(way: str = "stream") -> str:
+    """What ``MockLLM(max_tokens=5)`` answers; the oldest one's streams end in a space."""
+    model = load("llama_index.core.llms.MockLLM")(max_tokens=5)
+    if "stream" in way:
+        return "".join(piece.delta for piece in model.stream_complete("x"))
+    return str(model.complete("x").text)
+
+
 def _openai(url: str) -> Any:
     return load("llama_index.llms.openai.OpenAI")(
         model="gpt-4o-mini",
@@ -210,7 +218,7 @@ CLIENTS = [
 
 def table() -> str:
     """The table of clients and modes with its notes, in Markdown."""
-    marks = {what: mark for what, mark in zip(NOTES, "abcdefgh", strict=False)}
+    marks = dict(zip(NOTES, "abcdefgh", strict=False))
     lines = [f"| client | {' | '.join(MODES)} |", "| --- |" + " --- |" * len(MODES)]
     for client in CLIENTS:
         cells = []

@@ -75,7 +75,7 @@ def test_counts_once(way: str, both: bool, handler: ImpactHandler) -> None:
     handler.uninstrument()
     (call,) = calls(handler)
     # A stream's last event holds its last piece only, and MockLLM's leaves out the last word.
-    assert call.output_tokens in (count_tokens(ANSWER), count_tokens(ANSWER) - 1)
+    assert abs(call.output_tokens - count_tokens(ANSWER)) <= 1
     assert call.input_tokens >= count_tokens("How are you?")
 
 

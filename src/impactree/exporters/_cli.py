@@ -1,43 +1,29 @@
 """The commands ``impactree spool``, ``impactree langsmith`` and ``impactree db``.
 
-Mount with ``main.add_command(command)`` for each of :data:`COMMANDS`.
+The main command mounts each of :data:`COMMANDS`.
 """
 
 from __future__ import annotations
 
-import functools
 import json
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from impactree.exceptions import ConfigurationError, ImpactreeError
+from impactree.exceptions import ConfigurationError
 from impactree.exporters._journal import Folder, folders, leftover
 from impactree.exporters._spool import spool as process_spool
 from impactree.exporters._spool import spool_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from impactree.exporters._base import SpooledExporter
     from impactree.exporters._sql_report import Group
 
 __all__ = ["COMMANDS", "db", "langsmith", "spool"]
-
-
-def _one_line(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Errors of impactree as click's one line on stderr."""
-
-    @functools.wraps(command)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except ImpactreeError as error:
-            raise click.ClickException(str(error)) from None
-
-    return run
 
 
 @click.group()
@@ -47,7 +33,6 @@ def spool() -> None:
 
 @spool.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@_one_line
 def status(as_json: bool) -> None:
     """What waits, where it goes, and whose it is."""
     rows = list(_pending(spool_folder()))
@@ -63,9 +48,8 @@ def status(as_json: bool) -> None:
 @spool.command()
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds.")
 @click.option("--db", "db_url", help="Database URL, where its password is needed.")
-@_one_line
-def replay(timeout: float, db_url: str | None) -> None:
-    """Deliver what ended processes left."""
+def replay(timeout: float, db_url: str | None) -> int:
+    """Deliver what ended processes left; exit code 1 when something still waits."""
     base = spool_folder()
     exporters = []
     for destination in sorted({row["destination"] for row in _pending(base) if not row["alive"]}):
@@ -77,13 +61,11 @@ def replay(timeout: float, db_url: str | None) -> None:
     process_spool().flush(timeout, exporters)
     left = sum(row["runs"] for row in _pending(base) if not row["alive"])
     click.echo(f"{left} deliveries wait" if left else "nothing waits")
-    if left:
-        sys.exit(1)
+    return 1 if left else 0
 
 
 @spool.command()
 @click.confirmation_option(prompt="Give up what ended processes left?")
-@_one_line
 def clear() -> None:
     """Give up what ended processes left."""
     base = spool_folder()
@@ -148,7 +130,6 @@ def langsmith() -> None:
 @click.option("--rate", type=float, default=5.0, show_default=True, help="Requests per second.")
 @click.option("--dry-run", is_flag=True, help="Estimate, write nothing.")
 @click.option("--force", is_flag=True, help="Also traces that carry the feedback.")
-@_one_line
 def backfill(project: str, since: str, rate: float, dry_run: bool, force: bool) -> None:
     """Write feedback for runs that LangSmith has stored, from their recorded usage.
 
@@ -199,7 +180,6 @@ _db_option: Final = click.option(
 @click.option("--since", help="7d, 24h, 2w or a date.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @_db_option
-@_one_line
 def report(by: str, since: str | None, as_json: bool, url: str) -> None:
     """Sums over the model calls, by an attribute."""
     from impactree.exporters._sql_report import sums
@@ -216,7 +196,6 @@ def report(by: str, since: str | None, as_json: bool, url: str) -> None:
 @click.option("--table", type=click.Choice(["calls", "runs"]), default="calls", show_default=True)
 @click.option("--format", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
 @_db_option
-@_one_line
 def export(table: str, format: str, url: str) -> None:
     """All rows, on standard output."""
     from impactree.exporters._sql_report import write_rows

@@ -32,6 +32,10 @@ _CALL_FIELDS: Final = (
     "region",
 )
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+try:  # langchain-core brings it along; five times as fast
+    from orjson import dumps as _fast_dumps
+except ImportError:
+    _fast_dumps = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,11 @@ def encode(root: Run, method: str, destinations: Iterable[str], notes: Mapping[s
     }
     if notes:
         record["notes"] = notes
+    if _fast_dumps is not None:
+        try:
+            return _fast_dumps(record) + b"\n"
+        except TypeError:  # lone surrogates, integers beyond 64 bits
+            pass
     return (_dumps(record) + "\n").encode("utf-8", "replace")
 
 
@@ -158,7 +167,7 @@ def _encode_call(call: ModelCall) -> dict[str, Any]:
 
 def _encode_impacts(impacts: Impacts, messages: dict[Message, int]) -> list[Any]:
     return [
-        impacts.figures,
+        impacts.figures and list(impacts.figures),
         [messages.setdefault(m, len(messages)) for m in impacts.warnings],
         [messages.setdefault(m, len(messages)) for m in impacts.errors],
         impacts.grade,

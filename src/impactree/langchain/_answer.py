@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from impactree.calls import Kind, ModelCall, TokensSource
 from impactree.counting import count_tokens, tokens_by_length
-from impactree.langchain._names import answered_model
+from impactree.langchain import _names as names
 from impactree.langchain._usage import MalformedUsageError, Usage, usage_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def read_answer(
         usage = None if text else usage
     return Answer(
         usage=usage,
-        model=answered_model(message, llm_output, info),
+        model=names.answered_model(message, llm_output, info),
         text=text,
         cached=_is_cached(message),
         usage_removed=isinstance(llm_output, dict) and llm_output.get("token_usage") == {},
@@ -140,11 +140,9 @@ class PendingCall:
     """A model call that is open: what is needed to finish it, dropped at its end."""
 
     kind: Kind
-    class_name: str
-    provider: str | None = None
-    requested: str | None = None
-    base_url: str | None = None
-    region: str | None = None
+    serialized: Any = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] = field(default_factory=dict)
     prompt: Any = ""
     batch: Batch | None = None
     """None: sent alone. In a batch every run lasts as long as the batch."""
@@ -228,12 +226,14 @@ class PendingCall:
     def _model_call(
         self, answered: str | None, usage: Usage, source: TokensSource, latency: float | None
     ) -> ModelCall:
+        class_name = names.run_name(self.serialized, None, self.kind)
+        requested = names.requested_model(self.metadata, self.params)
         return ModelCall(
-            provider=self.provider,
-            model=answered or self.requested or self.class_name,
-            requested=self.requested,
-            base_url=self.base_url,
-            region=self.region,
+            provider=names.provider(self.metadata, self.params, class_name),
+            model=answered or requested or class_name,
+            requested=requested,
+            base_url=names.base_url(self.serialized),
+            region=names.region(self.metadata, self.params),
             kind=self.kind,
             input_tokens=usage.input,
             output_tokens=usage.output,

@@ -12,7 +12,7 @@ from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
 from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
 from impactree.langchain._ambient import current_run_id, open_scope, scopes
-from impactree.langchain._answer import Batches, PendingCall, read_answer
+from impactree.langchain._answer import Answer, Batches, PendingCall, read_answer
 from impactree.langchain._guard import guarded
 from impactree.tracker import Exporter, ImpactTracker
 
@@ -115,9 +115,9 @@ class ImpactHandler(BaseCallbackHandler):
 
     # LangChain's callbacks
 
-    # Most events are only left for later: what they mean is worked out in batches.
+    # Most events are only left for later: what they mean is worked out in batches. The four that
+    # come most often guard themselves: a wrapper would cost as much as their work.
 
-    @guarded
     def on_chain_start(
         self,
         serialized: dict[str, Any],
@@ -131,27 +131,32 @@ class ImpactHandler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """A chain, graph, node or agent starts."""
-        # RunnableWithFallbacks starts its attempts without a parent.
-        parent_id = self._scoped(run_id, parent_run_id, opens=name == _FALLBACKS)
-        self.tracker.later(
-            (
-                type(self)._chain_started,
-                self,
-                run_id,
-                parent_id,
-                names.run_name(serialized, name, "chain"),
-                tags,
-                metadata or None,
-                time.time(),
+        try:
+            # RunnableWithFallbacks starts its attempts without a parent.
+            parent_id = self._scoped(run_id, parent_run_id, opens=name == _FALLBACKS)
+            self.tracker.later(
+                (
+                    type(self)._chain_started,
+                    self,
+                    run_id,
+                    parent_id,
+                    names.run_name(serialized, name, "chain"),
+                    tags,
+                    metadata or None,
+                    time.time(),
+                )
             )
-        )
+        except Exception as error:
+            self._failed("on_chain_start", error)
 
-    @guarded
     def on_chain_end(self, outputs: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A chain ends."""
-        if scopes.get():
-            self._leave_scope(run_id)
-        self.tracker.later((type(self)._chain_ended, self, run_id, time.time()))
+        try:
+            if scopes.get():
+                self._leave_scope(run_id)
+            self.tracker.later((type(self)._chain_ended, self, run_id, time.time()))
+        except Exception as error:
+            self._failed("on_chain_end", error)
 
     @guarded
     def on_chain_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
@@ -230,10 +235,8 @@ class ImpactHandler(BaseCallbackHandler):
             self._model_start(
                 "chat", serialized, prompt, run_id, parent_run_id, tags, metadata, kwargs
             )
-        except BudgetExceededError:
-            raise
         except Exception as error:
-            self.tracker.note_problem(f"on_chat_model_start: {type(error).__name__}", error)
+            self._failed("on_chat_model_start", error)
 
     @guarded
     def on_llm_start(
@@ -269,18 +272,28 @@ class ImpactHandler(BaseCallbackHandler):
         if pending is not None:
             pending.streamed_event(event)
 
-    @guarded
     def on_llm_end(self, response: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A model has answered."""
-        pending = self._calls.pop(run_id, None)
-        if pending is None:
-            self._unknown_end(response, run_id)
-            return
-        answer = read_answer(response, self.tracker.note_problem)
-        call = pending.call(answer, time.perf_counter())
-        self.tracker.later(
-            (type(self)._ended, self, run_id, "ok", time.time(), call, answer.cached)
-        )
+        try:
+            pending = self._calls.pop(run_id, None)
+            if pending is None:
+                self._unknown_end(response, run_id)
+                return
+            answer = read_answer(response, self.tracker.note_problem)
+            now = time.perf_counter()
+            # The text is not kept until later; the first of a batch speaks for the others.
+            if answer.text or pending.batch is not None:
+                call = pending.call(answer, now)
+                self.tracker.later(
+                    (type(self)._ended, self, run_id, "ok", time.time(), call, answer.cached)
+                )
+            else:
+                pending.prompt = ""
+                self.tracker.later(
+                    (type(self)._answered, self, run_id, time.time(), pending, answer, now)
+                )
+        except Exception as error:
+            self._failed("on_llm_end", error)
 
     @guarded
     def on_llm_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
@@ -293,6 +306,11 @@ class ImpactHandler(BaseCallbackHandler):
         self.tracker.later((type(self)._ended, self, run_id, _status(error), time.time(), call))
 
     # Inside
+
+    def _failed(self, callback: str, error: Exception) -> None:
+        if isinstance(error, BudgetExceededError):
+            raise error  # the user asked for it
+        self.tracker.note_problem(f"{callback}: {type(error).__name__}", error)
 
     def _start(
         self,
@@ -360,6 +378,12 @@ class ImpactHandler(BaseCallbackHandler):
         kept = (names.kept_metadata(metadata, self._keys) or None) if metadata else None
         self._trees.start(run_id, parent_id, name, kind, names.kept_tags(tags), kept, at, pending)
 
+    def _answered(
+        self, run_id: Any, at: float, pending: PendingCall, answer: Answer, now: float
+    ) -> None:
+        call = pending.call(answer, now)
+        self._trees.end(run_id, "ok", call, answer.cached, at)
+
     def _ended(
         self,
         run_id: Any,
@@ -389,15 +413,11 @@ class ImpactHandler(BaseCallbackHandler):
         params = kwargs.get("invocation_params")
         if not isinstance(params, dict):
             params = {}
-        class_name = names.run_name(serialized, None, kind)
-        known = metadata or {}
         pending = PendingCall(
             kind=kind,
-            provider=names.provider(known, params, class_name),
-            requested=names.requested_model(known, params),
-            class_name=class_name,
-            base_url=names.base_url(serialized),
-            region=names.region(known, params),
+            serialized=serialized,
+            metadata=metadata or {},
+            params=params,
             prompt=prompt,
             batch=self._batches.of(kwargs.get("batch_size")),
             started=time.perf_counter(),
@@ -433,7 +453,7 @@ class ImpactHandler(BaseCallbackHandler):
         if self.tracker.find(run_id) is not None:
             return
         answer = read_answer(response, self.tracker.note_problem)
-        pending = PendingCall(kind="chat", class_name="model")
+        pending = PendingCall(kind="chat")
         self.tracker.start(run_id, name="model", kind="chat")
         self.tracker.end(run_id, call=pending.call(answer, None), cached=answer.cached)
 

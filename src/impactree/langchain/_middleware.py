@@ -219,12 +219,10 @@ def _call(
     model: Any, message: BaseMessage, note: Callable[[str, BaseException], None]
 ) -> ModelCall:
     """The model call that gave a message, without callbacks."""
-    params = model._get_ls_params()
     pending = PendingCall(
         kind="chat",
-        class_name=type(model).__name__,
-        provider=params.get("ls_provider"),
-        requested=params.get("ls_model_name"),
+        serialized={"name": type(model).__name__},
+        metadata=dict(model._get_ls_params()),
     )
     result = LLMResult(generations=[[ChatGeneration(message=message)]])
     return pending.call(read_answer(result, note), None)

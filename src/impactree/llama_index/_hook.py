@@ -23,12 +23,13 @@ from impactree.llama_index._workers import cache_size, in_workers, record_worker
 if TYPE_CHECKING:
     import inspect
 
-    from impactree.runs import Run, RunKind
+    from impactree.runs import Run, RunKind, RunStatus
     from impactree.tracker import ImpactTracker
 
 __all__ = ["Hook"]
 
 _KEPT: Final = frozenset({"conversation_id", "session_id", "thread_id", "user_id"})
+_WORKFLOWS: Final = frozenset({"agent", "graph"})
 _MODEL_KINDS: Final = GENERATING | {"embedding", "rerank"}
 
 
@@ -66,11 +67,14 @@ class Hook:
         if self.runs.unread:
             self.runs.settle()
         found_id, parent = self._parent(streams.shown(parent_id))
-        if parent is None and not self.follows():
-            return
         name, method = spans.span_name(id_)
         role = spans.role_of(instance)
         kind = spans.kind_of(role, method, instance, parent)
+        if parent is not None and parent.kind in _WORKFLOWS:
+            parent = _left_workflow(parent, kind)
+            found_id = None if parent is None else parent.id
+        if parent is None and not self.follows():
+            return
         if parent is not None and _inherits(parent, kind, instance):
             parent.pending.aliases.append(id_)  # type: ignore[union-attr]  # it is an OpenModel
             kind = None
@@ -118,7 +122,7 @@ class Hook:
         else:
             if stream is None:
                 self.events.leave(run, None)
-            self.runs.end(run, pending.status if isinstance(pending, OpenSpan) else "ok")
+            self.runs.end(run, _status(run, pending, result))
 
     @guarded
     def span_drop(self, id_: str, err: BaseException | None = None) -> None:
@@ -192,6 +196,30 @@ class Hook:
         if not (keep and isinstance(run.pending, OpenModel) and id_ in run.pending.aliases):
             self.tracker.forget_alias(id_)
         return None
+
+
+def _left_workflow(parent: Run | None, kind: RunKind | None) -> Run | None:
+    """The parent of what LlamaIndex takes for a part of a workflow after it was started.
+
+    Before workflows 2, ``run()`` leaves its span active in the caller's context: what comes next
+    there, other workflows beside it included, would hang under it.
+    """
+    while parent is not None and parent.kind in _WORKFLOWS:
+        if kind not in _WORKFLOWS and parent.end is None:
+            break
+        parent = parent.parent
+    return parent
+
+
+def _status(run: Run, pending: Any, result: Any) -> RunStatus:
+    """How a run that has returned ended."""
+    if isinstance(pending, OpenSpan) and pending.status != "ok":
+        return pending.status
+    if run.kind in _WORKFLOWS and result is None:
+        # Before workflows 2, a workflow that fails returns None, and its step has told.
+        failed = [step.status for step in run.children if step.status in ("error", "cancelled")]
+        return failed[-1] if failed else "ok"
+    return "ok"
 
 
 def _inherits(parent: Run, kind: RunKind | None, instance: Any) -> bool:

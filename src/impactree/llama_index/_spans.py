@@ -103,6 +103,8 @@ def kind_of(role: Role, method: str, instance: Any, parent: Run | None) -> RunKi
 
     Hidden are steps inside a model or an agent, and methods that an object calls on itself.
     """
+    if role in ("agent", "workflow"):
+        return _workflow_kind(role, method, instance)
     if role in _SHOWN:
         return _SHOWN[role](method)
     if instance is None:  # a function, or a workflow's step
@@ -110,6 +112,15 @@ def kind_of(role: Role, method: str, instance: Any, parent: Run | None) -> RunKi
     if parent is not None and getattr(parent.pending, "instance", None) is instance:
         return None
     return _KINDS.get(role, "chain")
+
+
+def _workflow_kind(role: Role, method: str, instance: Any) -> RunKind | None:
+    if method == "run":
+        return "agent" if role == "agent" else "graph"
+    # Before workflows 2, steps are methods of the workflow; later they are functions.
+    step = getattr(type(instance), method, None)
+    is_step = hasattr(step, "_step_config") or hasattr(step, "__step_config")
+    return "node" if is_step and not method.startswith("_") else None
 
 
 def _llm_kind(method: str) -> RunKind | None:
@@ -121,12 +132,10 @@ def _embedding_kind(method: str) -> RunKind | None:
 
 
 _SHOWN: Final[dict[Role, Callable[[str], RunKind | None]]] = {
-    "agent": lambda method: "agent" if method == "run" else None,
     "embedding": _embedding_kind,
     "hidden": lambda method: None,
     "llm": _llm_kind,
     "transformation": lambda method: "chain" if method in ("__call__", "acall") else None,
-    "workflow": lambda method: "graph" if method == "run" else None,
 }
 
 
