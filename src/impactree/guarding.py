@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from impactree.budget import BudgetExceededError
+
 if TYPE_CHECKING:
     from impactree.runs import RunStatus
 
@@ -15,13 +17,18 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def guarded(callback: _F) -> _F:
-    """Catch, count and log once what a method of an object with a ``tracker`` raises."""
+    """Catch, count and log once what a method of an object with a ``tracker`` raises.
+
+    Only a spent budget passes: to stop the chain is its purpose.
+    """
     name = callback.__name__
 
     @functools.wraps(callback)
     def safe(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return callback(self, *args, **kwargs)
+        except BudgetExceededError:
+            raise  # the user asked for it
         except Exception as error:
             self.tracker.note_problem(f"{name}: {type(error).__name__}", error)
 

@@ -92,7 +92,7 @@ class Run:
         self.kind: RunKind = kind
         # Upwards weakly: a tree that nobody keeps is freed at once, not by the collector.
         self._parent = None if parent is None else ref(parent)
-        self._root = None if parent is None else parent._root or self._parent
+        self._root: ref[Run] | None = None if parent is None else parent._root or self._parent
         self.parent_id = parent_id
         """The id the framework gave as parent: kept when that run is unknown here."""
         # Most runs are leaves without metadata: shared empties keep the collector's work small.

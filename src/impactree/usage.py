@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-__all__ = ["MalformedUsageError", "ReportedUsage", "read_usage"]
+__all__ = ["MalformedUsageError", "ReportedUsage", "count", "read_usage"]
 
 
 class MalformedUsageError(Exception):
@@ -41,8 +41,15 @@ class ReportedUsage:
 
 
 # Where usage lies in an answer, and what it may be wrapped in.
-_HOLDERS: Final = ("usage", "usage_metadata", "usageMetadata", "token_usage", "tokenUsage")
-_WRAPPERS: Final = ("response", "data", "metadata", "message", "meta")
+_HOLDERS: Final = (
+    "usage",
+    "usage_metadata",
+    "usageMetadata",
+    "token_usage",
+    "tokenUsage",
+    "token_count",
+)
+_WRAPPERS: Final = ("response", "data", "metadata", "message", "meta", "body")
 _UNITS: Final = ("tokens", "billed_units")  # Cohere nests its counts once more
 _MAX_DEPTH: Final = 3
 
@@ -131,8 +138,8 @@ def _find_nested(place: Any) -> _Found | None:
 
 def _normalised(found: _Found) -> ReportedUsage | None:
     usage, read, wrote, around = found
-    tokens_in = None if read is None else _count(_get(usage, read))
-    tokens_out = None if wrote is None else _count(_get(usage, wrote))
+    tokens_in = None if read is None else count(_get(usage, read))
+    tokens_out = None if wrote is None else count(_get(usage, wrote))
     if not tokens_in and not tokens_out:
         return None  # some clients say 0 and 0 where the answer reported nothing
     details = _first(usage, _INPUT_DETAILS)
@@ -170,14 +177,19 @@ def _first(place: Any, keys: tuple[str, ...]) -> Any:
 
 def _number(place: Any, keys: tuple[str, ...]) -> int | None:
     value = None if place is None else _first(place, keys)
-    return None if value is None else _count(value)
+    return None if value is None else count(value)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _count(value: Any) -> int:
+def count(value: Any) -> int:
+    """A token count, checked.
+
+    Raises:
+        MalformedUsageError: it is no whole number >= 0.
+    """
     if type(value) is int and value >= 0:
         return value
     if type(value) is float and value >= 0 and value.is_integer():

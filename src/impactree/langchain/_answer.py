@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from impactree.calls import Kind, ModelCall, TokensSource
 from impactree.counting import count_tokens, tokens_by_length
 from impactree.langchain import _names as names
-from impactree.langchain._usage import MalformedUsageError, Usage, usage_of
+from impactree.langchain._usage import usage_of
+from impactree.usage import MalformedUsageError, ReportedUsage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ __all__ = ["Answer", "Batches", "PendingCall", "read_answer"]
 class Answer:
     """What a result says about its call. Holds the text only until tokens are counted."""
 
-    usage: Usage | None = None
+    usage: ReportedUsage | None = None
     model: str | None = None
     text: str = ""
     cached: bool = False
@@ -176,10 +177,10 @@ class PendingCall:
             batch.ended = True
             batch.reported |= usage is not None
         if usage is None and answer.usage_removed and batch is not None and batch.reported:
-            usage = Usage(0, 0)
+            usage = ReportedUsage(0, 0)
         elif usage is None:
             source = "counted"
-            usage = Usage(self._prompt_tokens(), count_tokens(answer.text))
+            usage = ReportedUsage(self._prompt_tokens(), count_tokens(answer.text))
         self.prompt = ""
         latency = None
         if batch is None and now is not None and self.started is not None and not answer.cached:
@@ -204,7 +205,7 @@ class PendingCall:
         if "CancelledError" in lineage or "Timeout" in lineage:
             return self._unknown_call()  # a model may have answered all the same
         # Nothing was generated, so no time was spent generating: the latency bounds it at zero.
-        return self._model_call(answer.model, Usage(None, 0), "unknown", 0.0)
+        return self._model_call(answer.model, ReportedUsage(None, 0), "unknown", 0.0)
 
     def produced(self) -> ModelCall:
         """The call so far: asked when the run is abandoned while it is open."""
@@ -212,11 +213,11 @@ class PendingCall:
             return self._unknown_call()
         return self._model_call(None, self._so_far(), "counted", None)
 
-    def _so_far(self) -> Usage:
-        return Usage(self._prompt_tokens(), math.ceil(self.streamed_tokens))
+    def _so_far(self) -> ReportedUsage:
+        return ReportedUsage(self._prompt_tokens(), math.ceil(self.streamed_tokens))
 
     def _unknown_call(self) -> ModelCall:
-        return self._model_call(None, Usage(None, None), "unknown", None)
+        return self._model_call(None, ReportedUsage(None, None), "unknown", None)
 
     def _prompt_tokens(self) -> int:
         if isinstance(self.prompt, str):
@@ -224,7 +225,11 @@ class PendingCall:
         return count_tokens("\n".join(message_text(m) for m in self.prompt))
 
     def _model_call(
-        self, answered: str | None, usage: Usage, source: TokensSource, latency: float | None
+        self,
+        answered: str | None,
+        usage: ReportedUsage,
+        source: TokensSource,
+        latency: float | None,
     ) -> ModelCall:
         class_name = names.run_name(self.serialized, None, self.kind)
         requested = names.requested_model(self.metadata, self.params)

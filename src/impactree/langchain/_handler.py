@@ -9,11 +9,11 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from impactree.ambient import innermost
 from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
+from impactree.guarding import guarded, status_of
 from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
 from impactree.langchain._ambient import current_run_id, open_scope, scopes
 from impactree.langchain._answer import Answer, Batches, PendingCall, read_answer
-from impactree.langchain._guard import guarded
 from impactree.tracker import Exporter, ImpactTracker
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class ImpactHandler(BaseCallbackHandler):
     @guarded
     def on_chain_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
         """A chain fails, is cancelled, or is interrupted to wait for a human."""
-        self._end(run_id, _status(error))
+        self._end(run_id, status_of(error))
 
     @guarded
     def on_tool_start(
@@ -188,7 +188,7 @@ class ImpactHandler(BaseCallbackHandler):
     @guarded
     def on_tool_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
         """A tool fails."""
-        self._end(run_id, _status(error))
+        self._end(run_id, status_of(error))
 
     @guarded
     def on_retriever_start(
@@ -216,7 +216,7 @@ class ImpactHandler(BaseCallbackHandler):
     @guarded
     def on_retriever_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
         """A retriever fails."""
-        self._end(run_id, _status(error))
+        self._end(run_id, status_of(error))
 
     def on_chat_model_start(
         self,
@@ -303,7 +303,7 @@ class ImpactHandler(BaseCallbackHandler):
             return
         answer = read_answer(kwargs.get("response"), self.tracker.note_problem, error)
         call = pending.failed_call(answer, error, time.perf_counter())
-        self.tracker.later((type(self)._ended, self, run_id, _status(error), time.time(), call))
+        self.tracker.later((type(self)._ended, self, run_id, status_of(error), time.time(), call))
 
     # Inside
 
@@ -461,18 +461,3 @@ class ImpactHandler(BaseCallbackHandler):
 def _is_open(tracker: ImpactTracker, run_id: Any) -> bool:
     run = tracker.find(run_id)
     return run is not None and run.end is None
-
-
-def _status(error: BaseException) -> RunStatus:
-    """How a run ended, by the type of what it raised."""
-    if isinstance(error, GeneratorExit):
-        return "abandoned"
-    # asyncio, and LangGraph's control flow, recognised without importing them.
-    lineage = {cls.__name__ for cls in type(error).__mro__}
-    if lineage & {"CancelledError", "KeyboardInterrupt"}:
-        return "cancelled"
-    if "ParentCommand" in lineage:
-        return "ok"
-    if "GraphBubbleUp" in lineage or "GraphInterrupt" in lineage:
-        return "interrupted"
-    return "error"

@@ -140,9 +140,7 @@ RAW = {
     ),
     "an object": (
         {
-            "token_usage": SimpleNamespace(
-                model_dump=lambda: {"prompt_tokens": 10, "completion_tokens": 4}
-            )
+            "token_usage": SimpleNamespace(**{"prompt_tokens": 10, "completion_tokens": 4})
         },
         (10, None, None, 4, None),
     ),
