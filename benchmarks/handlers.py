@@ -26,7 +26,7 @@ from benchmarks._measure import Result, at_most, ratio, rounds, seconds_each
 from impactree import ImpactHandler
 
 INVOCATIONS = 200
-ROUNDS = 15
+ROUNDS = 25
 
 
 class FakeModel(BaseChatModel):

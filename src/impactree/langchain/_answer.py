@@ -53,10 +53,10 @@ def read_answer(
     except MalformedUsageError as wrong:
         note("usage of an unknown shape", wrong)
     text = ""
-    if usage is None or not (usage.input or usage.output):
-        # Some clients say 0 and 0 where the answer reported nothing.
+    if usage is None or not usage.output:
         text = "".join(_text(g) for g in generations)
-        usage = None if text else usage
+        if text and usage is not None and not usage.input:
+            usage = None  # some clients say 0 and 0 where the answer reported nothing
     return Answer(
         usage=usage,
         model=names.answered_model(message, llm_output, info),
@@ -181,6 +181,9 @@ class PendingCall:
         elif usage is None:
             source = "counted"
             usage = ReportedUsage(self._prompt_tokens(), count_tokens(answer.text))
+        elif usage.output is None:
+            source = "counted"
+            usage = replace(usage, output=count_tokens(answer.text))
         self.prompt = ""
         latency = None
         if batch is None and now is not None and self.started is not None and not answer.cached:

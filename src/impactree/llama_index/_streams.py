@@ -38,13 +38,16 @@ _returned: Final[ContextVar[tuple[tuple[weakref.ref[Any], Run], ...]]] = Context
 )
 
 
-# The embedding around the current code: its own steps, one or two for each text, are not followed.
+# The embedding around the current code: its own steps, one for each text, are not followed.
 _embedding: Final[ContextVar[Run | None]] = ContextVar("impactree_embedding", default=None)
 
 
 def is_step(span_id: str) -> bool:
-    """Whether a span is a step inside an embedding: too many to follow, and none shows."""
-    return "._get_" in span_id or "._aget_" in span_id
+    """Whether a span is one of those for each text, in an embedding or a splitter.
+
+    None of them shows, and following them would cost as much as all the rest.
+    """
+    return "._get_" in span_id or "._aget_" in span_id or ".split_text" in span_id
 
 
 def embedding_entered(run: Run) -> None:
