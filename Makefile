@@ -24,7 +24,6 @@ lint: .venv/.ready  ## Ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/mypy cookbook
 	$(BIN)/mypy -p benchmarks
 
 format: .venv/.ready  ## Fix what ruff can fix

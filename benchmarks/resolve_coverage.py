@@ -7,6 +7,7 @@ Run: python benchmarks/resolve_coverage.py [--json]
 import json
 import sys
 from collections import Counter, defaultdict
+from typing import Any
 
 from ecologits.model_repository import models as ecologits_models
 from genai_prices.data_snapshot import get_snapshot
@@ -28,12 +29,12 @@ ECOLOGITS = {
 }
 
 
-def ecologits_finds(provider, name):
+def ecologits_finds(provider: str, name: str) -> bool:
     known = ECOLOGITS.get(provider, "huggingface_hub")
     return ecologits_models.find_model(provider=known, model_name=name) is not None
 
 
-def measure():
+def measure() -> list[dict[str, Any]]:
     rows = []
     for provider in get_snapshot().providers:
         for model in provider.models:
@@ -51,8 +52,8 @@ def measure():
     return rows
 
 
-def table(title, rows, column):
-    groups = defaultdict(list)
+def table(title: str, rows: list[dict[str, Any]], column: str) -> Table:
+    groups: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         groups[row[column]].append(row)
     made = Table(title=title, title_justify="left", box=None, padding=(0, 1))
@@ -72,7 +73,7 @@ def table(title, rows, column):
     return made
 
 
-def main():
+def main() -> None:
     rows = measure()
     if "--json" in sys.argv[1:]:
         print(json.dumps(rows, indent=1))

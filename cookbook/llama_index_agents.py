@@ -6,8 +6,9 @@ import asyncio
 from datetime import date
 from typing import Any
 
-from impactree.llama_index import ImpactHandler
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
+
+from impactree.llama_index import ImpactHandler
 from llama_index_walden import openai, walden_index
 from scripted_openai import ScriptedOpenAI, Turn
 

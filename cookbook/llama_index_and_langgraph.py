@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from impactree import track_impacts
 from langchain.agents import create_agent
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
+from impactree import track_impacts
 from llama_index_walden import openai, walden_index
 from scripted_openai import ScriptedOpenAI, Turn
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from impactree.llama_index import ImpactHandler
 from llama_index.core.query_engine import SubQuestionQueryEngine
 from llama_index.core.question_gen import LLMQuestionGenerator
 from llama_index.core.tools import QueryEngineTool
+
+from impactree.llama_index import ImpactHandler
 from llama_index_walden import openai, walden_index
 from scripted_openai import ScriptedOpenAI, Turn
 

@@ -389,3 +389,45 @@ def test_a_random_tree_totals_its_calls(tokens, random):
     for run in tracker.last_run.walk():
         below = Impacts.sum(r.own for r in run.walk() if r.own)
         assert run.total.figures == pytest.approx(below.figures, rel=1e-12)
+
+
+def test_events_left_for_later_are_handled_in_order_before_anything_is_read():
+    tracker = ImpactTracker()
+    handled = []
+    for i in range(500):
+        tracker.later((handled.append, i))
+    assert len(handled) >= 300  # in batches meanwhile
+    assert tracker.runs == []
+    assert handled == list(range(500))
+
+
+def test_what_handling_an_event_raises_is_a_counted_problem():
+    tracker = ImpactTracker()
+
+    def broken():
+        raise KeyError("x")
+
+    tracker.later((broken,))
+    tracker.later((tracker.trees.start, "r", None, "r", "chain", (), None, None, None))
+    assert [run.id for run in tracker.open_roots] == ["r"]
+    assert tracker.problems == {"broken: KeyError": 1}
+
+
+def test_readers_wait_for_events_that_another_thread_is_handling():
+    tracker = ImpactTracker()
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slow():
+        entered.set()
+        assert go_on.wait(10)
+        tracker.trees.start("r", None, "r", "chain", (), None, None, None)
+
+    tracker.later((slow,))
+    handling = threading.Thread(target=tracker.catch_up)
+    handling.start()
+    assert entered.wait(10)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(lambda: tracker.open_roots)
+        go_on.set()
+        assert [run.id for run in read.result(10)] == ["r"]
+    handling.join()

@@ -1,21 +1,26 @@
 """Fit the rule behind `basis = "price"`: model size from the output price of hosted open weights.
 
 Reads the prices in genai-prices and the published sizes in ../models; prints the figures that
-docs/methodology/price-basis.md quotes.
+docs/methodology/price-basis.md quotes. Those of embedding models (--embeddings) need the package
+mteb as well, of which only the source is read: pip install --no-deps mteb==2.26.24
 
     python data/scripts/fit_price_basis.py [OUTPUT_PRICE ...]
+    python data/scripts/fit_price_basis.py --embeddings
 """
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 import tomllib
 from collections import defaultdict
 from datetime import UTC, datetime
-from math import log10, sqrt
+from decimal import Decimal
+from importlib.util import find_spec
+from math import ceil, floor, log10, prod, sqrt
 from pathlib import Path
-from statistics import NormalDist, mean, median
+from statistics import NormalDist, mean, median, quantiles
 from typing import TYPE_CHECKING, NamedTuple
 
 from genai_prices import data_snapshot
@@ -41,6 +46,20 @@ LEVEL = 0.80  # of the prediction interval
 LIMIT = 3000.0  # 10^9 parameters: nothing larger than this is claimed from a price
 MARGIN = 4.5  # maker's price of a closed model over hosts' price of open weights of its size
 UNKNOWN = "model-arch-not-released"
+# $ per 10^6 input tokens on the hosts' own pages; genai-prices has few embedding models.
+PAGES = [
+    ("deepinfra", "intfloat/multilingual-e5-large", 0.01),
+    ("openrouter", "intfloat/e5-base-v2", 0.005),
+    ("openrouter", "intfloat/e5-large-v2", 0.01),
+    ("openrouter", "intfloat/multilingual-e5-large", 0.01),
+    ("openrouter", "Qwen/Qwen3-Embedding-0.6B", 0.01),
+    ("openrouter", "Qwen/Qwen3-Embedding-4B", 0.02),
+    ("openrouter", "thenlper/gte-base", 0.005),
+    ("openrouter", "thenlper/gte-large", 0.01),
+    ("venice", "BAAI/bge-en-icl", 0.0125),
+    ("venice", "intfloat/multilingual-e5-large-instruct", 0.0125),
+    ("venice", "Qwen/Qwen3-Embedding-8B", 0.0125),
+]
 UNVERSIONED = {"mistral-large", "mistral-small"}  # hosts mean different generations by these
 
 
@@ -179,8 +198,83 @@ def ranges(fits: dict[str, Fit], price: float) -> tuple[list[float], list[float]
     return [float(f"{x:.2g}") for x in total], [float(f"{x:.2g}") for x in active]
 
 
+def vectors() -> list[Point]:
+    """Open-weight embedding models and rerankers with the median of their input prices at hosts."""
+    sizes, found = {}, defaultdict[str, dict[str, float]](dict)
+    for path in sorted(MODELS.glob("*.toml")):
+        for m in tomllib.loads(path.read_text()).get("models", []):
+            if m.get("kind") in ("embedding", "rerank") and m.get("weights") == "open":
+                for name in [m["id"], *m.get("aliases", [])]:
+                    sizes[name.lower().split("/")[-1]] = (m["id"], m.get("total"))
+    rows = list(PAGES)
+    for provider in data_snapshot.get_snapshot().providers:
+        for model in provider.models if provider.id in HOSTS else ():
+            value = model.get_prices(DATE).input_mtok
+            if isinstance(value, int | float | Decimal):
+                rows.append((provider.id, model.id.removeprefix("databricks-"), float(value)))
+    for host, model, price in rows:
+        name, total = sizes.get(model.lower().split("/")[-1], ("", None))
+        if isinstance(total, int | float):
+            found[name][host] = price
+            sizes[name] = (name, total)
+    return sorted(
+        (
+            Point(n, sizes[n][1], sizes[n][1], median(by.values()), len(by))
+            for n, by in found.items()
+        ),
+        key=lambda p: (p.total, p.name),
+    )
+
+
+def population(dimensions: int) -> list[float]:
+    """Sizes of the open dense models in mteb that embed text in at least so many dimensions."""
+    sizes: list[float] = []
+    spec = find_spec("mteb")
+    source = Path(spec.origin).parent if spec and spec.origin else Path()
+    for path in sorted((source / "models" / "model_implementations").glob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(call, ast.Call) and ast.unparse(call.func) == "ModelMeta"):
+                continue
+            told = {k.arg: ast.unparse(k.value) for k in call.keywords}
+            dense = told.get("model_type", "dense") in ("dense", "['dense']")
+            text = "text" in told.get("modalities", "text")
+            width = told.get("embed_dim", "")
+            if not (dense and text and told.get("open_weights") == "True" and width.isdigit()):
+                continue
+            value = next(k.value for k in call.keywords if k.arg == "n_parameters")
+            factors = [c.value for c in ast.walk(value) if isinstance(c, ast.Constant)]
+            if int(width) >= dimensions and all(isinstance(f, int | float) for f in factors):
+                sizes.append(prod(factors) / 1e9)  # a number, or int(567 * 1e6)
+    return sizes
+
+
+def outward(low: float, high: float) -> tuple[float, float]:
+    """A range rounded outward to one digit."""
+    low_unit, high_unit = (10.0 ** floor(log10(x)) for x in (low, high))
+    return round(floor(low / low_unit) * low_unit, 9), round(ceil(high / high_unit) * high_unit, 9)
+
+
+def print_vectors() -> None:
+    """Print what the price of an embedding model says (nothing) and the size classes."""
+    data = vectors()
+    f = fit(data, "total")
+    print(f"log10(total) = {f.a:.3f} + {f.b:.3f} log10($)  n={f.n} R2={f.r2:.2f} s={f.s:.3f}")
+    for price in (0.02, 0.1, 0.18):
+        print(f"${price:g}: {', '.join(f'{x:.2g}' for x in f.at(price))}")
+    for dimensions in (512, 1024):
+        sizes = population(dimensions)
+        tenths = quantiles(sizes, n=10, method="inclusive")
+        ends = outward(tenths[0], tenths[-1])
+        print(f">= {dimensions}: n={len(sizes)} {tenths[0]:.3f} to {tenths[-1]:.3f}, so {ends}")
+    for p in data:
+        print(f"| {p.name} | {p.total:g} | {p.price:.3g} | {p.hosts} |")
+
+
 def main() -> None:
     """Print the fit, the markups, the ranges at the prices asked for and the inputs."""
+    if "--embeddings" in sys.argv:
+        print_vectors()
+        return
     data = points()
     print(f"n = {len(data)} models, prices of {DATE:%Y-%m-%d}\n")
     fits = {field: fit(data, field) for field in ("active", "total")}

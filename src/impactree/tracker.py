@@ -108,24 +108,33 @@ class ImpactTracker:
         for it. What it raises is counted as a problem. Events keep their order.
         """
         self._waiting.append(event)
-        if self._dispatch is not None or len(self._waiting) >= _MAX_WAITING:
+        if self._dispatch is not None:
             self.catch_up()
+        elif len(self._waiting) >= _MAX_WAITING:
+            # No convoy: whoever is at it takes these too, or the next one does, up to a bound.
+            self.catch_up(wait=len(self._waiting) >= 50 * _MAX_WAITING)
 
-    def catch_up(self) -> None:
-        """Handle the events that wait now (within an event's handling: none)."""
-        if not self._waiting or self._busy_thread == threading.get_ident():
+    def catch_up(self, *, wait: bool = True) -> None:
+        """Handle the events that wait now (within an event's handling: none).
+
+        Args:
+            wait: Wait for a thread that is at it; else leave it to that thread and the next one.
+        """
+        if not self._waiting and self._busy_thread is None:
             return
-        with self._catching_up:
+        if self._busy_thread == threading.get_ident() or not self._catching_up.acquire(wait):
+            return
+        try:
             self._busy_thread = threading.get_ident()
-            try:
-                for _ in range(len(self._waiting)):  # not until empty: others may keep adding
-                    handle, *arguments = self._waiting.popleft()
-                    try:
-                        handle(*arguments)
-                    except Exception as error:
-                        self.note_problem(f"{handle.__name__}: {type(error).__name__}", error)
-            finally:
-                self._busy_thread = None
+            for _ in range(len(self._waiting)):  # not until empty: others may keep adding
+                handle, *arguments = self._waiting.popleft()
+                try:
+                    handle(*arguments)
+                except Exception as error:
+                    self.note_problem(f"{handle.__name__}: {type(error).__name__}", error)
+        finally:
+            self._busy_thread = None
+            self._catching_up.release()
 
     def start(
         self,

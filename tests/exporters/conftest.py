@@ -20,9 +20,16 @@ def spool_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     folder = tmp_path / "spool"
     monkeypatch.setenv("IMPACTREE_SPOOL_DIR", str(folder))
     yield folder
+    end_spool()
+
+
+def end_spool() -> None:
+    """Stop the threads for good, so that none of them logs into the next test."""
     spool, _spool._spool = _spool._spool, None
     if spool is not None:
-        spool.close(0.1)
+        for lane in spool._lanes.values():
+            lane.stop(10)
+        spool.close(0)
 
 
 @pytest.fixture

@@ -43,6 +43,8 @@ class LangSmith:
         self.sessions: dict[str, str] = {}
         self.configs: dict[str, dict[str, Any]] = {}
         self.requests: list[tuple[str, str]] = []
+        self.operations: list[set[str]] = []
+        """Of each multipart request."""
         self.problems: list[str] = []
         self.faults: list[Any] = []
         """Status, (status, headers), "reset", or seconds to sleep, for the next requests."""
@@ -121,6 +123,7 @@ class LangSmith:
         posted = [name[5:] for name, _ in parts if re.fullmatch(r"post\.[0-9a-f-]{36}", name)]
         if any(run_id in self.runs for run_id in posted):
             return 409, {"detail": "payloads already received"}
+        self.operations.append({name.partition(".")[0] for name, _ in parts})
         for name, body in parts:
             operation, _, rest = name.partition(".")
             run_id, _, field = rest.partition(".")

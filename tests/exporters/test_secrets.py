@@ -23,6 +23,7 @@ from langchain_core.tools import tool
 from langsmith import utils as langsmith_utils
 from langsmith_server import serve  # type: ignore[import-not-found]
 
+from conftest import end_spool  # type: ignore[import-not-found]
 from impactree import ImpactHandler
 from impactree.exceptions import ConfigurationError
 from impactree.exporters import (
@@ -30,7 +31,6 @@ from impactree.exporters import (
     LangSmithExporter,
     OTelExporter,
     SQLExporter,
-    _spool,
 )
 
 if TYPE_CHECKING:
@@ -95,9 +95,7 @@ def test_no_secret_comes_out(
         run_all(handler)
         handler.flush(0.5)
         spooled = b"".join(p.read_bytes() for p in spool_dir.rglob("*") if p.is_file())
-        spool, _spool._spool = _spool._spool, None
-        assert spool is not None
-        spool.close(0.1)
+        end_spool()
     langsmith_utils.get_env_var.cache_clear()
     ours = [r for r in caplog.records if r.name.startswith("impactree")]
     with sqlite3.connect(tmp_path / "impacts.db") as base:

@@ -19,7 +19,7 @@ from impactree.exceptions import ConfigurationError
 
 sa = pytest.importorskip("sqlalchemy")
 
-from impactree.exporters import DeliveryRefusedError, SQLExporter, _spool, _sql_schema  # noqa: E402
+from impactree.exporters import DeliveryRefusedError, SQLExporter, _spool, _sql, _sql_schema  # noqa: E402
 from impactree.exporters._sql import connect, parse_url  # noqa: E402
 from impactree.exporters._sql_report import sums, write_rows  # noqa: E402
 from impactree.exporters._time import parse_since  # noqa: E402
@@ -222,6 +222,22 @@ def test_a_wrong_password_is_not_shown(postgresql: str, caplog: pytest.LogCaptur
     (line,) = warnings(caplog)
     assert "password authentication failed" in line
     assert "planted" not in line
+
+
+def test_a_driver_that_talks_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("psycopg")
+
+    def talkative(url: Any) -> Any:
+        raise sa.exc.OperationalError("x", {}, RuntimeError(f"cannot use {url.password}"))
+
+    monkeypatch.setattr(_sql, "connect", talkative)
+    tracker = ImpactTracker(exporters=[SQLExporter("postgresql://u:pw-planted@h/x")])
+    run_tree(tracker)
+    assert not tracker.flush(0.5)
+    (line,) = warnings(caplog)
+    assert "RuntimeError: cannot use ***" in line
 
 
 @pytest.mark.parametrize("url", ["impacts.db", "nosuch://x", "", "://"])

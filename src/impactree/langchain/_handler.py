@@ -10,16 +10,16 @@ from langchain_core.callbacks import BaseCallbackHandler
 from impactree.ambient import innermost
 from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
 from impactree.guarding import guarded, status_of
-from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
 from impactree.langchain._ambient import current_run_id, open_scope, scopes
-from impactree.langchain._answer import Answer, Batches, PendingCall, read_answer
+from impactree.langchain._answer import Batches, PendingCall, read_answer
+from impactree.langchain._events import EventHandling
 from impactree.tracker import Exporter, ImpactTracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from impactree.calls import Kind, ModelCall
+    from impactree.calls import Kind
     from impactree.impacts import Impacts
     from impactree.report import Report
     from impactree.runs import Run, RunKind, RunStatus
@@ -43,7 +43,7 @@ _FALLBACKS: Final = "RunnableWithFallbacks"
 _MAX_CALLS: Final = 100_000
 
 
-class ImpactHandler(BaseCallbackHandler):
+class ImpactHandler(EventHandling, BaseCallbackHandler):
     """Put it in ``callbacks`` and read the impacts of every run: ``print(handler.report())``.
 
     One handler may serve many chains, threads and tasks at once. It never changes what a chain
@@ -75,11 +75,10 @@ class ImpactHandler(BaseCallbackHandler):
         tracker: ImpactTracker | None = None,
         **settings: Unpack[EngineSettings],
     ) -> None:
-        super().__init__()
-        self.tracker = tracker or ImpactTracker(exporters=exporters, max_runs=max_runs, **settings)
-        self._keys = _KEPT | frozenset(metadata_keys)
+        tracker = tracker or ImpactTracker(exporters=exporters, max_runs=max_runs, **settings)
+        EventHandling.__init__(self, tracker, _KEPT | frozenset(metadata_keys))
+        BaseCallbackHandler.__init__(self)
         self._batches = Batches()
-        self._trees = self.tracker.trees
         self._calls: dict[Any, PendingCall] = {}
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
         # Only a spent budget ever leaves a callback; without it LangChain would swallow that too.
@@ -342,58 +341,6 @@ class ImpactHandler(BaseCallbackHandler):
             self._leave_scope(run_id)
         self.tracker.later((type(self)._ended, self, run_id, status, time.time()))
 
-    # Inside, when the tracker handles the events
-
-    def _chain_started(
-        self,
-        run_id: Any,
-        parent_id: Any,
-        name: str,
-        tags: list[str] | None,
-        metadata: dict[str, Any] | None,
-        at: float,
-    ) -> None:
-        parent = None if parent_id is None else self._trees.find(parent_id)
-        kind = kinds.chain_kind(name, tags, metadata, parent, parent_id is None)
-        if kind == "node" and parent is not None and parent.kind != "agent":
-            kinds.mark_parent(parent, name, tags, metadata)
-        self._started(run_id, parent_id, name, kind, tags, metadata, at)
-
-    def _chain_ended(self, run_id: Any, at: float) -> None:
-        run = self._trees.find(run_id)
-        status: RunStatus = "interrupted" if run and kinds.is_interrupted(run) else "ok"
-        self._trees.end(run_id, status, None, False, at)
-
-    def _started(
-        self,
-        run_id: Any,
-        parent_id: Any,
-        name: str,
-        kind: RunKind,
-        tags: list[str] | None,
-        metadata: dict[str, Any] | None,
-        at: float,
-        pending: PendingCall | None = None,
-    ) -> None:
-        kept = (names.kept_metadata(metadata, self._keys) or None) if metadata else None
-        self._trees.start(run_id, parent_id, name, kind, names.kept_tags(tags), kept, at, pending)
-
-    def _answered(
-        self, run_id: Any, at: float, pending: PendingCall, answer: Answer, now: float
-    ) -> None:
-        call = pending.call(answer, now)
-        self._trees.end(run_id, "ok", call, answer.cached, at)
-
-    def _ended(
-        self,
-        run_id: Any,
-        status: RunStatus,
-        at: float,
-        call: ModelCall | None = None,
-        cached: bool = False,
-    ) -> None:
-        self._trees.end(run_id, status, call, cached, at)
-
     # Inside
 
     def _model_start(
@@ -447,15 +394,6 @@ class ImpactHandler(BaseCallbackHandler):
 
     def _leave_scope(self, run_id: Any) -> None:
         scopes.set(tuple(entry for entry in scopes.get() if entry[1] != run_id))
-
-    def _unknown_end(self, response: Any, run_id: Any) -> None:
-        """An answer whose start this handler never saw: a root of its own, unless it is known."""
-        if self.tracker.find(run_id) is not None:
-            return
-        answer = read_answer(response, self.tracker.note_problem)
-        pending = PendingCall(kind="chat")
-        self.tracker.start(run_id, name="model", kind="chat")
-        self.tracker.end(run_id, call=pending.call(answer, None), cached=answer.cached)
 
 
 def _is_open(tracker: ImpactTracker, run_id: Any) -> bool:

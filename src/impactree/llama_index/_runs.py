@@ -103,9 +103,7 @@ class Runs:
             texts = [text for text, hit in zip(texts, hits, strict=False) if not hit]
         self.end_model(run, pending, pending.read(texts), cached=cached)
 
-    def requested(
-        self, run: Run, pending: OpenModel, texts: Any, status: RunStatus = "ok"
-    ) -> None:
+    def requested(self, run: Run, pending: OpenModel, texts: Any, status: RunStatus = "ok") -> None:
         """One of the requests of a batch is done, or has failed without texts."""
         name = run.name.partition(".")[0]
         made = self.tracker.start(
