@@ -1,4 +1,4 @@
-"""What following LlamaIndex adds to an ingestion of 10,000 nodes, and what counting tokens costs."""
+"""What following LlamaIndex adds to an ingestion of 10,000 nodes, and what counting costs."""
 
 from __future__ import annotations
 

@@ -211,19 +211,18 @@ def vectors() -> list[Point]:
         for model in provider.models if provider.id in HOSTS else ():
             value = model.get_prices(DATE).input_mtok
             if isinstance(value, int | float | Decimal):
-                rows.append((provider.id, model.id.removeprefix("databricks-"), float(value)))
-    for host, model, price in rows:
-        name, total = sizes.get(model.lower().split("/")[-1], ("", None))
+                rows.append((provider.id, model.id, float(value)))
+    totals: dict[str, float] = {}
+    for host, listed, price in rows:
+        name, total = sizes.get(listed.lower().split("/")[-1], ("", None))
         if isinstance(total, int | float):
             found[name][host] = price
-            sizes[name] = (name, total)
-    return sorted(
-        (
-            Point(n, sizes[n][1], sizes[n][1], median(by.values()), len(by))
-            for n, by in found.items()
-        ),
-        key=lambda p: (p.total, p.name),
-    )
+            totals[name] = total
+    sized = [
+        Point(name, totals[name], totals[name], median(by.values()), len(by))
+        for name, by in found.items()
+    ]
+    return sorted(sized, key=lambda p: (p.total, p.name))
 
 
 def population(dimensions: int) -> list[float]:
@@ -242,8 +241,9 @@ def population(dimensions: int) -> list[float]:
             if not (dense and text and told.get("open_weights") == "True" and width.isdigit()):
                 continue
             value = next(k.value for k in call.keywords if k.arg == "n_parameters")
-            factors = [c.value for c in ast.walk(value) if isinstance(c, ast.Constant)]
-            if int(width) >= dimensions and all(isinstance(f, int | float) for f in factors):
+            constants = [c.value for c in ast.walk(value) if isinstance(c, ast.Constant)]
+            factors = [float(f) for f in constants if isinstance(f, int | float)]
+            if int(width) >= dimensions and factors:
                 sizes.append(prod(factors) / 1e9)  # a number, or int(567 * 1e6)
     return sizes
 
@@ -255,7 +255,7 @@ def outward(low: float, high: float) -> tuple[float, float]:
 
 
 def print_vectors() -> None:
-    """Print what the price of an embedding model says (nothing) and the size classes."""
+    """Print the fit of embedding models, the size classes and the inputs of the fit."""
     data = vectors()
     f = fit(data, "total")
     print(f"log10(total) = {f.a:.3f} + {f.b:.3f} log10($)  n={f.n} R2={f.r2:.2f} s={f.s:.3f}")

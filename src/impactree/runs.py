@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
+from uuid import UUID
 from weakref import ref
 
 from impactree.impacts import Impacts
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from impactree.calls import ModelCall
 
-__all__ = ["RUN_KINDS", "Pending", "Run", "RunKind", "RunStatus"]
+__all__ = ["RUN_KINDS", "Pending", "Run", "RunKind", "RunStatus", "run_key"]
 
 RunKind = Literal[
     "chain",
@@ -33,6 +34,11 @@ RunStatus = Literal["running", "ok", "error", "cancelled", "interrupted", "aband
 
 _NO_METADATA: Final[Mapping[str, Any]] = MappingProxyType({})
 RUN_KINDS: Final = frozenset(get_args(RunKind))
+
+
+def run_key(run_id: Any) -> Any:
+    """What a run's id is looked up by: a UUID hashes several times slower than its number."""
+    return run_id.int if type(run_id) is UUID else run_id
 
 
 class Pending(Protocol):
@@ -62,6 +68,7 @@ class Run:
         "children",
         "end",
         "id",
+        "key",
         "kind",
         "metadata",
         "name",
@@ -88,6 +95,7 @@ class Run:
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self.id = id
+        self.key = run_key(id)
         self.name = name
         self.kind: RunKind = kind
         # Upwards weakly: a tree that nobody keeps is freed at once, not by the collector.

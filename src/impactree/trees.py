@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from impactree.impacts import Impacts
 from impactree.messages import message
-from impactree.runs import Pending, Run, RunKind, RunStatus
+from impactree.runs import Pending, Run, RunKind, RunStatus, run_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,7 +53,7 @@ class RunTrees:
         self._runs: dict[Any, Run] = {}
         self._open_roots: dict[Any, Run] = {}
         self._open_count = 0
-        self._closed: deque[Any] = deque()  # ids of ended runs that are still known, oldest first
+        self._closed: deque[Any] = deque()  # keys of ended runs that are still known, oldest first
         self._partial: dict[Any, Impacts] = {}  # of abandoned runs, until their late end
         self._finished: deque[Run] = deque(maxlen=max_runs)
         self._total = _ZERO
@@ -75,7 +75,7 @@ class RunTrees:
         """A run has started; see :meth:`ImpactTracker.start`."""
         with self._lock:
             runs = self._runs
-            parent = None if parent_id is None else runs.get(parent_id)
+            parent = None if parent_id is None else runs.get(run_key(parent_id))
             run = Run(
                 run_id,
                 name=name,
@@ -86,13 +86,13 @@ class RunTrees:
                 tags=tuple(tags) if tags else (),
                 metadata=metadata,
             )
-            known = runs.setdefault(run_id, run)
+            known = runs.setdefault(run.key, run)
             if known is not run:
                 return known
             run.pending = pending
             self._open_count += 1
             if parent is None:
-                self._open_roots[run_id] = run
+                self._open_roots[run.key] = run
             else:
                 parent.adopt(run)
                 run.root.open_below += 1
@@ -107,7 +107,7 @@ class RunTrees:
         """A run has ended; see :meth:`ImpactTracker.end`."""
         own = None if call is None else self._impacts(call)
         with self._lock:
-            run = self._runs.get(run_id)
+            run = self._runs.get(run_key(run_id))
             if run is None or not (run.end is None or run.status == "abandoned"):
                 return None
             root, late = run.root, run.end is not None
@@ -118,7 +118,7 @@ class RunTrees:
             if run.own is not None:
                 root._version += 1
                 self._count(run.own)
-            left = self._late(run_id) if late else self._ended(run, root)
+            left = self._late(run) if late else self._ended(run, root)
         if self.run_ended is not None:
             self.run_ended(run)
         if root.end is not None:  # the tree is whole, or has changed since
@@ -128,22 +128,22 @@ class RunTrees:
     def alias(self, run_id: Any, parent_id: Any) -> None:
         """What starts under ``run_id`` hangs under ``parent_id``, until it is forgotten."""
         with self._lock:
-            parent = self._runs.get(parent_id)
+            parent = self._runs.get(run_key(parent_id))
             if parent is not None:
-                self._runs.setdefault(run_id, parent)
+                self._runs.setdefault(run_key(run_id), parent)
 
     def forget_alias(self, run_id: Any) -> None:
         """The end of an alias; the id of a real run is left alone."""
         with self._lock:
-            run = self._runs.get(run_id)
+            run = self._runs.get(run_key(run_id))
             if run is not None and run.id != run_id:
-                del self._runs[run_id]
+                del self._runs[run_key(run_id)]
 
     # State
 
     def find(self, run_id: Any) -> Run | None:
         """An open or lately closed run by its id."""
-        return self._runs.get(run_id)
+        return self._runs.get(run_key(run_id))
 
     def finished(self) -> list[Run]:
         """The finished roots that are kept, oldest first."""
@@ -175,13 +175,13 @@ class RunTrees:
         root.open_below -= 1
         if root.end is not None:  # it had started after its root's end
             root.revision += 1
-            self._keep(run.id)
+            self._keep(run.key)
         return []
 
-    def _late(self, run_id: Any) -> list[Run]:
+    def _late(self, run: Run) -> list[Run]:
         """An abandoned run has ended after all: what it had produced no longer stands for it."""
-        self._partial.pop(run_id, None)
-        self._runs[run_id].root.revision += 1
+        self._partial.pop(run.key, None)
+        run.root.revision += 1
         return []
 
     def _finish(self, root: Run) -> list[Run]:
@@ -189,7 +189,7 @@ class RunTrees:
 
         Of its runs only the root and what is open can still be meant by a later event.
         """
-        del self._open_roots[root.id]
+        del self._open_roots[root.key]
         self._finished.append(root)
         self.finished_runs += 1
         root._version += 1
@@ -199,13 +199,13 @@ class RunTrees:
                 if run.end is None:
                     left.append(run)
                 elif run is not root:
-                    self._runs.pop(run.id, None)
-        self._keep(root.id)
+                    self._runs.pop(run.key, None)
+        self._keep(root.key)
         return left
 
-    def _keep(self, run_id: Any) -> None:
+    def _keep(self, key: Any) -> None:
         """Remember an ended run for late ends and late children; the oldest is forgotten."""
-        self._closed.append(run_id)
+        self._closed.append(key)
         if len(self._closed) > _MAX_CLOSED:
             forgotten = self._closed.popleft()
             self._runs.pop(forgotten, None)
@@ -243,11 +243,11 @@ class RunTrees:
                 self._open_count -= 1
                 if run is not root:
                     root.open_below -= 1
-                    self._keep(run.id)
+                    self._keep(run.key)
                 run.status, run.end = "abandoned", now
                 if own is not None:
                     run.call, run.own = call, own
-                    self._partial[run.id] = own
+                    self._partial[run.key] = own
             root._version += 1
 
     def _evict(self) -> None:

@@ -61,6 +61,8 @@ def test_embedding_and_rerank_ids_are_resolved(read):
     vectors = of_kind(read, ("embedding", "rerank"))
     assert len(vectors) >= 50
     assert sum(found.model is not None for _, _, found in vectors) >= 0.97 * len(vectors)
+    sized = [row for row in vectors if row[2].record and row[2].record.total is not None]
+    assert len(sized) >= 0.85 * len(vectors)
 
 
 def test_a_makers_own_api_sells_no_other_makers_models(read):

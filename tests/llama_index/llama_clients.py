@@ -26,10 +26,6 @@ WAYS = (
     "astream_complete",
 )
 MODES = (*WAYS, "tools", "structured", "error")
-NOTES = {
-    "usage": "the client drops the usage: counted locally, marked `counted`",
-    "model": "the client shows the requested name, never the answered one",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,20 +214,27 @@ CLIENTS = [
 
 def table() -> str:
     """The table of clients and modes with its notes, in Markdown."""
-    marks = dict(zip(NOTES, "abcdefgh", strict=False))
     lines = [f"| client | {' | '.join(MODES)} |", "| --- |" + " --- |" * len(MODES)]
-    for client in CLIENTS:
-        cells = []
-        for mode in MODES:
-            lost = [marks[what] for what in NOTES if mode != "error" and client.drops(what, mode)]
-            if client.drops("way", mode):
-                cells.append("fails")
-            else:
-                cells.append(f"exact ({', '.join(lost)})" if lost else "exact")
-        lines.append(f"| {client.id} | {' | '.join(cells)} |")
-    notes = [f"- ({marks[what]}) {note}" for what, note in NOTES.items()]
-    notes.append("- fails: the client's own method raises, with or without tracking")
+    lines += [
+        f"| {client.id} | {' | '.join(_cell(client, mode) for mode in MODES)} |"
+        for client in CLIENTS
+    ]
+    notes = [
+        "- exact: every token class that the payload has, reported",
+        "- counted: the client drops the usage; counted locally and marked `counted`",
+        "- none: the client has no such method, or it raises with and without tracking",
+        "- *: the client shows the requested name, never the answered one",
+    ]
     return "\n".join([*lines, "", *notes])
+
+
+def _cell(client: Client, mode: str) -> str:
+    if client.drops("way", mode):
+        return "none"
+    if mode == "error":
+        return "exact"
+    found = "counted" if client.drops("usage", mode) else "exact"
+    return f"{found}*" if client.drops("model", mode) else found
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from llama_clients import KEY, answer
@@ -20,8 +20,10 @@ from llama_index.core.llms import MockLLM
 from llama_index.core.workflow import Context, Event, StartEvent, StopEvent, Workflow, step
 
 from impactree.counting import count_tokens
-from impactree.llama_index import ImpactHandler
 from wire.server import ToolCall, WireServer
+
+if TYPE_CHECKING:
+    from impactree.llama_index import ImpactHandler
 
 # The memories of agents and chat engines leave database connections to the garbage collector.
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("let_go")]

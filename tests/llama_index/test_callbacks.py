@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from llama_clients import KEY
@@ -20,7 +20,9 @@ from impactree import ImpactBudget
 from impactree.budget import BudgetExceededError
 from impactree.counting import count_tokens
 from impactree.llama_index import ImpactHandler
-from wire.server import WireServer
+
+if TYPE_CHECKING:
+    from wire.server import WireServer
 
 ASKED = [ChatMessage(role="user", content="How are you?")]
 ANSWER = "text text text text text"

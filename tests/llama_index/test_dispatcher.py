@@ -326,9 +326,9 @@ def test_threads(handler: ImpactHandler) -> None:
 
 
 def test_only_known_tags_are_kept() -> None:
-    with ImpactHandler(metadata_keys=["team"]).instrument() as handler:
-        with instrument_tags({"session_id": "s1", "team": "blue", "secret": "x", "user_id": [1]}):
-            MockLLM(max_tokens=2).complete("x")
+    tags = {"session_id": "s1", "team": "blue", "secret": "x", "user_id": [1]}
+    with ImpactHandler(metadata_keys=["team"]).instrument() as handler, instrument_tags(tags):
+        MockLLM(max_tokens=2).complete("x")
     assert dict(handler.last_run.metadata) == {"session_id": "s1", "team": "blue"}
 
 

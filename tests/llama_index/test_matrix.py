@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from llama_clients import CLIENTS, WAYS, load, table
@@ -12,8 +12,10 @@ from llama_index.core.llms import ChatMessage
 from pydantic import BaseModel
 
 from impactree.counting import count_tokens
-from impactree.llama_index import ImpactHandler
 from wire.server import Answer, ToolCall, Usage, WireServer
+
+if TYPE_CHECKING:
+    from impactree.llama_index import ImpactHandler
 
 # Deprecation and resource warnings here come from the client packages.
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("let_go")]

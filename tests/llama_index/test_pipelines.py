@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from llama_clients import answer
@@ -28,7 +28,9 @@ from llama_index.core.storage.kvstore import SimpleKVStore
 from llama_index.core.tools import FunctionTool, QueryEngineTool, ToolMetadata
 
 from impactree.counting import count_tokens
-from impactree.llama_index import ImpactHandler
+
+if TYPE_CHECKING:
+    from impactree.llama_index import ImpactHandler
 
 STREAMED_TOKENS = count_tokens(answer())  # before any handler listens
 TEXTS = [f"Document {n} tells of subject {n}." for n in range(6)]

@@ -14,6 +14,7 @@ from impactree.langchain import _names as names
 from impactree.langchain._ambient import current_run_id, open_scope, scopes
 from impactree.langchain._answer import Batches, PendingCall, read_answer
 from impactree.langchain._events import EventHandling
+from impactree.runs import run_key
 from impactree.tracker import Exporter, ImpactTracker
 
 if TYPE_CHECKING:
@@ -260,21 +261,21 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
         self, token: Any, *, chunk: Any = None, run_id: Any, **kwargs: Any
     ) -> None:
         """A piece of a streamed answer: only its length is kept."""
-        pending = self._calls.get(run_id)
+        pending = self._calls.get(run_key(run_id))
         if pending is not None:
             pending.streamed(token, chunk)
 
     @guarded
     def on_stream_event(self, event: Any, *, run_id: Any, **kwargs: Any) -> None:
         """As :meth:`on_llm_new_token`, of ``stream_events(version="v3")``."""
-        pending = self._calls.get(run_id)
+        pending = self._calls.get(run_key(run_id))
         if pending is not None:
             pending.streamed_event(event)
 
     def on_llm_end(self, response: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A model has answered."""
         try:
-            pending = self._calls.pop(run_id, None)
+            pending = self._calls.pop(run_key(run_id), None)
             if pending is None:
                 self._unknown_end(response, run_id)
                 return
@@ -297,7 +298,7 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
     @guarded
     def on_llm_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
         """A model call failed, perhaps after part of an answer, which counts."""
-        pending = self._calls.pop(run_id, None)
+        pending = self._calls.pop(run_key(run_id), None)
         if pending is None:
             return
         answer = read_answer(kwargs.get("response"), self.tracker.note_problem, error)
@@ -369,7 +370,7 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
             batch=self._batches.of(kwargs.get("batch_size")),
             started=time.perf_counter(),
         )
-        self._calls[run_id] = pending
+        self._calls[run_key(run_id)] = pending
         if len(self._calls) > _MAX_CALLS:
             del self._calls[next(iter(self._calls))]
         name = names.run_name(serialized, kwargs.get("name"), kind)

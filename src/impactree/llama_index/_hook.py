@@ -70,9 +70,7 @@ class Hook:
         name, method = spans.span_name(id_)
         role = spans.role_of(instance)
         kind = spans.kind_of(role, method, instance, parent)
-        if parent is not None and parent.kind in _WORKFLOWS:
-            parent = _left_workflow(parent, kind)
-            found_id = None if parent is None else parent.id
+        found_id, parent = _left_workflow(found_id, parent, kind)
         if parent is None and not self.follows():
             return
         if parent is not None and _inherits(parent, kind, instance):
@@ -85,10 +83,7 @@ class Hook:
         if isinstance(pending, OpenBatch):
             kind = "chain"
         metadata = spans.kept(tags, self.keys)
-        agent = spans.agent_name(instance, role, bound_args)
-        if kind == "node" and parent is not None and isinstance(parent.pending, OpenSpan):
-            # Steps that call tools do not say for whom: for the agent that has just answered.
-            agent = parent.pending.agent = agent or parent.pending.agent
+        agent = _agent(kind, parent, spans.agent_name(instance, role, bound_args))
         if agent is not None:
             metadata["agent_name"] = agent
         if in_workers(instance, method, bound_args):
@@ -198,7 +193,19 @@ class Hook:
         return None
 
 
-def _left_workflow(parent: Run | None, kind: RunKind | None) -> Run | None:
+def _agent(kind: RunKind, parent: Run | None, named: str | None) -> str | None:
+    """The agent that a span works for.
+
+    Steps that call tools do not say for whom: for the agent that has just answered.
+    """
+    if kind == "node" and parent is not None and isinstance(parent.pending, OpenSpan):
+        named = parent.pending.agent = named or parent.pending.agent
+    return named
+
+
+def _left_workflow(
+    found_id: Any, parent: Run | None, kind: RunKind | None
+) -> tuple[Any, Run | None]:
     """The parent of what LlamaIndex takes for a part of a workflow after it was started.
 
     Before workflows 2, ``run()`` leaves its span active in the caller's context: what comes next
@@ -208,7 +215,8 @@ def _left_workflow(parent: Run | None, kind: RunKind | None) -> Run | None:
         if kind not in _WORKFLOWS and parent.end is None:
             break
         parent = parent.parent
-    return parent
+        found_id = None if parent is None else parent.id
+    return found_id, parent
 
 
 def _status(run: Run, pending: Any, result: Any) -> RunStatus:

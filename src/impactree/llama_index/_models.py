@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import weakref
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +14,7 @@ from impactree.llama_index import _names as names
 from impactree.usage import MalformedUsageError, ReportedUsage, read_usage
 
 if TYPE_CHECKING:
+    import weakref
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from impactree.runs import Run, RunStatus
