@@ -74,6 +74,7 @@ def test_late_and_orphaned_trees() -> None:
     merge(other, [remote_tree("nobody")])
     assert (other.last_run.name, other.last_run.parent_id) == ("query", "nobody")
     assert len(other.last_run.calls) == 1
+    assert other.last_run.revision == 0  # whole when it ended: exporters get it once
 
 
 def test_no_credentials_leave() -> None:

@@ -120,3 +120,13 @@ def test_any_tree_comes_back(steps: list[tuple[int, ModelCall | None]], name: st
     again = back(tracker.last_run)
     assert shape(again) == shape(tracker.last_run)
     assert again.total == tracker.last_run.total
+
+
+def test_what_the_fast_encoder_refuses_is_encoded_too() -> None:
+    tracker = ImpactTracker()
+    tracker.start("r", name="half \ud83d of a pair", metadata={"big": 2**70})
+    tracker.end("r")
+    assert tracker.last_run is not None
+    again = back(tracker.last_run)
+    assert again.metadata["big"] == 2**70
+    assert again.name == "half ? of a pair"

@@ -76,7 +76,7 @@ def clear() -> None:
             for file in path.iterdir():
                 file.unlink(missing_ok=True)
             path.rmdir()
-            lock.release()
+            lock.close()
     click.echo(f"{count} deliveries given up")
 
 
@@ -90,7 +90,7 @@ def _pending(base: Path) -> Iterator[dict[str, Any]]:
             continue
         finally:
             if lock is not None:
-                lock.release()
+                lock.close()
         for destination in sorted(folder.destinations):
             yield {
                 "destination": destination,

@@ -220,12 +220,12 @@ class OwnFolder(Folder):
             self._close_file()
         if remove:
             self.remove_if_empty()
-        self._lock.release()
+        self._lock.close()
 
     def abandon(self) -> None:
         """In a forked child: the folder stays the parent's."""
         self._close_file()
-        self._lock.release()
+        self._lock.close()
 
     def drop_oldest(self) -> int:
         """Give up the oldest segment, also when it is the one being written."""

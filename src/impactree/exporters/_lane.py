@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -209,21 +210,19 @@ class Lane:
         for path in folders(spool.base):
             if path in self._not_for_us or (spool.own is not None and path == spool.own.path):
                 continue
-            if path in spool.replaying:
+            if not spool.claim(path):
                 busy = True
                 continue
-            lock = leftover(path)
-            if lock is None:
-                continue
-            spool.replaying.add(path)
             try:
-                if self._replay_folder(path):
-                    return True
+                lock = leftover(path)
+                if lock is not None:
+                    with contextlib.closing(lock):
+                        if self._replay_folder(path):
+                            return True
             except FileNotFoundError:
                 continue  # another process finished it
             finally:
                 spool.replaying.discard(path)
-                lock.release()
         if busy:  # another lane of this process has a folder: look again when it is through
             self._hurry.wait(_LINGER_S)
         else:

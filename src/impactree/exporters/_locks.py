@@ -40,7 +40,7 @@ class FileLock:
         self._fd = fd
         return True
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Let go; closing the file is what releases it."""
         fd, self._fd = self._fd, None
         if fd is not None:
@@ -64,7 +64,7 @@ def held(path: Path, *, timeout_s: float = 10.0) -> Iterator[None]:
     try:
         yield
     finally:
-        lock.release()
+        lock.close()
 
 
 if sys.platform == "win32":  # pragma: no cover

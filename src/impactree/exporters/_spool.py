@@ -92,6 +92,14 @@ class Spool:
         done = [lane.wait(t, deadline) for lane, t in zip(asked, tickets, strict=True)]
         return all(done)
 
+    def claim(self, path: Path) -> bool:
+        """One lane at a time looks at a folder: to another one its lock looks like an owner's."""
+        with self._lock:
+            if path in self.replaying:
+                return False
+            self.replaying.add(path)
+            return True
+
     def close(self, timeout_s: float = _EXIT_FLUSH_S) -> None:
         """Deliver for up to ``timeout_s`` s and stop; the rest waits on disk."""
         deadline = time.monotonic() + timeout_s
@@ -162,7 +170,7 @@ class Spool:
                 self.dropped += dropped
                 over = _size(self.base) - self._max_bytes
             if lock is not None:
-                lock.release()
+                lock.close()
         if self.dropped and not self._full:
             self._full = True
             _log.error(
