@@ -39,7 +39,7 @@ def test_all_is_true_and_complete():
         assert getattr(impactree, name) is not None
         assert name in dir(impactree)
     with pytest.raises(AttributeError, match="nonsense"):
-        impactree.nonsense
+        _ = impactree.nonsense
 
 
 def test_the_version_stands_in_one_place():

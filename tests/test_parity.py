@@ -63,9 +63,8 @@ def test_every_figure_and_warning_equals_ecologits(chunk):
             expected = dict(thirteen(theirs))
             for name, value in thirteen(ours):
                 for mine, other in zip(ends(value), ends(expected[name]), strict=True):
-                    assert math.isclose(mine, other, rel_tol=1e-12, abs_tol=0), (
-                        f"{provider} {model} {zone} N={tokens} L={latency}: {name} {mine} != {other}"
-                    )
+                    case = f"{provider} {model} {zone} N={tokens} L={latency}: {name}"
+                    assert math.isclose(mine, other, rel_tol=1e-12, abs_tol=0), (case, mine, other)
             extra = set(codes(ours.warnings)) - OURS_ONLY
             assert sorted(extra) == codes(theirs.warnings), (provider, model, zone)
             assert codes(ours.errors) == codes(theirs.errors) == []

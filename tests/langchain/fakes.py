@@ -7,15 +7,16 @@ from typing import Any
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import Field
 
 
 class Reporting(BaseChatModel):
     """Answers each request with the next of its messages (the last one for ever)."""
 
     model: str = "gpt-4o-mini"
-    answers: list[Any] = ["done"]
+    answers: list[Any] = Field(default_factory=lambda: ["done"])
     tokens: tuple[int, int] = (100, 40)
-    asked: list[Any] = []
+    asked: list[Any] = Field(default_factory=list)
 
     @property
     def _llm_type(self) -> str:

@@ -17,7 +17,7 @@ GRAMS = ONE.gwp.value.mean * 1e3
 
 
 def chain(calls):
-    step = RunnableLambda(lambda message: str(message))
+    step = RunnableLambda(str)
     whole = Reporting(asked=[]) | step
     for _ in range(calls - 1):
         whole = whole | Reporting(asked=[]) | step
@@ -174,10 +174,13 @@ def test_a_cheaper_model_takes_over_when_a_share_is_spent(callbacks):
 async def test_events_follow_each_model_call():
     from impactree.langchain import ImpactMiddleware
 
-    seen = []
-    async for event in agent(ImpactMiddleware(events=True)).astream_events(QUESTION, version="v2"):
-        if event["event"] == "on_custom_event" and event["name"] == "impact":
-            seen.append(event["data"])
+    seen = [
+        event["data"]
+        async for event in agent(ImpactMiddleware(events=True)).astream_events(
+            QUESTION, version="v2"
+        )
+        if event["event"] == "on_custom_event" and event["name"] == "impact"
+    ]
     assert [e["model"] for e in seen] == ["gpt-4o-mini"] * 3
     assert all(e["output_tokens"] == 40 and e["gwp_g"]["min"] > 0 for e in seen)
 

@@ -123,7 +123,7 @@ def test_the_wrapper_is_transparent():
     assert copy.copy(tracked).size == 8
     assert "Model" in repr(tracked)
     with pytest.raises(AttributeError):
-        tracked.nonsense
+        _ = tracked.nonsense
     with pytest.raises(TypeError, match="str"):
         track_embeddings("text-embedding-3-small")
 

@@ -139,7 +139,7 @@ RAW = {
         (10, 3, 2, 4, None),
     ),
     "an object": (
-        {"token_usage": SimpleNamespace(**{"prompt_tokens": 10, "completion_tokens": 4})},
+        {"token_usage": SimpleNamespace(prompt_tokens=10, completion_tokens=4)},
         (10, None, None, 4, None),
     ),
     "Bedrock": ({"usage": {"inputTokens": 10, "outputTokens": 4}}, (10, None, None, 4, None)),
