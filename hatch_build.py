@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -20,7 +21,12 @@ class CompileCatalog(BuildHookInterface[Any]):
         sys.path.insert(0, str(root / "src"))
         from impactree.catalog._compile import compile_folder
 
-        out = Path(self.directory) / "compiled.jsonl"
-        out.parent.mkdir(parents=True, exist_ok=True)
+        self._folder = TemporaryDirectory()  # until finalize: nothing but the wheel is left behind
+        out = Path(self._folder.name) / "compiled.jsonl"
         out.write_text(compile_folder(root / "data"), encoding="utf-8")
         build_data["force_include"][str(out)] = "impactree/catalog/compiled.jsonl"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """The wheel has its copy."""
+        if version != "editable":
+            self._folder.cleanup()

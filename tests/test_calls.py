@@ -23,7 +23,14 @@ from impactree import ModelCall
         ("latency_s", math.nan, ValueError),
         ("latency_s", math.inf, ValueError),
         ("latency_s", "3", ValueError),
+        ("output_tokens", True, ValueError),
         ("kind", "image", ValueError),
+        ("kind", ["chat"], ValueError),
+        ("provider", 5, TypeError),
+        ("zone", b"FRA", TypeError),
+        ("requested", ["gpt-4o"], TypeError),
+        ("base_url", object(), TypeError),
+        ("region", 1, TypeError),
         ("tokens_source", "guessed", ValueError),
         ("model", None, TypeError),
     ],
@@ -42,3 +49,10 @@ def test_only_the_model_is_required_and_only_keywords():
         ModelCall("gpt-4o")  # type: ignore[misc]
     with pytest.raises(TypeError):
         ModelCall(model="gpt-4o", tokens=3)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, 10**400])
+def test_a_count_that_no_float_holds_is_refused(value):
+    assert ModelCall(model="gpt-4o", output_tokens=2**53).output_tokens == 2**53
+    with pytest.raises(ValueError, match=r"input_tokens must be at most 2\*\*53"):
+        ModelCall(model="gpt-4o", input_tokens=value)

@@ -280,3 +280,15 @@ def test_without_configuration_pydantic_stays_unimported(tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize("given", ["gpt-4o", {"model": "gpt-4o"}, None])
+def test_estimate_takes_a_model_call(given):
+    with pytest.raises(TypeError, match="estimate takes a ModelCall, not"):
+        estimate(given)
+
+
+@pytest.mark.parametrize("zone", [5, 2.5])
+def test_a_zone_of_the_wrong_type_is_a_wrong_setting(zone):
+    with pytest.raises(ConfigurationError, match="zone: Input should be a valid string"):
+        estimate(call("gpt-4o"), zone=zone)

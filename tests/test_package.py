@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
+import tarfile
+import tomllib
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -65,22 +68,55 @@ def test_a_first_estimate_needs_no_pydantic_and_no_framework():
     assert loaded == "[]"
 
 
-@pytest.mark.parametrize(
-    ("adapter", "package", "extra"),
-    [
-        ("impactree.langchain", "langchain_core", "langchain"),
-        ("impactree.llama_index", "llama_index", "llama-index"),
-    ],
-)
-def test_a_missing_framework_names_its_extra(adapter, package, extra):
+MISSING = [
+    # extra, what blocks it, what a user does
+    ("langchain", ["langchain_core"], "from impactree import ImpactHandler"),
+    ("langchain", ["langchain_core"], "import impactree.langchain"),
+    ("agents", ["langchain"], "from impactree.langchain import ImpactMiddleware"),
+    (
+        "llama-index",
+        ["llama_index", "llama_index_instrumentation"],
+        "from impactree.llama_index import ImpactHandler",
+    ),
+    ("langsmith", ["langsmith"], "from impactree.exporters import LangSmithExporter"),
+    ("langsmith", ["langsmith"], "from impactree.exporters import impact_evaluator"),
+    ("otel", ["opentelemetry"], "from impactree.exporters import OTelExporter"),
+    (
+        "otel",
+        ["opentelemetry.exporter.prometheus"],
+        "from impactree.exporters import OTelExporter; OTelExporter.prometheus()",
+    ),
+    ("parquet", ["pyarrow"], "from impactree.exporters import ParquetExporter"),
+    ("sql", ["sqlalchemy"], "from impactree.exporters import SQLExporter"),
+    (
+        "sql",
+        ["psycopg", "psycopg2"],
+        "from impactree.exporters import SQLExporter; SQLExporter('postgresql://u@127.0.0.1/d')",
+    ),
+]
+
+
+@pytest.mark.parametrize(("extra", "blocked", "use"), MISSING, ids=lambda v: str(v)[-40:])
+def test_a_missing_extra_gives_one_line_that_names_it(extra, blocked, use):
     text = python(
-        f"import sys; sys.modules[{package!r}] = None\n"
-        f"sys.modules['llama_index_instrumentation'] = None\n"
-        f"import importlib\n"
-        f"try: importlib.import_module({adapter!r}).ImpactHandler()\n"
-        f"except ImportError as error: print(error)"
+        f"import sys; sys.modules.update(dict.fromkeys({blocked!r}))\n"
+        f"try: exec({use!r})\n"
+        "except ImportError as error: print(type(error).__name__, error)"
     )
-    assert f"pip install 'impactree[{extra}]'" in text
+    assert text.startswith("MissingExtraError ")
+    assert text.endswith(f"pip install 'impactree[{extra}]'")
+    assert len(text.splitlines()) == 1
+
+
+def test_every_extra_is_declared_tested_and_in_all():
+    raised = re.findall(
+        r"MissingExtraError\(\"([a-z-]+)\"",
+        "".join(file.read_text("utf-8") for file in SOURCE.rglob("*.py")),
+    )
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = declared["optional-dependencies"]
+    assert set(raised) == {extra for extra, *_ in MISSING} == {*extras} - {"all"}
+    assert extras["all"] == [f"impactree[{','.join(sorted({*extras} - {'all'}))}]"]
 
 
 # Layers: adapters -> tracker -> engine -> (catalog, methods) -> impacts.
@@ -117,7 +153,8 @@ def test_imports_point_one_way(place):
 
 def test_modules_stay_small():
     for file in SOURCE.rglob("*.py"):
-        assert len(file.read_text().splitlines()) <= 500, file
+        bound = 500 if file.name == "impacts.py" else 400
+        assert len(file.read_text().splitlines()) <= bound, file
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +182,31 @@ def test_the_wheel_ships_the_data_and_the_compiled_catalog(wheel):
     (info,) = wheel.glob("*.dist-info")
     assert "Mozilla Public License" in (info / "licenses" / "NOTICE").read_text()
     assert "Apache License" in (info / "licenses" / "LICENSE").read_text()
+
+
+def test_the_sdist_holds_what_its_readme_and_tests_need(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    (built,) = tmp_path.iterdir()
+    with tarfile.open(built) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for page in ("README.md", "CONTRIBUTING.md", "data/README.md"):
+        links = re.findall(r"\]\(([\w./-]+)\)", (ROOT / page).read_text("utf-8"))
+        for link in links:
+            target = ((ROOT / page).parent / link).resolve().relative_to(ROOT).as_posix()
+            assert target in names or any(name.startswith(f"{target}/") for name in names), link
+    for name in (
+        *("LICENSE", "NOTICE", "CITATION.cff", "CHANGELOG.md", "Makefile", "hatch_build.py"),
+        *("tests/wire/payloads/openai/chat.json", "cookbook/texts/walden.txt"),
+        *("benchmarks/__main__.py", "src/impactree/schemas/report.schema.json"),
+    ):
+        assert name in names, name
+    assert not any(name.endswith((".pyc", "compiled.jsonl")) for name in names)
 
 
 def test_an_installed_wheel_estimates_without_the_checkout(wheel):

@@ -57,9 +57,6 @@ def innermost(tracker: ImpactTracker, parent_id: Any, own: Callable[[], Any]) ->
         any run, the caller's run in another process, if one was restored.
     """
     others = [run_id for source in _sources if source is not own and (run_id := source())]
-    if not others:
-        return remote_parent.get() if parent_id is None else parent_id
-    others = [run_id for source in _sources if source is not own and (run_id := source())]
     if others:
         best = None if parent_id is None else tracker.find(parent_id)
         for run in filter(None, map(tracker.find, others)):

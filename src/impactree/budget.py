@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from weakref import ref
 
 from impactree.exceptions import ConfigurationError, ImpactreeError
 
@@ -98,11 +99,11 @@ class ImpactBudget:
 
 
 class BudgetWatch:
-    """Holds a budget against what a tracker has counted, before each model call."""
+    """Holds a budget against what a tracker has counted, before and after each model call."""
 
     def __init__(self, budget: ImpactBudget, tracker: ImpactTracker) -> None:
         self.budget = budget
-        self._tracker = tracker
+        self._tracker = ref(tracker)  # a watch is kept for each tracker: it must not keep it
         self._said: str | None = None
 
     def check(self, root: Run | None) -> Spent:
@@ -111,14 +112,24 @@ class BudgetWatch:
         Args:
             root: The root of the run that is about to call a model; None: it is a root itself.
         """
-        per_run = self.budget.per == "run"
-        if per_run and root is None:
+        tracker = self._tracker()
+        if self.budget.per == "run":
+            total = None if root is None else root.total
+        else:
+            total = None if tracker is None else tracker.total
+        if total is None:
             return Spent(0.0, "nothing")
-        total = root.total if per_run and root is not None else self._tracker.total
         spent = self.budget.spent(total)
         if spent.share >= self.budget.warn_at:
             self._say("exceeded" if spent.share >= 1 else "warned", spent, root)
         return spent
+
+    def check_run(self, run_id: Any) -> None:
+        """As :meth:`check`, of the tree of a run: a model call in it has ended."""
+        tracker = self._tracker()
+        run = None if tracker is None else tracker.find(run_id)
+        if run is not None:
+            self.check(run.root)
 
     def _say(self, event: str, spent: Spent, root: Run | None) -> None:
         note = f"{event}: {spent.text}"

@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-__all__ = ["Kind", "ModelCall", "TokensSource"]
+__all__ = ["MAX_TOKENS", "Kind", "ModelCall", "TokensSource"]
 
 Kind = Literal["chat", "completion", "embedding", "rerank"]
 TokensSource = Literal["reported", "counted", "unknown"]
+
+MAX_TOKENS: Final = 2**53
+"""The largest token count: past it a float no longer tells one token from the next."""
 
 _KINDS: Final = frozenset(get_args(Kind))
 _SOURCES: Final = frozenset(get_args(TokensSource))
@@ -20,6 +23,7 @@ _TOKENS: Final = (
     "cache_write_tokens",
     "reasoning_tokens",
 )
+_TEXTS: Final = ("provider", "zone", "requested", "base_url", "region")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +35,7 @@ class ModelCall:
 
     Raises:
         TypeError: a value of the wrong type.
-        ValueError: a negative or non-finite count or latency, or an unknown kind.
+        ValueError: a negative, non-finite or absurdly large count or latency, or an unknown kind.
     """
 
     model: str
@@ -59,12 +63,15 @@ class ModelCall:
     def __post_init__(self) -> None:
         if type(self.model) is not str:
             raise TypeError(f"model must be a string, not {self.model!r}")
-        if self.kind not in _KINDS:
-            raise ValueError(f"kind must be one of {sorted(_KINDS)}, not {self.kind!r}")
-        if self.tokens_source not in _SOURCES:
-            raise ValueError(
-                f"tokens_source must be one of {sorted(_SOURCES)}, not {self.tokens_source!r}"
-            )
+        for text in (self.provider, self.zone, self.requested, self.base_url, self.region):
+            if text is not None and not isinstance(text, str):
+                raise self._bad_text()
+        try:
+            known = self.kind in _KINDS and self.tokens_source in _SOURCES
+        except TypeError:  # not even hashable
+            known = False
+        if not known:
+            raise self._bad_choice()
         for count in (
             self.input_tokens,
             self.output_tokens,
@@ -72,7 +79,7 @@ class ModelCall:
             self.cache_write_tokens,
             self.reasoning_tokens,
         ):
-            if count is not None and (type(count) is not int or count < 0):
+            if count is not None and (type(count) is not int or not 0 <= count <= MAX_TOKENS):
                 raise self._bad_count()
         latency = self.latency_s
         if latency is not None and not (
@@ -82,10 +89,23 @@ class ModelCall:
                 f"latency_s must be a finite number of seconds >= 0 or None, not {latency!r}"
             )
 
+    def _bad_text(self) -> Exception:
+        name = next(n for n in _TEXTS if not isinstance(getattr(self, n), str | None))
+        return TypeError(f"{name} must be a string or None, not {getattr(self, name)!r}")
+
+    def _bad_choice(self) -> Exception:
+        name = "tokens_source" if self.kind in (*_KINDS,) else "kind"
+        known, value = sorted(_SOURCES if name == "tokens_source" else _KINDS), getattr(self, name)
+        return ValueError(f"{name} must be one of {known}, not {value!r}")
+
     def _bad_count(self) -> Exception:
-        for name in _TOKENS:
-            value = getattr(self, name)
-            if value is not None and (type(value) is not int or value < 0):
-                kind = ValueError if isinstance(value, int | float) else TypeError
-                return kind(f"{name} must be a whole number >= 0 or None, not {value!r}")
-        raise AssertionError("no bad count")  # pragma: no cover
+        counts = ((name, getattr(self, name)) for name in _TOKENS)
+        name, value = next(
+            (name, value)
+            for name, value in counts
+            if value is not None and (type(value) is not int or not 0 <= value <= MAX_TOKENS)
+        )
+        if type(value) is int and value > 0:
+            return ValueError(f"{name} must be at most 2**53, and is larger")
+        kind = ValueError if isinstance(value, int | float) else TypeError
+        return kind(f"{name} must be a whole number >= 0 or None, not {value!r}")

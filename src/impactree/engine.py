@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple, Unpack
+from typing import Final, NamedTuple, Unpack
 
 from impactree._situations import Situation, situate, zone_error
+from impactree.calls import ModelCall
 from impactree.catalog import Catalog, Resolution, load_catalog
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
 from impactree.impacts import Impacts, Message
 from impactree.messages import message
 from impactree.methods import METHODS, Method, Mix, Serving, Site
 from impactree.settings import EngineSettings, Settings, load_settings
-
-if TYPE_CHECKING:
-    from impactree.calls import ModelCall
 
 __all__ = ["Engine", "default_engine", "estimate", "shared_engine"]
 
@@ -210,8 +208,11 @@ def estimate(
 
     Raises:
         ConfigurationError: unknown ``zone`` or ``method``.
+        TypeError: ``call`` is no ModelCall.
         EstimateError: with ``strict``, when the call cannot be estimated or the model is unknown.
     """
+    if not isinstance(call, ModelCall):
+        raise TypeError(f"estimate takes a ModelCall, not {call!r:.80}")
     engine = default_engine(zone, method)
     impacts = engine.estimate(call)
     if strict:

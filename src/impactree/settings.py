@@ -88,7 +88,8 @@ def load_settings(given: Mapping[str, Any]) -> Settings:
     """
     given = {name: value for name, value in given.items() if value is not None}
     file = find_file(Path.cwd())
-    if file is None and not _in_environment() and given.keys() <= _PLAIN:
+    plain = given.keys() <= _PLAIN and all(isinstance(value, str) for value in given.values())
+    if file is None and plain and not _in_environment():
         return Settings(**given)
     from impactree._settings_sources import merged
 

@@ -87,10 +87,12 @@ class ImpactTracker:
         self.exporters = tuple(exporters)
         self._dispatch = self._dispatcher() if self.exporters else None
         self._problems: dict[str, int] = {}
-        self._lock = threading.Lock()
+        # Reentrant: the collector may close a stream, which is an event, wherever it runs.
+        self._lock = threading.RLock()
         self._waiting: deque[tuple[Any, ...]] = deque()
-        self._catching_up = threading.Lock()
+        self._catching_up = threading.RLock()
         self._busy_thread: int | None = None
+        self._here = threading.local()  # with exporters: events of the calling thread
         self.trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
         """The trees themselves: what handles the events left with :meth:`later` speaks to them."""
         if self._dispatch is not None:
@@ -99,18 +101,27 @@ class ImpactTracker:
 
     # Events
 
-    def later(self, event: tuple[Any, ...]) -> None:
+    def later(self, event: tuple[Any, ...], *, idle: bool = False) -> None:
         """Leave an event to be handled soon: costs a fraction of handling it in place.
 
         The event is a function and its arguments, one flat tuple: whatever waits is work for the
         garbage collector. It is handled before anything is read from this tracker, before any
-        event that is handled in place, and after at most 128 others; at once where exporters wait
-        for it. What it raises is counted as a problem. Events keep their order.
+        event that is handled in place, and after at most 128 others. Where there are exporters it
+        is handled at once, in the caller's thread and context: what has ended is in the journal,
+        and what exporters look at (the active span) is the caller's. What it raises is counted as
+        a problem. Events keep their order.
+
+        Args:
+            event: What to call, with what.
+            idle: Only leave it, exporters or not: for finalizers, which run anywhere.
         """
+        if self._dispatch is not None and not idle:
+            if self._waiting:
+                self.catch_up(wait=False)
+            self._handle_here(event)
+            return
         self._waiting.append(event)
-        if self._dispatch is not None:
-            self.catch_up()
-        elif len(self._waiting) >= _MAX_WAITING:
+        if not idle and len(self._waiting) >= _MAX_WAITING:
             # No convoy: whoever is at it takes these too, or the next one does, up to a bound.
             self.catch_up(wait=len(self._waiting) >= 50 * _MAX_WAITING)
 
@@ -127,11 +138,7 @@ class ImpactTracker:
         try:
             self._busy_thread = threading.get_ident()
             for _ in range(len(self._waiting)):  # not until empty: others may keep adding
-                handle, *arguments = self._waiting.popleft()
-                try:
-                    handle(*arguments)
-                except Exception as error:
-                    self.note_problem(f"{handle.__name__}: {type(error).__name__}", error)
+                self._handle(self._waiting.popleft())
         finally:
             self._busy_thread = None
             self._catching_up.release()
@@ -256,6 +263,18 @@ class ImpactTracker:
         self.catch_up()
         return self._dispatch is None or self._dispatch.flush(timeout)
 
+    def close(self, timeout: float | None = None) -> bool:
+        """Flush for up to ``timeout`` s, then end the exporters' threads and connections.
+
+        What is left waits on disk for the next process. Runs that end later are still exported:
+        they start all that again.
+
+        Returns:
+            True when nothing is left.
+        """
+        self.catch_up()
+        return self._dispatch is None or self._dispatch.close(timeout)
+
     def note_problem(self, name: str, error: BaseException | None = None) -> None:
         """Count something that went wrong inside; logged the first time."""
         if self._note(name) == 1:
@@ -266,6 +285,24 @@ class ImpactTracker:
             )
 
     # Inside
+
+    def _handle_here(self, event: tuple[Any, ...]) -> None:
+        """Handle an event now; one that comes up within the handling (a collected stream) next."""
+        events = self._here.__dict__.setdefault("events", deque())
+        events.append(event)
+        if len(events) == 1:
+            while events:
+                try:
+                    self._handle(events[0])
+                finally:
+                    events.popleft()
+
+    def _handle(self, event: tuple[Any, ...]) -> None:
+        handle, *arguments = event
+        try:
+            handle(*arguments)
+        except Exception as error:
+            self.note_problem(f"{handle.__name__}: {type(error).__name__}", error)
 
     def _note(self, name: str) -> int:
         with self._lock:

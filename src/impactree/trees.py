@@ -49,7 +49,7 @@ class RunTrees:
         self.root_finished: Callable[[Run], None] | None = None
         """Told of every root that has finished, and again when a late event has changed it."""
         self.finished_runs = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a collected stream ends within another's event
         self._runs: dict[Any, Run] = {}
         self._open_roots: dict[Any, Run] = {}
         self._open_count = 0
@@ -125,6 +125,22 @@ class RunTrees:
             self._settle_tree(root, left, now)
         return run
 
+    def abandon(self, run_id: Any, now: float) -> None:
+        """Nobody will end this run: close it with what it has produced; it may still end late."""
+        with self._lock:
+            run = self._runs.get(run_key(run_id))
+            if run is None or run.end is not None:
+                return
+            root = run.root
+            left = (self._finish(root) if run is root else []) or [run]
+            changes = root.end is not None
+            if changes:
+                root.revision += 1
+        if run is root or changes:
+            self._settle_tree(root, left, now)
+        else:
+            self._abandon(left, root, now)
+
     def alias(self, run_id: Any, parent_id: Any) -> None:
         """What starts under ``run_id`` hangs under ``parent_id``, until it is forgotten."""
         with self._lock:
@@ -144,6 +160,12 @@ class RunTrees:
     def find(self, run_id: Any) -> Run | None:
         """An open or lately closed run by its id."""
         return self._runs.get(run_key(run_id))
+
+    def abandoned(self) -> list[Run]:
+        """The runs that were closed while they were open and may still end late."""
+        with self._lock:
+            known = [self._runs.get(key) for key in self._closed]
+        return [run for run in known if run is not None and run.pending is not None]
 
     def finished(self) -> list[Run]:
         """The finished roots that are kept, oldest first."""
@@ -208,7 +230,9 @@ class RunTrees:
         self._closed.append(key)
         if len(self._closed) > _MAX_CLOSED:
             forgotten = self._closed.popleft()
-            self._runs.pop(forgotten, None)
+            run = self._runs.pop(forgotten, None)
+            if run is not None:
+                run.pending = None  # it may refer to a prompt
             partial = self._partial.pop(forgotten, None)
             if partial is not None:
                 self._count(partial)
@@ -220,9 +244,9 @@ class RunTrees:
             self._settle()
 
     def _settle(self) -> Impacts:
-        if self._uncounted:
-            self._total = Impacts.sum([self._total, *self._uncounted])
-            self._uncounted.clear()
+        uncounted, self._uncounted = self._uncounted, []
+        if uncounted:
+            self._total = Impacts.sum([self._total, *uncounted])
         return self._total
 
     # Inside, without it

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from impactree.calls import MAX_TOKENS
+
 __all__ = ["MalformedUsageError", "ReportedUsage", "count", "read_usage"]
 
 
@@ -188,10 +190,12 @@ def count(value: Any) -> int:
     """A token count, checked.
 
     Raises:
-        MalformedUsageError: it is no whole number >= 0.
+        MalformedUsageError: it is no whole number from 0 to ``MAX_TOKENS``.
     """
-    if type(value) is int and value >= 0:
+    if type(value) is int and 0 <= value <= MAX_TOKENS:
         return value
-    if type(value) is float and value >= 0 and value.is_integer():
+    if type(value) is float and 0 <= value <= MAX_TOKENS and value.is_integer():
         return int(value)  # Cohere sends 12.0
+    if type(value) is int and value > 0:
+        raise MalformedUsageError("a token count is absurdly large")
     raise MalformedUsageError(f"a token count is {value!r:.60}, not a whole number >= 0")

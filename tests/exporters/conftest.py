@@ -1,14 +1,16 @@
-"""A spool of its own for every test, and trees to put into it."""
+"""A spool of its own for every test."""
 
 from __future__ import annotations
 
-import uuid
-from typing import TYPE_CHECKING, Any
+import gc
+import os
+from typing import TYPE_CHECKING
 
 import pytest
+from exporter_helpers import end_spool  # type: ignore[import-not-found]
+from langsmith_server import KEY, LangSmith, serve  # type: ignore[import-not-found]
 
-from impactree import ImpactTracker, ModelCall
-from impactree.exporters import SpooledExporter, _spool
+from impactree.exporters import _spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,15 +25,6 @@ def spool_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     end_spool()
 
 
-def end_spool() -> None:
-    """Stop the threads for good, so that none of them logs into the next test."""
-    spool, _spool._spool = _spool._spool, None
-    if spool is not None:
-        for lane in spool._lanes.values():
-            lane.stop(10)
-        spool.close(0)
-
-
 @pytest.fixture
 def dies() -> Callable[[], None]:
     """The process's end as the spool sees it: nothing is delivered any more, the lock is free."""
@@ -41,51 +34,37 @@ def dies() -> Callable[[], None]:
         assert spool is not None
         for lane in spool._lanes.values():
             lane.stop(5)
-            lane.exporter.close()
         assert spool.own is not None
         spool.own.abandon()
 
     return die
 
 
-def call(**fields: Any) -> ModelCall:
-    known = {"model": "gpt-4o-mini", "provider": "openai", "input_tokens": 100}
-    return ModelCall(**{**known, "output_tokens": 20, "latency_s": 1.0, **fields})
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[LangSmith]:
+    langsmith_utils = pytest.importorskip("langsmith.utils")
+    run_trees = pytest.importorskip("langsmith.run_trees")
+    for name in [name for name in os.environ if name.startswith(("LANGSMITH_", "LANGCHAIN_"))]:
+        monkeypatch.delenv(name)
+    with serve() as service:
+        monkeypatch.setenv("LANGSMITH_ENDPOINT", service.url)
+        monkeypatch.setenv("LANGSMITH_API_KEY", KEY)
+        monkeypatch.setenv("LANGSMITH_PROJECT", "green")
+        langsmith_utils.get_env_var.cache_clear()
+        monkeypatch.setattr(run_trees, "_CLIENT", None)
+        yield service
+        gc.collect()
+        end_spool()
+        if run_trees._CLIENT is not None:
+            run_trees._CLIENT.flush()
+            run_trees._CLIENT.cleanup()
+    langsmith_utils.get_env_var.cache_clear()
+    assert service.problems == []
 
 
-def run_tree(tracker: ImpactTracker, *calls: ModelCall, name: str = "agent", **fields: Any) -> Any:
-    """A root with a step that makes the calls; one call when none is given."""
-    root, step = uuid.uuid4(), uuid.uuid4()
-    tracker.start(root, name=name, **fields)
-    tracker.start(step, root, name="model", kind="node", metadata={"langgraph_node": "model"})
-    for each in calls or (call(),):
-        run_id = uuid.uuid4()
-        tracker.start(run_id, step, name="ChatOpenAI", kind="chat", tags=["fast"])
-        tracker.end(run_id, call=each)
-    tracker.end(step)
-    tracker.end(root)
-    return root
-
-
-class Sink(SpooledExporter):
-    """Collects what it is given; raises what it is told to first."""
-
-    def __init__(self, name: str = "sink", *errors: BaseException) -> None:
-        self.name = name
-        self.errors = list(errors)
-        self.trees: list[Any] = []
-        self.attempts = 0
-        self.had: set[tuple[str, int]] = set()
-
-    @property
-    def destination(self) -> str:
-        return f"test:{self.name}"
-
-    def delivered(self, keys: Any) -> Any:
-        return keys & self.had
-
-    def deliver(self, trees: Any) -> None:
-        self.attempts += 1
-        if self.errors:
-            raise self.errors.pop(0)
-        self.trees.extend(trees)
+@pytest.fixture
+def traced(service: LangSmith, monkeypatch: pytest.MonkeyPatch) -> LangSmith:
+    langsmith_utils = pytest.importorskip("langsmith.utils")
+    monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    langsmith_utils.get_env_var.cache_clear()
+    return service

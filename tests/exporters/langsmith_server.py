@@ -30,6 +30,11 @@ _FEEDBACK = {
     *("feedback_source", "start_time", "created_at", "modified_at", "correction"),
 }
 
+_SELECT = {  # of a query: what the official client asks for, and feedback_stats
+    *("id", "trace_id", "parent_run_id", "run_type", "name", "start_time", "end_time", "extra"),
+    *("prompt_tokens", "completion_tokens", "feedback_stats"),
+}
+
 
 class LangSmith:
     """What the service holds."""
@@ -103,6 +108,7 @@ class LangSmith:
             set(body) <= {"session", "select", "is_root", "trace", "start_time", "cursor"},
             f"unknown query keys {sorted(body)}",
         )
+        self.check(set(body["select"]) <= _SELECT, f"unknown fields {sorted(body['select'])}")
         found = [
             run | {"feedback_stats": self.stats(run["id"])}
             for run in self.runs.values()
@@ -111,7 +117,7 @@ class LangSmith:
             and run["start_time"] >= body.get("start_time", "")
         ]
         start = int(body.get("cursor") or 0)
-        page = found[start : start + 3]
+        page = [{key: run.get(key) for key in body["select"]} for run in found[start : start + 3]]
         following = str(start + 3) if start + 3 < len(found) else None
         return 200, {"runs": page, "cursors": {"next": following}}
 
@@ -152,7 +158,7 @@ class LangSmith:
         return self.sessions.setdefault(name, str(uuid.uuid4()))
 
     def stats(self, run_id: str) -> dict[str, Any]:
-        return {f["key"]: {"n": 1} for f in self.feedback.values() if f["trace_id"] == run_id}
+        return {f["key"]: {"n": 1} for f in self.feedback.values() if f["run_id"] == run_id}
 
     def take_run(self, operation: str, id: str, body: dict[str, Any]) -> None:
         self.check(id == body["id"] and bool(uuid.UUID(id)), "run part's name and id differ")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
 import pytest
+from exporter_helpers import Sink, call, run_tree  # type: ignore[import-not-found]
 
-from conftest import Sink, call, run_tree  # type: ignore[import-not-found]
 from impactree import ImpactTracker
 from impactree.cli import main
 from impactree.exporters import DeliveryRefusedError, JSONLExporter, _spool

@@ -6,8 +6,8 @@ import csv
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from exporter_helpers import call, run_tree  # type: ignore[import-not-found]
 
-from conftest import call, run_tree  # type: ignore[import-not-found]
 from impactree import ImpactTracker
 from impactree.exporters import CodeCarbonExporter
 

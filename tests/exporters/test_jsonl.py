@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from exporter_helpers import call, run_tree  # type: ignore[import-not-found]
 
-from conftest import call, run_tree  # type: ignore[import-not-found]
 from impactree import ImpactTracker
 from impactree.exceptions import ConfigurationError
 from impactree.exporters import JSONLExporter

@@ -9,8 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from conftest import call, run_tree  # type: ignore[import-not-found]
+from exporter_helpers import call, run_tree  # type: ignore[import-not-found]
 
 pytest.importorskip("opentelemetry.sdk")
 
@@ -89,7 +88,11 @@ def test_counters_by_model_provider_kind_agent_and_zone(telemetry: Telemetry) ->
     unit, energy = telemetry.points("impactree.energy.per_call")
     assert unit == "kW.h"
     assert sum(point.count for point in energy.values()) == 3
-    assert sum(energy[keys[0]].bucket_counts[1:-1]) == 2  # within the bounds
+    for name in ("energy", "gwp", "adpe", "pe", "water"):
+        _, per_call = telemetry.points(f"impactree.{name}.per_call")
+        assert sum(per_call[keys[0]].bucket_counts[1:-1]) == 2  # within the bounds
+    _, tokens = telemetry.points("impactree.tokens.per_call")
+    assert sum(point.sum for point in tokens.values()) == 360
 
 
 def test_an_unestimated_call_is_counted_as_such(telemetry: Telemetry) -> None:
@@ -149,6 +152,69 @@ def test_a_foreign_span_gets_the_attributes_instead(
     assert tracker.flush(10)
     (span,) = telemetry.spans.get_finished_spans()
     assert span.attributes["impactree.energy.mean"] > 0
+
+
+def test_each_thread_has_its_own_active_span(telemetry: Telemetry) -> None:
+    """Also while another thread's events are being handled."""
+    pytest.importorskip("langchain_core")
+    from langchain_core.language_models import GenericFakeChatModel
+    from langchain_core.messages import AIMessage
+    from langchain_core.runnables import RunnableLambda
+
+    from impactree import ImpactHandler
+
+    handler = ImpactHandler(exporters=[telemetry.exporter()])
+    tracer = telemetry.tracers.get_tracer("app")
+    seen: dict[str, str] = {}
+
+    def answer(text: str) -> str:
+        usage = {"input_tokens": 9, "output_tokens": 5, "total_tokens": 14}
+        said = AIMessage("a", usage_metadata=usage, response_metadata={"model_name": "gpt-4o"})
+        GenericFakeChatModel(messages=iter([said])).invoke(text)
+        return text
+
+    def work(number: int) -> None:
+        for step in range(20):
+            name = f"{number}-{step}"
+            with tracer.start_as_current_span(name) as span:
+                chain = RunnableLambda(answer).with_config(run_name=f"root {name}")
+                chain.invoke("x", {"callbacks": [handler]})
+            seen[f"root {name}"] = span.get_span_context().span_id
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert handler.flush(10)
+    spans = telemetry.spans.get_finished_spans()
+    own = {span.name: span.parent.span_id for span in spans if span.name.startswith("root")}
+    assert own == seen
+
+
+def test_openinferences_spans_are_annotated(telemetry: Telemetry) -> None:
+    pytest.importorskip("langchain_core")
+    openinference = pytest.importorskip("openinference.instrumentation.langchain")
+    from langchain_core.language_models import GenericFakeChatModel
+    from langchain_core.messages import AIMessage
+    from langchain_core.runnables import RunnableLambda
+
+    from impactree import ImpactHandler
+
+    handler = ImpactHandler(exporters=[telemetry.exporter()])
+    usage = {"input_tokens": 9, "output_tokens": 5, "total_tokens": 14}
+    said = AIMessage("a", usage_metadata=usage, response_metadata={"model_name": "gpt-4o"})
+    chain = RunnableLambda(GenericFakeChatModel(messages=iter([said])).invoke)
+    instrumentor = openinference.LangChainInstrumentor()
+    instrumentor.instrument(tracer_provider=telemetry.tracers)
+    try:
+        chain.invoke("x", {"callbacks": [handler]})
+    finally:
+        instrumentor.uninstrument()
+    assert handler.flush(10)
+    spans = {span.name: span.attributes for span in telemetry.spans.get_finished_spans()}
+    assert spans.keys() == {"RunnableLambda", "GenericFakeChatModel"}  # none of our own
+    assert spans["GenericFakeChatModel"]["impactree.gwp.max"] > 0
 
 
 def test_an_agents_span_is_not_taken_for_a_calls(telemetry: Telemetry) -> None:

@@ -16,6 +16,7 @@ pytest.importorskip("sqlalchemy")
 pytest.importorskip("psycopg")
 pytest.importorskip("opentelemetry.sdk")
 
+from exporter_helpers import end_spool  # type: ignore[import-not-found]
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableLambda
@@ -23,7 +24,6 @@ from langchain_core.tools import tool
 from langsmith import utils as langsmith_utils
 from langsmith_server import serve  # type: ignore[import-not-found]
 
-from conftest import end_spool  # type: ignore[import-not-found]
 from impactree import ImpactHandler
 from impactree.exceptions import ConfigurationError
 from impactree.exporters import (

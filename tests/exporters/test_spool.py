@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from exporter_helpers import Sink, call, run_tree  # type: ignore[import-not-found]
 
-from conftest import Sink, call, run_tree  # type: ignore[import-not-found]
 from impactree import ImpactTracker
 from impactree.exceptions import ConfigurationError
 from impactree.exporters import (

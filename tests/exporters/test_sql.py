@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import postgres  # type: ignore[import-not-found]
 import pytest
+from exporter_helpers import call, run_tree  # type: ignore[import-not-found]
 
-from conftest import call, run_tree  # type: ignore[import-not-found]
 from impactree import ImpactTracker
 from impactree.exceptions import ConfigurationError
 

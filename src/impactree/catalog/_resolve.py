@@ -203,6 +203,9 @@ class _Reader:
             return org == maker
         if step.orgs and not is_copy:
             return False
+        told = self.catalog.host(step.orgs[-1]) if step.orgs else None
+        if told is not None and self._own_maker(told) == maker:
+            return True  # a gateway's ``gemini/...``
         if self.asked is not None and self._own_maker(self.asked) == maker:
             return True
         return self.rules.is_plain(rest)

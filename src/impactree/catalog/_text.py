@@ -95,7 +95,7 @@ def read_size(text: str, mixture: tuple[float, float]) -> Size | None:
     Contexts (``128k``), precisions (``4bit``), dates and opaque ids are no sizes. ``mixture`` holds
     what share of the product of ``8x7b`` is the least total, and of two experts the least active.
     """
-    text = _OPAQUE.sub(" ", text)
+    text = dotted(_OPAQUE.sub(" ", text))
     experts = _EXPERTS.search(text)
     if experts:
         count, each = int(experts[1]), _number(experts[2])

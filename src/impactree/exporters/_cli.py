@@ -136,7 +136,7 @@ def backfill(project: str, since: str, rate: float, dry_run: bool, force: bool) 
     It may be stopped and started again: traces that carry the feedback are passed over.
     """
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     from impactree.exporters._langsmith_api import LangSmithAPI
     from impactree.exporters._langsmith_backfill import Backfill
@@ -152,10 +152,10 @@ def backfill(project: str, since: str, rate: float, dry_run: bool, force: bool) 
         dry_run=dry_run,
         force=force,
     )
-    columns = (SpinnerColumn(), TextColumn("{task.completed} traces"), TimeElapsedColumn())
+    columns = ("traces", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=None)
-        total = job.run(lambda done: progress.update(task, completed=done))
+        total = job.run(lambda done, of: progress.update(task, completed=done, total=of))
     said = "would get" if dry_run else "got"
     click.echo(f"{job.traces} traces {said} feedback, {job.skipped} passed over: {total}")
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from impactree.exporters._base import SpooledExporter
-from impactree.exporters._spool import spool
+from impactree.exporters._spool import FLUSH_S, spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,6 +68,21 @@ class Dispatch:
         for exporter in self._direct:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             done = exporter.flush(left) and done
+        return done
+
+    def close(self, timeout: float | None) -> bool:
+        """Flush, then end the exporters' threads and connections; True when nothing is left."""
+        deadline = time.monotonic() + (FLUSH_S if timeout is None else timeout)
+        done = self.flush(timeout)
+        if self._spooled:
+            spool().rest(max(0.0, deadline - time.monotonic()), self._spooled)
+        for exporter in self._direct:
+            close = getattr(exporter, "close", None)
+            if close is not None:
+                try:
+                    close()
+                except Exception as error:
+                    self._failed(type(exporter).__name__, error)
         return done
 
     def _failed(self, name: str, error: Exception) -> None:

@@ -54,7 +54,7 @@ class Lane:
         self._hurry = threading.Event()
         self._state = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._stopping = False
+        self._stopping = self._resting = False
         self._asked = self._answered = self._seen = 0  # flushes
         self._refused = False
         self._next_replay = 0.0
@@ -64,7 +64,7 @@ class Lane:
 
     def wake(self) -> None:
         """There is something to deliver."""
-        if self._thread is None:
+        if self._thread is None or self._resting:
             self._start()
         self._wake.set()
 
@@ -96,18 +96,32 @@ class Lane:
             )
             return self._answered >= ticket
 
-    def stop(self, timeout_s: float) -> None:
-        """End the thread; what it was delivering stays in the spool."""
+    def stop(self, timeout_s: float, *, for_good: bool = True) -> None:
+        """End the thread and close the exporter; what it was delivering stays in the spool.
+
+        Args:
+            timeout_s: How long to wait for a delivery that is under way.
+            for_good: Else the next sign of work starts it again.
+        """
         with self._state:
-            self._stopping = True
+            self._stopping, self._resting = True, not for_good
             self._state.notify_all()
         self._wake.set()
         self._hurry.set()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+        if self._thread is None:
+            return
+        self._thread.join(timeout_s)
+        if not self._thread.is_alive():
+            self._thread = None
+        try:
+            self.exporter.close()
+        except Exception as error:
+            _log.debug("impactree: closing %s: %s", self.destination, reason(error))
 
     def _start(self) -> None:
         with self._state:
+            if self._resting and (self._thread is None or not self._thread.is_alive()):
+                self._thread, self._stopping, self._resting = None, False, False
             if self._thread is None and not self._stopping:
                 name = f"impactree {type(self.exporter).__name__}"
                 self._thread = threading.Thread(target=self._run, name=name, daemon=True)

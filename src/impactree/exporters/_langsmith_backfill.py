@@ -18,11 +18,12 @@ from impactree.impacts import Impacts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Backfill", "call_of"]
+__all__ = ["Backfill", "call_of", "calls_of"]
 
+_ROOT_FIELDS: Final = ["id", "trace_id", "start_time", "feedback_stats"]
 _FIELDS: Final = [
-    *("id", "trace_id", "run_type", "name", "start_time", "end_time", "prompt_tokens"),
-    *("completion_tokens", "extra", "feedback_stats"),
+    *("id", "parent_run_id", "run_type", "name", "start_time", "end_time"),
+    *("prompt_tokens", "completion_tokens", "extra", "feedback_stats"),
 ]
 _KINDS: Final[dict[str, Kind]] = {"llm": "chat", "embedding": "embedding"}
 _ATTEMPTS: Final = 8
@@ -55,10 +56,15 @@ class Backfill:
     """Traces written (or that would be)."""
     skipped: int = 0
     """Traces that carried the feedback, or had no model call to estimate."""
+    total: int = 0
+    """Traces found."""
     _next_at: float = 0.0
 
-    def run(self, progress: Callable[[int], None] = lambda done: None) -> Impacts:
+    def run(self, progress: Callable[[int, int], None] = lambda done, total: None) -> Impacts:
         """All traces, newest first. Returns the sum of their impacts.
+
+        Args:
+            progress: Told how many traces are done, and of how many.
 
         Raises:
             ConfigurationError: no such project.
@@ -71,23 +77,35 @@ class Backfill:
             raise ConfigurationError(f"LangSmith has no project {self.project!r:.100}")
         if not self.dry_run:
             self._patiently(self.api.configure_feedback)
-        total = Impacts.zero()
-        for root in self._query(session, is_root=True):
-            progress(self.traces + self.skipped)
-            if not self.force and FEEDBACK.keys() & (root.get("feedback_stats") or {}).keys():
-                self.skipped += 1
-                continue
-            calls = [call_of(run) for run in self._query(session, trace=root["trace_id"])]
-            impacts = Impacts.sum(engine.estimate(call) for call in calls if call is not None)
-            if not impacts.estimated_calls:
+        since = self.since.isoformat()
+        roots = list(self._query(session, _ROOT_FIELDS, is_root=True, start_time=since))
+        self.total = len(roots)
+        sums = Impacts.zero()
+        for root in roots:
+            progress(self.traces + self.skipped, self.total)
+            impacts = None if self._carries(root) else self._impacts(session, root, engine)
+            if impacts is None:
                 self.skipped += 1
                 continue
             if not self.dry_run:
                 self._write(session, root, impacts, engine.method.name)
             self.traces += 1
-            total = total + impacts
-        progress(self.traces + self.skipped)
-        return total
+            sums = sums + impacts
+        progress(self.traces + self.skipped, self.total)
+        return sums
+
+    def _carries(self, run: dict[str, Any]) -> bool:
+        return not self.force and FEEDBACK.keys() <= (run.get("feedback_stats") or {}).keys()
+
+    def _impacts(self, session: str, root: dict[str, Any], engine: Engine) -> Impacts | None:
+        """Of one trace; None where nothing is to be written."""
+        start = root.get("start_time")
+        runs = list(self._query(session, _FIELDS, trace=root["trace_id"], start_time=start))
+        # A handler under @traceable has written to its own root, which is not the trace's.
+        if any(map(self._carries, runs)):
+            return None
+        impacts = Impacts.sum(map(engine.estimate, calls_of(runs)))
+        return impacts if impacts.estimated_calls else None
 
     def _write(self, session: str, root: dict[str, Any], impacts: Impacts, method: str) -> None:
         start = _time(root.get("start_time"))
@@ -101,12 +119,10 @@ class Backfill:
         )
         self._patiently(lambda: self.api.send([], [], items))
 
-    def _query(self, session: str, **which: Any) -> Iterator[dict[str, Any]]:
-        if "trace" not in which:
-            which["start_time"] = self.since.isoformat()
+    def _query(self, session: str, select: list[str], **which: Any) -> Iterator[dict[str, Any]]:
         cursor = None
         while True:
-            query = {"session": [session], "select": _FIELDS, "cursor": cursor, **which}
+            query = {"session": [session], "select": select, "cursor": cursor, **which}
             page, cursor = self._patiently(functools.partial(self.api.page, query))
             yield from page
             if cursor is None:
@@ -138,6 +154,24 @@ class Backfill:
         )(paced)
 
 
+def calls_of(runs: list[dict[str, Any]]) -> list[ModelCall]:
+    """The model calls of a trace: of nested ones (a wrapper around a model) the innermost with
+    usage, and without the answers of a response cache, for which no model ran.
+    """
+    calls = {str(run["id"]): call for run in runs if (call := call_of(run)) is not None}
+    parents = {str(run["id"]): str(run.get("parent_run_id")) for run in runs}
+    left_out = {str(run["id"]) for run in runs if _usage(run).get("total_cost") == 0}
+    for run_id, call in calls.items():
+        above = parents[run_id]
+        while above in parents:
+            if above in calls and call.tokens_source == "reported":
+                left_out.add(above)
+            elif above in calls and calls[above].tokens_source == "reported":
+                left_out.add(run_id)
+            above = parents[above]
+    return [call for run_id, call in calls.items() if run_id not in left_out]
+
+
 def call_of(run: dict[str, Any]) -> ModelCall | None:
     """The model call of a stored run, from the usage it was stored with; None: it is not one."""
     kind = _KINDS.get(run.get("run_type", ""))
@@ -146,7 +180,7 @@ def call_of(run: dict[str, Any]) -> ModelCall | None:
     extra = run.get("extra") or {}
     metadata = extra.get("metadata") or {}
     params = extra.get("invocation_params") or {}
-    usage = metadata.get("usage_metadata") or {}
+    usage = _usage(run)
     model = metadata.get("ls_model_name") or params.get("model") or params.get("model_name")
     given_in, given_out = usage.get("input_tokens"), usage.get("output_tokens")
     tokens_in = _count(given_in if given_in is not None else run.get("prompt_tokens"))
@@ -158,9 +192,16 @@ def call_of(run: dict[str, Any]) -> ModelCall | None:
         kind=kind,
         input_tokens=tokens_in,
         output_tokens=tokens_out,
+        cached_input_tokens=_count((usage.get("input_token_details") or {}).get("cache_read")),
+        reasoning_tokens=_count((usage.get("output_token_details") or {}).get("reasoning")),
         latency_s=None if start is None or end is None else max(0.0, (end - start).total_seconds()),
         tokens_source="unknown" if tokens_out is None else "reported",
     )
+
+
+def _usage(run: dict[str, Any]) -> dict[str, Any]:
+    usage = ((run.get("extra") or {}).get("metadata") or {}).get("usage_metadata")
+    return usage if isinstance(usage, dict) else {}
 
 
 def _count(value: Any) -> int | None:

@@ -156,17 +156,16 @@ class OTelExporter(SpooledExporter):
         values = metric_values(run)
         seen = self._counted.get(run.id)
         attributes = metric_attributes(run)
-        for name, value in values.items():
+        for key, value in values.items():
+            name, _, kind = key.partition(":")
+            labels = {**attributes, "gen_ai.token.type": kind} if kind else attributes
             # Of a late end only what it adds: a counter never goes down.
-            more = value - (seen or {}).get(name, 0.0)
+            more = value - (seen or {}).get(key, 0.0)
             if more > 0:
-                kind = {"gen_ai.token.type": name.partition(":")[2]} if ":" in name else {}
-                self._counters[name.partition(":")[0]].add(more, {**attributes, **kind})
-        if seen is None:
-            for name, histogram in self._histograms.items():
-                base = name.removesuffix(".per_call")
-                if base in values:
-                    histogram.record(values[base], attributes)
+                self._counters[name].add(more, labels)
+            histogram = self._histograms.get(f"{name}.per_call")
+            if seen is None and histogram is not None:
+                histogram.record(value, labels)
         _remember(self._counted, run.id, values)
 
     def _make_spans(self, tree: Tree) -> None:

@@ -45,15 +45,29 @@ METRICS: Final[dict[str, tuple[str, str]]] = {
 }
 """Counter -> unit and description."""
 
-# One token of a small model to a long answer of a large one, in factors of about 3.
-_ENERGY_BOUNDS: Final = tuple(m * 10.0**e for e in range(-7, 0) for m in (1, 3))
-_GWP_BOUNDS: Final = tuple(m * 10.0**e for e in range(-8, -1) for m in (1, 3))
+# Each from one token of a small model to a long answer of a large one.
+_BOUNDS: Final = {
+    "impactree.energy": (-7, 0),
+    "impactree.gwp": (-8, -1),
+    "impactree.adpe": (-13, -6),
+    "impactree.pe": (-7, 1),
+    "impactree.water": (-7, 0),
+}
 
 HISTOGRAMS: Final[dict[str, tuple[str, str, tuple[float, ...]]]] = {
-    "impactree.energy.per_call": ("kW.h", "Electricity of one model call", _ENERGY_BOUNDS),
-    "impactree.gwp.per_call": ("kg{CO2eq}", "Greenhouse gases of one model call", _GWP_BOUNDS),
+    f"{name}.per_call": (
+        unit,
+        text.replace("model calls", "one model call"),
+        tuple(m * 10.0**e for e in range(*_BOUNDS[name]) for m in (1, 3)),
+    )
+    for name, (_, unit, text) in _CRITERIA.items()
 }
-"""Histogram -> unit, description and bucket bounds."""
+HISTOGRAMS["impactree.tokens.per_call"] = (
+    "{token}",
+    "Tokens of one model call",
+    tuple(4.0**e for e in range(12)),
+)
+"""Histogram -> unit, description and bucket bounds (in factors of about 3; tokens: 4)."""
 
 _OPERATIONS: Final = {
     "chat": "chat",

@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic_core import to_json
+
 from impactree.calls import ModelCall
 from impactree.impacts import Figures, Impacts, Message
 from impactree.runs import Run
@@ -31,11 +33,7 @@ _CALL_FIELDS: Final = (
     "requested",
     "region",
 )
-_dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-try:  # langchain-core brings it along; five times as fast
-    from orjson import dumps as _fast_dumps
-except ImportError:
-    _fast_dumps = None  # type: ignore[assignment]
+_slow_dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +73,10 @@ def encode(root: Run, method: str, destinations: Iterable[str], notes: Mapping[s
     }
     if notes:
         record["notes"] = notes
-    if _fast_dumps is not None:
-        try:
-            return _fast_dumps(record) + b"\n"
-        except TypeError:  # lone surrogates, integers beyond 64 bits
-            pass
-    return (_dumps(record) + "\n").encode("utf-8", "replace")
+    try:
+        return to_json(record) + b"\n"  # six times as fast as json
+    except ValueError:  # lone surrogates
+        return (_slow_dumps(record) + "\n").encode("utf-8", "replace")
 
 
 def decode(line: bytes, destination: str) -> Tree:

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from impactree.exporters._base import SpooledExporter
     from impactree.runs import Run
 
-__all__ = ["Spool", "spool", "spool_folder"]
+__all__ = ["FLUSH_S", "Spool", "spool", "spool_folder"]
 
 _log: Final = logging.getLogger("impactree")
-_FLUSH_S: Final = 30.0
+FLUSH_S: Final = 30.0
+"""What a flush without a timeout waits, s."""
 _EXIT_FLUSH_S: Final = 2.0
 _MAX_MB: Final = 256
 _RETRY_JOURNAL_S: Final = 5.0
@@ -82,7 +83,7 @@ class Spool:
         self, timeout: float | None = None, exporters: Iterable[SpooledExporter] | None = None
     ) -> bool:
         """Try everything pending at once; True when nothing is left within ``timeout`` s."""
-        deadline = time.monotonic() + (_FLUSH_S if timeout is None else timeout)
+        deadline = time.monotonic() + (FLUSH_S if timeout is None else timeout)
         asked = (
             list(self._lanes.values())
             if exporters is None
@@ -91,6 +92,14 @@ class Spool:
         tickets = [lane.ask() for lane in asked]
         done = [lane.wait(t, deadline) for lane, t in zip(asked, tickets, strict=True)]
         return all(done)
+
+    def rest(self, timeout_s: float, exporters: Iterable[SpooledExporter]) -> None:
+        """End these exporters' threads and connections; the next tree starts them again."""
+        deadline = time.monotonic() + timeout_s
+        for exporter in exporters:
+            lane = self._lanes.get(exporter.destination)
+            if lane is not None:
+                lane.stop(max(0.1, deadline - time.monotonic()), for_good=False)
 
     def claim(self, path: Path) -> bool:
         """One lane at a time looks at a folder: to another one its lock looks like an owner's."""
@@ -106,10 +115,6 @@ class Spool:
         drained = self.flush(timeout_s)
         for lane in self._lanes.values():
             lane.stop(max(0.1, deadline - time.monotonic()))
-            try:
-                lane.exporter.close()
-            except Exception as error:
-                _log.debug("impactree: closing %s: %s", lane.destination, reason(error))
         if self.own is not None:
             try:
                 self.own.close(remove=drained)

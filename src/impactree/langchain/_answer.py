@@ -138,7 +138,10 @@ class Batches(threading.local):
 
 @dataclass(slots=True)
 class PendingCall:
-    """A model call that is open: what is needed to finish it, dropped at its end."""
+    """A model call that is open: what is needed to finish it, dropped at its end.
+
+    An abandoned one, which may still end late, keeps counts and names only.
+    """
 
     kind: Kind
     serialized: Any = None
@@ -149,6 +152,10 @@ class PendingCall:
     """None: sent alone. In a batch every run lasts as long as the batch."""
     started: float | None = None
     streamed_tokens: float = 0.0
+    prompt_tokens: int | None = None
+    """Counted already, the prompt itself being gone."""
+    owner: Any = None
+    """Tells when LangChain lets go of the run without having ended it."""
 
     def streamed(self, token: Any, chunk: Any) -> None:
         """Count a piece of a stream by its length: one chunk is not one token."""
@@ -192,6 +199,12 @@ class PendingCall:
 
     def failed_call(self, answer: Answer, error: BaseException, now: float) -> ModelCall:
         """A call that raised: what it produced before it did."""
+        try:
+            return self._failed(answer, error, now)
+        finally:
+            self.prompt = ""
+
+    def _failed(self, answer: Answer, error: BaseException, now: float) -> ModelCall:
         if self.batch is not None:
             self.batch.ended = True
         usage = answer.usage
@@ -212,9 +225,24 @@ class PendingCall:
 
     def produced(self) -> ModelCall:
         """The call so far: asked when the run is abandoned while it is open."""
+        self.forget()
         if not self.streamed_tokens:
             return self._unknown_call()
         return self._model_call(None, self._so_far(), "counted", None)
+
+    def forget(self) -> None:
+        """Keep counts and names, and nothing of the prompt or of the client."""
+        if self.prompt_tokens is None:
+            self.prompt_tokens = self._prompt_tokens()
+        self.prompt = ""
+        class_name = names.run_name(self.serialized, None, self.kind)
+        provider = names.provider(self.metadata, self.params, class_name)
+        requested = names.requested_model(self.metadata, self.params)
+        region = names.region(self.metadata, self.params)
+        url = names.base_url(self.serialized)
+        self.serialized = {"name": class_name, "kwargs": {"base_url": url}}
+        self.metadata = {"ls_provider": provider, "ls_model_name": requested}
+        self.params = {"region_name": region}
 
     def _so_far(self) -> ReportedUsage:
         return ReportedUsage(self._prompt_tokens(), math.ceil(self.streamed_tokens))
@@ -223,6 +251,8 @@ class PendingCall:
         return self._model_call(None, ReportedUsage(None, None), "unknown", None)
 
     def _prompt_tokens(self) -> int:
+        if self.prompt_tokens is not None:
+            return self.prompt_tokens
         if isinstance(self.prompt, str):
             return count_tokens(self.prompt)
         return count_tokens("\n".join(message_text(m) for m in self.prompt))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+from weakref import ref
 
 from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
 from impactree.langchain._answer import Answer, PendingCall, read_answer
+from impactree.runs import run_key
 
 if TYPE_CHECKING:
     from impactree.calls import ModelCall
@@ -14,6 +20,9 @@ if TYPE_CHECKING:
     from impactree.tracker import ImpactTracker
 
 __all__ = ["EventHandling"]
+
+_MAX_PAST: Final = 4096
+_SWEPT_AT: Final = 4096
 
 
 class EventHandling:
@@ -23,6 +32,12 @@ class EventHandling:
         self.tracker = tracker
         self._trees = tracker.trees
         self._keys = kept_keys
+        self._calls: dict[Any, PendingCall] = {}
+        """The model calls that are open, and those that were abandoned and may end late."""
+        self._sweep_at = _SWEPT_AT
+        self._retrieving: dict[Any, Any] = {}
+        self._past: deque[Any] = deque(maxlen=_MAX_PAST)
+        """Keys of the model calls that are over: an end that comes again is none."""
 
     def _chain_started(
         self,
@@ -74,11 +89,47 @@ class EventHandling:
     ) -> None:
         self._trees.end(run_id, status, call, cached, at)
 
+    def _abandoned(self, run_id: Any, at: float) -> None:
+        self._trees.abandon(run_id, at)
+
     def _unknown_end(self, response: Any, run_id: Any) -> None:
         """An answer whose start this handler never saw: a root of its own, unless it is known."""
-        if self.tracker.find(run_id) is not None:
+        if run_key(run_id) in self._past or self.tracker.find(run_id) is not None:
             return
         answer = read_answer(response, self.tracker.note_problem)
         pending = PendingCall(kind="chat")
         self.tracker.start(run_id, name="model", kind="chat")
         self.tracker.end(run_id, call=pending.call(answer, None), cached=answer.cached)
+
+    # Runs that LangChain never ends
+
+    def _watched(self, run_id: Any) -> tuple[Any, Any]:
+        """An equal id to keep, and what tells when LangChain has let go of its own.
+
+        LangChain holds a run's id while the run can still end. Cancelled calls do not: no
+        callback tells of them, but their id is freed.
+        """
+        if type(run_id) is not UUID:
+            return run_id, None
+        kept = UUID(int=run_id.int)
+        return kept, ref(run_id, partial(self._let_go, kept))
+
+    def _let_go(self, run_id: Any, _: Any) -> None:
+        """Called wherever an object is freed, perhaps by the collector: only leaves an event."""
+        try:
+            pending = self._calls.get(run_key(run_id))
+            if pending is not None:
+                pending.forget()
+            self._retrieving.pop(run_key(run_id), None)
+            self.tracker.later((type(self)._abandoned, self, run_id, time.time()), idle=True)
+        except Exception as error:
+            self.tracker.note_problem(f"_let_go: {type(error).__name__}", error)
+
+    def _sweep(self) -> None:
+        """Drop the calls whose runs the tracker has closed and forgotten: they will not end."""
+        keys = list(self._calls)
+        self.tracker.catch_up()
+        for key in keys:
+            if self._trees.find(key) is None and self._calls.pop(key, None) is not None:
+                self._past.append(key)
+        self._sweep_at = max(_SWEPT_AT, 2 * len(self._calls))

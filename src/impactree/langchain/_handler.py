@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from impactree.ambient import innermost
 from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
 from impactree.guarding import guarded, status_of
 from impactree.langchain import _names as names
-from impactree.langchain._ambient import current_run_id, open_scope, scopes
+from impactree.langchain._ambient import caused_by, enter_scope, leave_scope
 from impactree.langchain._answer import Batches, PendingCall, read_answer
 from impactree.langchain._events import EventHandling
 from impactree.runs import run_key
@@ -40,8 +39,6 @@ _KEPT: Final = frozenset(
         "user_id",
     }
 )
-_FALLBACKS: Final = "RunnableWithFallbacks"
-_MAX_CALLS: Final = 100_000
 
 
 class ImpactHandler(EventHandling, BaseCallbackHandler):
@@ -80,7 +77,6 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
         EventHandling.__init__(self, tracker, _KEPT | frozenset(metadata_keys))
         BaseCallbackHandler.__init__(self)
         self._batches = Batches()
-        self._calls: dict[Any, PendingCall] = {}
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
         # Only a spent budget ever leaves a callback; without it LangChain would swallow that too.
         self.raise_error = budget is not None and budget.action == "raise"
@@ -110,6 +106,10 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
         """Deliver what exporters hold; True when nothing is left."""
         return self.tracker.flush(timeout)
 
+    def close(self, timeout: float | None = None) -> bool:
+        """Flush, then end the exporters' threads and connections; True when nothing is left."""
+        return self.tracker.close(timeout)
+
     def __repr__(self) -> str:
         return f"<ImpactHandler {self.tracker.finished_runs} runs>"
 
@@ -132,15 +132,14 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
     ) -> None:
         """A chain, graph, node or agent starts."""
         try:
-            # RunnableWithFallbacks starts its attempts without a parent.
-            parent_id = self._scoped(run_id, parent_run_id, opens=name == _FALLBACKS)
+            name = names.run_name(serialized, name, "chain")
             self.tracker.later(
                 (
                     type(self)._chain_started,
                     self,
                     run_id,
-                    parent_id,
-                    names.run_name(serialized, name, "chain"),
+                    caused_by(self.tracker, parent_run_id, name),
+                    name,
                     tags,
                     metadata or None,
                     time.time(),
@@ -149,12 +148,14 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
         except Exception as error:
             self._failed("on_chain_start", error)
 
-    def on_chain_end(self, outputs: Any, *, run_id: Any, **kwargs: Any) -> None:
+    def on_chain_end(
+        self, outputs: Any, *, run_id: Any, parent_run_id: Any = None, **kwargs: Any
+    ) -> None:
         """A chain ends."""
         try:
-            if scopes.get():
-                self._leave_scope(run_id)
             self.tracker.later((type(self)._chain_ended, self, run_id, time.time()))
+            if parent_run_id is None and self._calls:
+                self.tracker.catch_up(wait=False)  # what it left open lets go of its prompt
         except Exception as error:
             self._failed("on_chain_end", error)
 
@@ -162,6 +163,8 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
     def on_chain_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
         """A chain fails, is cancelled, or is interrupted to wait for a human."""
         self._end(run_id, status_of(error))
+        if self._calls:
+            self.tracker.catch_up(wait=False)
 
     @guarded
     def on_tool_start(
@@ -177,7 +180,7 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
     ) -> None:
         """A tool starts."""
         name = names.run_name(serialized, kwargs.get("name"), "tool")
-        parent_id = self._scoped(run_id, parent_run_id)
+        parent_id = caused_by(self.tracker, parent_run_id, name)
         self._start(run_id, parent_id, name, "tool", tags, metadata)
 
     @guarded
@@ -204,19 +207,22 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
     ) -> None:
         """A retriever starts."""
         name = names.run_name(serialized, kwargs.get("name"), "retriever")
-        # LangChain does not tell what it calls of its run.
-        parent_id = self._scoped(run_id, parent_run_id, opens=True)
+        parent_id = caused_by(self.tracker, parent_run_id, name)
+        key = run_key(run_id)
+        # One that is cancelled, or interrupted from the keyboard, never ends.
+        run_id, self._retrieving[key] = self._watched(run_id)
+        enter_scope(self.tracker, run_id)
         self._start(run_id, parent_id, name, "retriever", tags, metadata)
 
     @guarded
     def on_retriever_end(self, documents: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A retriever ends."""
-        self._end(run_id, "ok")
+        self._retrieved(run_id, "ok")
 
     @guarded
     def on_retriever_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
         """A retriever fails."""
-        self._end(run_id, status_of(error))
+        self._retrieved(run_id, status_of(error))
 
     def on_chat_model_start(
         self,
@@ -275,10 +281,12 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
     def on_llm_end(self, response: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A model has answered."""
         try:
-            pending = self._calls.pop(run_key(run_id), None)
+            key = run_key(run_id)
+            pending = self._calls.pop(key, None)
             if pending is None:
                 self._unknown_end(response, run_id)
                 return
+            self._past.append(key)
             answer = read_answer(response, self.tracker.note_problem)
             now = time.perf_counter()
             # The text is not kept until later; the first of a batch speaks for the others.
@@ -292,18 +300,24 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
                 self.tracker.later(
                     (type(self)._answered, self, run_id, time.time(), pending, answer, now)
                 )
+            if self._watch is not None:
+                self._watch.check_run(run_id)
         except Exception as error:
             self._failed("on_llm_end", error)
 
     @guarded
     def on_llm_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
         """A model call failed, perhaps after part of an answer, which counts."""
-        pending = self._calls.pop(run_key(run_id), None)
+        key = run_key(run_id)
+        pending = self._calls.pop(key, None)
         if pending is None:
             return
+        self._past.append(key)
         answer = read_answer(kwargs.get("response"), self.tracker.note_problem, error)
         call = pending.failed_call(answer, error, time.perf_counter())
         self.tracker.later((type(self)._ended, self, run_id, status_of(error), time.time(), call))
+        if self._watch is not None:
+            self._watch.check_run(run_id)
 
     # Inside
 
@@ -338,11 +352,12 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
         )
 
     def _end(self, run_id: Any, status: RunStatus) -> None:
-        if scopes.get():
-            self._leave_scope(run_id)
         self.tracker.later((type(self)._ended, self, run_id, status, time.time()))
 
-    # Inside
+    def _retrieved(self, run_id: Any, status: RunStatus) -> None:
+        self._retrieving.pop(run_key(run_id), None)
+        leave_scope(run_id)
+        self._end(run_id, status)
 
     def _model_start(
         self,
@@ -355,7 +370,8 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
         metadata: dict[str, Any] | None,
         kwargs: dict[str, Any],
     ) -> None:
-        parent_id = self._scoped(run_id, parent_id)
+        name = names.run_name(serialized, kwargs.get("name"), kind)
+        parent_id = caused_by(self.tracker, parent_id, name)
         if self._watch is not None:
             self._check_budget(self._watch, parent_id)
         params = kwargs.get("invocation_params")
@@ -370,33 +386,16 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
             batch=self._batches.of(kwargs.get("batch_size")),
             started=time.perf_counter(),
         )
-        self._calls[run_key(run_id)] = pending
-        if len(self._calls) > _MAX_CALLS:
-            del self._calls[next(iter(self._calls))]
-        name = names.run_name(serialized, kwargs.get("name"), kind)
+        key = run_key(run_id)
+        if parent_id is None:  # else the end of the run around it closes it
+            run_id, pending.owner = self._watched(run_id)
         self._start(run_id, parent_id, name, kind, tags, metadata, pending)
+        self._calls[key] = pending
+        if len(self._calls) >= self._sweep_at:
+            self._sweep()
 
     def _check_budget(self, watch: BudgetWatch, parent_id: Any) -> None:
         parent = self.tracker.find(parent_id)
         spent = watch.check(parent and parent.root)
         if spent.share >= 1 and watch.budget.action == "raise":
             raise BudgetExceededError(f"impact budget per {watch.budget.per} spent: {spent.text}")
-
-    def _scoped(self, run_id: Any, parent_id: Any, *, opens: bool = False) -> Any:
-        """The parent of a run that starts here, which may be one that LangChain does not tell."""
-        scope = open_scope(self.tracker) if scopes.get() else None
-        if opens:
-            # Under asyncio, ends are told in a copy of the context: what has ended goes now.
-            still_open = (entry for entry in scopes.get() if _is_open(*entry))
-            scopes.set((*still_open, (self.tracker, run_id)))
-        if scope is not None and (parent_id is None or parent_id == scope.parent_id):
-            parent_id = scope.id
-        return innermost(self.tracker, parent_id, current_run_id)
-
-    def _leave_scope(self, run_id: Any) -> None:
-        scopes.set(tuple(entry for entry in scopes.get() if entry[1] != run_id))
-
-
-def _is_open(tracker: ImpactTracker, run_id: Any) -> bool:
-    run = tracker.find(run_id)
-    return run is not None and run.end is None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.ambient import innermost
 from impactree.guarding import guarded, status_of
 from impactree.llama_index._embeddings import ranked_texts
-from impactree.llama_index._models import OpenModel, answer_text
+from impactree.llama_index._models import OpenModel, answer_text, prompt_texts
 from impactree.llama_index._streams import current_run_id
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ _open: ContextVar[tuple[_Nested, ...]] = ContextVar("impactree_open_callbacks", 
 
 
 class _Nested:
-    """A model call and the answers of those that started inside it."""
+    """A model call, and of those that started inside it the answers (None: of another prompt)."""
 
     __slots__ = ("answers", "run", "tracker")
 
     def __init__(self, tracker: ImpactTracker, run: Run) -> None:
         self.tracker = tracker
         self.run = run
-        self.answers: list[int] = []
+        self.answers: list[int | None] = []
 
 
 class CallbackEvents:
@@ -107,7 +107,11 @@ class CallbackEvents:
             model_dict = {"model_name": fields.get("model_name")}
             prompt = (fields.get("query_str"), fields.get("nodes"))
         return OpenModel(
-            kind=kind, model_dict=model_dict, prompt=prompt, note=self.tracker.note_problem
+            kind=kind,
+            model_dict=model_dict,
+            prompt=prompt,
+            note=self.tracker.note_problem,
+            by_callback=True,
         )
 
     @guarded
@@ -142,25 +146,33 @@ class CallbackEvents:
             return replace(call, output_tokens=None) if isinstance(error, GeneratorExit) else call
         response = fields.get("response") or fields.get("completion")
         answer = hash(answer_text(response))
-        self._tell_outer(run, answer)
+        self._tell_outer(run, pending, answer)
         streamed = getattr(response, "delta", None) is not None
         # A call that was not a stream held its context throughout: all within served it. During a
-        # stream other calls may have run: only one with the same answer did.
+        # stream other calls may have run: only one that was asked and answered the same did.
         if nested and (not streamed or answer in nested):
             return None
         return pending.answer(response)
 
-    def _leave(self, run: Run) -> list[int]:
+    def _leave(self, run: Run) -> list[int | None]:
         """Close a model call; the answers that were given inside it."""
         stack = _open.get()
         mine = next((n for n in stack if n.run is run), None)
         _open.set(tuple(n for n in stack if n is not mine))
         return [] if mine is None else mine.answers
 
-    def _tell_outer(self, run: Run, answer: int) -> None:
+    def _tell_outer(self, run: Run, pending: OpenModel, answer: int) -> None:
         for nested in _open.get():
             if nested.tracker is self.tracker and nested.run.start <= run.start:
-                nested.answers.append(answer)
+                around = nested.run.pending
+                serves = isinstance(around, OpenModel) and _hands_on(around, pending)
+                nested.answers.append(answer if serves else None)
+
+
+def _hands_on(outer: OpenModel, inner: OpenModel) -> bool:
+    """Whether a call asks another all that it was asked, in whatever template."""
+    handed = "\n".join(prompt_texts(inner.prompt))
+    return all(text in handed for text in prompt_texts(outer.prompt))
 
 
 def _plain(payload: dict[Any, Any]) -> dict[str, Any]:

@@ -136,6 +136,10 @@ class ImpactHandler(_Base):
         """Deliver what exporters hold; True when nothing is left."""
         return self.tracker.flush(timeout)
 
+    def close(self, timeout: float | None = None) -> bool:
+        """Flush, then end the exporters' threads and connections; True when nothing is left."""
+        return self.tracker.close(timeout)
+
     def _settle(self) -> None:
         if self._detach is not None:
             from impactree.llama_index._attach import settle

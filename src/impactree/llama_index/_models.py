@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 
     from impactree.runs import Run, RunStatus
 
-__all__ = ["GENERATING", "OpenBatch", "OpenModel", "OpenPrediction", "OpenSpan", "answer_text"]
+__all__ = [
+    "GENERATING",
+    "OpenBatch",
+    "OpenModel",
+    "OpenPrediction",
+    "OpenSpan",
+    "answer_text",
+    "prompt_texts",
+]
 
 
 @dataclass(slots=True)
@@ -31,6 +39,8 @@ class OpenSpan:
     """What it will end as, when an event has said so before its end."""
     agent: str | None = None
     """Of a workflow: the agent that it has worked for last."""
+    by_callback: bool = False
+    """Whether a callback will tell of its end, not the dispatcher."""
 
     def produced(self) -> ModelCall | None:
         """No model was called here."""
@@ -184,7 +194,7 @@ class OpenModel(OpenSpan):
         self.answered = names.answered_model(getattr(response, "raw", None)) or self.answered
 
     def _counted(self, answer: str) -> ReportedUsage:
-        return ReportedUsage(count_tokens(_prompt_text(self.prompt)), count_tokens(answer))
+        return ReportedUsage(count_tokens("\n".join(prompt_texts(self.prompt))), count_tokens(answer))
 
     def _call(self, usage: ReportedUsage, source: TokensSource, latency: float | None) -> ModelCall:
         asked = self.asked or names.asked(self.instance, self.model_dict)
@@ -221,11 +231,9 @@ def _places(response: Any) -> Iterable[Any]:
     yield getattr(getattr(response, "message", None), "additional_kwargs", None)
 
 
-def _prompt_text(prompt: Any) -> str:
-    """The text of messages, of a prompt, or of nothing."""
-    if isinstance(prompt, str):
-        return prompt
-    return "\n".join(answer_text(message) for message in prompt or ())
+def prompt_texts(prompt: Any) -> list[str]:
+    """The text of each message, of a prompt, or of nothing."""
+    return [prompt] if isinstance(prompt, str) else [answer_text(message) for message in prompt or ()]
 
 
 def answer_text(response: Any) -> str:

@@ -131,12 +131,15 @@ class Runs:
                 self.end_model(run, pending, pending.produced(), "abandoned")
 
     def close(self) -> None:
-        """No more events will come: close what is open."""
+        """No more events will come: close what is open, and let go of its prompts."""
         self.settle()
         for run in list(self._open_roots.values()):
             pending = run.pending
             call = pending.produced() if isinstance(pending, OpenSpan) else None
             self.end(run, "abandoned", call)
+        for run in self.tracker.trees.abandoned():
+            if isinstance(run.pending, OpenSpan) and not run.pending.by_callback:
+                run.pending = None
 
     def _release(self, waiting: list[Run], *, count: bool) -> None:
         for run in waiting:
