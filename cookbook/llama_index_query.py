@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.llms import LLM
+
 from impactree.llama_index import ImpactHandler
 from llama_index_walden import openai, walden_index
 from scripted_openai import ScriptedOpenAI, Turn
@@ -18,15 +21,21 @@ def script(model: str, messages: list[dict[str, Any]]) -> Turn:
     return Turn("The passages do not say.")
 
 
-def main() -> None:
-    with ScriptedOpenAI(script), ImpactHandler().instrument() as handler:
-        engine = walden_index().as_query_engine(llm=openai(), similarity_top_k=4)
+def ask(llm: LLM, embedding: BaseEmbedding | None = None) -> None:
+    """Ingest and ask; ``make live`` does so with models on this machine."""
+    with ImpactHandler().instrument() as handler:
+        engine = walden_index(embedding).as_query_engine(llm=llm, similarity_top_k=4)
         print(f"{QUESTION}\n\n{engine.query(QUESTION)}\n")
     print(handler.report())
     print("\nby kind")
     for kind, group in handler.report().by("kind").items():
         impact = group.total.gwp if group.total.estimated else "not covered by the method"
         print(f"  {kind}: {group.calls} calls, {group.input_tokens} tokens in, {impact}")
+
+
+def main() -> None:
+    with ScriptedOpenAI(script):
+        ask(openai())
 
 
 if __name__ == "__main__":

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import httpx
 from llama_index.core import Document, VectorStoreIndex
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.embeddings.openai import OpenAIEmbedding
 from llama_index.llms.openai import OpenAI
 
-from walden import TEXT
+TEXT = Path(__file__).parent / "texts" / "walden.txt"
 
 
 def _to_stand_in(request: httpx.Request) -> None:
@@ -38,9 +40,9 @@ def openai(model: str = "gpt-4o-mini") -> OpenAI:
     return OpenAI(model=model, additional_kwargs=asked, **_clients())
 
 
-def walden_index() -> VectorStoreIndex:
-    """Split the book, embed its parts, and index them."""
-    embedding = OpenAIEmbedding(model="text-embedding-3-small", **_clients())
+def walden_index(embedding: BaseEmbedding | None = None) -> VectorStoreIndex:
+    """Split the book, embed its parts (by OpenAI, if not told otherwise), and index them."""
+    embedding = embedding or OpenAIEmbedding(model="text-embedding-3-small", **_clients())
     pipeline = IngestionPipeline(
         transformations=[SentenceSplitter(chunk_size=200, chunk_overlap=20), embedding]
     )

@@ -65,3 +65,19 @@ def test_it_says_who_chose_the_zone():
     assert notes == {"chosen by the setting zone"}
     notes = {h.note for h in explain("gpt-4o").hypotheses if "F_gwp" in h.name}
     assert notes == {"chosen by the host openai"}
+
+
+def test_the_equations_own_constants_are_hypotheses_too():
+    found = {h.name.partition(",")[0]: h for h in explain("gpt-4o").hypotheses}
+    assert {"B", "Q", "a", "b", "c", "lifetime", "S_gwp", "U_adpe"} <= found.keys()
+    assert (found["B"].value, found["S_gwp"].value) == ("64", "5700")
+    assert found["S_gwp"].unit == "kgCO2eq"
+
+
+def test_an_alias_that_moved_is_explained_as_of_its_day():
+    then, now = explain("deepseek-chat", at="2025-01-05"), explain("deepseek-chat")
+    assert then.resolution.model == "deepseek-ai/DeepSeek-V3"
+    assert now.resolution.model != then.resolution.model
+    assert then.impacts.figures != now.impacts.figures
+    with pytest.raises(ValueError, match="2025"):
+        explain("deepseek-chat", at="2025-13-01")

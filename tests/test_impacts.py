@@ -37,7 +37,9 @@ def test_a_range_adds_scales_and_has_a_mean():
     assert Range(1, 2).to_dict() == {"min": 1, "max": 2}
 
 
-@pytest.mark.parametrize("ends", [(2, 1), (float("nan"), 1), (0, float("nan"))])
+@pytest.mark.parametrize(
+    "ends", [(2, 1), (float("nan"), 1), (0, float("nan")), ("1", "2"), (None, 1)]
+)
 def test_a_range_rejects_ends_out_of_order(ends):
     with pytest.raises(ValueError, match="min <= max"):
         Range(*ends)

@@ -126,3 +126,43 @@ def test_a_mistake_in_the_environment(monkeypatch):
     monkeypatch.setenv("IMPACTREE_PROVIDER_ZONES", "openai=FRA")
     with pytest.raises(ConfigurationError, match=r"environment: .*provider_zones.*JSON"):
         load_settings({})
+
+
+def test_a_misspelt_variable_is_refused_and_others_are_left_alone(monkeypatch):
+    monkeypatch.setenv("IMPACTREE_SPOOL_DIR", "/tmp/x")
+    assert load_settings({}).zone is None
+    monkeypatch.setenv("IMPACTREE_ZONES", "FRA")
+    with pytest.raises(ConfigurationError, match="unknown variable IMPACTREE_ZONES; did you mean"):
+        load_settings({})
+
+
+def test_a_file_of_models_named_twice_counts_once(write, monkeypatch):
+    write("ours.toml", OWN)
+    write("impactree.toml", 'models = ["ours.toml"]\n')
+    monkeypatch.setenv("IMPACTREE_MODELS", '["ours.toml"]')
+    engine = Engine()
+    assert engine.resolve(ModelCall(model="acme/bot")).total_params.mean == 13
+
+
+def test_a_host_in_no_known_zone_is_refused():
+    host = {"id": "h", "name": "H", "zone": "QQQ", "pue": 1, "wue": 0}
+    told = {"sources": ["https://h.example"], "checked": "2026-11-24"}
+    with pytest.raises(ConfigurationError, match=r"'h' lies in zone 'QQQ'"):
+        Engine(models=[{"hosts": [{**host, **told}]}])
+
+
+def test_a_deployment_that_stands_for_no_model_is_refused():
+    with pytest.raises(ConfigurationError, match=r"deployments\.mine: 'gpt-4oo' .*gpt-4o"):
+        Engine(deployments={"mine": "gpt-4oo"})
+    assert Engine(deployments={"mine": "acme-70b"}).resolve(ModelCall(model="mine")).grade == "size"
+
+
+OWN = """
+maker = "acme"
+[[models]]
+id = "acme/bot"
+total = 13
+basis = "published"
+sources = ["https://acme.example/bot"]
+checked = 2026-11-24
+"""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impactree.usage import MalformedUsageError, ReportedUsage, read_usage
+from impactree.usage import MalformedUsageError, ReportedUsage, count, read_usage
 
 OPENAI = {
     "model": "gpt-4o",
@@ -186,3 +186,9 @@ def test_later_counts_win(earlier: ReportedUsage, later: ReportedUsage) -> None:
     for name in ("input", "output", "cached", "written", "reasoning"):
         known = getattr(later, name)
         assert getattr(merged, name) == (getattr(earlier, name) if known is None else known)
+
+
+@pytest.mark.parametrize("value", [10**400, 1e300, -1, float("nan"), "12", 1.5, True])
+def test_what_is_no_token_count_is_refused(value):
+    with pytest.raises(MalformedUsageError, match="token count"):
+        count(value)

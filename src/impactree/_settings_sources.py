@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +20,7 @@ from pydantic_settings import (
 
 from impactree.exceptions import ConfigurationError
 from impactree.methods import METHODS
-from impactree.settings import Settings
+from impactree.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,7 +52,7 @@ class _Layer(BaseModel):
 
 class _Sources(_Layer, BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="IMPACTREE_", pyproject_toml_table_header=("tool", "impactree")
+        env_prefix=PREFIX, pyproject_toml_table_header=("tool", "impactree")
     )
 
 
@@ -67,7 +69,9 @@ def merged(given: Mapping[str, Any], file: Path | None) -> Settings:
             if isinstance(value, dict):
                 value = {**values[name], **{key.lower(): v for key, v in value.items()}}
             elif name == "models":
-                value = (*values[name], *(_content(m, folder, origin) for m in value))
+                listed = [content for _, content in values[name]]
+                files = (_content(m, folder, origin) for m in value)
+                value = (*values[name], *(f for f in files if f[1] not in listed))
             values[name], origins[name] = value, origin
     return Settings(**values, origins={k: v for k, v in origins.items() if v})
 
@@ -86,14 +90,28 @@ def _layers(
             yield str(file), file.parent, kind(_Sources, file)()
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(f"{file}: not valid TOML: {error}") from error
+    _check_variables()
     try:
         yield "environment", Path(), EnvSettingsSource(_Sources)()
     except SettingsError as error:
         raise ConfigurationError(
-            f"environment: {error}; lists and tables are written as JSON, "
-            """e.g. IMPACTREE_PROVIDER_ZONES='{"openai": "USA"}'"""
+            f"environment: {error}; tables and lists are written as JSON, e.g. "
+            """IMPACTREE_PROVIDER_ZONES='{"openai": "USA"}', """
+            """IMPACTREE_MODELS='["our-models.toml"]'"""
         ) from error
     yield "", Path(), dict(given)
+
+
+def _check_variables() -> None:
+    """Refuse a misspelt variable; other parts of the package have variables of their own."""
+    known = [PREFIX + name.upper() for name in _Layer.model_fields]
+    for name in os.environ:
+        near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.9)
+        if near and name.upper() not in known:
+            raise ConfigurationError(
+                f"environment: unknown variable {name}; did you mean {near[0]}? "
+                f"Variables are {', '.join(known)}"
+            )
 
 
 def _checked(raw: dict[str, Any], origin: str) -> _Layer:

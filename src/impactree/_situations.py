@@ -13,11 +13,13 @@ from impactree.messages import message
 from impactree.methods import Method, Mix, Params, Site
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from impactree.calls import ModelCall
     from impactree.catalog import Catalog, Host, Region, Resolution, Zone
     from impactree.settings import Settings
 
-__all__ = ["Situation", "situate", "zone_error"]
+__all__ = ["Situation", "leads_somewhere", "situate", "zone_error"]
 
 _GRADE_CODES: Final = {"family": "model-family", "size": "model-size-from-name"}
 _ANY_HOST: Final = "litellm"
@@ -50,9 +52,15 @@ class Situation:
         return self.zone.mix if self.zone else Mix(0, 0, 0, 0)
 
 
-def situate(catalog: Catalog, settings: Settings, method: Method, call: ModelCall) -> Situation:
+def situate(
+    catalog: Catalog,
+    settings: Settings,
+    method: Method,
+    call: ModelCall,
+    at: dt.date | None = None,
+) -> Situation:
     """Read a call's names with a catalog and settings; never raises for what the call holds."""
-    resolution = _resolve(catalog, settings, call)
+    resolution = _resolve(catalog, settings, call, at)
     host = catalog.hosts[resolution.host or UNKNOWN]
     region, region_warning = _region(catalog, settings, call, resolution, host)
     code, origin = _zone(catalog, settings, call, resolution, host, region)
@@ -73,28 +81,38 @@ def situate(catalog: Catalog, settings: Settings, method: Method, call: ModelCal
     )
 
 
-def _resolve(catalog: Catalog, settings: Settings, call: ModelCall) -> Resolution:
+def _resolve(
+    catalog: Catalog, settings: Settings, call: ModelCall, at: dt.date | None
+) -> Resolution:
     """The call's name, the user's own names for deployments first."""
     own = settings.deployments
     if own:
         target = own.get(call.model.strip().lower())
         if target is not None:
-            return _deployed(catalog, call, target, call.model)
+            return _deployed(catalog, call, target, call.model, at)
     found = resolve_name(
-        catalog, call.model, call.provider, requested=call.requested, base_url=call.base_url
+        catalog, call.model, call.provider, requested=call.requested, base_url=call.base_url, at=at
     )
     if own and call.requested and found.model is None:
         target = own.get(call.requested.strip().lower())
         if target is not None:
-            return _deployed(catalog, call, target, call.requested)
+            return _deployed(catalog, call, target, call.requested, at)
     return found
 
 
-def _deployed(catalog: Catalog, call: ModelCall, target: str, name: str) -> Resolution:
-    found = resolve_name(catalog, target, call.provider, base_url=call.base_url)
-    at = catalog.hosts[found.host or UNKNOWN]
-    if at.passes_through or at.id == UNKNOWN or (at.local and found.model is None):
-        named = resolve_name(catalog, target, _ANY_HOST)
+def leads_somewhere(catalog: Catalog, target: str) -> bool:
+    """Whether a deployment's target says which model it is, or at least how large."""
+    found = resolve_name(catalog, target, _ANY_HOST)
+    return found.model is not None or found.grade != "prior"
+
+
+def _deployed(
+    catalog: Catalog, call: ModelCall, target: str, name: str, at: dt.date | None
+) -> Resolution:
+    found = resolve_name(catalog, target, call.provider, base_url=call.base_url, at=at)
+    place = catalog.hosts[found.host or UNKNOWN]
+    if place.passes_through or place.id == UNKNOWN or (place.local and found.model is None):
+        named = resolve_name(catalog, target, _ANY_HOST, at=at)
         if named.model is not None:  # the user says who it is: a gateway stands between
             found = named
     grade = worst_grade("alias", found.grade) or found.grade
@@ -210,6 +228,5 @@ def zone_error(catalog: Catalog, zone: str) -> Message:
     """A zone is not in the catalog."""
     names = nearest(zone, catalog.zone_codes)
     hint = f" Nearest known: {', '.join(names)}." if names else ""
-    return message(
-        "zone-not-registered", f"Asked for {zone!r:.40}; use ISO 3166-1 alpha-3 or WOR.{hint}"
-    )
+    allowed = "use ISO 3166-1 alpha-3 or WOR (see `impactree zones`)"
+    return message("zone-not-registered", f"Asked for {zone!r:.40}; {allowed}.{hint}")

@@ -17,6 +17,7 @@ from impactree.exceptions import ImpactreeError
 from impactree.exporters._cli import COMMANDS as _EXPORTER_COMMANDS
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Sequence
 
     from impactree.catalog import Catalog, Host, ModelRecord
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_DAY = click.DateTime(["%Y-%m-%d"])
 _search = click.argument("search", required=False, default="")
 
 
@@ -38,17 +40,26 @@ def cli() -> None:
 @click.option("--provider", help="Who was asked, as the framework names them.")
 @click.option("--requested", help="The name that was asked for, where it differs.")
 @click.option("--base-url", help="Where the request went.")
+@click.option("--at", type=_DAY, help="Day of the call, YYYY-MM-DD, for aliases that moved.")
 @click.option("--zone", help="Electricity mix zone, e.g. FRA; WOR is the world.")
 @click.option("--region", help="Cloud region, e.g. eu-west-3.")
 @click.option("--tokens", type=click.IntRange(0), default=1000, show_default=True)
 @click.option("--latency", type=click.FloatRange(0), help="Duration of the request, s.")
 @click.option("--method", help="Name of the method.")
 @_as_json
-def explain(name: str, tokens: int, latency: float | None, as_json: bool, **asked: Any) -> int:
+def explain(
+    name: str,
+    tokens: int,
+    latency: float | None,
+    at: dt.datetime | None,
+    as_json: bool,
+    **asked: Any,
+) -> int:
     """Show how NAME is read, every hypothesis with its source, and every step to the result."""
     from impactree.explain import explain as explained
 
-    found = explained(name, output_tokens=tokens, latency_s=latency, **asked)
+    day = at.date() if at else None
+    found = explained(name, at=day, output_tokens=tokens, latency_s=latency, **asked)
     if as_json:
         _print_json(found.to_dict())
     else:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Final, NamedTuple, Unpack
 
-from impactree._situations import Situation, situate, zone_error
+from impactree._situations import Situation, leads_somewhere, situate, zone_error
 from impactree.calls import ModelCall
 from impactree.catalog import Catalog, Resolution, load_catalog
+from impactree.catalog._resolution import nearest
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
 from impactree.impacts import Impacts, Message
 from impactree.messages import message
 from impactree.methods import METHODS, Method, Mix, Serving, Site
 from impactree.settings import EngineSettings, Settings, load_settings
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 __all__ = ["Engine", "default_engine", "estimate", "shared_engine"]
 
@@ -90,6 +94,13 @@ class Engine:
                     f"{s.where('provider_zones')}: {host!r} is no host; known: "
                     f"{', '.join(sorted(self.catalog.hosts))}"
                 )
+        for name, target in s.deployments.items():
+            if not leads_somewhere(self.catalog, target):
+                near = ", ".join(nearest(target, self.catalog.model_names())) or "none"
+                raise ConfigurationError(
+                    f"{s.where('deployments')}.{name}: {target!r} is no model's name; "
+                    f"nearest known names: {near}"
+                )
         if s.region is not None and s.region not in self.catalog.regions:
             raise ConfigurationError(
                 f"{s.where('region')}: unknown cloud region {s.region!r}; known: "
@@ -108,8 +119,13 @@ class Engine:
         """Electricity mix zone of calls that name none."""
         return self.settings.zone
 
-    def estimate(self, call: ModelCall) -> Impacts:
-        """The impacts of one call; never raises for what the call holds."""
+    def estimate(self, call: ModelCall, *, at: dt.date | None = None) -> Impacts:
+        """The impacts of one call; never raises for what the call holds.
+
+        Args:
+            call: What was asked of which model.
+            at: The day of the call, for names that moved; None: today.
+        """
         key = (
             call.provider,
             call.model,
@@ -119,7 +135,7 @@ class Engine:
             call.zone,
             call.region,
         )
-        plan = self._plans.get(key)
+        plan = self._plans.get(key) if at is None else self._plan(self.situate(call, at))
         if plan is None:
             plan = self._plan(self.situate(call))
             self._remember(key, plan)
@@ -144,9 +160,9 @@ class Engine:
         """How the call's model name is read."""
         return self.situate(call).resolution
 
-    def situate(self, call: ModelCall) -> Situation:
+    def situate(self, call: ModelCall, at: dt.date | None = None) -> Situation:
         """Everything behind an estimate but the tokens: the model, its size, who runs it where."""
-        return situate(self.catalog, self.settings, self.method, call)
+        return situate(self.catalog, self.settings, self.method, call, at)
 
     def _plan(self, found: Situation) -> _Plan:
         return _Plan(

@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 from impactree.calls import ModelCall
+from impactree.catalog._catalog import as_day
 from impactree.engine import shared_engine
 from impactree.impacts import Range
 from impactree.units import CRITERIA
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable
 
     from rich.console import RenderableType
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from impactree.catalog import Resolution, Zone
     from impactree.engine import Engine
     from impactree.impacts import Impacts
-    from impactree.methods import Params, Step
+    from impactree.methods import Method, Params, Step
     from impactree.settings import EngineSettings
 
 __all__ = ["Explanation", "Hypothesis", "explain"]
@@ -48,6 +50,8 @@ class Explanation:
     method: str
     citation: str
     catalog_version: str
+    zone: str
+    """The electricity mix zone and who chose it; empty where the zone is unknown."""
     hypotheses: tuple[Hypothesis, ...]
     steps: tuple[Step, ...]
     impacts: Impacts
@@ -61,6 +65,7 @@ class Explanation:
             "method": self.method,
             "citation": self.citation,
             "catalog_version": self.catalog_version,
+            "zone": self.zone,
             "hypotheses": [asdict(h) for h in self.hypotheses],
             "steps": [s._asdict() for s in self.steps],
             "impacts": self.impacts.to_dict(),
@@ -79,6 +84,7 @@ def explain(
     *,
     requested: str | None = None,
     base_url: str | None = None,
+    at: dt.date | str | None = None,
     output_tokens: int = 1000,
     latency_s: float | None = None,
     **settings: Unpack[EngineSettings],
@@ -90,6 +96,7 @@ def explain(
         provider: Who was asked, as the framework names them.
         requested: The name that was asked for, where it differs.
         base_url: Where the request went.
+        at: The day of the call (a date or ``YYYY-MM-DD``), for aliases that moved; None: today.
         output_tokens: How many tokens the answer has.
         latency_s: Measured duration of the request, s; None: not measured.
         **settings: ``zone``, ``region``, ``method``, ...: see
@@ -101,6 +108,7 @@ def explain(
 
     Raises:
         ConfigurationError: a setting is wrong.
+        ValueError: ``at`` is a string that is no date.
     """
     call = ModelCall(
         model=name,
@@ -110,11 +118,11 @@ def explain(
         output_tokens=output_tokens,
         latency_s=latency_s,
     )
-    return _explained(shared_engine(**settings), call)
+    return _explained(shared_engine(**settings), call, as_day(at))
 
 
-def _explained(engine: Engine, call: ModelCall) -> Explanation:
-    found = engine.situate(call)
+def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanation:
+    found = engine.situate(call, at)
     steps: list[Step] = []
     if found.params is not None and call.output_tokens is not None:
         steps = engine.method.steps(
@@ -126,16 +134,39 @@ def _explained(engine: Engine, call: ModelCall) -> Explanation:
         method=engine.method.name,
         citation=engine.method.citation,
         catalog_version=engine.catalog.version,
-        hypotheses=tuple(_hypotheses(found, engine.catalog.rules.prior)),
+        hypotheses=tuple(_hypotheses(found, engine)),
+        zone=f"{found.zone.id} ({found.zone.name}), chosen by {found.zone_origin}"
+        if found.zone
+        else "",
         steps=tuple(steps),
-        impacts=engine.estimate(call),
+        impacts=engine.estimate(call, at=at),
     )
 
 
-def _hypotheses(found: Situation, prior: dict[str, Any]) -> list[Hypothesis]:
+def _hypotheses(found: Situation, engine: Engine) -> list[Hypothesis]:
     if found.params is None or found.zone is None:
         return []
-    return [*_of_model(found, found.params, prior), *_of_place(found, found.zone)]
+    prior = engine.catalog.rules.prior
+    return [
+        *_of_model(found, found.params, prior),
+        *_of_place(found, found.zone),
+        *_of_method(engine.method),
+    ]
+
+
+def _of_method(method: Method) -> list[Hypothesis]:
+    return [
+        Hypothesis(
+            name=f"{c.symbol}, {c.name}",
+            value=f"{c.value:.6g}",
+            unit=c.unit,
+            basis=f"method {method.name}",
+            note=c.note,
+            sources=(c.source,),
+            checked=method.checked,
+        )
+        for c in method.constants()
+    ]
 
 
 def _of_model(found: Situation, p: Params, prior: dict[str, Any]) -> list[Hypothesis]:
@@ -216,6 +247,8 @@ def _facts(e: Explanation) -> list[tuple[str, str]]:
         ("method", f"{e.method} ({e.citation})"),
         ("catalog", e.catalog_version),
     ]
+    if e.zone:
+        facts.append(("zone", e.zone))
     if r.region:
         facts.append(("region", r.region))
     return facts
@@ -287,9 +320,17 @@ def _render(e: Explanation) -> RenderableType:
 
     parts: list[RenderableType] = [Text(_asked(e), style="bold"), table("", ("", ""), _facts(e))]
     if e.hypotheses:
+        before = [(), *(h.sources for h in e.hypotheses)]
         rows = [
-            (h.name, f"{h.value} {h.unit}", h.basis, h.note, " ".join(h.sources), h.checked)
-            for h in e.hypotheses
+            (
+                h.name,
+                f"{h.value} {h.unit}",
+                h.basis,
+                h.note,
+                " ".join(h.sources) if h.sources != above else "as above",
+                h.checked,
+            )
+            for h, above in zip(e.hypotheses, before, strict=False)
         ]
         titles: tuple[str, ...] = ("hypothesis", "value", "basis", "note", "sources", "checked")
         parts.append(table("Hypotheses", titles, rows))

@@ -60,7 +60,8 @@ class Range:
     max: float
 
     def __post_init__(self) -> None:
-        if not self.min <= self.max:  # also false for NaN
+        numbers = isinstance(self.min, int | float) and isinstance(self.max, int | float)
+        if not (numbers and self.min <= self.max):  # false for NaN, too
             raise ValueError(
                 f"a Range needs two numbers with min <= max, not ({self.min!r}, {self.max!r})"
             )

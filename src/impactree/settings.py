@@ -17,10 +17,10 @@ from impactree.methods import DEFAULT_METHOD
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["EngineSettings", "Settings", "UnknownModels", "load_settings"]
+__all__ = ["PREFIX", "EngineSettings", "Settings", "UnknownModels", "load_settings"]
 
 UnknownModels = Literal["prior", "error"]
-_PREFIX: Final = "IMPACTREE_"
+PREFIX: Final = "IMPACTREE_"
 _PLAIN: Final = frozenset({"method", "region", "zone"})
 """Arguments that the engine checks itself, against the catalog."""
 
@@ -97,7 +97,7 @@ def load_settings(given: Mapping[str, Any]) -> Settings:
 
 
 def _in_environment() -> bool:
-    return any(name.upper().startswith(_PREFIX) for name in os.environ)
+    return any(name.upper().startswith(PREFIX) for name in os.environ)
 
 
 def find_file(folder: Path) -> Path | None:

@@ -8,11 +8,14 @@ are handled in order, in batches, and always before anything is read.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import uuid
 from collections import deque
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, Unpack
+from weakref import WeakSet
 
 from impactree.ambient import current_run_ids
 from impactree.exceptions import ConfigurationError
@@ -95,6 +98,7 @@ class ImpactTracker:
         self._here = threading.local()  # with exporters: events of the calling thread
         self.trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
         """The trees themselves: what handles the events left with :meth:`later` speaks to them."""
+        _guard_against_forks().add(self)
         if self._dispatch is not None:
             self.trees.run_ended = self._dispatch.run_ended
             self.trees.root_finished = self._dispatch.export
@@ -138,7 +142,12 @@ class ImpactTracker:
         try:
             self._busy_thread = threading.get_ident()
             for _ in range(len(self._waiting)):  # not until empty: others may keep adding
-                self._handle(self._waiting.popleft())
+                event = self._waiting.popleft()
+                try:
+                    self._handle(event)
+                except BaseException:  # a keyboard interrupt: handled again, nothing counts twice
+                    self._waiting.appendleft(event)
+                    raise
         finally:
             self._busy_thread = None
             self._catching_up.release()
@@ -304,6 +313,12 @@ class ImpactTracker:
         except Exception as error:
             self.note_problem(f"{handle.__name__}: {type(error).__name__}", error)
 
+    def _unlock(self) -> None:
+        """In a forked child: the threads that held a lock are not there."""
+        self._lock, self._catching_up = threading.RLock(), threading.RLock()
+        self._busy_thread = None
+        self.trees.unlock()
+
     def _note(self, name: str) -> int:
         with self._lock:
             count = self._problems[name] = self._problems.get(name, 0) + 1
@@ -316,3 +331,17 @@ class ImpactTracker:
         from impactree.exporters._dispatch import Dispatch
 
         return Dispatch(self.exporters, self.engine.method.name, self.note_problem)
+
+
+@cache
+def _guard_against_forks() -> WeakSet[ImpactTracker]:
+    """The trackers whose locks a forked child renews."""
+    trackers: WeakSet[ImpactTracker] = WeakSet()
+
+    def renew() -> None:
+        for tracker in trackers:
+            tracker._unlock()
+
+    if hasattr(os, "register_at_fork"):  # not on Windows
+        os.register_at_fork(after_in_child=renew)
+    return trackers

@@ -187,6 +187,10 @@ class RunTrees:
         with self._lock:
             return Impacts.sum([self._settle(), *self._partial.values()])
 
+    def unlock(self) -> None:
+        """Start with a lock of its own: in a forked child nobody may hold the old one."""
+        self._lock = threading.RLock()
+
     # Inside, with the lock held
 
     def _ended(self, run: Run, root: Run) -> list[Run]:

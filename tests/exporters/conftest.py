@@ -51,6 +51,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[LangSmith]:
         monkeypatch.setenv("LANGSMITH_API_KEY", KEY)
         monkeypatch.setenv("LANGSMITH_PROJECT", "green")
         langsmith_utils.get_env_var.cache_clear()
+        langsmith_utils.get_tracer_project.cache_clear()
         monkeypatch.setattr(run_trees, "_CLIENT", None)
         yield service
         gc.collect()
@@ -59,6 +60,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[LangSmith]:
             run_trees._CLIENT.flush()
             run_trees._CLIENT.cleanup()
     langsmith_utils.get_env_var.cache_clear()
+    langsmith_utils.get_tracer_project.cache_clear()
     assert service.problems == []
 
 

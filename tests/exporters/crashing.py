@@ -1,17 +1,20 @@
 """Forks writers, kills them at random moments, replays what they left, and counts.
 
-Run as a script, so that it forks before it has threads: ``crashing.py FOLDER KILLS SEED``.
+Run as a script, so that it forks before it has threads: ``crashing.py crash FOLDER KILLS SEED``
+(or ``chains``: LangChain in threads and tasks; or ``together FOLDER PROCESSES ROOTS``).
 Prints JSON: how many roots' end had returned, and for each sink how many are missing or double.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
 import signal
 import sqlite3
 import sys
+import threading
 import time
 import uuid
 from collections import Counter
@@ -49,21 +52,65 @@ def write(tracker: ImpactTracker, count: int | None, acknowledge: int | None = N
             time.sleep(0.01)
 
 
-def crash(folder: Path, kills: int, seed: int) -> set[str]:
+def write_chains(exporters: Sequence[Any], acknowledge: int) -> None:
+    """Roots of LangChain in four threads, two of which run tasks, through one handler."""
+    from langchain_core.runnables import RunnableLambda
+
+    from impactree import ImpactHandler
+
+    handler = ImpactHandler(exporters=exporters)
+    chain = RunnableLambda(lambda x: x) | RunnableLambda(lambda x: x)
+
+    def config() -> Any:
+        return {"callbacks": [handler], "run_id": uuid.uuid4()}
+
+    def invoke() -> None:
+        while True:
+            made = config()
+            chain.invoke("x", made)
+            os.write(acknowledge, f"{made['run_id']}\n".encode())
+
+    async def task() -> None:
+        while True:
+            made = config()
+            await chain.ainvoke("x", made)
+            os.write(acknowledge, f"{made['run_id']}\n".encode())
+
+    async def tasks() -> None:
+        await asyncio.gather(task(), task(), task())
+
+    for work in (invoke, invoke, lambda: asyncio.run(tasks()), lambda: asyncio.run(tasks())):
+        threading.Thread(target=work, daemon=True).start()
+    time.sleep(60)
+
+
+def crash(folder: Path, kills: int, seed: int, *, chains: bool = False) -> set[str]:
     """Kill writers; returns the roots whose end had returned."""
+    if chains:
+        import impactree.langchain  # noqa: F401
     chance = random.Random(seed)
     acknowledge = os.open(folder / "acknowledged", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     ImpactTracker().engine.estimate(CALL)  # the catalog is loaded once
     exporters = sinks(folder)
     for _ in range(kills):
         pid = os.fork()
-        if pid == 0:
+        if pid == 0 and chains:
+            write_chains(exporters, acknowledge)
+        elif pid == 0:
             write(ImpactTracker(exporters=exporters), None, acknowledge)
+        if chains:
+            _wait_for_more(acknowledge)
         time.sleep(chance.uniform(0.02, 0.4))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     lines = (folder / "acknowledged").read_text().splitlines(keepends=True)
     return {line.strip() for line in lines if line.endswith("\n")}
+
+
+def _wait_for_more(acknowledge: int) -> None:
+    size, deadline = os.fstat(acknowledge).st_size, time.monotonic() + 10
+    while os.fstat(acknowledge).st_size == size and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def together(folder: Path, processes: int, roots: int) -> set[str]:
@@ -106,7 +153,10 @@ def _double(ids: Sequence[str]) -> int:
 
 def main(what: str, folder: Path, number: int, other: int) -> None:
     os.environ["IMPACTREE_SPOOL_DIR"] = str(folder / "spool")
-    expected = (crash if what == "crash" else together)(folder, number, other)
+    if what == "together":
+        expected = together(folder, number, other)
+    else:
+        expected = crash(folder, number, other, chains=what == "chains")
     tracker = ImpactTracker(exporters=sinks(folder))
     started = time.monotonic()
     drained = tracker.flush(120)

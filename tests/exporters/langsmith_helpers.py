@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
@@ -10,6 +10,9 @@ from langchain_core.runnables import RunnableLambda
 from langsmith import run_trees
 
 from impactree.exporters._langsmith_api import feedback_values
+
+if TYPE_CHECKING:
+    from langsmith_server import LangSmith  # type: ignore[import-not-found]
 
 
 class FakeModel(GenericFakeChatModel):

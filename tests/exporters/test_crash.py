@@ -36,6 +36,15 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
     assert list((tmp_path / "spool").iterdir()) == []
 
 
+def test_killed_in_the_midst_of_threads_and_tasks(tmp_path: Path) -> None:
+    pytest.importorskip("langchain_core")
+    found = result("chains", tmp_path, 8, 2)
+    assert found["acknowledged"] > 20
+    assert found["drained"]
+    assert found["missing"] == {"sql": 0, "jsonl": 0}
+    assert found["double"] == {"sql": 0, "jsonl": 0}
+
+
 def test_four_processes_write_one_file(tmp_path: Path) -> None:
     found = result("together", tmp_path, 4, 400)
     assert found["acknowledged"] == 1600

@@ -16,7 +16,6 @@ import langsmith
 from langsmith import run_trees
 from langsmith import utils as langsmith_utils
 from langsmith_helpers import chain, scores, settle  # type: ignore[import-not-found]
-from langsmith_server import LangSmith  # type: ignore[import-not-found]
 
 from impactree import ImpactHandler, ImpactTracker, ModelCall
 from impactree.exporters import LangSmithExporter, impact_evaluator
@@ -24,6 +23,8 @@ from impactree.exporters._langsmith_api import FEEDBACK, feedback_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from langsmith_server import LangSmith
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:langsmith")
 

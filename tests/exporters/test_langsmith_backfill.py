@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,13 +13,15 @@ pytest.importorskip("langchain_core")
 import langsmith
 from langsmith import run_trees
 from langsmith_helpers import chain, scores, settle  # type: ignore[import-not-found]
-from langsmith_server import LangSmith  # type: ignore[import-not-found]
 
 from impactree import ImpactHandler
 from impactree.exporters import LangSmithExporter
 from impactree.exporters._langsmith_api import FEEDBACK, LangSmithAPI
 from impactree.exporters._langsmith_backfill import Backfill, calls_of
 from impactree.exporters._time import parse_since
+
+if TYPE_CHECKING:
+    from langsmith_server import LangSmith
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:langsmith")
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import stat
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from exporter_helpers import Sink, call, run_tree  # type: ignore[import-not-found]
 
 from impactree import ImpactTracker
-from impactree.exceptions import ConfigurationError
 from impactree.exporters import (
     DeliveryRefusedError,
     RetryLaterError,
@@ -25,6 +22,8 @@ from impactree.exporters import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import pytest
 
 
 def ids(sink: Sink) -> list[str]:
@@ -252,86 +251,6 @@ def test_files_are_their_owners_alone(spool_dir: Path) -> None:
     assert {stat.S_IMODE(p.stat().st_mode) for p in (spool_dir, *spool_dir.iterdir())} == {0o700}
 
 
-def test_segments_go_when_they_are_delivered(
-    spool_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_journal, "SEGMENT_BYTES", 20_000)
-    sink = Sink()
-    tracker = ImpactTracker(exporters=[sink])
-    for _ in range(200):
-        run_tree(tracker)
-    assert tracker.flush(10)
-    assert len(sink.trees) == 200
-    assert len(list(spool_dir.glob("*/*.jsonl"))) == 1
-
-
-def test_the_folder_is_bounded(
-    spool_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(_journal, "SEGMENT_BYTES", 100_000)
-    monkeypatch.setenv("IMPACTREE_SPOOL_MAX_MB", "1")
-    sink = Sink("down", *[DeliveryRefusedError("no")] * 99)
-    tracker = ImpactTracker(exporters=[sink])
-    last = ""
-    for _ in range(2500):
-        last = str(run_tree(tracker))
-    assert sum(path.stat().st_size for path in spool_dir.rglob("*.jsonl")) < 1.2 * 2**20
-    assert sum("is full (1 MB)" in line for line in lines(caplog)) == 1
-    sink.errors.clear()
-    assert tracker.flush(10)
-    assert ids(sink)[-1] == last
-
-
-def test_a_bad_bound_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IMPACTREE_SPOOL_MAX_MB", "lots")
-    with pytest.raises(ConfigurationError, match=r"IMPACTREE_SPOOL_MAX_MB .* not 'lots'"):
-        _spool.spool()
-
-
-def test_a_journal_that_cannot_be_written_is_one_line_and_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("not a folder")
-    monkeypatch.setenv("IMPACTREE_SPOOL_DIR", str(blocked / "spool"))
-    sink = Sink()
-    tracker = ImpactTracker(exporters=[sink])
-    for _ in range(5):
-        run_tree(tracker)
-    assert tracker.flush(5)
-    assert len(sink.trees) == 5
-    assert len(lines(caplog)) == 1
-    assert "is not writable (NotADirectoryError: Not a directory)" in lines(caplog)[0]
-
-
-def test_memory_is_bounded_when_disk_and_destination_are_gone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("IMPACTREE_SPOOL_DIR", str(tmp_path / "file" / "spool"))
-    sink = Sink("down", *[DeliveryRefusedError("no")] * 99)
-    tracker = ImpactTracker(exporters=[sink])
-    for _ in range(1500):
-        run_tree(tracker)
-    (lane,) = _spool.spool()._lanes.values()
-    assert len(lane.memory) <= 1000
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")  # noqa: PTH110
-def test_a_full_disk_leaves_no_half_line(spool_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sink = Sink()
-    tracker = ImpactTracker(exporters=[sink])
-    run_tree(tracker)
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:100]))
-    run_tree(tracker)
-    monkeypatch.setattr(os, "write", write)
-    (journal,) = spool_dir.glob("*/*.jsonl")
-    assert journal.read_bytes().endswith(b"\n")
-    assert tracker.flush(5)
-    assert len(sink.trees) == 2
-
-
 def test_an_exporter_that_breaks_is_counted_and_the_chain_goes_on() -> None:
     class Broken(Sink):
         def notes(self, root: Any) -> Any:
@@ -349,16 +268,87 @@ def test_an_exporter_that_breaks_is_counted_and_the_chain_goes_on() -> None:
     }
 
 
-def test_appending_takes_less_than_100_microseconds(spool_dir: Path) -> None:
-    folder = _journal.OwnFolder(spool_dir)
-    line = b'{"to":["test:x"]' + b"," * 4000 + b"}\n"
+def test_closing_delivers_and_ends_the_threads_and_later_runs_start_them_again() -> None:
+    class Closing(Sink):
+        closed = 0
+
+        def close(self) -> None:
+            self.closed += 1
+
+    class Direct:
+        closed = False
+
+        def export(self, root: Any) -> None: ...
+
+        def flush(self, timeout: float | None = None) -> bool:
+            return True
+
+        def close(self) -> None:
+            self.closed = True
+
+    sink, direct = Closing(), Direct()
+    tracker = ImpactTracker(exporters=[sink, direct])
+    run_tree(tracker)
+    assert tracker.close(10)
+    assert (len(sink.trees), sink.closed, direct.closed) == (1, 1, True)
+    assert not [t for t in threading.enumerate() if t.name.startswith("impactree")]
+    assert tracker.close(10)
+    run_tree(tracker)
+    assert tracker.flush(10)
+    assert len(sink.trees) == 2
+
+
+def test_closing_waits_no_longer_than_asked_and_keeps_the_rest() -> None:
+    release = threading.Event()
+
+    class Slow(Sink):
+        def deliver(self, trees: Any) -> None:
+            release.wait(10)
+            super().deliver(trees)
+
+    sink = Slow()
+    tracker = ImpactTracker(exporters=[sink])
+    run_tree(tracker)
+    started = time.monotonic()
+    assert not tracker.close(0.3)
+    assert time.monotonic() - started < 2
+    run_tree(tracker)
+    release.set()
+    deadline = time.monotonic() + 10
+    while not tracker.flush(1) and time.monotonic() < deadline:
+        pass
+    assert len(sink.trees) == 2
+
+
+def test_an_event_within_an_events_handling_is_handled_next() -> None:
+    """A stream that the garbage collector closes may end in the midst of anything."""
+    tracker = ImpactTracker(exporters=[Sink()])
+    order: list[str] = []
+
+    def outer() -> None:
+        tracker.later((inner,))
+        order.append("outer")
+
+    def inner() -> None:
+        order.append("inner")
+
+    tracker.later((outer,))
+    assert order == ["outer", "inner"]
+
+
+def test_taking_a_tree_in_takes_less_than_100_microseconds() -> None:
+    """For three exporters at once: encoded, and one write."""
+    tracker = ImpactTracker()
+    run_tree(tracker, *[call()] * 3)
+    root = tracker.last_run
+    assert root is not None
+    blocked = [Sink(name, *[DeliveryRefusedError("no")] * 9) for name in "abc"]
     times = []
     for _ in range(500):
         started = time.perf_counter()
-        folder.append(line, ["test:x"])
+        _spool.spool().put(root, "m", blocked)
         times.append(time.perf_counter() - started)
     assert sorted(times)[250] < 100e-6
-    folder.abandon()
 
 
 def test_a_new_exporter_takes_over_a_refused_destination() -> None:

@@ -9,6 +9,7 @@ from fakes import Reporting, tool_call
 from langchain_core.runnables import RunnableLambda
 
 from impactree import BudgetExceededError, ImpactBudget, ImpactHandler, ModelCall, estimate
+from impactree.budget import BudgetWatch
 from impactree.exceptions import ConfigurationError
 
 # One call of the fake model: 40 tokens of gpt-4o-mini.
@@ -204,3 +205,74 @@ def test_the_handlers_tree_includes_sub_agents():
     handler = ImpactHandler()
     result = outer.invoke(QUESTION, config={"callbacks": [handler]})
     assert result["messages"][-1].response_metadata["impact"]["calls"] == 3
+
+
+# What a run says of its budget
+
+
+def test_the_last_call_of_a_run_may_pass_the_budget(caplog):
+    handler = ImpactHandler(budget=budget(1))
+    with caplog.at_level(logging.WARNING, "impactree"):
+        chain(1).invoke("x", config=slow(handler))
+    assert handler.last_run.metadata["impact_budget"].startswith("exceeded: ")
+    assert len(caplog.records) == 1
+
+
+def test_a_warning_comes_at_the_share_and_the_end_after_it(caplog):
+    call = ModelCall(provider="openai", model="gpt-4o-mini", output_tokens=40)
+    limit = ONE.energy.value.mean * 1e3
+    for share, note in ((0.79, None), (0.81, "warned: "), (1.01, "exceeded: ")):
+        caplog.clear()
+        tracker = ImpactHandler().tracker
+        root = tracker.start("root", name="chain")
+        tracker.record(call, "root")
+        BudgetWatch(ImpactBudget(energy_wh=limit / share), tracker).check(root)
+        if note is None:
+            assert "impact_budget" not in root.metadata
+        else:
+            assert root.metadata["impact_budget"].startswith(note)
+            assert len(caplog.records) == 1
+
+
+def test_the_final_message_says_what_the_budget_did(callbacks):
+    from impactree.langchain import ImpactMiddleware
+
+    warn = ImpactMiddleware(budget=budget(1))
+    last = agent(warn).invoke(QUESTION, config=callbacks)["messages"][-1]
+    assert last.text == "6 it is"
+    assert last.response_metadata["impact_budget"].startswith("exceeded: ")
+
+    cheaper = Reporting(model="gpt-4.1-nano", answers=["cheap"], asked=[])
+    switch = ImpactMiddleware(budget=budget(1), switch_to=cheaper)
+    last = agent(switch).invoke(QUESTION, config=callbacks)["messages"][-1]
+    assert last.response_metadata["impact_switched"].startswith("to gpt-4.1-nano at ")
+
+    within = ImpactMiddleware(budget=ImpactBudget(gwp_g=1e6))
+    last = agent(within).invoke(QUESTION, config=callbacks)["messages"][-1]
+    assert not {"impact", "impact_budget", "impact_switched"} & last.response_metadata.keys()
+
+
+def test_a_handler_given_to_the_middleware_alone_counts_too():
+    from impactree.langchain import ImpactMiddleware
+
+    handler = ImpactHandler()
+    agent(ImpactMiddleware(handler, annotate=True)).invoke(QUESTION)
+    assert handler.total.estimated_calls == 3
+    stop = ImpactMiddleware(ImpactHandler(), budget=budget(1, action="raise"))
+    result = agent(stop).invoke(QUESTION)
+    assert "is spent" in result["messages"][-1].text
+
+
+def test_a_middleware_keeps_no_handler_of_a_request_that_is_over():
+    import gc
+    import weakref
+
+    from impactree.langchain import ImpactMiddleware
+
+    served = agent(ImpactMiddleware(budget=ImpactBudget(gwp_g=1e6)))
+    handler = ImpactHandler()
+    gone = weakref.ref(handler.tracker)
+    served.invoke(QUESTION, config={"callbacks": [handler]})
+    del handler
+    gc.collect()
+    assert gone() is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 
 import pytest
@@ -13,6 +14,7 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from impactree import ImpactHandler, track_impacts
 from impactree.counting import count_tokens
 from impactree.langchain import track_embeddings, track_reranker
+from wire.server import Answer, Usage
 
 TEXTS = ["the pond in winter", "economy", "higher laws"]
 
@@ -159,3 +161,107 @@ async def test_a_reranker_hangs_on_its_run():
     assert [c[0] for c in calls(handler.last_run)] == ["rerank"]
     with pytest.raises(TypeError, match="BaseDocumentCompressor"):
         track_reranker(Model(size=8))
+
+
+# Real clients
+
+
+def openai(url):
+    module = pytest.importorskip("langchain_openai")
+    return module.OpenAIEmbeddings(
+        base_url=f"{url}/openai/v1", api_key="k", check_embedding_ctx_length=False
+    )
+
+
+def azure(url):
+    module = pytest.importorskip("langchain_openai")
+    return module.AzureOpenAIEmbeddings(
+        azure_endpoint=f"{url}/azure",
+        api_key="k",
+        api_version="2024-10-21",
+        azure_deployment="ours",
+        check_embedding_ctx_length=False,
+    )
+
+
+def cohere(url):
+    module = pytest.importorskip("langchain_cohere")
+    return module.CohereEmbeddings(model="embed-v4.0", cohere_api_key="k", base_url=f"{url}/cohere")
+
+
+def ollama(url):
+    module = pytest.importorskip("langchain_ollama")
+    return module.OllamaEmbeddings(model="nomic-embed-text", base_url=f"{url}/ollama")
+
+
+@pytest.mark.newest
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("let_go")
+@pytest.mark.parametrize("make", [openai, azure, cohere, ollama])
+@pytest.mark.parametrize("way", ["documents", "query", "async documents", "async query"])
+def test_tokens_that_the_provider_reports(make, way, wire_server):
+    wire_server.respond(lambda request: Answer(usage=Usage(input=71)))
+    inner = make(wire_server.url)
+    before = dict(vars(inner))
+    handler = ImpactHandler()
+    tracked = track_embeddings(inner, handler)
+    found = {
+        "documents": lambda: tracked.embed_documents(TEXTS),
+        "query": lambda: tracked.embed_query("pond"),
+        "async documents": lambda: asyncio.run(tracked.aembed_documents(TEXTS)),
+        "async query": lambda: asyncio.run(tracked.aembed_query("pond")),
+    }[way]()
+    assert found
+    assert vars(inner) == before  # the caller's own object is left alone
+    (run,) = handler.runs
+    assert (run.call.input_tokens, run.call.tokens_source) == (71, "reported")
+    assert handler.tracker.problems == {}
+
+
+def test_what_not_every_request_reports_is_counted():
+    class Client:
+        counts = [3, None]  # noqa: RUF012
+
+        def embed(self, texts):
+            return {"prompt_eval_count": self.counts.pop(0), "embeddings": [[0.0] for _ in texts]}
+
+    class Halves(Embeddings):
+        def __init__(self):
+            self._client = Client()
+
+        def embed_documents(self, texts):
+            return [self._client.embed([text])["embeddings"][0] for text in texts]
+
+        def embed_query(self, text):
+            return self.embed_documents([text])[0]
+
+    handler = ImpactHandler()
+    track_embeddings(Halves(), handler).embed_documents(["a", "b"])
+    assert (handler.last_run.call.input_tokens, handler.last_run.call.tokens_source) == (
+        count_tokens("a") + count_tokens("b"),
+        "counted",
+    )
+
+
+def test_the_real_cache():
+    classic = pytest.importorskip("langchain_classic.embeddings")
+    stores = pytest.importorskip("langchain_core.stores")
+    handler = ImpactHandler()
+    cached = classic.CacheBackedEmbeddings.from_bytes_store(
+        Model(size=8),
+        stores.InMemoryByteStore(),
+        namespace="pond",
+        query_embedding_cache=True,
+        key_encoder="sha256",
+    )
+    tracked = track_embeddings(cached, handler)
+    first = tracked.embed_documents(TEXTS[:2])
+    assert tracked.embed_documents(TEXTS[:2]) == first
+    tracked.embed_documents(TEXTS)  # one is new
+    assert tracked.embed_query("pond") == tracked.embed_query("pond")
+    asked = [run.call.input_tokens for run in handler.runs]
+    assert asked == [
+        sum(count_tokens(text) for text in TEXTS[:2]),
+        count_tokens(TEXTS[2]),
+        count_tokens("pond"),
+    ]

@@ -22,7 +22,7 @@ from models import Chat, Completion
 
 from impactree import ImpactHandler, ImpactTracker, counting
 from impactree.engine import Engine
-from impactree.langchain import _answer, _handler, _kinds, _names, _usage
+from impactree.langchain import _ambient, _answer, _events, _handler, _kinds, _names, _usage
 
 
 class Shelf(BaseRetriever):
@@ -108,6 +108,8 @@ POINTS = [
     *functions_of(_names, of_module="impactree"),
     *functions_of(_kinds, of_module="impactree"),
     *functions_of(_handler, of_module="impactree"),
+    *functions_of(_ambient, of_module="impactree"),
+    *functions_of(_events.EventHandling),
 ]
 
 
@@ -163,7 +165,22 @@ def test_every_callback_is_guarded(name, monkeypatch):
     first = ValueError("x") if name.endswith("error") else {}
     more = ([["Hi"]],) if name.endswith("start") else ()
     getattr(handler, name)(first, *more, run_id=1)
-    assert handler.tracker.problems == {f"{name}: RuntimeError": 1}
+    problems = handler.tracker.problems
+    assert problems.pop(f"{name}: RuntimeError") == 1
+    # The call is closed all the same, where that works.
+    assert problems in ({}, {"_let_go: RuntimeError": 1})
+
+
+def test_a_call_whose_end_could_not_be_read_is_closed_as_unknown(monkeypatch):
+    def fail(*args):
+        raise RuntimeError("a fault inside")
+
+    monkeypatch.setattr(_handler, "read_answer", fail)
+    handler = ImpactHandler()
+    Chat().invoke("Hi", config={"callbacks": [handler]})
+    assert [(run.status, run.call.output_tokens) for run in handler.runs] == [("abandoned", None)]
+    assert handler.total.unestimated_calls == 1
+    assert not handler.tracker.open_roots
 
 
 def test_the_handler_takes_every_event_that_means_work():

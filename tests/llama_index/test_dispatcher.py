@@ -340,6 +340,23 @@ def test_no_text_is_kept(handler: ImpactHandler) -> None:
     assert secret not in repr(kept)
 
 
+def test_nothing_that_is_closed_refers_to_text() -> None:
+    """A stream that was open at the end of tracking: its run lets go of the prompt."""
+    handler = ImpactHandler().instrument()
+
+    @get_dispatcher("tests").span
+    def query() -> Any:
+        return MockLLM(max_tokens=5).stream_complete("the-password-is-swordfish")
+
+    stream = query()
+    next(stream)
+    (run,) = handler.last_run.children
+    assert (run.status, run.pending is None) == ("abandoned", False)  # it may still be read
+    handler.uninstrument()
+    assert [run.pending for root in handler.runs for run in root.walk()] == [None, None]
+    stream.close()
+
+
 def test_attach_follows_only_its_blocks() -> None:
     from impactree.ambient import active_trackers
 

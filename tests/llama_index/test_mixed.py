@@ -127,18 +127,14 @@ class TestLangChainInside:
     def test_real_wrapper(self, way: str, wire_server: WireServer) -> None:
         package = pytest.importorskip("llama_index.llms.langchain")
         openai = pytest.importorskip("langchain_openai")
-        try:
-            model = package.LangChainLLM(
-                llm=openai.ChatOpenAI(
-                    model="gpt-4o-mini",
-                    base_url=f"{wire_server.url}/openai/v1",
-                    api_key=KEY,
-                    stream_usage=True,
-                )
+        model = package.LangChainLLM(
+            llm=openai.ChatOpenAI(
+                model="gpt-4o-mini",
+                base_url=f"{wire_server.url}/openai/v1",
+                api_key=KEY,
+                stream_usage=True,
             )
-            assert model.metadata
-        except ImportError as error:
-            pytest.skip(f"the wrapper does not fit the langchain installed: {error}")
+        )
         with track_impacts() as tracker:
             given = getattr(model, way)(ASKED if "chat" in way else "Hi")
             if way.startswith("stream"):

@@ -28,9 +28,11 @@ from llama_index.core.storage.kvstore import SimpleKVStore
 from llama_index.core.tools import FunctionTool, QueryEngineTool, ToolMetadata
 
 from impactree.counting import count_tokens
+from wire.server import Answer, Usage
 
 if TYPE_CHECKING:
     from impactree.llama_index import ImpactHandler
+    from wire.server import WireServer
 
 STREAMED_TOKENS = count_tokens(answer())  # before any handler listens
 TEXTS = [f"Document {n} tells of subject {n}." for n in range(6)]
@@ -347,6 +349,38 @@ def test_a_thousand_concurrent_queries(handler: ImpactHandler) -> None:
     assert {tuple(calls(root)) for root in roots} == {("embedding", "completion")}
     tokens = count_tokens("text text text text text")
     assert sum(run.call.output_tokens for root in roots for run in root.calls) == 1000 * tokens
+
+
+def test_a_thousand_concurrent_queries_over_http(
+    wire_server: WireServer, handler: ImpactHandler
+) -> None:
+    """Every request answers with counts of its own; the sums are what the server sent."""
+    httpx = pytest.importorskip("httpx")
+    package = pytest.importorskip("llama_index.llms.openai")
+    wire_server.respond(
+        lambda request: Answer(usage=Usage(input=100 + request.number, output=request.number))
+    )
+
+    async def all_at_once() -> None:
+        async with httpx.AsyncClient(timeout=300) as client:
+            model = package.OpenAI(
+                model="gpt-4o-mini",
+                api_base=f"{wire_server.url}/openai/v1",
+                api_key="k",
+                async_http_client=client,
+                timeout=300,
+                max_retries=0,
+            )
+            engine = index().as_query_engine(llm=model)
+            await asyncio.gather(*(engine.aquery("What?") for _ in range(1000)))
+
+    asyncio.run(all_at_once())
+    asked = [run.call for root in handler.runs for run in root.calls if run.kind == "chat"]
+    assert sorted((call.input_tokens, call.output_tokens) for call in asked) == sorted(
+        (usage.input, usage.output) for usage in wire_server.sent
+    )
+    assert len(asked) == len({call.output_tokens for call in asked}) == 1000
+    assert {tuple(calls(root)) for root in handler.runs} == {("embedding", "chat")}
 
 
 def test_messages_with_blocks(handler: ImpactHandler) -> None:

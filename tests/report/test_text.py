@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from impactree import ModelCall, Report
+from impactree.calls import MAX_TOKENS
 
 AGENT = """\
 impactree  1 run, 2 calls
@@ -349,9 +350,11 @@ def test_a_word_longer_than_a_line_is_broken_not_lost(build):
 
 
 def test_numbers_are_never_cut(build):
-    # 10^20 tokens of 2 mWh and 3 mgCO2eq
-    build.chat(name="step", out=10**20)
-    assert line(build.report(), "step")[3:] == [">999T", "1.0 s", "2.0e+17 Wh", "3.0e+17 g", "100%"]
+    # Each of the calls: 2^53, or 9 × 10^15, tokens of 2 mWh and 3 mgCO2eq.
+    for _ in range(100):
+        build.chat(name="step", out=MAX_TOKENS)
+    shown = line(build.report(), "step × 100")[3:]
+    assert shown == [">999T", "ø1.0 s", "1.8e+15 Wh", "2.7e+15 g", "100%"]
 
 
 def test_paths_and_arns_are_known_by_their_last_part(build):
@@ -370,7 +373,7 @@ names = st.text(max_size=60) | st.sampled_from(
             st.integers(0, 12),
             names,
             names,
-            st.none() | st.integers(0, 10**30),
+            st.none() | st.integers(0, MAX_TOKENS),
             st.sampled_from(["ok", "error", "interrupted", "abandoned"]),
             st.floats(0, 1e9),
         ),
@@ -427,7 +430,7 @@ def test_times_take_six_characters(build, seconds, text):
         (12_345_678, "12.3M"),
         (10**9, "1.0G"),
         (10**15, ">999T"),
-        (10**400, ">999T"),
+        (MAX_TOKENS, ">999T"),
     ],
 )
 def test_token_counts_take_six_characters(build, tokens, text):

@@ -109,10 +109,14 @@ class Catalog:
         """The entry of an exact name or alias (any letter case), as it held on a day."""
         return as_of(self.named(name.lower()), at)
 
-    def moved(self, spelling: str, at: dt.date | None = None) -> ModelRecord | None:
-        """What a moving alias, given by its key, meant on a day; None: means now."""
+    def moved(
+        self, spelling: str, at: dt.date | None = None, host: str | None = None
+    ) -> ModelRecord | None:
+        """What a moving alias, given by its key, meant on a day (None: now) at a host."""
         moving = self._data["moving"]
-        targets = moving.get(spelling) or moving.get(spelling.removesuffix("latest"))
+        bare = spelling.removesuffix("latest")
+        names = (f"{host}/{bare}", spelling, bare)
+        targets = next((moving[name] for name in names if name in moving), None)
         if not targets:
             return None
         day = at.isoformat() if at else "9999"
@@ -178,8 +182,26 @@ class Catalog:
         from impactree.catalog._schema import check
 
         checked = [(where, check(raw, where)) for where, raw in files]
-        rules, known = self._data["rules"], self.model_names()
-        return Catalog(compile_files(checked, rules=rules, known=known), base=self)
+        text = compile_files(
+            checked, rules=self._data["rules"], known=self.model_names(), zones=self.zone_codes
+        )
+        return Catalog(text, base=self)
+
+
+def as_day(at: dt.date | str | None) -> dt.date | None:
+    """A day that may be written ``YYYY-MM-DD``.
+
+    Raises:
+        ValueError: the text is no date.
+    """
+    if not isinstance(at, str):
+        return at
+    import datetime as dt
+
+    try:
+        return dt.date.fromisoformat(at)
+    except ValueError as error:
+        raise ValueError(f"at: {at!r:.40} is no date like 2026-11-24 ({error})") from None
 
 
 def as_of(records: list[ModelRecord], at: dt.date | None) -> ModelRecord | None:

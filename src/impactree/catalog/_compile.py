@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from impactree.catalog._resolution import nearest
 from impactree.catalog._rules import Rules
 from impactree.catalog._text import clean, key, squashed
 from impactree.exceptions import CatalogError
@@ -49,7 +50,16 @@ def compile_folder(folder: Path, mark: str = "") -> str:
     files = data_files(folder)
     if not files:
         raise CatalogError(f"no catalog files in {folder}")
-    return compile_files([(f.name, read_file(f)) for f in files], mark)
+    checked = [(f.name, read_file(f)) for f in files]
+    _check_makers(checked)
+    return compile_files(checked, mark)
+
+
+def _check_makers(files: list[tuple[str, Any]]) -> None:
+    """One file per maker, named after it."""
+    for where, file in files:
+        if file.maker and where != f"{file.maker}.toml":
+            raise CatalogError(f"{where}: the models of {file.maker!r} belong in {file.maker}.toml")
 
 
 def compile_files(
@@ -58,6 +68,7 @@ def compile_files(
     *,
     rules: dict[str, Any] | None = None,
     known: Iterable[str] = (),
+    zones: Iterable[str] = (),
 ) -> str:
     """Compile checked files.
 
@@ -66,6 +77,7 @@ def compile_files(
         mark: Stored as the fingerprint.
         rules: Rules for reading names, where the files bring none of their own.
         known: Names of models outside these files that aliases and families may point to.
+        zones: Codes of zones outside these files that hosts and regions may lie in.
     """
     head = _head(files, mark, rules)
     records: list[dict[str, Any]] = []
@@ -81,6 +93,7 @@ def compile_files(
     head["version"] = max(days, default="")
     head["org_makers"] = _org_makers(records)
     _check_targets(head, {*names, *(name.lower() for name in known)})
+    _check_zones(files, {*head["zones"], *zones})
     keys, reduced = _spellings(names, records, Rules(head["rules"]))
     head["sections"] = [len(names), len(keys), len(reduced)]
     lines = [json.dumps(head, separators=(",", ":"), ensure_ascii=False)]
@@ -135,7 +148,8 @@ def _zone_row(zone: Any, file: Any) -> list[Any]:
 def _add_aliases(head: dict[str, Any], file: Any) -> None:
     for moving in file.moving:
         targets = [[t.from_.isoformat(), t.model] for t in moving.targets]
-        head["moving"][key(clean(moving.name))] = targets
+        place = f"{moving.host}/" if moving.host else ""
+        head["moving"][place + key(clean(moving.name))] = targets
     for family in file.families:
         for prefix in (clean(family.prefix), clean(family.prefix).replace(".", "-")):
             head["families"].setdefault(prefix, [family.model, file.maker])
@@ -231,6 +245,17 @@ def _check_targets(head: dict[str, Any], names: Iterable[str]) -> None:
             raise CatalogError(
                 f"family {prefix!r} points to {target!r}, which is not in the catalog"
             )
+
+
+def _check_zones(files: list[tuple[str, Any]], zones: set[str]) -> None:
+    for where, file in files:
+        for place in (*file.hosts, *file.regions):
+            if place.zone not in zones:
+                hint = ", ".join(nearest(place.zone, zones)) or "see `impactree zones`"
+                raise CatalogError(
+                    f"{where}: {place.id!r} lies in zone {place.zone!r}, which is not in the "
+                    f"catalog; nearest: {hint}"
+                )
 
 
 def write_atomically(path: Path, text: str) -> None:

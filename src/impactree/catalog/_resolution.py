@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from impactree.impacts import Range
 
 __all__ = ["Resolution", "nearest"]
+
+_WORD: Final = 4
+"""Letters of a name that is worth finding inside another."""
+_LEAST_SHARED: Final = 0.3
+"""Share of common letter pairs from which on two names are called near."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +55,9 @@ class Resolution:
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
-    """The known names that share most letter pairs with a given one.
+    """The known names that a given one contains, or shares most letter pairs with.
 
-    For error messages only: never to resolve.
+    For messages only: never to resolve.
     """
     text = name[:100].lower()
     wanted = {text[i : i + 2] for i in range(len(text) - 1)}
@@ -61,6 +66,8 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
         lower = candidate.lower()
         shared = sum(pair in lower for pair in wanted)
         score = 2 * shared / (len(wanted) + len(lower) - 1 or 1)
-        if score >= 0.4:
+        if len(lower) >= _WORD and lower in text:
+            score += 1
+        if score >= _LEAST_SHARED:
             scored.append((-score, candidate))
     return [candidate for _, candidate in sorted(scored)[:count]]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from impactree.catalog._catalog import Catalog, as_of, load_catalog
+from impactree.catalog._catalog import Catalog, as_day, as_of, load_catalog
 from impactree.catalog._places import LOCAL, UNKNOWN, asked_host, region_in
 from impactree.catalog._resolution import Resolution
 from impactree.catalog._text import MAX_NAME, clean, key, without_size
 from impactree.impacts import Range
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Iterator
 
     from impactree.catalog._records import Host, ModelRecord
@@ -48,9 +48,8 @@ def resolve(
     Raises:
         ValueError: ``at`` is a string that is no date.
     """
-    day = dt.date.fromisoformat(at) if isinstance(at, str) else at
     return resolve_name(
-        load_catalog(), name, provider, requested=requested, base_url=base_url, at=day
+        load_catalog(), name, provider, requested=requested, base_url=base_url, at=as_day(at)
     )
 
 
@@ -162,7 +161,8 @@ class _Reader:
                 yield self._pick(near, step), step
 
     def _moved(self, spelling: str, step: Step) -> ModelRecord | None:
-        record = self.catalog.moved(spelling, self.at)
+        host = self.asked.id if self.asked else None
+        record = self.catalog.moved(spelling, self.at, host)
         return self._pick([record], step) if record else None
 
     def _pick(self, records: list[ModelRecord], step: Step) -> ModelRecord | None:
@@ -203,10 +203,8 @@ class _Reader:
             return org == maker
         if step.orgs and not is_copy:
             return False
-        told = self.catalog.host(step.orgs[-1]) if step.orgs else None
-        if told is not None and self._own_maker(told) == maker:
-            return True  # a gateway's ``gemini/...``
-        if self.asked is not None and self._own_maker(self.asked) == maker:
+        told = self.catalog.host(step.orgs[-1]) if step.orgs else None  # ``gemini/...``
+        if any(host and self._own_maker(host) == maker for host in (told, self.asked)):
             return True
         return self.rules.is_plain(rest)
 
@@ -264,8 +262,7 @@ class _Reader:
         text: str,
         steps: Iterable[Step],
     ) -> Resolution:
-        steps = list(steps)
-        host = self._host(text, steps, record.maker, record)
+        host = self._host(text, steps := list(steps), record.maker, record)
         if record.is_closed and (host.local or host.id == "self-hosted"):
             return replace(
                 self._unknown("", ()),

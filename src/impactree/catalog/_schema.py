@@ -144,9 +144,10 @@ class Target(_Entry):
 
 
 class Moving(_Entry):
-    """An alias that has meant different models."""
+    """An alias that has meant different models, everywhere or at one host."""
 
     name: Name
+    host: Slug | None = None
     targets: Annotated[list[Target], Field(min_length=1)]
     sources: Sources
     checked: dt.date

@@ -155,8 +155,9 @@ class Backfill:
 
 
 def calls_of(runs: list[dict[str, Any]]) -> list[ModelCall]:
-    """The model calls of a trace: of nested ones (a wrapper around a model) the innermost with
-    usage, and without the answers of a response cache, for which no model ran.
+    """The model calls of a trace: of nested ones (a wrapper, its model) the innermost with usage.
+
+    Answers from a response cache are left out: no model ran for them.
     """
     calls = {str(run["id"]): call for run in runs if (call := call_of(run)) is not None}
     parents = {str(run["id"]): str(run.get("parent_run_id")) for run in runs}

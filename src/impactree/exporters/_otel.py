@@ -69,13 +69,13 @@ class OTelExporter(SpooledExporter):
         name: str = "otel",
     ) -> None:
         self._name = name
-        self._meters = meter_provider or metrics.get_meter_provider()
-        self._tracers = tracer_provider or trace.get_tracer_provider()
+        self._meters = meter_provider
+        self._tracers = tracer_provider
         self._spans = spans
         self._annotated: OrderedDict[str, None] = OrderedDict()  # roots with foreign spans
         self._counted: OrderedDict[str, dict[str, float]] = OrderedDict()  # by call
         self._recorded: OrderedDict[tuple[str, int], None] = OrderedDict()
-        meter = self._meters.get_meter("impactree")
+        meter = (meter_provider or metrics.get_meter_provider()).get_meter("impactree")
         self._counters = {
             name: meter.create_counter(name, unit, text) for name, (unit, text) in METRICS.items()
         }
@@ -147,8 +147,12 @@ class OTelExporter(SpooledExporter):
             if self._spans and not tree.notes.get("annotated") and not tree.root.revision:
                 self._make_spans(tree)
             _remember(self._recorded, tree.key, None)
-        for provider in (self._meters, self._tracers if self._spans else None):
-            flush = getattr(provider, "force_flush", None)
+        # The global ones as they are now: the application may set them up after us.
+        senders = _senders(self._meters or metrics.get_meter_provider())
+        if self._spans:
+            senders.append(self._tracers or trace.get_tracer_provider())
+        for sender in senders:
+            flush = getattr(sender, "force_flush", None)
             if flush is not None and flush(_FLUSH_MS) is False:
                 raise RetryLaterError("the OpenTelemetry SDK could not flush")
 
@@ -169,7 +173,7 @@ class OTelExporter(SpooledExporter):
         _remember(self._counted, run.id, values)
 
     def _make_spans(self, tree: Tree) -> None:
-        tracer = self._tracers.get_tracer("impactree")
+        tracer = (self._tracers or trace.get_tracer_provider()).get_tracer("impactree")
         contexts: dict[str, Context] = {}
         for run in tree.root.walk():
             above = None if run is tree.root or run.parent is None else contexts[run.parent.id]
@@ -185,6 +189,14 @@ class OTelExporter(SpooledExporter):
             contexts[run.id] = trace.set_span_in_context(span)
             # Times are given: that a parent ends before its children start does no harm.
             span.end(int((run.end or run.start) * 1e9))
+
+
+def _senders(meters: Any) -> list[Any]:
+    """What to flush: the provider, or its readers but Prometheus', which keeps a copy each time."""
+    older = getattr(meters, "_sdk_config", None)
+    readers = getattr(meters, "_metric_readers", getattr(older, "metric_readers", ()))
+    pushing = [reader for reader in readers if type(reader).__name__ != "PrometheusMetricReader"]
+    return [meters] if len(pushing) == len(readers) else pushing
 
 
 def metric_values(run: Run) -> dict[str, float]:

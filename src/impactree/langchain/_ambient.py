@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.ambient import innermost, register_source
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from impactree.runs import Run
     from impactree.tracker import ImpactTracker
 
@@ -18,12 +22,14 @@ __all__ = [
     "current_run_id",
     "enter_scope",
     "leave_scope",
+    "retrieving_trackers",
     "scopes",
 ]
 
 _FALLBACKS: Final = "RunnableWithFallbacks"
+_RETRIEVING: Final = frozenset({"BaseRetriever.invoke", "BaseRetriever.ainvoke"})
 
-scopes: Final[ContextVar[tuple[tuple[ImpactTracker, Any], ...]]] = ContextVar(
+scopes: Final[ContextVar[tuple[tuple[ImpactTracker, Any, int | None], ...]]] = ContextVar(
     "impactree_scopes", default=()
 )
 """The retrievers around the current code, outermost first: LangChain does not tell it of them."""
@@ -32,8 +38,13 @@ scopes: Final[ContextVar[tuple[tuple[ImpactTracker, Any], ...]]] = ContextVar(
 def enter_scope(tracker: ImpactTracker, run_id: Any) -> None:
     """A retriever starts: what starts in this context until its end is its work."""
     # Under asyncio, ends are told in a copy of the context: what has ended goes now.
-    still_open = (entry for entry in scopes.get() if _is_open(*entry))
-    scopes.set((*still_open, (tracker, run_id)))
+    still_open = [entry for entry in scopes.get() if _run_around(*entry) is not None]
+    scopes.set((*still_open, (tracker, run_id, _flow() if _inside_a_retriever() else None)))
+
+
+def retrieving_trackers() -> list[ImpactTracker]:
+    """The trackers of the retrievers around the current code."""
+    return [entry[0] for entry in scopes.get() if _run_around(*entry) is not None]
 
 
 def leave_scope(run_id: Any) -> None:
@@ -64,17 +75,38 @@ def caused_by(tracker: ImpactTracker, parent_id: Any, name: str) -> Any:
 
 def _open_scope(tracker: ImpactTracker | None = None) -> Run | None:
     """The innermost retriever that is open, of one tracker or of any."""
-    for owner, run_id in reversed(scopes.get()):
+    for owner, run_id, flow in reversed(scopes.get()):
         if tracker is None or owner is tracker:
-            run: Run | None = owner.find(run_id)
-            if run is not None and run.end is None:
+            run = _run_around(owner, run_id, flow)
+            if run is not None:
                 return run
     return None
 
 
-def _is_open(tracker: ImpactTracker, run_id: Any) -> bool:
-    run = tracker.find(run_id)
-    return run is not None and run.end is None
+def _run_around(tracker: ImpactTracker, run_id: Any, flow: int | None) -> Run | None:
+    run: Run | None = tracker.find(run_id)
+    if run is None or run.end is not None:
+        return None
+    # A retriever that was cancelled never ends, and in a task that goes on nothing else tells.
+    return None if flow == _flow() and not _inside_a_retriever() else run
+
+
+def _flow() -> int:
+    """The task, else the thread, that runs this code."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    return threading.get_ident() if task is None else id(task)
+
+
+def _inside_a_retriever() -> bool:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_qualname in _RETRIEVING:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def ambient_callbacks() -> Any:

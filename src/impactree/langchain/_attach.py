@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.tracers.context import register_configure_hook
 
-from impactree.langchain._ambient import ambient_callbacks, scopes
+from impactree.langchain._ambient import ambient_callbacks, retrieving_trackers
 from impactree.langchain._handler import ImpactHandler
 
 if TYPE_CHECKING:
@@ -75,5 +75,5 @@ def ambient_trackers() -> list[ImpactTracker]:
     handlers = callbacks if isinstance(callbacks, list) else getattr(callbacks, "handlers", ())
     found = [h for h in handlers if isinstance(h, ImpactHandler)]
     found += [h for v in _depths if (h := v.get()) is not None and not h.detached]
-    trackers = [handler.tracker for handler in found] + [owner for owner, _ in scopes.get()]
+    trackers = [handler.tracker for handler in found] + retrieving_trackers()
     return list({id(tracker): tracker for tracker in trackers}.values())

@@ -13,9 +13,11 @@ from pydantic import ConfigDict, PrivateAttr
 
 from impactree.calls import Kind, ModelCall
 from impactree.counting import count_tokens
+from impactree.guarding import status_of
 from impactree.langchain._ambient import current_run_id
 from impactree.langchain._attach import ambient_trackers
 from impactree.langchain._handler import ImpactHandler
+from impactree.langchain._reported import listening, with_ears
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,9 +39,10 @@ def track_embeddings(
     """Wrap any LangChain embeddings so that each request shows as a model call.
 
     The call hangs on the run that caused it. Without ``tracker`` it goes to the handlers of that
-    run and to the ``track_impacts()`` blocks around it. LangChain's interface returns no usage, so
-    tokens are counted locally. Of a ``CacheBackedEmbeddings`` the model behind the cache is
-    wrapped: hits cost nothing.
+    run and to the ``track_impacts()`` blocks around it. LangChain's interface returns no usage:
+    it is read from what OpenAI's, Azure's, Cohere's and Ollama's clients answer to their LangChain
+    classes; of others, tokens are counted locally. Of a ``CacheBackedEmbeddings`` the models
+    behind the cache are wrapped: hits cost nothing.
 
     Args:
         embeddings: What to wrap; vector stores and retrievers work unchanged on the result.
@@ -61,7 +64,7 @@ class _TrackedEmbeddings(Embeddings):
     def __init__(
         self, embeddings: Embeddings, tracker: ImpactTracker | ImpactHandler | None
     ) -> None:
-        self._embeddings = embeddings
+        self._embeddings = with_ears(embeddings)
         self._tracker = tracker
 
     def __getattr__(self, name: str) -> Any:
@@ -151,14 +154,15 @@ def _followed(
     for each in trackers:
         each.start(run_id, parent_id, name=type(model).__name__, kind=kind)
     try:
-        yield
-    except BaseException:
+        with listening() as heard:
+            yield
+    except BaseException as error:
         for each in trackers:
-            each.end(run_id, status="error")
+            each.end(run_id, status=status_of(error))
         raise
     for each in trackers:
         try:
-            each.end(run_id, call=_call(model, kind, texts))
+            each.end(run_id, call=_call(model, kind, texts, heard.tokens))
         except Exception as error:
             each.note_problem(f"{kind}: {type(error).__name__}", error)
 
@@ -169,15 +173,16 @@ def _trackers(tracker: ImpactTracker | ImpactHandler | None) -> list[ImpactTrack
     return [tracker.tracker if isinstance(tracker, ImpactHandler) else tracker]
 
 
-def _call(model: Any, kind: Kind, texts: Iterable[str]) -> ModelCall:
+def _call(model: Any, kind: Kind, texts: Iterable[str], reported: int | None) -> ModelCall:
+    tokens = sum(map(count_tokens, texts)) if reported is None else reported
     return ModelCall(
         provider=type(model).__name__,
         model=_attribute(model, _MODEL) or type(model).__name__,
         kind=kind,
-        input_tokens=sum(count_tokens(text) for text in texts),
+        input_tokens=tokens,
         output_tokens=0,
         base_url=_attribute(model, _URL),
-        tokens_source="counted",
+        tokens_source="counted" if reported is None else "reported",
     )
 
 

@@ -114,7 +114,7 @@ class EventHandling:
         kept = UUID(int=run_id.int)
         return kept, ref(run_id, partial(self._let_go, kept))
 
-    def _let_go(self, run_id: Any, _: Any) -> None:
+    def _let_go(self, run_id: Any, _: Any = None) -> None:
         """Called wherever an object is freed, perhaps by the collector: only leaves an event."""
         try:
             pending = self._calls.get(run_key(run_id))

@@ -115,7 +115,7 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
 
     # LangChain's callbacks
 
-    # Most events are only left for later: what they mean is worked out in batches. The four that
+    # Most events are only left for later: what they mean is worked out in batches. Those that
     # come most often guard themselves: a wrapper would cost as much as their work.
 
     def on_chain_start(
@@ -304,20 +304,25 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
                 self._watch.check_run(run_id)
         except Exception as error:
             self._failed("on_llm_end", error)
+            self._let_go(run_id)
 
-    @guarded
     def on_llm_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
         """A model call failed, perhaps after part of an answer, which counts."""
-        key = run_key(run_id)
-        pending = self._calls.pop(key, None)
-        if pending is None:
-            return
-        self._past.append(key)
-        answer = read_answer(kwargs.get("response"), self.tracker.note_problem, error)
-        call = pending.failed_call(answer, error, time.perf_counter())
-        self.tracker.later((type(self)._ended, self, run_id, status_of(error), time.time(), call))
-        if self._watch is not None:
-            self._watch.check_run(run_id)
+        try:
+            key = run_key(run_id)
+            pending = self._calls.pop(key, None)
+            if pending is None:
+                return
+            self._past.append(key)
+            answer = read_answer(kwargs.get("response"), self.tracker.note_problem, error)
+            call = pending.failed_call(answer, error, time.perf_counter())
+            status = status_of(error)
+            self.tracker.later((type(self)._ended, self, run_id, status, time.time(), call))
+            if self._watch is not None:
+                self._watch.check_run(run_id)
+        except Exception as fault:
+            self._failed("on_llm_error", fault)
+            self._let_go(run_id)
 
     # Inside
 
@@ -336,19 +341,9 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
         metadata: dict[str, Any] | None,
         pending: PendingCall | None = None,
     ) -> None:
+        handle, at = type(self)._started, time.time()
         self.tracker.later(
-            (
-                type(self)._started,
-                self,
-                run_id,
-                parent_id,
-                name,
-                kind,
-                tags,
-                metadata,
-                time.time(),
-                pending,
-            )
+            (handle, self, run_id, parent_id, name, kind, tags, metadata, at, pending)
         )
 
     def _end(self, run_id: Any, status: RunStatus) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired
+from weakref import WeakKeyDictionary
 
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.messages import AIMessage, BaseMessage
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["ImpactMiddleware"]
 
 _EVENT: Final = "impact"
+_MAX_OPEN: Final = 10_000
+_TOLD: Final = ("impact_budget", "impact_switched")
 
 
 class _ImpactState(AgentState[Any]):
@@ -51,7 +54,8 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
     Args:
         handler: The handler to read; None: the one in the run's callbacks, if any.
         budget: Its ``action`` decides what happens when it is spent: ``raise`` ends the run with
-            a message instead of the next model call, ``warn`` logs.
+            a message instead of the next model call, ``warn`` logs. What happened is told in
+            ``response_metadata`` of the final message: ``impact_budget``, ``impact_switched``.
         annotate: Put a summary into ``response_metadata["impact"]`` of the final message.
         events: Dispatch a custom event ``impact`` after each model call.
         switch_to: A cheaper model for all calls once ``switch_at`` of the budget is spent.
@@ -85,11 +89,12 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
         self.switch_to = switch_to
         self.switch_at = switch_at
         self._own: ImpactTracker | None = None
-        self._watches: dict[int, BudgetWatch] = {}
+        self._watches: WeakKeyDictionary[ImpactTracker, BudgetWatch] = WeakKeyDictionary()
 
     def before_agent(self, state: Any, runtime: Any) -> dict[str, Any] | None:
         """Open a run of its own where no handler follows the agent."""
-        if self._followed_by() is not None:
+        tracker = self._followed_by()
+        if tracker is not None and tracker.find(current_run_id()) is not None:
             return None
         run_id = str(uuid.uuid4())
         self._own_tracker().start(run_id, name="agent", kind="agent")
@@ -133,26 +138,30 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
 
     def after_agent(self, state: Any, runtime: Any) -> dict[str, Any] | None:
         """Annotate the final message, and close the run of its own."""
+        self._spent(state)  # the last call may have passed a threshold
         run_id = state.get("impact_run")
         if run_id is not None:
             self._own_tracker().end(run_id)
         message = state["messages"][-1] if state.get("messages") else None
-        if not self.annotate or not isinstance(message, AIMessage):
-            return None
-        total = self._total(state)
-        if total is None:
-            return None
-        summary = {**message.response_metadata, "impact": summarize(total)}
         root = self._root(state)
-        if root is not None and "impact_budget" in root.metadata:
-            summary["impact_budget"] = root.metadata["impact_budget"]
-        return {"messages": [message.model_copy(update={"response_metadata": summary})]}
+        if root is None or not isinstance(message, AIMessage):
+            return None
+        told = {key: root.metadata[key] for key in _TOLD if key in root.metadata}
+        if self.annotate:
+            told["impact"] = summarize(root.total)
+        if not told:
+            return None
+        metadata = {**message.response_metadata, **told}
+        return {"messages": [message.model_copy(update={"response_metadata": metadata})]}
 
     # Inside
 
     def _own_tracker(self) -> ImpactTracker:
+        if self.handler is not None:
+            return self.handler.tracker  # given here, but not among the run's callbacks
         if self._own is None:
-            self._own = ImpactTracker()
+            # An agent that fails has no end here: what it leaves open is bounded.
+            self._own = ImpactTracker(max_runs=1, max_open=_MAX_OPEN)
         return self._own
 
     def _followed_by(self) -> ImpactTracker | None:
@@ -168,17 +177,15 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
         run = None if tracker is None else tracker.find(current_run_id())
         return None if run is None else run.root
 
-    def _total(self, state: Any) -> Impacts | None:
-        root = self._root(state)
-        return None if root is None else root.total
-
     def _spent(self, state: Any) -> Spent | None:
         if self.budget is None:
             return None
         tracker = self._own_tracker() if "impact_run" in state else self._followed_by()
         if tracker is None:
             return None
-        watch = self._watches.setdefault(id(tracker), BudgetWatch(self.budget, tracker))
+        watch = self._watches.get(tracker)
+        if watch is None:
+            watch = self._watches.setdefault(tracker, BudgetWatch(self.budget, tracker))
         return watch.check(self._root(state))
 
     def _switched(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
@@ -187,6 +194,10 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
         spent = self._spent(request.state)
         if spent is None or spent.share < self.switch_at:
             return request
+        root = self._root(request.state)
+        if root is not None and "impact_switched" not in root.metadata:
+            name = self.switch_to._get_ls_params().get("ls_model_name", "the cheaper model")
+            root.metadata = {**root.metadata, "impact_switched": f"to {name} at {spent.text}"}
         return request.override(model=self.switch_to)
 
     def _after_call(

@@ -194,7 +194,9 @@ class OpenModel(OpenSpan):
         self.answered = names.answered_model(getattr(response, "raw", None)) or self.answered
 
     def _counted(self, answer: str) -> ReportedUsage:
-        return ReportedUsage(count_tokens("\n".join(prompt_texts(self.prompt))), count_tokens(answer))
+        return ReportedUsage(
+            count_tokens("\n".join(prompt_texts(self.prompt))), count_tokens(answer)
+        )
 
     def _call(self, usage: ReportedUsage, source: TokensSource, latency: float | None) -> ModelCall:
         asked = self.asked or names.asked(self.instance, self.model_dict)
@@ -233,7 +235,9 @@ def _places(response: Any) -> Iterable[Any]:
 
 def prompt_texts(prompt: Any) -> list[str]:
     """The text of each message, of a prompt, or of nothing."""
-    return [prompt] if isinstance(prompt, str) else [answer_text(message) for message in prompt or ()]
+    if isinstance(prompt, str):
+        return [prompt]
+    return [answer_text(message) for message in prompt or ()]
 
 
 def answer_text(response: Any) -> str:

@@ -7,10 +7,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from impactree.methods._base import Method, Mix, Params, Serving, Site, Step
+from impactree.methods._base import Constant, Method, Mix, Params, Serving, Site, Step
 from impactree.methods.ecologits_0_11 import ECOLOGITS_0_11
 
-__all__ = ["DEFAULT_METHOD", "METHODS", "Method", "Mix", "Params", "Serving", "Site", "Step"]
+__all__ = [
+    "DEFAULT_METHOD",
+    "METHODS",
+    "Constant",
+    "Method",
+    "Mix",
+    "Params",
+    "Serving",
+    "Site",
+    "Step",
+]
 
 METHODS: Final[dict[str, Method]] = {ECOLOGITS_0_11.name: ECOLOGITS_0_11}
 DEFAULT_METHOD: Final = ECOLOGITS_0_11.name

@@ -63,6 +63,17 @@ class Step(NamedTuple):
     equation: str
 
 
+class Constant(NamedTuple):
+    """One figure of the equations that holds for every model and place."""
+
+    symbol: str
+    name: str
+    value: float
+    unit: str
+    note: str
+    source: str
+
+
 class Method(Protocol):
     """A named, versioned set of equations and constants."""
 
@@ -79,6 +90,15 @@ class Method(Protocol):
     @property
     def kinds(self) -> frozenset[str]:
         """The kinds of call that the equations cover."""
+        ...
+
+    @property
+    def checked(self) -> str:
+        """The day on which the constants were checked against the publication."""
+        ...
+
+    def constants(self) -> list[Constant]:
+        """Every constant of the equations, with its source."""
         ...
 
     def serve(self, params: Params) -> Serving:

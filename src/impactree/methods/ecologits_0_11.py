@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from impactree.impacts import Figures
-from impactree.methods._base import Mix, Params, Serving, Site, Step
+from impactree.methods._base import Constant, Mix, Params, Serving, Site, Step
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,8 @@ class EcoLogits011:
     name: str = "ecologits-0.11"
     citation: str = "Rincé and Banse, JOSS 10(111) 7471, 2025, doi:10.21105/joss.07471"
     kinds: frozenset[str] = field(default=frozenset({"chat", "completion"}))
+    checked: str = "2026-11-24"
+    """The day on which the constants were checked against EcoLogits 0.11.3."""
 
     batch_size: int = 64
     """B: concurrent requests that share the server."""
@@ -74,6 +76,30 @@ class EcoLogits011:
     """Embodied kgSbeq."""
     gpu_pe: float = 3721
     """Embodied MJ."""
+
+    def constants(self) -> list[Constant]:
+        """Every constant of the equations, with its source."""
+        fit, days = "regression on the ML.ENERGY Leaderboard, H100 80 GB", 24 * 60 * 60
+        server, gpu = "AWS p5.48xlarge without its GPUs", "NVIDIA H100 80 GB"
+        rows: list[tuple[str, str, float, str, str, str]] = [
+            ("B", "concurrent requests", self.batch_size, "", "assumption", _DOCS),
+            ("Q", "bits per weight", self.weight_bits, "", "assumption", _DOCS),
+            ("a", "energy per active parameter", self.energy_alpha, "Wh/token/10^9", fit, _FIT),
+            ("b", "energy, effect of B", self.energy_beta, "", fit, _FIT),
+            ("c", "energy, constant", self.energy_gamma, "Wh/token", fit, _FIT),
+            ("a_l", "time per active parameter", self.latency_alpha, "s/token/10^9", fit, _FIT),
+            ("b_l", "time, effect of B", self.latency_beta, "s/token", fit, _FIT),
+            ("c_l", "time, constant", self.latency_gamma, "s/token", fit, _FIT),
+            ("W", "server power", self.server_power_kw, "kW", server, _BOAVIZTA),
+            ("lifetime", "server and GPUs", self.lifetime_s / days, "days", "assumption", _DOCS),
+            ("S_gwp", "embodied, server", self.server_gwp, "kgCO2eq", server, _BOAVIZTA),
+            ("S_adpe", "embodied, server", self.server_adpe, "kgSbeq", server, _BOAVIZTA),
+            ("S_pe", "embodied, server", self.server_pe, "MJ", server, _BOAVIZTA),
+            ("U_gwp", "embodied, GPU", self.gpu_gwp, "kgCO2eq", gpu, _ADEME),
+            ("U_adpe", "embodied, GPU", self.gpu_adpe, "kgSbeq", gpu, _ADEME),
+            ("U_pe", "embodied, GPU", self.gpu_pe, "MJ", gpu, _ADEME),
+        ]
+        return [Constant(*row) for row in rows]
 
     def kwh_per_token(self, active: float) -> float:
         """Energy of one GPU for one output token, kWh; ``active``: P_a."""
@@ -200,6 +226,15 @@ class EcoLogits011:
             ("pe_e", "embodied PE", list(figures[14:16]), "MJ", _worn("pe")),
         ]
         return [Step(s, name, v[0], v[1], unit, eq) for s, name, v, unit, eq in rows]
+
+
+_DOCS: Final = "https://ecologits.ai/latest/methodology/llm_inference/"
+_FIT: Final = "https://arxiv.org/abs/2505.06371"
+_ADEME: Final = (
+    "https://librairie.ademe.fr/economie-circulaire-et-dechets/"
+    "9103-analyse-de-cycle-de-vie-de-gpu-cartes-graphiques-pour-l-intelligence-artificielle.html"
+)
+_BOAVIZTA: Final = "https://github.com/Boavizta/boaviztapi"
 
 
 def _worn(criterion: str) -> str:

@@ -1,0 +1,109 @@
+"""The spool when disk, folder or memory come to an end."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from exporter_helpers import Sink, run_tree  # type: ignore[import-not-found]
+
+from impactree import ImpactTracker
+from impactree.exceptions import ConfigurationError
+from impactree.exporters import (
+    DeliveryRefusedError,
+    _journal,
+    _spool,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def ids(sink: Sink) -> list[str]:
+    return [tree.root.id for tree in sink.trees]
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+def test_segments_go_when_they_are_delivered(
+    spool_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_journal, "SEGMENT_BYTES", 20_000)
+    sink = Sink()
+    tracker = ImpactTracker(exporters=[sink])
+    for _ in range(200):
+        run_tree(tracker)
+    assert tracker.flush(10)
+    assert len(sink.trees) == 200
+    assert len(list(spool_dir.glob("*/*.jsonl"))) == 1
+
+
+def test_the_folder_is_bounded(
+    spool_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(_journal, "SEGMENT_BYTES", 100_000)
+    monkeypatch.setenv("IMPACTREE_SPOOL_MAX_MB", "1")
+    sink = Sink("down", *[DeliveryRefusedError("no")] * 99)
+    tracker = ImpactTracker(exporters=[sink])
+    last = ""
+    for _ in range(2500):
+        last = str(run_tree(tracker))
+    assert sum(path.stat().st_size for path in spool_dir.rglob("*.jsonl")) < 1.2 * 2**20
+    assert sum("is full (1 MB)" in line for line in lines(caplog)) == 1
+    sink.errors.clear()
+    assert tracker.flush(10)
+    assert ids(sink)[-1] == last
+
+
+def test_a_bad_bound_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPACTREE_SPOOL_MAX_MB", "lots")
+    with pytest.raises(ConfigurationError, match=r"IMPACTREE_SPOOL_MAX_MB .* not 'lots'"):
+        _spool.spool()
+
+
+def test_a_journal_that_cannot_be_written_is_one_line_and_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    monkeypatch.setenv("IMPACTREE_SPOOL_DIR", str(blocked / "spool"))
+    sink = Sink()
+    tracker = ImpactTracker(exporters=[sink])
+    for _ in range(5):
+        run_tree(tracker)
+    assert tracker.flush(5)
+    assert len(sink.trees) == 5
+    assert len(lines(caplog)) == 1
+    assert "is not writable (NotADirectoryError: Not a directory)" in lines(caplog)[0]
+
+
+def test_memory_is_bounded_when_disk_and_destination_are_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("IMPACTREE_SPOOL_DIR", str(tmp_path / "file" / "spool"))
+    sink = Sink("down", *[DeliveryRefusedError("no")] * 99)
+    tracker = ImpactTracker(exporters=[sink])
+    for _ in range(1500):
+        run_tree(tracker)
+    (lane,) = _spool.spool()._lanes.values()
+    assert len(lane.memory) <= 1000
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux")  # noqa: PTH110
+def test_a_full_disk_leaves_no_half_line(spool_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = Sink()
+    tracker = ImpactTracker(exporters=[sink])
+    run_tree(tracker)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:100]))
+    run_tree(tracker)
+    monkeypatch.setattr(os, "write", write)
+    (journal,) = spool_dir.glob("*/*.jsonl")
+    assert journal.read_bytes().endswith(b"\n")
+    assert tracker.flush(5)
+    assert len(sink.trees) == 2
