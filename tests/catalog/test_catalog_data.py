@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from impactree.catalog import load_catalog
-from impactree.catalog._compile import compile_files, data_files
+from impactree.catalog._compile import compile_files, compile_folder, data_files
 from impactree.catalog._schema import check, read_file
 from impactree.exceptions import CatalogError
 
@@ -136,3 +136,14 @@ def test_a_later_figure_is_a_dated_entry():
     assert catalog.record("x-1", dt.date(2025, 12, 31)).total.mean == 7
     assert catalog.record("x-1", dt.date(2026, 1, 1)).total.mean == 9
     assert catalog.record("gpt-4o") is not None
+
+
+def test_each_maker_has_one_file_named_after_it(tmp_path):
+    (tmp_path / "models").mkdir()
+    entry = (
+        'maker = "acme"\n[[models]]\nid = "acme/bot"\n'
+        'sources = ["https://acme.example"]\nchecked = 2026-11-24\n'
+    )
+    (tmp_path / "models" / "acme_more.toml").write_text(entry)
+    with pytest.raises(CatalogError, match=r"acme_more\.toml: .* belong in acme\.toml"):
+        compile_folder(tmp_path)
