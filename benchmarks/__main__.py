@@ -6,16 +6,22 @@ import platform
 import sys
 from importlib.metadata import version
 
-from benchmarks import concurrency, engine, handlers, imports, memory
+from benchmarks import concurrency, engine, handlers, imports, llama_index_ingestion, memory
 from benchmarks._measure import Result, print_table
 
-PEERS = ("langchain-core", "agent-carbon", "openinference-instrumentation-langchain", "ecologits")
+PEERS = (
+    "langchain-core",
+    "llama-index-core",
+    "agent-carbon",
+    "openinference-instrumentation-langchain",
+    "ecologits",
+)
 
 
 def main() -> int:
     print(f"Python {platform.python_version()}", *(f"{p} {version(p)}" for p in PEERS), sep=", ")
     results: list[Result] = []
-    for benchmark in (handlers, concurrency, engine, imports, memory):
+    for benchmark in (handlers, concurrency, llama_index_ingestion, engine, imports, memory):
         print(f"... {benchmark.__doc__}", file=sys.stderr)
         results += benchmark.run()
     return 0 if print_table(results) else 1

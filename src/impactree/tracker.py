@@ -144,7 +144,9 @@ class ImpactTracker:
             for _ in range(len(self._waiting)):  # not until empty: others may keep adding
                 event = self._waiting.popleft()
                 try:
-                    self._handle(event)
+                    event[0](*event[1:])
+                except Exception as error:
+                    self.note_problem(f"{event[0].__name__}: {type(error).__name__}", error)
                 except BaseException:  # a keyboard interrupt: handled again, nothing counts twice
                     self._waiting.appendleft(event)
                     raise
@@ -301,17 +303,13 @@ class ImpactTracker:
         events.append(event)
         if len(events) == 1:
             while events:
+                event = events[0]
                 try:
-                    self._handle(events[0])
+                    event[0](*event[1:])
+                except Exception as error:
+                    self.note_problem(f"{event[0].__name__}: {type(error).__name__}", error)
                 finally:
                     events.popleft()
-
-    def _handle(self, event: tuple[Any, ...]) -> None:
-        handle, *arguments = event
-        try:
-            handle(*arguments)
-        except Exception as error:
-            self.note_problem(f"{handle.__name__}: {type(error).__name__}", error)
 
     def _unlock(self) -> None:
         """In a forked child: the threads that held a lock are not there."""

@@ -111,6 +111,8 @@ class RunTrees:
             if run is None or not (run.end is None or run.status == "abandoned"):
                 return None
             root, late = run.root, run.end is not None
+            if status == "ok" and run.children and _waits(run):
+                status = "interrupted"
             run.status, run.end, run.pending = status, now, None
             if call is not None:
                 run.call, run.cached = call, cached
@@ -219,13 +221,15 @@ class RunTrees:
         self._finished.append(root)
         self.finished_runs += 1
         root._version += 1
-        left = []
-        if root.children:
-            for run in root.walk():
-                if run.end is None:
-                    left.append(run)
-                elif run is not root:
-                    self._runs.pop(run.key, None)
+        left = [] if root.end is not None else [root]
+        below = [*root.children]
+        for run in below:  # grows while it is walked
+            if run.children:
+                below += run.children
+            if run.end is None:
+                left.append(run)
+            else:
+                self._runs.pop(run.key, None)
         self._keep(root.key)
         return left
 
@@ -309,3 +313,10 @@ class RunTrees:
         except Exception as error:
             self._note(f"estimate failed: {type(error).__name__}", error)
             return Impacts.not_estimated(message("estimate-failed"))
+
+
+def _waits(run: Run) -> bool:
+    """Whether a graph that has ended waits for a human: frameworks tell only the node's end."""
+    return run.kind in {"graph", "agent"} and any(
+        child.status == "interrupted" for child in run.children
+    )

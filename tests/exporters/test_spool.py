@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import stat
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from exporter_helpers import Sink, call, run_tree  # type: ignore[import-not-found]
 
 from impactree import ImpactTracker
@@ -22,8 +24,6 @@ from impactree.exporters import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import pytest
 
 
 def ids(sink: Sink) -> list[str]:
@@ -296,6 +296,17 @@ def test_closing_delivers_and_ends_the_threads_and_later_runs_start_them_again()
     run_tree(tracker)
     assert tracker.flush(10)
     assert len(sink.trees) == 2
+
+
+@pytest.mark.parametrize("package", ["impactree.langchain", "impactree.llama_index"])
+def test_handlers_close_too(package: str) -> None:
+    if package == "impactree.langchain":
+        pytest.importorskip("langchain_core")
+    sink = Sink()
+    handler = importlib.import_module(package).ImpactHandler(exporters=[sink])
+    run_tree(handler.tracker)
+    assert handler.close(10)
+    assert len(sink.trees) == 1
 
 
 def test_closing_waits_no_longer_than_asked_and_keeps_the_rest() -> None:

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["handler", "let_go", "wire_server"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _let_go_of_loops(let_go: None) -> None:
+    """LlamaIndex's synchronous calls of asynchronous code may leave event loops, too."""
+
+
 @pytest.fixture
 def handler() -> Iterator[ImpactHandler]:
     """A handler that follows the whole process; at the end nothing may have gone wrong."""

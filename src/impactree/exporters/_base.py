@@ -63,7 +63,7 @@ class SpooledExporter(abc.ABC):
         """In a forked child: forget connections, without closing the parent's."""
 
     def close(self) -> None:  # noqa: B027
-        """Close connections; the last delivery is over."""
+        """Close connections: after the last delivery, or until the next one opens them again."""
 
     # What the tracker calls
 

@@ -36,7 +36,11 @@ def read_answer(
     response: Any, note: Callable[[str, BaseException], None], error: BaseException | None = None
 ) -> Answer:
     """Read an ``LLMResult``; ``note`` is told about usage of a wrong shape."""
-    generations = [g for prompt in getattr(response, "generations", None) or () for g in prompt]
+    generations: Any = getattr(response, "generations", None) or ()
+    if len(generations) == 1:  # LangChain hands each run its own
+        generations = generations[0]
+    else:
+        generations = [g for prompt in generations for g in prompt]
     llm_output = getattr(response, "llm_output", None)
     first = generations[0] if generations else None
     message = getattr(first, "message", None)

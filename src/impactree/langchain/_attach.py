@@ -46,6 +46,10 @@ class _BlockHandler(ImpactHandler):
 
     detached = False
 
+    def _chain_started(self, run_id: Any, parent_id: Any, *args: Any) -> None:
+        if not self.detached or self._trees.find(parent_id) is not None:
+            super()._chain_started(run_id, parent_id, *args)
+
     def _started(self, run_id: Any, parent_id: Any, *args: Any) -> None:
         if not self.detached or self._trees.find(parent_id) is not None:
             super()._started(run_id, parent_id, *args)

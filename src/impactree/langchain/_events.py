@@ -52,12 +52,8 @@ class EventHandling:
         kind = kinds.chain_kind(name, tags, metadata, parent, parent_id is None)
         if kind == "node" and parent is not None and parent.kind != "agent":
             kinds.mark_parent(parent, name, tags, metadata)
-        self._started(run_id, parent_id, name, kind, tags, metadata, at)
-
-    def _chain_ended(self, run_id: Any, at: float) -> None:
-        run = self._trees.find(run_id)
-        status: RunStatus = "interrupted" if run and kinds.is_interrupted(run) else "ok"
-        self._trees.end(run_id, status, None, False, at)
+        kept = (names.kept_metadata(metadata, self._keys) or None) if metadata else None
+        self._trees.start(run_id, parent_id, name, kind, names.kept_tags(tags), kept, at, None)
 
     def _started(
         self,

@@ -153,7 +153,7 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
     ) -> None:
         """A chain ends."""
         try:
-            self.tracker.later((type(self)._chain_ended, self, run_id, time.time()))
+            self.tracker.later((type(self)._ended, self, run_id, "ok", time.time()))
             if parent_run_id is None and self._calls:
                 self.tracker.catch_up(wait=False)  # what it left open lets go of its prompt
         except Exception as error:

@@ -9,7 +9,7 @@ from impactree.langchain._names import text
 if TYPE_CHECKING:
     from impactree.runs import Run, RunKind
 
-__all__ = ["chain_kind", "is_interrupted", "mark_parent"]
+__all__ = ["chain_kind", "mark_parent"]
 
 _UNNAMED: Final = "LangGraph"
 # What ``create_agent`` has marked its runs with since langchain 1.2.4. Before, its node ``model``
@@ -57,13 +57,6 @@ def mark_parent(parent: Run, node: str, tags: Any, metadata: Any) -> None:
     parent.kind = kind
     if kind == "agent" and parent.name != _UNNAMED:
         parent.metadata = {**parent.metadata, "agent_name": parent.name}
-
-
-def is_interrupted(run: Run) -> bool:
-    """Whether a graph that has ended waits for a human: LangGraph tells only the node's end."""
-    return run.kind in {"graph", "agent"} and any(
-        child.status == "interrupted" for child in run.children
-    )
 
 
 def _is_step(tags: Any) -> bool:

@@ -55,9 +55,11 @@ def run_name(serialized: Any, name: Any, fallback: str) -> str:
 
 def kept_tags(tags: Any) -> tuple[str, ...]:
     """The tags without LangChain's own ``seq:step:N``, which say nothing that the tree does not."""
-    if not tags:
-        return ()
-    return tuple([tag for tag in tags if isinstance(tag, str) and not tag.startswith("seq:step:")])
+    kept: tuple[str, ...] = ()
+    for tag in tags or ():
+        if isinstance(tag, str) and not tag.startswith("seq:step:"):
+            kept = (*kept, tag)
+    return kept
 
 
 def kept_metadata(metadata: Any, keys: frozenset[str]) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def base_url(serialized: Any) -> str | None:
             if found:
                 return found
     shown = serialized.get("repr")
-    match = _URL_IN_REPR.search(shown) if isinstance(shown, str) else None
+    match = _URL_IN_REPR.search(shown) if isinstance(shown, str) and "://" in shown else None
     return match[1] if match else None
 
 
@@ -121,8 +123,7 @@ def region(metadata: dict[str, Any], params: dict[str, Any]) -> str | None:
     """The cloud region, where the client tells it (Bedrock does)."""
     for place in (params, metadata.get("ls_invocation_params")):
         if isinstance(place, dict):
-            for key in ("region_name", "location"):
-                found = text(place.get(key))
-                if found:
-                    return found
+            found = text(place.get("region_name") or place.get("location"))
+            if found:
+                return found
     return None
