@@ -141,7 +141,10 @@ def test_a_fault_at_any_point_changes_nothing_and_is_shown(owner, name, monkeypa
     contextvars.Context().run(Chat().invoke, "Hi", config={"callbacks": [handler]})
     shown = str(handler.report())
     assert all(problem in shown for problem in problems)
-    assert handler.last_run.call.output_tokens == 40
+    # (What the fault left open is closed in between, so it need not be the last to finish.)
+    assert any(
+        run.status == "ok" and run.call.output_tokens == 40 for run in handler.runs if run.call
+    )
 
 
 def callbacks_of(cls):
