@@ -85,7 +85,6 @@ class Run:
     def __init__(
         self,
         id: Any,
-        *,
         name: str,
         kind: RunKind,
         parent: Run | None = None,
@@ -99,8 +98,13 @@ class Run:
         self.name = name
         self.kind: RunKind = kind
         # Upwards weakly: a tree that nobody keeps is freed at once, not by the collector.
-        self._parent = None if parent is None else ref(parent)
-        self._root: ref[Run] | None = None if parent is None else parent._root or self._parent
+        self._parent: ref[Run] | None
+        self._root: ref[Run] | None
+        if parent is None:
+            self._parent = self._root = None
+        else:
+            self._parent = ref(parent)
+            self._root = parent._root or self._parent
         self.parent_id = parent_id
         """The id the framework gave as parent: kept when that run is unknown here."""
         # Most runs are leaves without metadata: shared empties keep the collector's work small.

@@ -76,16 +76,8 @@ class RunTrees:
         with self._lock:
             runs = self._runs
             parent = None if parent_id is None else runs.get(run_key(parent_id))
-            run = Run(
-                run_id,
-                name=name,
-                kind=kind,
-                parent=parent,
-                parent_id=parent_id,
-                start=start,
-                tags=tuple(tags) if tags else (),
-                metadata=metadata,
-            )
+            tags = tuple(tags) if tags else ()
+            run = Run(run_id, name, kind, parent, parent_id, start, tags, metadata)
             known = runs.setdefault(run.key, run)
             if known is not run:
                 return known

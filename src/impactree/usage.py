@@ -6,7 +6,6 @@ levels down. Checked against ``genai-prices``' extractors in the tests.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from impactree.calls import MAX_TOKENS
@@ -18,8 +17,7 @@ class MalformedUsageError(Exception):
     """Usage was there but not of any documented shape."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReportedUsage:
+class ReportedUsage(NamedTuple):
     """Tokens of one request. Cached and written are part of input, reasoning of output.
 
     None: the provider did not say.

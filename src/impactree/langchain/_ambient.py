@@ -55,10 +55,12 @@ def leave_scope(run_id: Any) -> None:
 
 def caused_by(tracker: ImpactTracker, parent_id: Any, name: str) -> Any:
     """The parent of a run that starts here, which may be one that LangChain does not tell."""
+    told = getattr(ambient_callbacks(), "parent_run_id", None)
+    if told is parent_id and told is not None and not scopes.get():
+        return innermost(tracker, parent_id, current_run_id)  # by far the most
     scope = _open_scope(tracker) if scopes.get() else None
     if scope is not None and (parent_id is None or parent_id == scope.parent_id):
         parent_id = scope.id
-    told = getattr(ambient_callbacks(), "parent_run_id", None)
     if told is not None and told is not parent_id and told != parent_id:
         # RunnableWithFallbacks starts its attempts with its own config: its parent, and its name
         # if it was given one. Only the context knows of it.

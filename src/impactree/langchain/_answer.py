@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from impactree.calls import Kind, ModelCall, TokensSource
@@ -61,22 +61,18 @@ def read_answer(
         text = "".join(_text(g) for g in generations)
         if text and usage is not None and not usage.input:
             usage = None  # some clients say 0 and 0 where the answer reported nothing
+    told = getattr(message, "usage_metadata", None)
     return Answer(
-        usage=usage,
-        model=names.answered_model(message, llm_output, info),
-        text=text,
-        cached=_is_cached(message),
-        usage_removed=isinstance(llm_output, dict) and llm_output.get("token_usage") == {},
+        usage,
+        names.answered_model(message, llm_output, info),
+        text,
+        isinstance(told, dict) and told.get("total_cost") == 0,
+        isinstance(llm_output, dict) and llm_output.get("token_usage") == {},
     )
 
 
 def _has_usage(generation: Any) -> bool:
     return getattr(getattr(generation, "message", None), "usage_metadata", None) is not None
-
-
-def _is_cached(message: Any) -> bool:
-    usage = getattr(message, "usage_metadata", None)
-    return isinstance(usage, dict) and usage.get("total_cost") == 0
 
 
 def _text(generation: Any) -> str:
@@ -129,8 +125,9 @@ class Batches(threading.local):
 
     latest: Batch | None = None
 
-    def of(self, size: Any) -> Batch | None:
-        """The batch of the prompt that starts now, one of ``size``; None: it is sent alone."""
+    def of(self, start: dict[str, Any]) -> Batch | None:
+        """The batch of the prompt that starts now; None: it is sent alone."""
+        size = start.get("batch_size")
         if not isinstance(size, int) or size <= 1:
             return None
         batch = self.latest
@@ -194,7 +191,7 @@ class PendingCall:
             usage = ReportedUsage(self._prompt_tokens(), count_tokens(answer.text))
         elif usage.output is None:
             source = "counted"
-            usage = replace(usage, output=count_tokens(answer.text))
+            usage = usage._replace(output=count_tokens(answer.text))
         self.prompt = ""
         latency = None
         if batch is None and now is not None and self.started is not None and not answer.cached:
@@ -215,7 +212,7 @@ class PendingCall:
         received = math.ceil(self.streamed_tokens)
         if usage is not None and (usage.output or 0) < received:
             # Cut off before its last chunk: what came first said what was read, not yet written.
-            usage = replace(usage, output=received, reasoning=None)
+            usage = usage._replace(output=received, reasoning=None)
             return self._model_call(answer.model, usage, "counted", None)
         if usage is not None or answer.text:
             return self.call(answer, now)

@@ -339,12 +339,9 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
         kind: RunKind,
         tags: list[str] | None,
         metadata: dict[str, Any] | None,
-        pending: PendingCall | None = None,
     ) -> None:
         handle, at = type(self)._started, time.time()
-        self.tracker.later(
-            (handle, self, run_id, parent_id, name, kind, tags, metadata, at, pending)
-        )
+        self.tracker.later((handle, self, run_id, parent_id, name, kind, tags, metadata, at))
 
     def _end(self, run_id: Any, status: RunStatus) -> None:
         self.tracker.later((type(self)._ended, self, run_id, status, time.time()))
@@ -378,13 +375,16 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
             metadata=metadata or {},
             params=params,
             prompt=prompt,
-            batch=self._batches.of(kwargs.get("batch_size")),
+            batch=None if kwargs.get("batch_size") == 1 else self._batches.of(kwargs),
             started=time.perf_counter(),
         )
         key = run_key(run_id)
         if parent_id is None:  # else the end of the run around it closes it
             run_id, pending.owner = self._watched(run_id)
-        self._start(run_id, parent_id, name, kind, tags, metadata, pending)
+        handle, at = type(self)._started, time.time()
+        self.tracker.later(
+            (handle, self, run_id, parent_id, name, kind, tags, metadata, at, pending)
+        )
         self._calls[key] = pending
         if len(self._calls) >= self._sweep_at:
             self._sweep()

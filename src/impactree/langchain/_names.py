@@ -78,7 +78,7 @@ def kept_metadata(metadata: Any, keys: frozenset[str]) -> dict[str, Any]:
 
 def provider(metadata: dict[str, Any], params: dict[str, Any], class_name: str) -> str | None:
     """Who was asked: LangSmith's provider, else the client's type, else its class."""
-    return text(metadata.get("ls_provider")) or text(params.get("_type")) or text(class_name)
+    return text(metadata.get("ls_provider") or params.get("_type") or class_name)
 
 
 def requested_model(metadata: dict[str, Any], params: dict[str, Any]) -> str | None:

@@ -7,7 +7,6 @@ with ``n > 1`` every generation repeats the usage of the whole response.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from impactree.usage import MalformedUsageError, ReportedUsage, count, read_usage
@@ -35,7 +34,7 @@ def usage_of(message: Any, generation_info: Any, llm_output: Any) -> ReportedUsa
     if usage.cached is None and response and "token_usage" in response:
         # Mistral's client leaves them where the provider put them.
         raw = read_usage(response)
-        return usage if raw is None else replace(usage, cached=raw.cached)
+        return usage if raw is None else usage._replace(cached=raw.cached)
     return usage
 
 
