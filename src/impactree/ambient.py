@@ -17,6 +17,7 @@ __all__ = [
     "active_trackers",
     "current_run_ids",
     "innermost",
+    "is_alone",
     "register_source",
     "remote_parent",
 ]
@@ -36,6 +37,11 @@ def register_source(source: Callable[[], Any]) -> None:
     """Add a way to ask a framework for the id of its current run (None: there is none)."""
     if source not in _sources:
         _sources.append(source)
+
+
+def is_alone() -> bool:
+    """Whether one framework alone tells of its runs: then its word on a parent is the last."""
+    return len(_sources) == 1
 
 
 def current_run_ids() -> list[Any]:

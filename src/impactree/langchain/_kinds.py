@@ -23,9 +23,9 @@ _OF_ROOT: Final[dict[str | None, RunKind]] = {
 
 def chain_kind(name: str, tags: Any, metadata: Any, parent: Run | None, is_root: bool) -> RunKind:
     """The kind of a chain that starts; ``parent`` is None where it is unknown."""
-    if _is_step(tags):
-        return "node"
-    if metadata and isinstance(metadata, dict):
+    if metadata and isinstance(metadata, dict):  # LangGraph and create_agent give all theirs some
+        if _is_step(tags):
+            return "node"
         # Metadata comes down from the parents: what is new with this run tells its kind.
         if metadata.get("langgraph_node") == name and _is_new(
             metadata.get("langgraph_checkpoint_ns"), "langgraph_checkpoint_ns", parent
