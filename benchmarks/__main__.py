@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import platform
 import sys
+from importlib import import_module
 from importlib.metadata import version
 
-from benchmarks import concurrency, engine, handlers, imports, llama_index_ingestion, memory
 from benchmarks._measure import Result, print_table
+
+BENCHMARKS = ("handlers", "concurrency", "llama_index_ingestion", "engine", "imports", "memory")
 
 PEERS = (
     "langchain-core",
@@ -21,7 +23,9 @@ PEERS = (
 def main() -> int:
     print(f"Python {platform.python_version()}", *(f"{p} {version(p)}" for p in PEERS), sep=", ")
     results: list[Result] = []
-    for benchmark in (handlers, concurrency, llama_index_ingestion, engine, imports, memory):
+    for name in BENCHMARKS:
+        # One after another: each measures a process that has not loaded what later ones need.
+        benchmark = import_module(f"benchmarks.{name}")
         print(f"... {benchmark.__doc__}", file=sys.stderr)
         results += benchmark.run()
     return 0 if print_table(results) else 1
