@@ -19,7 +19,6 @@ from weakref import WeakSet
 
 from impactree.ambient import current_run_ids
 from impactree.exceptions import ConfigurationError
-from impactree.impacts import Impacts
 from impactree.trees import RunTrees
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from impactree.calls import ModelCall
     from impactree.engine import Engine
     from impactree.exporters._dispatch import Dispatch
+    from impactree.impacts import Impacts
     from impactree.report import Report
     from impactree.runs import Pending, Run, RunKind, RunStatus
     from impactree.settings import EngineSettings
@@ -36,9 +36,7 @@ __all__ = ["Exporter", "ImpactTracker"]
 
 _log: Final = logging.getLogger("impactree")
 _MAX_OPEN: Final = 100_000
-_MAX_CLOSED: Final = 1024
 _MAX_WAITING: Final = 128
-_ZERO: Final = Impacts.zero()
 
 
 class Exporter(Protocol):
