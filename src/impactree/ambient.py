@@ -17,9 +17,9 @@ __all__ = [
     "active_trackers",
     "current_run_ids",
     "innermost",
-    "is_alone",
     "register_source",
     "remote_parent",
+    "sources",
 ]
 
 active_trackers: Final[ContextVar[tuple[ImpactTracker, ...]]] = ContextVar(
@@ -30,23 +30,19 @@ active_trackers: Final[ContextVar[tuple[ImpactTracker, ...]]] = ContextVar(
 remote_parent: Final[ContextVar[Any]] = ContextVar("impactree_remote_parent", default=None)
 """The id of the run in another process that the current code works for."""
 
-_sources: Final[list[Callable[[], Any]]] = []
+sources: Final[list[Callable[[], Any]]] = []
+"""How each framework in use tells the id of its current run; with one, its word is the last."""
 
 
 def register_source(source: Callable[[], Any]) -> None:
     """Add a way to ask a framework for the id of its current run (None: there is none)."""
-    if source not in _sources:
-        _sources.append(source)
-
-
-def is_alone() -> bool:
-    """Whether one framework alone tells of its runs: then its word on a parent is the last."""
-    return len(_sources) == 1
+    if source not in sources:
+        sources.append(source)
 
 
 def current_run_ids() -> list[Any]:
     """Ids of the runs around the current code, one per framework that has one."""
-    return [run_id for source in _sources if (run_id := source()) is not None]
+    return [run_id for source in sources if (run_id := source()) is not None]
 
 
 def innermost(tracker: ImpactTracker, parent_id: Any, own: Callable[[], Any]) -> Any:
@@ -62,7 +58,7 @@ def innermost(tracker: ImpactTracker, parent_id: Any, own: Callable[[], Any]) ->
         model inside a LlamaIndex engine inside a LangChain tool); else ``parent_id``; outside
         any run, the caller's run in another process, if one was restored.
     """
-    others = [run_id for source in _sources if source is not own and (run_id := source())]
+    others = [run_id for source in sources if source is not own and (run_id := source())]
     if others:
         best = None if parent_id is None else tracker.find(parent_id)
         for run in filter(None, map(tracker.find, others)):

@@ -94,7 +94,7 @@ class Run:
         metadata: dict[str, Any] | None = None,
     ) -> None:
         self.id = id
-        self.key = run_key(id)
+        self.key = id.int if type(id) is UUID else id  # run_key, without a call for every run
         self.name = name
         self.kind: RunKind = kind
         # Upwards weakly: a tree that nobody keeps is freed at once, not by the collector.

@@ -20,6 +20,7 @@ __all__ = ["RunTrees"]
 
 _MAX_CLOSED: Final = 1024
 _ZERO: Final = Impacts.zero()
+_GRAPHS: Final = frozenset({"graph", "agent"})
 
 
 class RunTrees:
@@ -76,8 +77,7 @@ class RunTrees:
         with self._lock:
             runs = self._runs
             parent = None if parent_id is None else runs.get(run_key(parent_id))
-            tags = tuple(tags) if tags else ()
-            run = Run(run_id, name, kind, parent, parent_id, start, tags, metadata)
+            run = Run(run_id, name, kind, parent, parent_id, start, tuple(tags), metadata)
             known = runs.setdefault(run.key, run)
             if known is not run:
                 return known
@@ -103,7 +103,7 @@ class RunTrees:
             if run is None or not (run.end is None or run.status == "abandoned"):
                 return None
             root, late = run.root, run.end is not None
-            if status == "ok" and run.children and _waits(run):
+            if status == "ok" and run.kind in _GRAPHS and _waits(run):
                 status = "interrupted"
             run.status, run.end, run.pending = status, now, None
             if call is not None:
@@ -115,8 +115,8 @@ class RunTrees:
             left = self._late(run) if late else self._ended(run, root)
         if self.run_ended is not None:
             self.run_ended(run)
-        if root.end is not None:  # the tree is whole, or has changed since
-            self._settle_tree(root, left, now)
+        if left or (self.root_finished is not None and root.end is not None):
+            self._settle_tree(root, left, now)  # the tree is whole, or has changed since
         return run
 
     def abandon(self, run_id: Any, now: float) -> None:
@@ -309,6 +309,4 @@ class RunTrees:
 
 def _waits(run: Run) -> bool:
     """Whether a graph that has ended waits for a human: frameworks tell only the node's end."""
-    return run.kind in {"graph", "agent"} and any(
-        child.status == "interrupted" for child in run.children
-    )
+    return any(child.status == "interrupted" for child in run.children)

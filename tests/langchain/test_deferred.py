@@ -14,6 +14,7 @@ from langchain_core.runnables import RunnableLambda
 from models import Chat, calls, healthy
 
 from impactree import ImpactHandler
+from impactree.trees import RunTrees
 
 
 @pytest.fixture
@@ -22,15 +23,15 @@ def handler():
 
 
 def test_a_keyboard_interrupt_inside_loses_no_event(handler, monkeypatch):
-    RunnableLambda(str).invoke("Hi", {"callbacks": [handler]})
-    end, interrupts = handler.tracker.trees.end, [KeyboardInterrupt]
+    end, interrupts = RunTrees.end, [KeyboardInterrupt]
 
     def interrupted(*args):
         if interrupts:
             raise interrupts.pop()
         return end(*args)
 
-    monkeypatch.setattr(handler.tracker.trees, "end", interrupted)
+    monkeypatch.setattr(RunTrees, "end", interrupted)
+    RunnableLambda(str).invoke("Hi", {"callbacks": [handler]})
     with pytest.raises(KeyboardInterrupt):
         assert handler.runs
     assert [run.status for run in handler.runs] == ["ok"]

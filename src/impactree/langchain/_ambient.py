@@ -8,7 +8,7 @@ import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.ambient import innermost, is_alone, register_source
+from impactree.ambient import innermost, register_source, remote_parent, sources
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -56,9 +56,10 @@ def leave_scope(run_id: Any) -> None:
 def caused_by(tracker: ImpactTracker, parent_id: Any, name: str) -> Any:
     """The parent of a run that starts here, which may be one that LangChain does not tell."""
     told = getattr(ambient_callbacks(), "parent_run_id", None)
-    if told is parent_id and told is not None and is_alone() and not scopes.get():
-        return parent_id  # by far the most
-    scope = _open_scope(tracker) if scopes.get() else None
+    entered = scopes.get()
+    if told is parent_id and not entered and len(sources) == 1:  # by far the most
+        return remote_parent.get() if parent_id is None else parent_id
+    scope = _open_scope(tracker) if entered else None
     if scope is not None and (parent_id is None or parent_id == scope.parent_id):
         parent_id = scope.id
     if told is not None and told is not parent_id and told != parent_id:

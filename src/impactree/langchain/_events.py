@@ -13,10 +13,10 @@ from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
 from impactree.langchain._answer import Answer, PendingCall, read_answer
 from impactree.runs import run_key
+from impactree.trees import RunTrees
 
 if TYPE_CHECKING:
-    from impactree.calls import ModelCall
-    from impactree.runs import RunKind, RunStatus
+    from impactree.runs import RunKind
     from impactree.tracker import ImpactTracker
 
 __all__ = ["EventHandling"]
@@ -48,12 +48,17 @@ class EventHandling:
         metadata: dict[str, Any] | None,
         at: float,
     ) -> None:
-        parent = None if parent_id is None else self._trees.find(parent_id)
-        kind = kinds.chain_kind(name, tags, metadata, parent, parent_id is None)
-        if kind == "node" and parent is not None and parent.kind != "agent":
-            kinds.mark_parent(parent, name, tags, metadata)
-        kept = (names.kept_metadata(metadata, self._keys) or None) if metadata else None
-        self._trees.start(run_id, parent_id, name, kind, names.kept_tags(tags), kept, at, None)
+        kept = None
+        if metadata:  # LangGraph and create_agent give all theirs some
+            parent = None if parent_id is None else self._trees.find(parent_id)
+            kind = kinds.chain_kind(name, tags, metadata, parent, parent_id is None)
+            if kind == "node" and parent is not None and parent.kind != "agent":
+                kinds.mark_parent(parent, name, tags, metadata)
+            kept = names.kept_metadata(metadata, self._keys)
+        else:
+            kind = kinds.named_kind(name)
+        kept_tags = names.kept_tags(tags) if tags else ()
+        self._trees.start(run_id, parent_id, name, kind, kept_tags, kept, at, None)
 
     def _started(
         self,
@@ -66,7 +71,7 @@ class EventHandling:
         at: float,
         pending: PendingCall | None = None,
     ) -> None:
-        kept = (names.kept_metadata(metadata, self._keys) or None) if metadata else None
+        kept = names.kept_metadata(metadata, self._keys) if metadata else None
         self._trees.start(run_id, parent_id, name, kind, names.kept_tags(tags), kept, at, pending)
 
     def _answered(
@@ -74,19 +79,6 @@ class EventHandling:
     ) -> None:
         call = pending.call(answer, now)
         self._trees.end(run_id, "ok", call, answer.cached, at)
-
-    def _ended(
-        self,
-        run_id: Any,
-        status: RunStatus,
-        at: float,
-        call: ModelCall | None = None,
-        cached: bool = False,
-    ) -> None:
-        self._trees.end(run_id, status, call, cached, at)
-
-    def _abandoned(self, run_id: Any, at: float) -> None:
-        self._trees.abandon(run_id, at)
 
     def _unknown_end(self, response: Any, run_id: Any) -> None:
         """An answer whose start this handler never saw: a root of its own, unless it is known."""
@@ -117,7 +109,7 @@ class EventHandling:
             if pending is not None:
                 pending.forget()
             self._retrieving.pop(run_key(run_id), None)
-            self.tracker.later((type(self)._abandoned, self, run_id, time.time()), idle=True)
+            self.tracker.later((RunTrees.abandon, self._trees, run_id, time.time()), idle=True)
         except Exception as error:
             self.tracker.note_problem(f"_let_go: {type(error).__name__}", error)
 

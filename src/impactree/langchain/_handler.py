@@ -15,6 +15,7 @@ from impactree.langchain._answer import Batches, PendingCall, read_answer
 from impactree.langchain._events import EventHandling
 from impactree.runs import run_key
 from impactree.tracker import Exporter, ImpactTracker
+from impactree.trees import RunTrees
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,6 +63,8 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
     """
 
     run_inline = True  # under asyncio too: in order, and in the caller's context
+    # LangChain asks before each event: plain values answer faster than the base's properties.
+    ignore_llm = ignore_chat_model = ignore_chain = False
 
     def __init__(
         self,
@@ -153,7 +156,7 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
     ) -> None:
         """A chain ends."""
         try:
-            self.tracker.later((type(self)._ended, self, run_id, "ok", time.time()))
+            self.tracker.later((RunTrees.end, self._trees, run_id, "ok", None, False, time.time()))
             if parent_run_id is None and self._calls:
                 self.tracker.catch_up(wait=False)  # what it left open lets go of its prompt
         except Exception as error:
@@ -293,7 +296,7 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
             if answer.text or pending.batch is not None:
                 call = pending.call(answer, now)
                 self.tracker.later(
-                    (type(self)._ended, self, run_id, "ok", time.time(), call, answer.cached)
+                    (RunTrees.end, self._trees, run_id, "ok", call, answer.cached, time.time())
                 )
             else:
                 pending.prompt = ""
@@ -317,7 +320,9 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
             answer = read_answer(kwargs.get("response"), self.tracker.note_problem, error)
             call = pending.failed_call(answer, error, time.perf_counter())
             status = status_of(error)
-            self.tracker.later((type(self)._ended, self, run_id, status, time.time(), call))
+            self.tracker.later(
+                (RunTrees.end, self._trees, run_id, status, call, False, time.time())
+            )
             if self._watch is not None:
                 self._watch.check_run(run_id)
         except Exception as fault:
@@ -344,7 +349,7 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
         self.tracker.later((handle, self, run_id, parent_id, name, kind, tags, metadata, at))
 
     def _end(self, run_id: Any, status: RunStatus) -> None:
-        self.tracker.later((type(self)._ended, self, run_id, status, time.time()))
+        self.tracker.later((RunTrees.end, self._trees, run_id, status, None, False, time.time()))
 
     def _retrieved(self, run_id: Any, status: RunStatus) -> None:
         self._retrieving.pop(run_key(run_id), None)

@@ -9,7 +9,7 @@ from impactree.langchain._names import text
 if TYPE_CHECKING:
     from impactree.runs import Run, RunKind
 
-__all__ = ["chain_kind", "mark_parent"]
+__all__ = ["chain_kind", "mark_parent", "named_kind"]
 
 _UNNAMED: Final = "LangGraph"
 # What ``create_agent`` has marked its runs with since langchain 1.2.4. Before, its node ``model``
@@ -22,8 +22,8 @@ _OF_ROOT: Final[dict[str | None, RunKind]] = {
 
 
 def chain_kind(name: str, tags: Any, metadata: Any, parent: Run | None, is_root: bool) -> RunKind:
-    """The kind of a chain that starts; ``parent`` is None where it is unknown."""
-    if metadata and isinstance(metadata, dict):  # LangGraph and create_agent give all theirs some
+    """The kind of a chain that starts with metadata; ``parent`` is None where it is unknown."""
+    if isinstance(metadata, dict):
         if _is_step(tags):
             return "node"
         # Metadata comes down from the parents: what is new with this run tells its kind.
@@ -41,6 +41,11 @@ def chain_kind(name: str, tags: Any, metadata: Any, parent: Run | None, is_root:
             kind = _OF_ROOT.get(text(metadata.get("ls_integration")))
             if kind is not None:
                 return kind
+    return named_kind(name)
+
+
+def named_kind(name: str) -> RunKind:
+    """The kind of a chain that has nothing but its name."""
     if name == _UNNAMED:
         return "graph"
     return "agent" if name == "AgentExecutor" else "chain"

@@ -10,8 +10,9 @@ from llama_index_instrumentation.event_handlers import BaseEventHandler
 from llama_index_instrumentation.span_handlers import BaseSpanHandler
 from pydantic import PrivateAttr
 
+from impactree.ambient import register_source
 from impactree.llama_index._hook import Hook
-from impactree.llama_index._streams import is_step
+from impactree.llama_index._streams import current_run_id, is_step
 from impactree.propagation import capture, set_parent
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class _Spans(BaseSpanHandler[Any]):
 
 class _Attached:
     def __init__(self, tracker: ImpactTracker) -> None:
+        register_source(current_run_id)
         self.hook = Hook(tracker)
         self.users = 0
         self._events, self._spans = _Events(), _Spans()

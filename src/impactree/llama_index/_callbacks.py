@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.ambient import innermost
+from impactree.ambient import innermost, register_source
 from impactree.guarding import guarded, status_of
 from impactree.llama_index._embeddings import ranked_texts
 from impactree.llama_index._models import OpenModel, answer_text, prompt_texts
@@ -62,6 +62,7 @@ class CallbackEvents:
     """What follows a ``CallbackManager`` for one tracker."""
 
     def __init__(self, tracker: ImpactTracker) -> None:
+        register_source(current_run_id)
         self.tracker = tracker
 
     @guarded

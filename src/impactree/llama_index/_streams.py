@@ -13,8 +13,6 @@ import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.ambient import register_source
-
 if TYPE_CHECKING:
     from impactree.runs import Run
     from impactree.tracker import ImpactTracker
@@ -125,6 +123,3 @@ def _is_left(stream: Any) -> bool:
     return getattr(stream, "gi_frame", None) is not None or (
         getattr(stream, "ag_frame", None) is not None
     )
-
-
-register_source(current_run_id)
