@@ -36,7 +36,7 @@ __all__ = ["Exporter", "ImpactTracker"]
 
 _log: Final = logging.getLogger("impactree")
 _MAX_OPEN: Final = 100_000
-_MAX_WAITING: Final = 128
+_MAX_WAITING: Final = 256
 
 
 class Exporter(Protocol):
@@ -108,7 +108,7 @@ class ImpactTracker:
 
         The event is a function and its arguments, one flat tuple: whatever waits is work for the
         garbage collector. It is handled before anything is read from this tracker, before any
-        event that is handled in place, and after at most 128 others. Where there are exporters it
+        event that is handled in place, and after at most 256 others. Where there are exporters it
         is handled at once, in the caller's thread and context: what has ended is in the journal,
         and what exporters look at (the active span) is the caller's. What it raises is counted as
         a problem. Events keep their order.

@@ -145,6 +145,7 @@ class PendingCall:
     """
 
     kind: Kind
+    class_name: str
     serialized: Any = None
     metadata: dict[str, Any] = field(default_factory=dict)
     params: dict[str, Any] = field(default_factory=dict)
@@ -236,12 +237,11 @@ class PendingCall:
         if self.prompt_tokens is None:
             self.prompt_tokens = self._prompt_tokens()
         self.prompt = ""
-        class_name = names.run_name(self.serialized, None, self.kind)
-        provider = names.provider(self.metadata, self.params, class_name)
+        provider = names.provider(self.metadata, self.params, self.class_name)
         requested = names.requested_model(self.metadata, self.params)
         region = names.region(self.metadata, self.params)
         url = names.base_url(self.serialized)
-        self.serialized = {"name": class_name, "kwargs": {"base_url": url}}
+        self.serialized = {"kwargs": {"base_url": url}}
         self.metadata = {"ls_provider": provider, "ls_model_name": requested}
         self.params = {"region_name": region}
 
@@ -265,11 +265,10 @@ class PendingCall:
         source: TokensSource,
         latency: float | None,
     ) -> ModelCall:
-        class_name = names.run_name(self.serialized, None, self.kind)
         requested = names.requested_model(self.metadata, self.params)
         return ModelCall(
-            provider=names.provider(self.metadata, self.params, class_name),
-            model=answered or requested or class_name,
+            provider=names.provider(self.metadata, self.params, self.class_name),
+            model=answered or requested or self.class_name,
             requested=requested,
             base_url=names.base_url(self.serialized),
             region=names.region(self.metadata, self.params),

@@ -85,7 +85,7 @@ class EventHandling:
         if run_key(run_id) in self._past or self.tracker.find(run_id) is not None:
             return
         answer = read_answer(response, self.tracker.note_problem)
-        pending = PendingCall(kind="chat")
+        pending = PendingCall(kind="chat", class_name="chat")
         self.tracker.start(run_id, name="model", kind="chat")
         self.tracker.end(run_id, call=pending.call(answer, None), cached=answer.cached)
 

@@ -367,7 +367,8 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
         metadata: dict[str, Any] | None,
         kwargs: dict[str, Any],
     ) -> None:
-        name = names.run_name(serialized, kwargs.get("name"), kind)
+        class_name = names.run_name(serialized, None, kind)
+        name = names.text(kwargs.get("name")) or class_name
         parent_id = caused_by(self.tracker, parent_id, name)
         if self._watch is not None:
             self._check_budget(self._watch, parent_id)
@@ -376,6 +377,7 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
             params = {}
         pending = PendingCall(
             kind=kind,
+            class_name=class_name,
             serialized=serialized,
             metadata=metadata or {},
             params=params,

@@ -232,7 +232,7 @@ def _call(
     """The model call that gave a message, without callbacks."""
     pending = PendingCall(
         kind="chat",
-        serialized={"name": type(model).__name__},
+        class_name=type(model).__name__,
         metadata=dict(model._get_ls_params()),
     )
     result = LLMResult(generations=[[ChatGeneration(message=message)]])

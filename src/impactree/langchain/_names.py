@@ -14,6 +14,7 @@ __all__ = [
     "region",
     "requested_model",
     "run_name",
+    "text",
 ]
 
 _MAX_NAME: Final = 300
