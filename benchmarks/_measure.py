@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 import time
@@ -59,7 +60,13 @@ def fresh(code: str, _: int = 0) -> float:
     Raises:
         RuntimeError: the process failed.
     """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""},  # as installed: compiled once
+    )
     if done.returncode:
         raise RuntimeError(done.stderr)
     return float(done.stdout)

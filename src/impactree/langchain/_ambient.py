@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 from contextvars import ContextVar
@@ -96,6 +95,8 @@ def _run_around(tracker: ImpactTracker, run_id: Any, flow: int | None) -> Run | 
 
 def _flow() -> int:
     """The task, else the thread, that runs this code."""
+    import asyncio  # costs as much as all the rest of importing the handler
+
     try:
         task = asyncio.current_task()
     except RuntimeError:
