@@ -9,6 +9,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
 from impactree.guarding import guarded, status_of
+from impactree.handlers import ReadableHandler
 from impactree.langchain import _names as names
 from impactree.langchain._ambient import caused_by, enter_scope, leave_scope
 from impactree.langchain._answer import Batches, PendingCall, read_answer
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from impactree.calls import Kind
-    from impactree.impacts import Impacts
-    from impactree.report import Report
-    from impactree.runs import Run, RunKind, RunStatus
+    from impactree.runs import RunKind, RunStatus
     from impactree.settings import EngineSettings
 
 __all__ = ["ImpactHandler"]
@@ -42,7 +41,7 @@ _KEPT: Final = frozenset(
 )
 
 
-class ImpactHandler(EventHandling, BaseCallbackHandler):
+class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
     """Put it in ``callbacks`` and read the impacts of every run: ``print(handler.report())``.
 
     One handler may serve many chains, threads and tasks at once. It never changes what a chain
@@ -83,38 +82,6 @@ class ImpactHandler(EventHandling, BaseCallbackHandler):
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
         # Only a spent budget ever leaves a callback; without it LangChain would swallow that too.
         self.raise_error = budget is not None and budget.action == "raise"
-
-    # What users read
-
-    @property
-    def runs(self) -> list[Run]:
-        """The finished root runs that are kept, oldest first."""
-        return self.tracker.runs
-
-    @property
-    def last_run(self) -> Run | None:
-        """The root run that finished last."""
-        return self.tracker.last_run
-
-    @property
-    def total(self) -> Impacts:
-        """Impacts of all calls this handler ever saw."""
-        return self.tracker.total
-
-    def report(self) -> Report:
-        """A report over the finished root runs that are kept; print it."""
-        return self.tracker.report()
-
-    def flush(self, timeout: float | None = None) -> bool:
-        """Deliver what exporters hold; True when nothing is left."""
-        return self.tracker.flush(timeout)
-
-    def close(self, timeout: float | None = None) -> bool:
-        """Flush, then end the exporters' threads and connections; True when nothing is left."""
-        return self.tracker.close(timeout)
-
-    def __repr__(self) -> str:
-        return f"<ImpactHandler {self.tracker.finished_runs} runs>"
 
     # LangChain's callbacks
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Unpack
 
 from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
+from impactree.handlers import ReadableHandler
 from impactree.llama_index._callbacks import CallbackEvents
 from impactree.tracker import Exporter, ImpactTracker
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
     from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 
-    from impactree.impacts import Impacts
-    from impactree.report import Report
-    from impactree.runs import Run
     from impactree.settings import EngineSettings
 
     _Base = BaseCallbackHandler
@@ -30,7 +28,7 @@ __all__ = ["ImpactHandler"]
 _BASE_MODULE = "llama_index.core.callbacks.base_handler"
 
 
-class ImpactHandler(_Base):
+class ImpactHandler(ReadableHandler, _Base):
     """Follow LlamaIndex and read the impacts of every run: ``print(handler.report())``.
 
     ``ImpactHandler().instrument()`` follows the whole process through LlamaIndex's
@@ -107,47 +105,11 @@ class ImpactHandler(_Base):
     ) -> None:
         self.uninstrument()
 
-    # What users read
-
-    @property
-    def runs(self) -> list[Run]:
-        """The finished root runs that are kept, oldest first."""
-        self._settle()
-        return self.tracker.runs
-
-    @property
-    def last_run(self) -> Run | None:
-        """The root run that finished last."""
-        self._settle()
-        return self.tracker.last_run
-
-    @property
-    def total(self) -> Impacts:
-        """Impacts of all calls this handler ever saw."""
-        self._settle()
-        return self.tracker.total
-
-    def report(self) -> Report:
-        """A report over the finished root runs that are kept; print it."""
-        self._settle()
-        return self.tracker.report()
-
-    def flush(self, timeout: float | None = None) -> bool:
-        """Deliver what exporters hold; True when nothing is left."""
-        return self.tracker.flush(timeout)
-
-    def close(self, timeout: float | None = None) -> bool:
-        """Flush, then end the exporters' threads and connections; True when nothing is left."""
-        return self.tracker.close(timeout)
-
     def _settle(self) -> None:
         if self._detach is not None:
             from impactree.llama_index._attach import settle
 
             settle(self.tracker)
-
-    def __repr__(self) -> str:
-        return f"<ImpactHandler {self.tracker.finished_runs} runs>"
 
     # LlamaIndex copies and pickles components with their callback manager.
 
