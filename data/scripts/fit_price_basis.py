@@ -288,7 +288,7 @@ def main() -> None:
         print(f"${price:g}: total, active = {ranges(fits, price)}")
     print("\n| model | total | active | $/Mtok out | hosts |\n| --- | --: | --: | --: | --: |")
     for p in data:
-        print(f"| {p.name} | {p.total:g} | {p.active:g} | {p.price:.3g} | {p.hosts} |")
+        print(f"| {p.name} | {p.total:g} | {p.active:g} | {p.price:g} | {p.hosts} |")
 
 
 if __name__ == "__main__":

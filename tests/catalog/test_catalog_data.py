@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+import runpy
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -147,3 +149,31 @@ def test_each_maker_has_one_file_named_after_it(tmp_path):
     (tmp_path / "models" / "acme_more.toml").write_text(entry)
     with pytest.raises(CatalogError, match=r"acme_more\.toml: .* belong in acme\.toml"):
         compile_folder(tmp_path)
+
+
+def test_sizes_from_a_price_follow_the_documented_rule():
+    rule = runpy.run_path(str(DATA / "scripts" / "fit_price_basis.py"))
+    text = (DATA.parent / "docs" / "methodology" / "price-basis.md").read_text(encoding="utf-8")
+    inputs = re.findall(r"^\| (\S+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| (\d+) \|$", text, re.M)
+    points = [rule["Point"](name, *map(float, row)) for name, *row in inputs]
+    fits = {field: rule["fit"](points, field) for field in ("total", "active")}
+    for name, f in fits.items():
+        figures = f"{f.a:.3f} | {f.b:.3f} | {f.n} | {f.r2:.2f} | {f.s:.3f}"
+        assert f"| {name} parameters | {figures} |" in text
+    models = {m["id"]: m for raw in RAW.values() for m in raw.get("models", ())}
+    priced = [m for m in models.values() if m.get("basis") == "price"]
+    assert len(priced) > 50
+    for m in priced:
+        sizes = m["total"], m.get("active", m["total"])
+        why = m["rationale"]
+        if found := re.search(r"[Pp]rice rule .*?\$([\d.]+) per million", why):
+            assert sizes == rule["ranges"](fits, float(found[1])), m["id"]
+        elif found := re.search(r"the (\S+) figure .* at \$([\d.]+).* price of \$([\d.]+)", why):
+            ratio, base = float(found[3]) / float(found[2]), models[found[1]]
+            low, high = sorted((1.0, ratio))
+            ends = [min(rule["LIMIT"], base["total"] * x) for x in (low, high)]
+            assert sizes[0] == pytest.approx(ends, rel=0.01), m["id"]
+            ends = [base["active"][0] * low, min(sizes[0][1], base["active"][1] * high)]
+            assert sizes[1] == pytest.approx(ends, rel=0.02), m["id"]
+        else:
+            assert m["id"] == "claude-1.3" or re.search("figure of (that model|grok-4.5)", why)
