@@ -7,10 +7,15 @@ import pytest
 from impactree import resolve
 from impactree.catalog import load_catalog
 
+# Not those of EcoLogits: it sizes a quantized copy (4bit, GGUF) otherwise than its base model.
 OPEN = [
     r
     for r in load_catalog().records()
-    if r.weights == "open" and r.total is not None and "/" in r.id and r.kind == "chat"
+    if r.weights == "open"
+    and r.total is not None
+    and "/" in r.id
+    and r.kind == "chat"
+    and r.via is None
 ]
 SPELLINGS = {
     "quantizer": (lambda n: f"TheBloke/{n}-GGUF", None),
