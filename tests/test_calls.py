@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
+from enum import Enum
 
 import pytest
 
 from impactree import ModelCall
+
+
+class Name(str, Enum):  # noqa: UP042  # its str() is not its value
+    MINI = "gpt-4o-mini"
+
+
+def test_a_model_named_by_an_enumeration():
+    assert str(ModelCall(model=Name.MINI).model) == "gpt-4o-mini"
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,14 @@ def test_every_quantity_prints_without_an_exponent(low, width):
     assert text.endswith("Wh")
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(9.8e-14, "9.8e-14"), (2.8054e-8, "0.000000028"), (0.5, "0.5"), (1e30, "1e+30")],
+)
+def test_ranges_print_two_digits_whatever_their_size(value, text):
+    assert str(Range(value, value)) == text
+
+
 def test_impacts_print_their_criteria_or_the_reason():
     assert str(estimate(call()).energy).endswith("mWh")
     assert "gCO2eq" in str(estimate(call()))
@@ -126,6 +134,7 @@ def test_zero_is_neutral_and_sum_starts_from_nothing():
     one = estimate(call())
     assert one + Impacts.zero() == Impacts.zero() + one == one
     assert sum([one, one]) == one + one
+    assert sum([one.gwp, one.gwp]) == one.gwp + one.gwp
     assert Impacts.sum([]) == Impacts.zero()
     assert Impacts.zero().gwp.value == Range(0, 0)
     assert Impacts.zero().estimated

@@ -59,8 +59,13 @@ def test_merging_again_changes_nothing() -> None:
     for _ in range(3):
         merge(tracker, [tree])
     tracker.end("caller")
+    merge(tracker, [tree])
     assert len(tracker.last_run.calls) == 1
     assert tracker.total.estimated_calls == 1
+    for _ in range(2):
+        merge(tracker, [remote_tree("nobody")])
+    assert len(tracker.last_run.calls) == 1
+    assert tracker.total.estimated_calls == 2
 
 
 def test_late_and_orphaned_trees() -> None:
@@ -91,6 +96,8 @@ def test_no_credentials_leave() -> None:
         ({"call": {"model": "m", "price": 3}}, "not a dumped run tree"),
         ({"call": {"model": "m", "output_tokens": -1}}, "output_tokens"),
         ({"start": None}, "not a dumped run tree"),
+        ({"metadata": []}, "not a dumped run tree"),
+        ({"end": float("nan")}, "start and end must be Unix times"),
     ],
 )
 def test_foreign_shapes_are_refused(change: dict[str, Any], message: str) -> None:

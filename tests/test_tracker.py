@@ -186,6 +186,49 @@ def test_a_run_id_counts_once():
     assert gwp(tracker.total) == pytest.approx(gwp(estimate(call())))
 
 
+def test_a_run_that_ended_as_abandoned_has_ended():
+    tracker = ImpactTracker()
+    tracker.start(1, name="m", kind="chat")
+    tracker.end(1, status="abandoned", call=call(10))
+    assert tracker.end(1, call=call(20)) is None
+    assert tracker.last_run.call.output_tokens == 10
+    assert tracker.total == tracker.last_run.total
+
+
+def test_an_id_used_again_is_another_run():
+    tracker = ImpactTracker()
+    tracker.start("root", name="r")
+    for _ in range(2):  # below an open root
+        tracker.start("job", "root", name="m", kind="chat")
+        tracker.end("job", call=call())
+    again = tracker.start("job", name="m", kind="chat")  # and as a root that outlives it
+    tracker.end("root")
+    assert tracker.start("job", name="m") is again
+    for _ in range(2000):
+        tracker.record(call())
+    assert tracker.end("job", call=call()) is again
+    assert tracker.total.estimated_calls == 2003
+
+
+def test_a_root_that_is_no_longer_kept_leaves_the_rest_whole():
+    tracker = ImpactTracker(max_runs=1)
+    tracker.start("root", name="r")
+    step = tracker.start("step", "root", name="s")
+    assert step.total == Impacts.zero()
+    tracker.start("model", "step", name="m", kind="chat")
+    tracker.end("model", call=call())
+    tracker.end("root")
+    tracker.start("late", "root", name="l")
+    tracker.start("later", "late", name="m", kind="chat")
+    for _ in range(1100):
+        tracker.record(call())
+    assert step.parent is None
+    assert step.total.estimated_calls == 1
+    assert tracker.end("later", call=call()).total.estimated_calls == 1
+    assert tracker.end("late").total.estimated_calls == 1
+    assert tracker.total.estimated_calls == 1102
+
+
 def test_finished_trees_are_bounded_and_totals_are_not():
     tracker = ImpactTracker(max_runs=3)
     for i in range(10):
@@ -391,6 +434,43 @@ def test_a_random_tree_totals_its_calls(tokens, random):
         assert run.total.figures == pytest.approx(below.figures, rel=1e-12)
 
 
+EVENTS = st.tuples(
+    st.sampled_from(["start", "start", "end", "end", "abandon", "read"]),
+    st.integers(0, 5),
+    st.none() | st.integers(0, 5),
+    st.sampled_from(["ok", "error", "abandoned"]),
+    st.booleans(),
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(events=st.lists(EVENTS, max_size=60), max_open=st.sampled_from([1, 3, 100]))
+def test_events_in_any_order_count_each_call_once(events, max_open):
+    """Few ids, used again and again, under each other, open ones evicted."""
+    tracker = ImpactTracker(max_open=max_open)
+    for event, run_id, parent_id, status, model in events:
+        if event == "start":
+            tracker.start(
+                run_id,
+                None if parent_id == run_id else parent_id,
+                name="r",
+                pending=Half(5) if model else None,
+            )
+        elif event == "end":
+            tracker.end(run_id, status=status, call=call() if model else None)
+        elif event == "abandon":
+            tracker.trees.abandon(run_id, 1.0)
+        else:
+            assert all(run.total.unestimated_calls == 0 for run in tracker.open_roots)
+    roots = [*tracker.runs, *tracker.open_roots]
+    runs = [run for root in roots for run in root.walk()]
+    assert len(set(map(id, runs))) == len(runs)
+    counted = sum(run.own is not None for run in runs)
+    assert tracker.total.estimated_calls == counted
+    assert sum(root.total.estimated_calls for root in roots) == counted
+    assert sum(run.end is None for run in runs) <= max_open
+
+
 def test_events_left_for_later_are_handled_in_order_before_anything_is_read():
     tracker = ImpactTracker()
     handled = []
@@ -431,3 +511,17 @@ def test_readers_wait_for_events_that_another_thread_is_handling():
         go_on.set()
         assert [run.id for run in read.result(10)] == ["r"]
     handling.join()
+
+
+class Exports:
+    def export(self, root): ...
+
+    def flush(self, timeout=None):
+        return True
+
+
+@pytest.mark.parametrize("wrong", [Exports(), [Exports], ["impacts.jsonl"], "impacts.jsonl"])
+def test_what_is_no_list_of_exporters_is_refused_at_once(wrong):
+    with pytest.raises(ConfigurationError, match="exporters takes a list of exporters, such as"):
+        ImpactTracker(exporters=wrong)
+    assert ImpactTracker(exporters=(e for e in [Exports()])).exporters

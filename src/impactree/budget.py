@@ -78,7 +78,7 @@ class ImpactBudget:
                 raise ConfigurationError(
                     f"{name} must be one of {list(get_args(allowed))}, not {getattr(self, name)!r}"
                 )
-        if not 0 < self.warn_at <= 1:
+        if not (isinstance(self.warn_at, int | float) and 0 < self.warn_at <= 1):
             raise ConfigurationError(f"warn_at must be a share in (0, 1], not {self.warn_at!r}")
 
     def spent(self, total: Impacts) -> Spent:

@@ -62,7 +62,9 @@ class ModelCall:
 
     def __post_init__(self) -> None:
         if type(self.model) is not str:
-            raise TypeError(f"model must be a string, not {self.model!r}")
+            if not isinstance(self.model, str):
+                raise TypeError(f"model must be a string, not {self.model!r}")
+            object.__setattr__(self, "model", str.__str__(self.model))  # of an enumeration
         for text in (self.provider, self.zone, self.requested, self.base_url, self.region):
             if text is not None and not isinstance(text, str):
                 raise self._bad_text()

@@ -117,6 +117,9 @@ class Impact:
             raise ValueError(f"cannot add {other.type} ({other.unit}) to {self.type} ({self.unit})")
         return Impact(self.type, self.name, self.value + other.value, self.unit)
 
+    def __radd__(self, other: object) -> Impact:
+        return self if other == 0 else NotImplemented  # sum() starts from 0
+
     def to_dict(self) -> dict[str, Any]:
         """EcoLogits' shape: type, name, value as min and max, unit."""
         return {
@@ -393,9 +396,7 @@ class Impacts:
         return Impacts.sum((self, other))
 
     def __radd__(self, other: object) -> Impacts:
-        if other == 0:  # sum() starts from 0
-            return self
-        return NotImplemented
+        return self if other == 0 else NotImplemented  # sum() starts from 0
 
     @classmethod
     def sum(cls, items: Iterable[Impacts]) -> Impacts:

@@ -12,6 +12,7 @@ Its finished trees come back as plain data, and merge under the caller's run by 
 
 from __future__ import annotations
 
+import math
 import re
 import uuid
 from contextlib import contextmanager
@@ -124,6 +125,9 @@ def merge(tracker: ImpactTracker, trees: Iterable[Iterable[Mapping[str, Any]]]) 
 
 
 def _merge_tree(tracker: ImpactTracker, tree: list[_Remote]) -> Run:
+    known = _merged_before(tracker, tree[0])
+    if known is not None:
+        return known
     for remote in tree:
         tracker.start(
             remote.id,
@@ -147,6 +151,14 @@ def _merge_tree(tracker: ImpactTracker, tree: list[_Remote]) -> Run:
     return root
 
 
+def _merged_before(tracker: ImpactTracker, root: _Remote) -> Run | None:
+    """The root as it was merged; below a caller that has ended, ids are not looked up any more."""
+    caller = None if root.parent_id is None else tracker.find(root.parent_id)
+    siblings = () if caller is None else tuple(caller.children)
+    known = tracker.find(root.id) or next((run for run in siblings if run.id == root.id), None)
+    return None if known is None or known.end is None else known
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Remote:
     """One run of another process, checked."""
@@ -167,7 +179,7 @@ class _Remote:
 def _checked(tree: Iterable[Mapping[str, Any]]) -> list[_Remote]:
     try:
         runs = [_checked_run(fields) for fields in tree]
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(f"not a dumped run tree: {type(error).__name__} {error}") from error
     if not runs:
         raise ValueError("a dumped run tree has at least one run")
@@ -179,6 +191,9 @@ def _checked_run(fields: Mapping[str, Any]) -> _Remote:
     for key, allowed in (("kind", RUN_KINDS), ("status", _STATUSES)):
         if fields[key] not in allowed:
             raise ValueError(f"{key} must be one of {sorted(allowed)}, not {fields[key]!r:.60}")
+    start, end = float(fields["start"]), float(fields["end"])
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise ValueError(f"start and end must be Unix times, not {start} and {end}")
     return _Remote(
         id=_framework_id(fields["id"]),
         parent_id=None if parent_id is None else _framework_id(parent_id),
@@ -186,8 +201,8 @@ def _checked_run(fields: Mapping[str, Any]) -> _Remote:
         kind=fields["kind"],
         tags=tuple(map(str, fields["tags"])),
         metadata={str(k): v for k, v in fields["metadata"].items() if isinstance(v, _PLAIN)},
-        start=float(fields["start"]),
-        end=float(fields["end"]),
+        start=start,
+        end=end,
         status=fields["status"],
         cached=bool(fields["cached"]),
         call=None if call is None else ModelCall(**call),

@@ -33,6 +33,8 @@ RunKind = Literal[
 RunStatus = Literal["running", "ok", "error", "cancelled", "interrupted", "abandoned"]
 
 _NO_METADATA: Final[Mapping[str, Any]] = MappingProxyType({})
+_ON_ITS_OWN: Final = 2**62
+"""The version of what lies below a root: asked when the root is gone, and unlike any root's."""
 RUN_KINDS: Final = frozenset(get_args(RunKind))
 
 
@@ -102,9 +104,11 @@ class Run:
         self._root: ref[Run] | None
         if parent is None:
             self._parent = self._root = None
+            self._version = 0
         else:
             self._parent = ref(parent)
             self._root = parent._root or self._parent
+            self._version = _ON_ITS_OWN
         self.parent_id = parent_id
         """The id the framework gave as parent: kept when that run is unknown here."""
         # Most runs are leaves without metadata: shared empties keep the collector's work small.
@@ -128,7 +132,6 @@ class Run:
         """While the run is open: what the adapter knows of it so far."""
         self.open_below = 0
         """Of a root: how many of its tree's runs are open, itself not counted."""
-        self._version = 0
         self._total: Impacts | None = None
         self._total_version = -1
 

@@ -55,7 +55,8 @@ class RunTrees:
         self._open_roots: dict[Any, Run] = {}
         self._open_count = 0
         self._closed: deque[Any] = deque()  # keys of ended runs that are still known, oldest first
-        self._partial: dict[Any, Impacts] = {}  # of abandoned runs, until their late end
+        # Of runs closed while they were open, until their late end: what they had produced.
+        self._partial: dict[Any, Impacts] = {}
         self._finished: deque[Run] = deque(maxlen=max_runs)
         self._total = _ZERO
         self._uncounted: list[Impacts] = []
@@ -80,7 +81,9 @@ class RunTrees:
             run = Run(run_id, name, kind, parent, parent_id, start, tuple(tags), metadata)
             known = runs.setdefault(run.key, run)
             if known is not run:
-                return known
+                if known.end is None or known.key != run.key or run.key in self._partial:
+                    return known
+                runs[run.key], known.key = run, None  # an id used again: another run
             run.pending = pending
             self._open_count += 1
             if parent is None:
@@ -100,7 +103,7 @@ class RunTrees:
         own = None if call is None else self._impacts(call)
         with self._lock:
             run = self._runs.get(run_key(run_id))
-            if run is None or not (run.end is None or run.status == "abandoned"):
+            if run is None or not (run.end is None or run.key in self._partial):
                 return None
             root, late = run.root, run.end is not None
             if status == "ok" and run.kind in _GRAPHS and _waits(run):
@@ -126,11 +129,12 @@ class RunTrees:
             if run is None or run.end is not None:
                 return
             root = run.root
-            left = (self._finish(root) if run is root else []) or [run]
+            is_root = run._root is None
+            left = (self._finish(root) if is_root else []) or [run]
             changes = root.end is not None
             if changes:
                 root.revision += 1
-        if run is root or changes:
+        if is_root or changes:
             self._settle_tree(root, left, now)
         else:
             self._abandon(left, root, now)
@@ -190,10 +194,10 @@ class RunTrees:
     def _ended(self, run: Run, root: Run) -> list[Run]:
         """An open run has ended. Returns what is still open below a root that has."""
         self._open_count -= 1
-        if run is root:
+        if run._root is None:
             return self._finish(root)
         root.open_below -= 1
-        if root.end is not None:  # it had started after its root's end
+        if root.end is not None:  # it had started after its root's end (or lost a root since)
             root.revision += 1
             self._keep(run.key)
         return []
@@ -207,20 +211,21 @@ class RunTrees:
     def _finish(self, root: Run) -> list[Run]:
         """A root has ended: keep its tree. Returns what is still open in it.
 
-        Of its runs only the root and what is open can still be meant by a later event.
+        Of its runs only the root and what is open, or was closed while it was, can still be meant
+        by a later event.
         """
         del self._open_roots[root.key]
         self._finished.append(root)
         self.finished_runs += 1
         root._version += 1
-        left = [] if root.end is not None else [root]
+        left, partial = [] if root.end is not None else [root], self._partial
         below = [*root.children]
         for run in below:  # grows while it is walked
             if run.children:
                 below += run.children
             if run.end is None:
                 left.append(run)
-            else:
+            elif not partial or run.key not in partial:
                 self._runs.pop(run.key, None)
         self._keep(root.key)
         return left
@@ -230,8 +235,9 @@ class RunTrees:
         self._closed.append(key)
         if len(self._closed) > _MAX_CLOSED:
             forgotten = self._closed.popleft()
-            run = self._runs.pop(forgotten, None)
-            if run is not None:
+            run = self._runs.get(forgotten)
+            if run is not None and run.end is not None:  # else its id was used again
+                del self._runs[forgotten]
                 run.pending = None  # it may refer to a prompt
             partial = self._partial.pop(forgotten, None)
             if partial is not None:
@@ -265,13 +271,13 @@ class RunTrees:
                 if run.end is not None:
                     continue  # it ended in between
                 self._open_count -= 1
-                if run is not root:
+                if run._root is not None:
                     root.open_below -= 1
                     self._keep(run.key)
                 run.status, run.end = "abandoned", now
                 if own is not None:
                     run.call, run.own = call, own
-                    self._partial[run.key] = own
+                self._partial[run.key] = own or _ZERO
             root._version += 1
 
     def _evict(self) -> None:

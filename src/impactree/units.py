@@ -5,7 +5,18 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
-__all__ = ["ADPE", "CRITERIA", "ENERGY", "GWP", "PE", "WCF", "Criterion", "quantity", "range_text"]
+__all__ = [
+    "ADPE",
+    "CRITERIA",
+    "ENERGY",
+    "GWP",
+    "PE",
+    "WCF",
+    "Criterion",
+    "exact",
+    "quantity",
+    "range_text",
+]
 
 
 class Criterion(NamedTuple):
@@ -33,19 +44,25 @@ _PREFIXES: Final = ("p", "n", "µ", "m", "", "k", "M", "G", "T")
 
 
 def _digits(value: float) -> str:
-    """Two significant digits, never an exponent in the sizes that a prefix leaves."""
-    if value == 0:
-        return "0"
-    if abs(value) >= 99.5:
+    """Two significant digits; an exponent only beyond the sizes that a prefix leaves."""
+    size = abs(value)
+    if 99.5 <= size < 1e15:
         return f"{value:.0f}"
-    text = f"{value:.2g}"
-    return f"{value:.12f}".rstrip("0") if "e" in text else text
+    if 1e-9 <= size < 1e-4:
+        return f"{value:.{1 - math.floor(math.log10(size))}f}".rstrip("0")
+    return f"{value:.2g}"
 
 
 def range_text(low: float, high: float) -> str:
     """Text such as ``1.3 (0.9 to 1.7)``; a point is one number."""
     mean, first, last = (_digits(x) for x in ((low + high) / 2, low, high))
     return mean if first == last else f"{mean} ({first} to {last})"
+
+
+def exact(low: float, high: float) -> str:
+    """Text such as ``1.09 to 1.14`` to calculate with: six digits, both ends, no mean."""
+    first, last = f"{low:.6g}", f"{high:.6g}"
+    return first if first == last else f"{first} to {last}"
 
 
 def quantity(low: float, high: float, unit: str) -> str:
