@@ -51,6 +51,8 @@ def test_explain_leaves_with_1_when_there_is_no_figure(run):
         (("explain",), "NAME"),
         (("nonsense",), "nonsense"),
         (("explain", "gpt-4o", "--tokens", "-1"), "-1"),
+        (("explain", "gpt-4o", "--latency", "nan"), "latency_s must be a finite number"),
+        (("models", "--kind", "drawing"), "'drawing' is none of audio, chat, "),
     ],
 )
 def test_wrong_usage_leaves_with_2(run, arguments, message):
@@ -85,6 +87,13 @@ def test_models_of_one_maker_and_kind(run):
     rows = json.loads(out)
     assert rows
     assert {(row["maker"], row["kind"]) for row in rows} == {("cohere", "rerank")}
+
+
+def test_figures_are_listed_in_full(run):
+    """Not 1.1 for both: what the estimates are computed with."""
+    _, out, _ = run("providers", "anthropic")
+    assert "1.09 to 1.14" in out
+    assert "0.13 to 0.999" in out
 
 
 def test_nothing_found_leaves_with_1(run):

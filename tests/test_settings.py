@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from impactree import ImpactTracker, ModelCall
@@ -24,6 +27,30 @@ def write(tmp_path):
         return path
 
     return write
+
+
+def test_a_working_directory_that_is_gone(tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert load_settings({}) == Settings()
+
+
+def test_folders_of_other_users_are_passed_over(write, tmp_path, monkeypatch):
+    write("impactree.toml", 'zone = "FRA"\n')
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    is_file = Path.is_file
+
+    def guarded(path):
+        if path.parent == closed:
+            raise PermissionError(path)
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", guarded)
+    monkeypatch.chdir(closed)
+    assert load_settings({}).zone == "FRA"
 
 
 def test_nothing_configured():
@@ -103,7 +130,7 @@ def test_a_tracker_takes_all_of_them(monkeypatch):
         ("zone = 3\n", r"impactree\.toml: zone: .*\(got 3\)"),
         ("zoone = 'FRA'\n", r"impactree\.toml: unknown setting 'zoone'; settings are zone,"),
         ("max_runs = 0\n", r"impactree\.toml: max_runs: .*greater than 0 \(got 0\)"),
-        ("method = 'x'\n", r"impactree\.toml: method: .*known methods are ecologits-0\.11"),
+        ("method = 'x'\n", r"impactree\.toml: method: known methods are ecologits-0\.11"),
         ("unknown_models = 'x'\n", r"unknown_models: .*'prior' or 'error'"),
         ("zone = \n", r"impactree\.toml: not valid TOML"),
         ("models = ['gone.toml']\n", r"impactree\.toml: models: there is no file .*gone\.toml"),
@@ -120,6 +147,41 @@ def test_a_mistake_in_a_file_of_models_names_that_file(write):
     path = write("mine.toml", 'maker = "acme"\n[[models]]\nid = "x"\nchecked = 2026-01-01\n')
     with pytest.raises(ConfigurationError, match=r"mine\.toml: models\.0 \(x\)\.sources"):
         Engine(models=[path])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("total = 'big'", r"\(x\)\.total: must be a number or \[min, max\] \(got 'big'\)"),
+        ("totl = 3", r"\(x\)\.totl: unknown key; known are id, aliases, kind, total, .*from"),
+    ],
+)
+def test_a_mistake_in_an_entry_says_what_is_allowed(line, message):
+    entry = f"id = 'x'\nsources = ['https://x.example']\nchecked = 2026-11-24\n{line}\n"
+    with pytest.raises(ConfigurationError, match=message):
+        Engine(models=[tomllib.loads(f"maker = 'acme'\n[[models]]\n{entry}")])
+
+
+def test_a_file_in_another_encoding_is_named(write):
+    """As PowerShell writes one."""
+    path = write("impactree.toml", "")
+    path.write_text("zone = 'FRA'", encoding="utf-16")
+    with pytest.raises(ConfigurationError, match=r"impactree\.toml: not valid TOML"):
+        Engine()
+
+
+def test_an_entry_of_another_level_is_told_its_keys():
+    file = {"nonsense": 1, "moving": [{"name": "x", "targets": [{"form": 1}]}]}
+    with pytest.raises(ConfigurationError, match=r"targets\.0\.form: unknown key; .* from, model"):
+        Engine(models=[file])
+    with pytest.raises(ConfigurationError, match=r"nonsense: unknown key; known are maker, name,"):
+        Engine(models=[file])
+
+
+def test_an_empty_variable_is_none(monkeypatch):
+    monkeypatch.setenv("IMPACTREE_ZONE", "")
+    monkeypatch.setenv("IMPACTREE_DEPLOYMENTS", "")
+    assert load_settings({}) == Settings()
 
 
 def test_a_mistake_in_the_environment(monkeypatch):

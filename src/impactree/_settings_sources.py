@@ -52,7 +52,7 @@ class _Layer(BaseModel):
 
 class _Sources(_Layer, BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, pyproject_toml_table_header=("tool", "impactree")
+        env_prefix=PREFIX, env_ignore_empty=True, pyproject_toml_table_header=("tool", "impactree")
     )
 
 
@@ -88,14 +88,15 @@ def _layers(
         )
         try:
             yield str(file), file.parent, kind(_Sources, file)()
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{file}: not valid TOML: {error}") from error
     _check_variables()
     try:
         yield "environment", Path(), EnvSettingsSource(_Sources)()
     except SettingsError as error:
         raise ConfigurationError(
-            f"environment: {error}; tables and lists are written as JSON, e.g. "
+            f"environment: {str(error).partition(' from source ')[0]}; "
+            "tables and lists are written as JSON, e.g. "
             """IMPACTREE_PROVIDER_ZONES='{"openai": "USA"}', """
             """IMPACTREE_MODELS='["our-models.toml"]'"""
         ) from error
@@ -132,7 +133,8 @@ def _explain(error: ValidationError) -> Iterator[str]:
         if problem["type"] == "extra_forbidden":
             yield f"unknown setting {name!r}; settings are {', '.join(_Layer.model_fields)}"
         else:
-            yield f"{name}: {problem['msg']} (got {problem['input']!r:.80})"
+            said = problem["msg"].removeprefix("Value error, ")
+            yield f"{name}: {said} (got {problem['input']!r:.80})"
 
 
 def _content(entry: Path | dict[str, Any], folder: Path, origin: str) -> tuple[str, dict[str, Any]]:

@@ -220,7 +220,7 @@ def _zone(
 def _asked(catalog: Catalog, call: ModelCall) -> str:
     names = nearest(call.model, catalog.model_names())
     hint = f" Nearest known names: {', '.join(names)}." if names else ""
-    provider = f" for {call.provider}" if call.provider else ""
+    provider = f" at {call.provider}" if call.provider else ""
     return f"Asked for {call.model!r:.120}{provider}.{hint}"
 
 

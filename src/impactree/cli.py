@@ -74,9 +74,13 @@ def explain(
 @_as_json
 def models(search: str, maker: str | None, kind: str | None, as_json: bool) -> int:
     """List the models of the catalog whose id, alias or maker holds SEARCH."""
+    records = _catalog().records()
+    kinds = sorted({record.kind for record in records})
+    if kind is not None and kind.lower() not in kinds:
+        raise click.BadParameter(f"{kind!r} is none of {', '.join(kinds)}", param_hint="--kind")
     rows = [
         _model_row(record)
-        for record in _catalog().records()
+        for record in records
         if (maker is None or record.maker == maker.lower())
         and (kind is None or record.kind == kind.lower())
         and _holds(search, (record.id, record.maker, *record.aliases))
@@ -196,15 +200,24 @@ def _show(rows: Sequence[dict[str, Any]], as_json: bool) -> int:
     elif rows:
         from rich.table import Table
 
-        table = Table(box=None, padding=(0, 2), header_style="bold")
+        table = Table(box=None, padding=(0, 1), header_style="bold")
         for column in rows[0]:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row(*("" if value is None else str(value) for value in row.values()))
+            table.add_row(*map(_cell, row.values()))
         _print(table)
     if not rows:
         click.echo("nothing found", err=True)
     return 0 if rows else 1
+
+
+def _cell(value: Any) -> str:
+    from impactree.impacts import Range
+    from impactree.units import exact
+
+    if isinstance(value, Range):
+        return exact(value.min, value.max)
+    return "" if value is None else str(value)
 
 
 def _print(renderable: Any) -> None:
@@ -240,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = error.exit_code
     except click.Abort:
         code = 130
-    except ImpactreeError as error:
+    except (ImpactreeError, OSError, ValueError) as error:
         click.echo(f"impactree: {error}", err=True)
         code = 2
     sys.exit(code)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 from impactree.calls import ModelCall
 from impactree.catalog._catalog import as_day
 from impactree.engine import shared_engine
-from impactree.impacts import Range
-from impactree.units import CRITERIA
+from impactree.methods import Params
+from impactree.units import CRITERIA, exact
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from impactree.catalog import Resolution, Zone
     from impactree.engine import Engine
     from impactree.impacts import Impacts
-    from impactree.methods import Method, Params, Step
+    from impactree.methods import Method, Step
     from impactree.settings import EngineSettings
 
 __all__ = ["Explanation", "Hypothesis", "explain"]
@@ -144,14 +144,21 @@ def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanati
 
 
 def _hypotheses(found: Situation, engine: Engine) -> list[Hypothesis]:
-    if found.params is None or found.zone is None:
+    params = found.params or _size(found.resolution)
+    if params is None:
         return []
-    prior = engine.catalog.rules.prior
-    return [
-        *_of_model(found, found.params, prior),
-        *_of_place(found, found.zone),
-        *_of_method(engine.method),
-    ]
+    rows = _of_model(found, params, engine.catalog.rules.prior)
+    if found.params is not None and found.zone is not None:
+        rows += [*_of_place(found, found.zone), *_of_method(engine.method)]
+    return rows
+
+
+def _size(resolution: Resolution) -> Params | None:
+    """The size of a model that the method does not cover, where one is known."""
+    total, active = resolution.total_params, resolution.active_params
+    if total is None or active is None:
+        return None
+    return Params(active.min, active.max, total.min, total.max)
 
 
 def _of_method(method: Method) -> list[Hypothesis]:
@@ -184,7 +191,7 @@ def _of_model(found: Situation, p: Params, prior: dict[str, Any]) -> list[Hypoth
             "checked": record.checked,
         }
     rows = [
-        Hypothesis(name=name, value=str(Range(low, high)), unit="10^9 parameters", **told)
+        Hypothesis(name=name, value=exact(low, high), unit="10^9 parameters", **told)
         for name, low, high in (
             ("P_t, total parameters", p.total_min, p.total_max),
             ("P_a, active parameters", p.active_min, p.active_max),
@@ -202,26 +209,31 @@ def _of_place(found: Situation, zone: Zone) -> list[Hypothesis]:
     who = f"{'region' if found.region else 'host'} {place.id}"
     told = {"basis": who, "note": place.note or "", **_sourced(asdict(place))}
     rows = [
-        Hypothesis(name="PUE", value=str(Range(site.pue_min, site.pue_max)), unit="", **told),
+        Hypothesis(name="PUE", value=exact(site.pue_min, site.pue_max), unit="", **told),
         Hypothesis(
-            name="WUE of the data centre",
-            value=str(Range(site.wue_min, site.wue_max)),
+            name="WUE_dc, data centre",
+            value=exact(site.wue_min, site.wue_max),
             unit="L/kWh",
             **told,
         ),
     ]
-    units = {"gwp": "kgCO2eq/kWh", "adpe": "kgSbeq/kWh", "pe": "MJ/kWh", "wue": "L/kWh"}
+    factors = {
+        "gwp": ("F_gwp", "kgCO2eq/kWh"),
+        "adpe": ("F_adpe", "kgSbeq/kWh"),
+        "pe": ("F_pe", "MJ/kWh"),
+        "wue": ("WUE_grid", "L/kWh"),
+    }
     rows += [
         Hypothesis(
-            name=f"F_{name}, electricity",
-            value=f"{getattr(zone.mix, name):.5g}",
+            name=f"{symbol}, electricity",
+            value=f"{getattr(zone.mix, key):.6g}",
             unit=unit,
             basis=f"zone {zone.id} ({zone.name})",
             note=f"chosen by {found.zone_origin}",
             sources=zone.sources,
             checked=zone.checked,
         )
-        for name, unit in units.items()
+        for key, (symbol, unit) in factors.items()
     ]
     return rows
 
@@ -231,8 +243,13 @@ def _sourced(raw: dict[str, Any]) -> dict[str, Any]:
 
 
 def _asked(e: Explanation) -> str:
-    provider = f" at {e.call.provider}" if e.call.provider else ""
-    return f"{e.call.model}{provider}, {e.call.output_tokens} output tokens"
+    from impactree.report._layout import clean
+
+    provider = f" at {clean(e.call.provider)}" if e.call.provider else ""
+    latency = "not measured" if e.call.latency_s is None else f"= {e.call.latency_s:g} s"
+    n = "unknown" if e.call.output_tokens is None else f"{e.call.output_tokens:,}"
+    name = clean(e.call.model) or "(no name)"
+    return f"{name}{provider}: N = {n} output tokens, latency L {latency}"
 
 
 def _facts(e: Explanation) -> list[tuple[str, str]]:
@@ -259,18 +276,36 @@ def _results(e: Explanation) -> list[tuple[str, str, str]]:
         (
             criterion.name,
             str(impact),
-            f"{impact.value.min:.6g} to {impact.value.max:.6g} {impact.unit}",
+            f"{exact(impact.value.min, impact.value.max)} {impact.unit}",
         )
         for criterion in CRITERIA
         if (impact := getattr(e.impacts, criterion.key)) is not None
     ]
 
 
+_Source = tuple[tuple[str, ...], str]
+"""Pages, and the day they were checked."""
+
+
+def _source(h: Hypothesis) -> _Source:
+    return h.sources, h.checked
+
+
+def _sources(e: Explanation) -> dict[_Source, str]:
+    """What the hypotheses rest on, numbered: a few pages stand behind many of them."""
+    found = dict.fromkeys(_source(h) for h in e.hypotheses if h.sources)
+    return {source: f"({number})" for number, source in enumerate(found, 1)}
+
+
+def _pages(numbered: dict[_Source, str]) -> list[tuple[str, str, str]]:
+    return [
+        (number, checked, page) for (pages, checked), number in numbered.items() for page in pages
+    ]
+
+
 def _step(step: Step) -> tuple[str, str, str, str]:
-    value = f"{step.low:.6g}"
-    if step.high != step.low:
-        value += f" to {step.high:.6g}"
-    return step.symbol, step.name, f"{value} {step.unit}".strip(), step.equation
+    value = f"{exact(step.low, step.high)} {step.unit}".strip()
+    return step.symbol, step.name, value, step.equation
 
 
 def _messages(e: Explanation) -> list[str]:
@@ -285,19 +320,19 @@ def _lines(e: Explanation) -> list[str]:
     lines += [f"  {name:8} {value}" for name, value in _facts(e)]
     if e.hypotheses:
         lines += ["", "Hypotheses"]
-    shown: tuple[str, ...] = ()
+    sources = _sources(e)
     for h in e.hypotheses:
         value = f"{h.name}: {h.value} {h.unit}".rstrip()
-        lines.append(f"  {value}  [{h.basis}] {h.note}".rstrip())
-        if h.sources != shown:
-            lines += [f"      {source} ({h.checked})" for source in h.sources]
-        shown = h.sources
+        note = f"{h.note} {sources.get(_source(h), '')}".strip()
+        lines.append(f"  {value}  [{h.basis}] {note}".rstrip())
     if e.steps:
         lines += ["", "Steps"]
-        lines += ["  {:7} {:22} {:32} = {}".format(*_step(s)) for s in e.steps]
+        lines += ["  {:7} {:22} {:34} = {}".format(*_step(s)) for s in e.steps]
     if e.impacts.estimated:
         lines += ["", "Result"]
-        lines += [f"  {name:38} {value:28} {exact}" for name, value, exact in _results(e)]
+        lines += [f"  {name:38} {value:28} {figures}" for name, value, figures in _results(e)]
+    if sources:
+        lines += ["", "Sources", *("  {:4} {} {}".format(*page) for page in _pages(sources))]
     messages = _messages(e)
     return [*lines, *(["", *messages] if messages else [])]
 
@@ -310,7 +345,12 @@ def _render(e: Explanation) -> RenderableType:
 
     def table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
         made = Table(
-            title=title, title_justify="left", title_style="bold", box=None, padding=(0, 2)
+            title=title or None,
+            title_justify="left",
+            title_style="bold",
+            show_header=any(columns),
+            box=None,
+            padding=(0, 1),
         )
         for column in columns:
             made.add_column(column, overflow="fold")
@@ -318,26 +358,21 @@ def _render(e: Explanation) -> RenderableType:
             made.add_row(*map(Text, row))
         return made
 
+    sources = _sources(e)
     parts: list[RenderableType] = [Text(_asked(e), style="bold"), table("", ("", ""), _facts(e))]
     if e.hypotheses:
-        before = [(), *(h.sources for h in e.hypotheses)]
         rows = [
-            (
-                h.name,
-                f"{h.value} {h.unit}",
-                h.basis,
-                h.note,
-                " ".join(h.sources) if h.sources != above else "as above",
-                h.checked,
-            )
-            for h, above in zip(e.hypotheses, before, strict=False)
+            (h.name, f"{h.value} {h.unit}", h.basis, h.note, sources.get(_source(h), ""))
+            for h in e.hypotheses
         ]
-        titles: tuple[str, ...] = ("hypothesis", "value", "basis", "note", "sources", "checked")
+        titles: tuple[str, ...] = ("hypothesis", "value", "basis", "note", "source")
         parts.append(table("Hypotheses", titles, rows))
     if e.steps:
         titles = ("symbol", "intermediate", "value", "equation")
         parts.append(table("Steps", titles, map(_step, e.steps)))
     if e.impacts.estimated:
         parts.append(table("Result", ("criterion", "value", "exact"), _results(e)))
+    if sources:
+        parts.append(table("Sources", ("", "checked", "page"), _pages(sources)))
     parts += [Text(line, style="yellow") for line in _messages(e)]
-    return Group(*parts)
+    return Group(*(part for each in parts for part in (each, Text())))

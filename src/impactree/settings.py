@@ -8,6 +8,7 @@ Where nothing is configured, nothing is parsed and pydantic stays unimported.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
@@ -87,7 +88,9 @@ def load_settings(given: Mapping[str, Any]) -> Settings:
         ConfigurationError: names the source, the key, the value and what was expected.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    file = find_file(Path.cwd())
+    file = None
+    with suppress(FileNotFoundError):  # the working directory has been deleted
+        file = find_file(Path.cwd())
     plain = given.keys() <= _PLAIN and all(isinstance(value, str) for value in given.values())
     if file is None and plain and not _in_environment():
         return Settings(**given)
@@ -103,10 +106,11 @@ def _in_environment() -> bool:
 def find_file(folder: Path) -> Path | None:
     """The nearest ``impactree.toml`` or ``pyproject.toml`` with our table, from a folder up."""
     for place in (folder, *folder.parents):
-        own = place / "impactree.toml"
-        if own.is_file():
-            return own
-        project = place / "pyproject.toml"
-        if project.is_file() and b"[tool.impactree" in project.read_bytes():
-            return project
+        with suppress(PermissionError):  # of another user
+            own = place / "impactree.toml"
+            if own.is_file():
+                return own
+            project = place / "pyproject.toml"
+            if project.is_file() and b"[tool.impactree" in project.read_bytes():
+                return project
     return None

@@ -128,6 +128,37 @@ def test_a_mistake_names_the_file_and_the_key(tmp_path, text, message):
     assert str(caught.value).startswith("mine.toml: ")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pue": [1.5, 1.1]}, r"pue: .*must not be above"),
+        ({"pue": 0.5}, r"pue\.0: .*greater than or equal to 1"),
+        ({"wue": [0.2, 0.1]}, r"wue: .*must not be above"),
+        ({"base_urls": ["https://llm.acme.example/v1"]}, r"base_urls\.0"),
+    ],
+)
+def test_a_host_that_cannot_be_is_refused(change, message):
+    host = {"id": "h", "name": "H", "zone": "FRA", "pue": 1.2, "wue": 0.1}
+    said = {"sources": ["https://x.y"], "checked": dt.date(2026, 1, 1)}
+    check({"hosts": [{**host, **said}]}, "mine.toml")
+    with pytest.raises(CatalogError, match=message):
+        check({"hosts": [{**host, **said, **change}]}, "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ({"total": 70_000_000_000}, r"total\.0: .*less than 100000"),
+        ({"total": 7, "active": 8}, "active .* must not be above total"),
+    ],
+)
+def test_a_size_that_cannot_be_is_refused(size, message):
+    model = {"id": "x", "basis": "published", "sources": ["https://x.y"]}
+    model["checked"] = dt.date(2026, 1, 1)
+    with pytest.raises(CatalogError, match=message):
+        check({"maker": "a", "models": [{**model, **size}]}, "mine.toml")
+
+
 def test_a_later_figure_is_a_dated_entry():
     """Old runs can be reproduced: the figure of the day counts."""
     base = {"id": "x-1", "basis": "published", "sources": ["https://example.com"]}

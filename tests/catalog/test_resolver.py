@@ -65,6 +65,12 @@ def test_a_profile_over_a_continent_tells_its_zone():
     assert resolve("us.anthropic.claude-haiku-4-5-20251001-v1:0").zone is None
 
 
+@pytest.mark.parametrize("name", [None, 5, b"gpt-4o"])
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(TypeError, match="resolve takes a model's name, not"):
+        resolve(name)
+
+
 def test_no_date_and_today_agree():
     assert resolve("deepseek-chat").model == resolve("deepseek-chat", at="2026-11-24").model
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from impactree import ModelCall, Report
+from impactree import ImpactTracker, ModelCall, Report
 from impactree.calls import MAX_TOKENS
 
 AGENT = """\
@@ -180,6 +180,18 @@ def test_reasons_of_many_models_are_a_few_sentences(build):
     assert text.count("not estimated: model-not-registered (9 calls)") == 1
     assert text.count("Asked for") == 3
     assert "And 6 more like it." in text
+    assert text.count("The model is not in the catalog.") == 1
+
+
+def test_a_warning_does_not_name_one_model_for_many():
+    tracker = ImpactTracker()
+    for n in range(5):
+        tracker.record(ModelCall(model=f"unheard-of-{n}", output_tokens=10))
+    text = " ".join(str(tracker.report()).split())
+    warning = text[text.index("model-prior (5 calls)") :]
+    assert warning.count("Nothing is known about the model") == 1
+    assert warning.count("Asked for 'unheard-of-") == 3
+    assert "And 2 more like it." in warning
 
 
 def test_older_runs_and_the_total_ever(builder):
@@ -347,6 +359,22 @@ def test_a_word_longer_than_a_line_is_broken_not_lost(build):
     text = str(build.report())
     assert text.count("x") == 300
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_what_has_no_name_says_so(build):
+    build.chat(name="", model="")
+    assert re.search(r"^\(no name\) +chat \(no name\)", str(build.report()), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("width", "phases"), [(65, 2), (55, 1), (45, 0)])
+def test_totals_are_whole_at_any_width(build, width, phases):
+    build.chat()
+    rows = rendered(build.report(), width=width).splitlines()
+    start = next(i for i, row in enumerate(rows) if row.startswith("total"))
+    titles, *figures = ([c for c in re.split(r" {2,}", row) if c] for row in rows[start:][:6])
+    assert titles == ["total", "mean and range", "usage", "embodied"][: 2 + phases]
+    assert "…" not in str(figures)
+    assert all(cells[1].endswith(("Wh", "eq", "J", "L")) for cells in figures)
 
 
 def test_numbers_are_never_cut(build):

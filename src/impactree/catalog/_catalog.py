@@ -241,7 +241,7 @@ def load_catalog() -> Catalog:
 
 
 def _compiled_text() -> str:
-    if not (_SOURCES.parent / "pyproject.toml").is_file():  # installed, not a checkout
+    if not (_SOURCES / "names.toml").is_file():  # installed, not a checkout
         try:
             return _PACKAGED.read_text(encoding="utf-8")
         except FileNotFoundError:

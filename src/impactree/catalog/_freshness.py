@@ -17,7 +17,7 @@ from impactree.catalog._catalog import Catalog
 from impactree.catalog._compile import compile_files, data_files
 from impactree.catalog._resolve import resolve_name
 from impactree.catalog._schema import read_file
-from impactree.exceptions import ImpactreeError
+from impactree.exceptions import CatalogError, ImpactreeError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +78,8 @@ def compare(folder: Path, today: dt.date | None = None) -> Difference:
         ImpactreeError: one of the packages is not installed.
     """
     today = today or dt.datetime.now(tz=dt.UTC).date()
+    if not (folder / "names.toml").is_file():
+        raise CatalogError(f"{folder}: no folder of a catalog, it has no names.toml")
     files = {path: read_file(path) for path in data_files(folder)}
     catalog = Catalog(compile_files([(path.name, file) for path, file in files.items()]))
     homes = {file.maker: path for path, file in reversed(files.items()) if file.maker}

@@ -43,11 +43,14 @@ def resolve(
         at: The day of the call (a date or ``YYYY-MM-DD``), for aliases that moved; None: today.
 
     Returns:
-        What the name stands for. It never raises for a name; the worst grade is ``prior``.
+        What the name stands for. It never raises for a string; the worst grade is ``prior``.
 
     Raises:
+        TypeError: ``name`` is no string.
         ValueError: ``at`` is a string that is no date.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"resolve takes a model's name, not {name!r:.80}")
     return resolve_name(
         load_catalog(), name, provider, requested=requested, base_url=base_url, at=as_day(at)
     )
@@ -136,7 +139,7 @@ class _Reader:
                 grade = "variant" if step.text != text else "alias"
                 if not spelled and step.text == text and record.id.lower() == text:
                     grade = "exact"
-                how = f"{step.text!r} is {record.id!r}"
+                how = f"{text!r:.120} is {record.id!r}"
                 return self._of_record(record, grade, how, text, steps)
         for record, step in self._variants(steps):
             if record is not None:
@@ -255,12 +258,7 @@ class _Reader:
     # What they share
 
     def _of_record(
-        self,
-        record: ModelRecord,
-        grade: str,
-        how: str,
-        text: str,
-        steps: Iterable[Step],
+        self, record: ModelRecord, grade: str, how: str, text: str, steps: Iterable[Step]
     ) -> Resolution:
         host = self._host(text, steps := list(steps), record.maker, record)
         if record.is_closed and (host.local or host.id == "self-hosted"):

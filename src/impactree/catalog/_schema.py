@@ -8,9 +8,10 @@ from __future__ import annotations
 import datetime as dt
 import re
 import tomllib
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -56,7 +57,11 @@ CATALOG_KINDS = (
 
 def _pair(value: Any) -> Any:
     """A number stands for a range whose ends are equal."""
-    return (value, value) if isinstance(value, int | float) else value
+    if isinstance(value, int | float):
+        return (value, value)
+    if isinstance(value, list | tuple) and len(value) == 2:
+        return value
+    raise ValueError("must be a number or [min, max]")
 
 
 def _ordered(value: tuple[float, float]) -> tuple[float, float]:
@@ -77,9 +82,13 @@ def _compiles(pattern: str) -> str:
 Pattern = Annotated[str, BeforeValidator(_compiles)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Billions = Annotated[float, Field(gt=0, lt=100_000)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Params = Annotated[tuple[Positive, Positive], BeforeValidator(_pair)]
-Ratio = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(_pair)]
+Overhead = Annotated[float, Field(ge=1, allow_inf_nan=False)]
+Params = Annotated[tuple[Billions, Billions], BeforeValidator(_pair), AfterValidator(_ordered)]
+Pue = Annotated[tuple[Overhead, Overhead], BeforeValidator(_pair), AfterValidator(_ordered)]
+Wue = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(_pair), AfterValidator(_ordered)]
+HostName = Annotated[str, Field(pattern=r"^[^/?#@\s]+$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
@@ -123,12 +132,10 @@ class Model(_Entry):
 
     @model_validator(mode="after")
     def _consistent(self) -> Model:
-        for name in ("total", "active"):
-            value = getattr(self, name)
-            if value is not None:
-                _ordered(value)
         if self.active is not None and self.total is None:
             raise ValueError("active needs total")
+        if self.active is not None and self.total is not None and self.active[1] > self.total[1]:
+            raise ValueError(f"active {self.active} must not be above total {self.total}")
         if (self.total is None) != (self.basis is None):
             raise ValueError("total and basis go together: a figure has a basis, no figure none")
         if self.basis in ("leaked", "benchmark", "price") and not self.rationale:
@@ -174,10 +181,10 @@ class Host(_Entry):
     name: str
     url: Url | None = None
     zone: ZoneId
-    pue: Ratio
-    wue: Ratio
+    pue: Pue
+    wue: Wue
     names: list[str] = []
-    base_urls: list[str] = []
+    base_urls: list[HostName] = []
     regions: Literal["aws", "azure", "google"] | None = None
     passes_through: bool = False
     local: bool = False
@@ -195,8 +202,8 @@ class Region(_Entry):
     id: Slug
     name: str | None = None
     zone: ZoneId
-    pue: Ratio
-    wue: Ratio
+    pue: Pue
+    wue: Wue
     note: str | None = None
     sources: Sources
     checked: dt.date
@@ -349,4 +356,17 @@ def _explain(raw: dict[str, Any], error: ValidationError) -> Iterable[str]:
                 node = None
             label = node.get("id") if isinstance(node, dict) else None
             place.append(f"{part} ({label})" if label else str(part))
-        yield f"{'.'.join(place) or 'file'}: {problem['msg']} (got {problem['input']!r:.80})"
+        said = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            said = f"unknown key; known are {', '.join(_keys(problem['loc'][:-1]))}"
+        yield f"{'.'.join(place) or 'file'}: {said} (got {problem['input']!r:.80})"
+
+
+def _keys(place: tuple[int | str, ...]) -> Iterable[str]:
+    """The keys that a file, or an entry of it, may have."""
+    entry: Any = DataFile
+    for name in place:
+        if isinstance(name, str):
+            holds = entry.model_fields[name].annotation  # list[Model], Words | None
+            entry = get_args(holds)[0]
+    return (field.alias or name for name, field in entry.model_fields.items())

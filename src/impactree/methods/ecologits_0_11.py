@@ -58,10 +58,13 @@ class EcoLogits011:
     """c_l: s per token."""
 
     memory_overhead: float = 1.2
+    """o: memory in use per memory of the weights."""
     gpu_memory_gb: float = 80
+    """V"""
     server_gpus: int = 8
+    """n"""
     server_power_kw: float = 1.2
-    """Power of the server without its GPUs."""
+    """W: power of the server without its GPUs."""
     lifetime_s: float = 3 * 365 * 24 * 60 * 60
 
     server_gwp: float = 5700
@@ -90,6 +93,9 @@ class EcoLogits011:
             ("a_l", "time per active parameter", self.latency_alpha, "s/token/10^9", fit, _FIT),
             ("b_l", "time, effect of B", self.latency_beta, "s/token", fit, _FIT),
             ("c_l", "time, constant", self.latency_gamma, "s/token", fit, _FIT),
+            ("o", "memory overhead", self.memory_overhead, "", "assumption", _DOCS),
+            ("V", "memory of one GPU", self.gpu_memory_gb, "GB", gpu, _DOCS),
+            ("n", "GPUs per server", self.server_gpus, "", "AWS p5.48xlarge", _DOCS),
             ("W", "server power", self.server_power_kw, "kW", server, _BOAVIZTA),
             ("lifetime", "server and GPUs", self.lifetime_s / days, "days", "assumption", _DOCS),
             ("S_gwp", "embodied, server", self.server_gwp, "kgCO2eq", server, _BOAVIZTA),
@@ -212,9 +218,9 @@ class EcoLogits011:
             ("e", "GPU energy, one GPU", per_gpu, "kWh", "N (a exp(b B) P_a + c) / 1000"),
             ("t", "time per token", list(serving[4:6]), "s", per_token),
             ("T", "generation latency", times, "s", "min(N t + ttft, L)"),
-            ("M", "memory", memory, "GB", "1.2 P_t Q / 8"),
-            ("G", "GPUs", gpus, "", "2^ceil(log2(ceil(M / 80)))"),
-            ("s", "server energy", server, "kWh", "(T / 3600) 1.2 (G / 8) / B"),
+            ("M", "memory", memory, "GB", "o P_t Q / 8"),
+            ("G", "GPUs", gpus, "", "2^ceil(log2(ceil(M / V)))"),
+            ("s", "server energy", server, "kWh", "(T / 3600) W (G / n) / B"),
             ("E_it", "IT energy", it, "kWh", "s + G e"),
             ("E", "energy", list(figures[0:2]), "kWh", "PUE E_it"),
             ("gwp_u", "usage GWP", list(figures[2:4]), "kgCO2eq", "E F_gwp"),
@@ -238,7 +244,7 @@ _BOAVIZTA: Final = "https://github.com/Boavizta/boaviztapi"
 
 
 def _worn(criterion: str) -> str:
-    return f"T ((G/8) S_{criterion} + G U_{criterion}) / (lifetime B)"
+    return f"T ((G/n) S_{criterion} + G U_{criterion}) / (lifetime B)"
 
 
 ECOLOGITS_0_11: Final = EcoLogits011()

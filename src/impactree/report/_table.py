@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["HEADER", "legend", "model_rows", "tree_rows"]
 
 _MAX_MODELS: Final = 20
+_NO_NAME: Final = "(no name)"
 _STATUS_STYLE: Final[dict[str, Style]] = {"error": "bold red", "running": "green"}
 HEADER: Final = Row(
     name="run",
@@ -55,7 +56,7 @@ def _node_row(node: Node, guide: str, scan: Scan, whole: Impacts) -> Row:
     repeated = f" × {size:,}" if size > 1 else ""
     row = Row(
         guide=guide,
-        name=clean(run.name),
+        name=clean(run.name) or _NO_NAME,
         suffix=repeated + (f" +{node.hidden:,}" if node.hidden else ""),
         what=f"{run.kind} {_short_model(run.call.model)}" if run.call else run.kind,
         what_style="cyan" if run.call else "dim",
@@ -81,7 +82,7 @@ def model_rows(roots: list[Run], whole: Impacts) -> Iterator[Row]:
     yield Row(name="by model", what="calls, how resolved", style="bold")
     shown = models if len(models) <= _MAX_MODELS else models[: _MAX_MODELS - 1]
     for name, calls in shown:
-        yield _model_row(clean(name or "(no name)"), calls, whole)
+        yield _model_row(clean(name or _NO_NAME), calls, whole)
     rest = models[len(shown) :]
     if rest:
         calls = [run for _, members in rest for run in members]
@@ -128,7 +129,7 @@ def _total(runs: Iterable[Run]) -> Impacts:
 
 def _short_model(name: str) -> str:
     """A file path or an ARN by its last part."""
-    return clean(name.rstrip("/").rsplit("/", 1)[-1] or name)
+    return clean(name.rstrip("/").rsplit("/", 1)[-1] or name) or _NO_NAME
 
 
 _LEGEND: Final = (

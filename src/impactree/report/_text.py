@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from impactree.impacts import Impacts, Range
+from impactree.messages import MESSAGES
 from impactree.report._groups import Coverage, avoided_of, calls_of, cover, own_of
 from impactree.report._layout import Line, Style, clean, clip, count, grid, many, wrap
 from impactree.report._table import HEADER, legend, model_rows, tree_rows
@@ -89,11 +90,15 @@ def _total(total: Impacts, coverage: Coverage, width: int) -> list[Line]:
         usage, embodied = total.usage, total.embodied
         rows.append((name, value, _mean(usage, criterion.key), _mean(embodied, criterion.key)))
     sizes = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
+    while len(sizes) > 2 and sum(sizes) - 2 > width:
+        sizes.pop()  # a phase less, rather than half a figure
     lines: list[Line] = []
     for row in rows:
-        name, value, *phases = (cell.ljust(size) for cell, size in zip(row, sizes, strict=True))
+        name, value, *phases = (cell.ljust(size) for cell, size in zip(row, sizes, strict=False))
         styles: tuple[Style, Style, Style] = ("", "bold", "") if lines else ("bold", "dim", "dim")
-        lines.append([(name, styles[0]), (value, styles[1]), ("".join(phases), styles[2])])
+        phase = "".join(phases).rstrip()
+        lines.append([(name, styles[0]), (value if phase else value.rstrip(), styles[1])])
+        lines[-1].append((phase, styles[2]))
     return lines
 
 
@@ -131,19 +136,20 @@ def _coverage(calls: list[Run], coverage: Coverage, width: int) -> list[Line]:
 
 def _warnings(calls: Iterable[Run], width: int) -> list[Line]:
     """Each code once, with its sentence and the number of calls it holds for."""
-    sentences = _sentences((w for run in calls for w in own_of(run).warnings), each=1)
+    sentences = _sentences(w for run in calls for w in own_of(run).warnings)
     return _listed("warnings", sentences, width, "yellow")
 
 
-def _sentences(messages: Iterable[Message], each: int = _MAX_SENTENCES) -> list[str]:
-    """Per code, the calls it holds for and its sentences, of which a few stand for many."""
+def _sentences(messages: Iterable[Message]) -> list[str]:
+    """Per code, its calls, its sentence, and the details, of which a few stand for many."""
     by_code: dict[str, Counter[str]] = {}
     for message in messages:
         by_code.setdefault(message.code, Counter())[message.message] += 1
     out = []
     for code, sentences in by_code.items():
-        shown = [clean(text) for text, _ in sentences.most_common(each)]
-        more = len(sentences) - len(shown) if each > 1 else 0
+        shown = [clean(text) for text, _ in sentences.most_common(_MAX_SENTENCES)]
+        shown[1:] = (text.removeprefix(MESSAGES.get(code, "")).strip() for text in shown[1:])
+        more = len(sentences) - len(shown)
         tail = f" And {more:,} more like it." if more else ""
         out.append(f"{code} ({many(sentences.total(), 'call')}): {' '.join(shown)}{tail}")
     return out
