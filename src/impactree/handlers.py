@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
+
+from impactree.exceptions import ConfigurationError
+from impactree.tracker import ImpactTracker
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from impactree.impacts import Impacts
     from impactree.report import Report
     from impactree.runs import Run
-    from impactree.tracker import ImpactTracker
+    from impactree.settings import EngineSettings
+    from impactree.tracker import Exporter
 
-__all__ = ["ReadableHandler"]
+__all__ = ["ReadableHandler", "tracker_for"]
+
+
+def tracker_for(
+    shared: ImpactTracker | None,
+    exporters: Iterable[Exporter],
+    max_runs: int | None,
+    settings: EngineSettings,
+) -> ImpactTracker:
+    """A handler's tracker: the one it shares, else one of its own.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or would have no effect beside ``shared``.
+    """
+    if shared is None:
+        return ImpactTracker(exporters=exporters, max_runs=max_runs, **settings)
+    given = {"exporters": exporters or None, "max_runs": max_runs, **settings}
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigurationError(f"{name} must be given to the shared tracker, not beside it")
+    return shared
 
 
 class ReadableHandler:
@@ -51,6 +77,12 @@ class ReadableHandler:
     def close(self, timeout: float | None = None) -> bool:
         """Flush, then end the exporters' threads and connections; True when nothing is left."""
         return self.tracker.close(timeout)
+
+    def __copy__(self) -> Self:
+        return self  # a copied chain goes on reporting here, like with LangChain's own tracers
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
     def __repr__(self) -> str:
         return f"<ImpactHandler {self.tracker.finished_runs} runs>"

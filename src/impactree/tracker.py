@@ -85,7 +85,7 @@ class ImpactTracker:
         for name, bound in (("max_runs", max_runs), ("max_open", max_open)):
             if type(bound) is not int or bound < 1:
                 raise ConfigurationError(f"{name} must be a whole number >= 1, not {bound!r}")
-        self.exporters = tuple(exporters)
+        self.exporters = _checked(exporters)
         self._dispatch = self._dispatcher() if self.exporters else None
         self._problems: dict[str, int] = {}
         # Reentrant: the collector may close a stream, which is an event, wherever it runs.
@@ -164,7 +164,7 @@ class ImpactTracker:
         start: float | None = None,
         pending: Pending | None = None,
     ) -> Run:
-        """A run has started. An id that is open already is returned as it is.
+        """A run has started. An open id is returned as it is, an ended one starts anew.
 
         A parent that is unknown makes the run a root. ``pending`` says what the run has produced
         if it never ends.
@@ -326,7 +326,20 @@ class ImpactTracker:
     def _dispatcher(self) -> Dispatch:
         from impactree.exporters._dispatch import Dispatch
 
-        return Dispatch(self.exporters, self.engine.method.name, self.note_problem)
+        return Dispatch(self.exporters, self.engine, self.note_problem)
+
+
+def _checked(exporters: Iterable[Exporter]) -> tuple[Exporter, ...]:
+    """What else would be noticed only when the first root ends, and spoil all its exports."""
+    lone = not hasattr(exporters, "__iter__")
+    listed = () if lone else tuple(exporters)
+    wrong: list[object] = [e for e in listed if isinstance(e, type) or not hasattr(e, "export")]
+    if lone or wrong:
+        raise ConfigurationError(
+            "exporters takes a list of exporters, such as [JSONLExporter('impacts.jsonl')], "
+            f"not {wrong[0] if wrong else exporters!r:.80}"
+        )
+    return listed
 
 
 @cache

@@ -28,6 +28,10 @@ class track_impacts:  # noqa: N801  # used as a function, like the frameworks' o
     Args:
         **settings: What :class:`ImpactTracker` takes: ``zone``, ``method``, ``exporters``, ...
 
+    Raises:
+        ConfigurationError: a setting is wrong.
+        RuntimeError: on entering a block that is open already.
+
     Example:
         ```python
         with track_impacts(zone="FRA") as tracker:
@@ -42,6 +46,10 @@ class track_impacts:  # noqa: N801  # used as a function, like the frameworks' o
         self._detach: list[Callable[[], None]] = []
 
     def __enter__(self) -> ImpactTracker:
+        if self._token is not None:
+            raise RuntimeError(
+                "this block is open already: each needs a track_impacts() of its own"
+            )
         self._token = active_trackers.set((*active_trackers.get(), self.tracker))
         try:
             for package, adapter in (

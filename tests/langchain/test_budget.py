@@ -6,6 +6,7 @@ import logging
 
 import pytest
 from fakes import Reporting, tool_call
+from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableLambda
 
 from impactree import BudgetExceededError, ImpactBudget, ImpactHandler, ModelCall, estimate
@@ -100,6 +101,7 @@ def test_spent_is_the_nearest_limit_and_says_what_is_unknown():
         ({"gwp_g": 5, "per": "day"}, r"per must be one of \['run', 'handler'\]"),
         ({"gwp_g": 5, "action": "stop"}, "action"),
         ({"gwp_g": 5, "warn_at": 0}, "warn_at"),
+        ({"gwp_g": 5, "warn_at": "80%"}, "warn_at"),
     ],
 )
 def test_bad_budgets_are_refused(settings, text):
@@ -276,3 +278,132 @@ def test_a_middleware_keeps_no_handler_of_a_request_that_is_over():
     del handler
     gc.collect()
     assert gone() is None
+
+
+# Middleware beside other things
+
+
+@pytest.mark.parametrize("second", ["with a handler", "without"])
+def test_turns_of_a_conversation_count_each_for_itself(second):
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    from impactree.langchain import ImpactMiddleware
+
+    served = agent(
+        ImpactMiddleware(annotate=True), answers=ANSWERS * 2, checkpointer=InMemorySaver()
+    )
+    thread = {"configurable": {"thread_id": "1"}}
+    served.invoke(QUESTION, config=thread)
+    handler = ImpactHandler()
+    more = {"callbacks": [handler]} if second == "with a handler" else {}
+    last = served.invoke(QUESTION, config={**thread, **more})["messages"][-1]
+    assert last.response_metadata["impact"]["calls"] == 3
+
+
+def test_an_agent_resumed_in_another_process_is_counted_from_there():
+    from langchain.agents.middleware import HumanInTheLoopMiddleware
+    from langgraph.checkpoint.memory import InMemorySaver
+    from langgraph.types import Command
+
+    from impactree.langchain import ImpactMiddleware
+
+    saver, thread = InMemorySaver(), {"configurable": {"thread_id": "1"}}
+
+    def process(answers):
+        ask = HumanInTheLoopMiddleware(interrupt_on={"add": True})
+        return agent(ImpactMiddleware(annotate=True), ask, answers=answers, checkpointer=saver)
+
+    assert "__interrupt__" in process(ANSWERS[:1]).invoke(QUESTION, config=thread)
+    approved = Command(resume={"decisions": [{"type": "approve"}]})
+    last = process(["done"]).invoke(approved, config=thread)["messages"][-1]
+    assert last.response_metadata["impact"]["calls"] == 1
+
+
+def test_an_answer_from_a_cache_costs_nothing(callbacks):
+    from langchain.agents import create_agent
+    from langchain_core.caches import InMemoryCache
+
+    from impactree.langchain import ImpactMiddleware
+
+    model = Reporting(answers=["cached"], asked=[], cache=InMemoryCache())
+    seen = []
+    for _ in range(2):
+        served = create_agent(model, [], middleware=[ImpactMiddleware(annotate=True)])
+        result = served.invoke({"messages": [HumanMessage("1+2?", id="1")]}, config=callbacks)
+        seen.append(result["messages"][-1].response_metadata["impact"]["calls"])
+    assert seen == [1, 0]
+
+
+def test_an_answer_of_a_stated_structure_is_annotated_too(callbacks):
+    from langchain.agents.structured_output import ToolStrategy
+    from pydantic import BaseModel
+
+    from impactree.langchain import ImpactMiddleware
+
+    class Total(BaseModel):
+        value: int
+
+    served = agent(
+        ImpactMiddleware(annotate=True),
+        answers=[tool_call("Total", value=6)],
+        response_format=ToolStrategy(Total),
+    )
+    result = served.invoke(QUESTION, config=callbacks)
+    assert result["structured_response"] == Total(value=6)
+    last = result["messages"][-1]
+    assert (last.type, last.response_metadata["impact"]["calls"]) == ("tool", 1)
+
+
+def test_a_model_that_is_chosen_at_the_call(callbacks, monkeypatch):
+    from langchain.agents import create_agent
+    from langchain.chat_models import base, init_chat_model
+
+    from impactree.langchain import ImpactMiddleware
+
+    def made(model, **more):
+        return Reporting(model=model, asked=[])
+
+    monkeypatch.setattr(base, "_init_chat_model_helper", made)
+    any_model = init_chat_model()
+    middleware = ImpactMiddleware(
+        annotate=True, events=True, budget=budget(1), switch_to=any_model, switch_at=0.5
+    )
+    served = create_agent(any_model, [add], middleware=[middleware])
+    config = {**callbacks, "configurable": {"model": "gpt-4o-mini"}}
+    last = served.invoke(QUESTION, config=config)["messages"][-1]
+    assert last.response_metadata["impact"]["calls"] == 1
+
+
+FAULTS = [
+    "ambient_trackers",
+    "summarize",
+    "read_answer",
+    "current_run_id",
+    "_ls_params",
+    "BudgetWatch.check",
+]
+
+
+@pytest.mark.parametrize("name", [*FAULTS, "ImpactTracker.start", "ImpactTracker.find"])
+async def test_a_fault_inside_the_middleware_changes_nothing(name, callbacks, monkeypatch):
+    from impactree.langchain import ImpactMiddleware, _middleware
+
+    hits = []
+
+    def fail(*args, **kwargs):
+        hits.append(1)
+        raise RuntimeError("a fault inside")
+
+    owner, _, attribute = name.rpartition(".")
+    monkeypatch.setattr(getattr(_middleware, owner) if owner else _middleware, attribute, fail)
+    cheaper = Reporting(answers=["6 it is"], asked=[])
+    middleware = ImpactMiddleware(
+        annotate=True, events=True, budget=budget(1), switch_to=cheaper, switch_at=0.9
+    )
+    for ask in (agent(middleware).invoke, agent(middleware).ainvoke):
+        result = ask(QUESTION, config=callbacks)
+        result = result if isinstance(result, dict) else await result
+        assert result["messages"][-1].text == "6 it is"
+    trackers = [handler.tracker for handler in callbacks.get("callbacks", [])]
+    noted = [tracker.problems for tracker in (*trackers, middleware.tracker)]
+    assert any(noted) == bool(hits)

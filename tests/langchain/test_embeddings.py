@@ -130,6 +130,17 @@ def test_the_wrapper_is_transparent():
         track_embeddings("text-embedding-3-small")
 
 
+def test_what_is_wrapped_already_counts_once():
+    handler = ImpactHandler()
+    twice = track_embeddings(track_embeddings(Model(size=8), handler), handler)
+    twice.embed_query("pond")
+    reranker = track_reranker(track_reranker(Reranker(), handler), handler)
+    reranker.compress_documents(DOCUMENTS, "pond")
+    assert [run.kind for run in handler.runs] == ["embedding", "rerank"]
+    track_embeddings(twice, ImpactHandler()).embed_query("pond")  # another's counts for itself
+    assert [run.name for run in handler.runs][2:] == ["Model"]
+
+
 class Reranker(BaseDocumentCompressor):
     model: str = "rerank-v3.5"
 

@@ -297,6 +297,15 @@ def test_a_call_cancelled_before_it_answered_is_unknown_not_zero(handler, config
     assert handler.report().coverage.reasons == {"output-tokens-unknown": 1}
 
 
+@pytest.mark.parametrize(
+    ("stop", "status"), [(KeyboardInterrupt, "cancelled"), (SystemExit, "error")]
+)
+def test_a_call_stopped_by_hand_is_unknown_not_zero(handler, config, stop, status):
+    with pytest.raises(stop):
+        Chat(outcomes=[stop()]).invoke("Hi", config=config)
+    assert calls(handler) == [(status, None, None, "unknown")]
+
+
 # Failures
 
 

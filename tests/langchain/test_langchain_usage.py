@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -93,6 +94,15 @@ STANDARD = {
             "output_token_details": None,
         },
         (10, None, None, 4, None),
+    ),
+    "reasoning beside the output, as xAI counts it and ChatOpenAI passes it on": (
+        {
+            "input_tokens": 10,
+            "output_tokens": 4,
+            "total_tokens": 44,
+            "output_token_details": {"reasoning": 30},
+        },
+        (10, None, None, 34, 30),
     ),
     "whole floats": ({"input_tokens": 10.0, "output_tokens": 4.0}, (10, None, None, 4, None)),
 }
@@ -254,7 +264,7 @@ def test_no_usage_whatever_breaks_a_run(value, place):
 def test_an_end_without_any_answer(response):
     handler = ImpactHandler()
     call = end(response, handler=handler)
-    assert (call.output_tokens, call.tokens_source) == (0, "counted")
+    assert (call.input_tokens, call.output_tokens, call.tokens_source) == (1, 0, "counted")
     assert handler.tracker.problems == {}
 
 
@@ -279,6 +289,38 @@ def test_what_is_counted_of_a_message():
         chat(message(blocks, tool_calls=[{"name": "add", "args": {"a": 1}, "id": "x"}])),
     )
     assert call.output_tokens == by_length("plainblockhmsoadd{'a': 1}")
+
+
+THOUGHTS = "a thought of 25 letters.."
+REASONING = {
+    "OpenAI's summaries": (
+        [{"type": "reasoning", "summary": [{"type": "summary_text", "text": THOUGHTS}]}],
+        {},
+    ),
+    "Bedrock": ([{"type": "reasoning_content", "reasoning_content": {"text": THOUGHTS}}], {}),
+    "Mistral": ([{"type": "thinking", "thinking": [{"type": "text", "text": THOUGHTS}]}], {}),
+    "DeepSeek, Groq, Ollama, xAI: beside the content": (
+        "",
+        {"reasoning_content": THOUGHTS},
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "beside"), REASONING.values(), ids=list(REASONING))
+def test_reasoning_is_counted_wherever_the_client_puts_it(content, beside):
+    made = message(content, additional_kwargs=beside)
+    assert end(chat(made)).output_tokens == by_length(THOUGHTS)
+    handler = ImpactHandler()
+    handler.on_chat_model_start({}, [[AIMessage("Hi")]], run_id=1)
+    handler.on_llm_new_token(content, chunk=ChatGeneration(message=made), run_id=1)
+    handler.on_llm_error(ConnectionError("cut"), run_id=1)
+    assert handler.last_run.call.output_tokens == by_length(THOUGHTS)
+
+
+def test_tool_calls_that_do_not_parse_were_written_too():
+    broken = {"name": "add", "args": '{"a": 1', "id": "x", "error": None}
+    call = end(chat(message("", invalid_tool_calls=[broken])))
+    assert call.output_tokens == by_length('add{"a": 1')
 
 
 def test_a_token_may_be_a_list_of_blocks_and_a_chunk_is_not_a_token():
@@ -306,3 +348,21 @@ def test_first_usage_of_a_broken_stream_is_not_its_last():
     call = handler.last_run.call
     assert counts(call) == (25, 5, None, 10, None)
     assert call.tokens_source == "counted"
+
+
+def test_the_time_it_takes_to_count_is_not_the_run_s(monkeypatch):
+    from langchain_core.embeddings import DeterministicFakeEmbedding
+
+    from impactree.langchain import _answer, _embeddings, track_embeddings
+
+    def slow(text):
+        time.sleep(0.2)
+        return 1
+
+    handler = ImpactHandler()
+    for module in (_answer, _embeddings):
+        monkeypatch.setattr(module, "count_tokens", slow)
+    Chat(usage=False).invoke("Hi", config={"callbacks": [handler]})
+    track_embeddings(DeterministicFakeEmbedding(size=4), handler).embed_query("pond")
+    assert [run.kind for run in handler.runs] == ["chat", "embedding"]
+    assert all(run.latency_s < 0.15 for run in handler.runs)

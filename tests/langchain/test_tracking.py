@@ -134,3 +134,14 @@ def test_settings_are_the_trackers():
     assert len(tracker.runs) == 1
     with pytest.raises(ValueError, match="Nowhere"):
         track_impacts(zone="Nowhere")
+
+
+def test_a_block_that_is_open_cannot_be_entered_again():
+    block = track_impacts()
+    with block as tracker:
+        with pytest.raises(RuntimeError, match="open already"), block:
+            pass
+        chain().invoke("a")
+    with block:  # in turn it can
+        chain().invoke("b")
+    assert tracker.total.estimated_calls == 2

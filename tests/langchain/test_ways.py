@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import http.server
 import threading
 
@@ -18,6 +19,7 @@ from langchain_core.runnables import (
 from models import Chat, by_length, calls, healthy, tree
 
 from impactree import ImpactHandler, ImpactTracker, counting
+from impactree.exceptions import ConfigurationError
 
 OK = ("ok", 100, 40, "reported")
 FAILED = ("error", None, 0, "unknown")
@@ -197,6 +199,21 @@ def of_a_chain_not_handed_down(handler):
     chain().invoke("Hi", config={"callbacks": manager})
 
 
+def at_the_chain_and_again_inside(handler):
+    config = {"callbacks": [handler]}
+    step = RunnableLambda(lambda text: Chat().invoke(text, config=config), name="step")
+    step.invoke("Hi", config=config)
+
+
+def the_same_under_asyncio(handler):
+    config = {"callbacks": [handler]}
+
+    async def ask(text):
+        return await Chat().ainvoke(text, config=config)
+
+    asyncio.run(RunnableLambda(ask, name="step").ainvoke("Hi", config=config))
+
+
 @pytest.mark.parametrize(
     ("attach", "shape"),
     [
@@ -210,6 +227,8 @@ def of_a_chain_not_handed_down(handler):
         ),
         (everywhere, ("RunnableSequence", ["RunnableLambda", "Chat"])),
         (on_a_child_alone, "Chat"),
+        (at_the_chain_and_again_inside, ("step", ["Chat"])),
+        (the_same_under_asyncio, ("step", ["Chat"])),
     ],
 )
 def test_where_the_handler_stands(handler, attach, shape):
@@ -217,6 +236,23 @@ def test_where_the_handler_stands(handler, attach, shape):
     assert [tree(root) for root in handler.runs] == [shape]
     assert calls(handler) == [OK]
     assert healthy(handler)
+
+
+@pytest.mark.parametrize("make", [chain, lambda: Chat().with_fallbacks([Chat()]), Chat])
+def test_what_runs_between_the_pieces_of_a_stream_is_no_part_of_it(handler, make):
+    config = {"callbacks": [handler]}
+    aside = Chat().with_config(run_name="aside")
+    for _ in make().stream("Hi", config=config):
+        aside.invoke("Hi", config=config)
+
+    async def read():
+        async for _ in make().astream("Hi", config=config):
+            await aside.ainvoke("Hi", config=config)
+
+    asyncio.run(read())
+    runs = [run for root in handler.runs for run in root.walk() if run.name == "aside"]
+    assert len(runs) > 2
+    assert all(run.parent is None for run in runs)
 
 
 def test_a_handler_that_is_not_handed_down_sees_the_chain_alone(handler):
@@ -270,6 +306,13 @@ def test_beside_other_handlers(handler, capsys):
     assert calls(handler) == [OK]
     assert usage.usage_metadata["gpt-4o-mini"]["output_tokens"] == 40
     assert "Entering new RunnableSequence" in capsys.readouterr().out
+
+
+def test_a_copied_chain_goes_on_reporting(handler):
+    copied = copy.deepcopy(chain().with_config(callbacks=[handler]))
+    copied.invoke("Hi")
+    assert calls(handler) == [OK]
+    assert copy.copy(handler) is handler
 
 
 class Sink(http.server.BaseHTTPRequestHandler):
@@ -359,3 +402,15 @@ def run(runnable, way, config):
     if way == "invoke":
         return runnable.invoke(ASKED, config=config)
     return asyncio.run(runnable.ainvoke(ASKED, config=config))
+
+
+@pytest.mark.parametrize("given", [{"zone": "FRA"}, {"max_runs": 5}, {"exporters": [object()]}])
+def test_what_a_shared_tracker_would_ignore_is_refused(given):
+    tracker = ImpactHandler().tracker
+    with pytest.raises(ConfigurationError, match=f"{next(iter(given))} must be given to the"):
+        ImpactHandler(tracker=tracker, **given)
+
+
+def test_one_metadata_key_is_not_its_letters():
+    with pytest.raises(ConfigurationError, match="metadata_keys must be several keys"):
+        ImpactHandler(metadata_keys="user_id")

@@ -62,14 +62,16 @@ def caused_by(tracker: ImpactTracker, parent_id: Any, name: str) -> Any:
     if scope is not None and (parent_id is None or parent_id == scope.parent_id):
         parent_id = scope.id
     if told is not None and told is not parent_id and told != parent_id:
-        # RunnableWithFallbacks starts its attempts with its own config: its parent, and its name
-        # if it was given one. Only the context knows of it.
+        # Only the context knows of it where a call is given callbacks of its own, which makes it a
+        # root, and where RunnableWithFallbacks starts its attempts with its own config: its
+        # parent, and its name if it was given one.
         run = tracker.find(told)
         if (
             run is not None
             and run.end is None
-            and run.name in (_FALLBACKS, name)
-            and (parent_id is None or run.parent_id == parent_id)
+            and (
+                parent_id is None or (run.name in (_FALLBACKS, name) and run.parent_id == parent_id)
+            )
         ):
             parent_id = run.id
     return innermost(tracker, parent_id, current_run_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls import Kind, ModelCall, TokensSource
 from impactree.counting import count_tokens, tokens_by_length
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Answer", "Batches", "PendingCall", "read_answer"]
+
+_TEXTS: Final = ("text", "reasoning", "thinking", "summary", "reasoning_content")
 
 
 @dataclass(slots=True)
@@ -80,14 +82,22 @@ def _text(generation: Any) -> str:
     if message is None:
         text = getattr(generation, "text", "")
         return text if isinstance(text, str) else ""
-    return message_text(message)
+    return message_text(message) + _thoughts(message)
+
+
+def _thoughts(message: Any) -> str:
+    """Reasoning that a client puts beside the content. In a prompt, no client sends it again."""
+    beside = getattr(message, "additional_kwargs", None)
+    found = beside.get("reasoning_content") if beside else None
+    return found if isinstance(found, str) else ""
 
 
 def message_text(message: Any) -> str:
     """All that a model reads or writes of a message: text blocks, reasoning, tool calls."""
     parts = [content_text(getattr(message, "content", message))]
-    calls = getattr(message, "tool_calls", None) or ()
-    parts += [f"{c.get('name', '')}{c.get('args', '')}" for c in calls if isinstance(c, dict)]
+    for kind in ("tool_calls", "invalid_tool_calls"):
+        calls = getattr(message, kind, None) or ()
+        parts += [f"{c.get('name', '')}{c.get('args', '')}" for c in calls if isinstance(c, dict)]
     return "".join(parts)
 
 
@@ -102,10 +112,10 @@ def content_text(content: Any) -> str:
         if isinstance(block, str):
             parts.append(block)
         elif isinstance(block, dict):
-            for key in ("text", "reasoning", "thinking"):
+            for key in _TEXTS:
                 value = block.get(key)
-                if isinstance(value, str):
-                    parts.append(value)
+                if value:  # Bedrock and OpenAI nest them once more
+                    parts.append(content_text([value] if isinstance(value, dict) else value))
     return "".join(parts)
 
 
@@ -165,6 +175,7 @@ class PendingCall:
         message = getattr(chunk, "message", None)
         for call in getattr(message, "tool_call_chunks", None) or ():
             text += f"{call.get('name') or ''}{call.get('args') or ''}"
+        text += _thoughts(message)
         if text:
             self.streamed_tokens += tokens_by_length(text)
 
@@ -220,7 +231,8 @@ class PendingCall:
         if received:
             return self._model_call(answer.model, self._so_far(), "counted", None)
         lineage = " ".join(cls.__name__ for cls in type(error).__mro__)
-        if "CancelledError" in lineage or "Timeout" in lineage:
+        stopped = not isinstance(error, Exception)  # from the keyboard, by the consumer, at exit
+        if stopped or "CancelledError" in lineage or "Timeout" in lineage:
             return self._unknown_call()  # a model may have answered all the same
         # Nothing was generated, so no time was spent generating: the latency bounds it at zero.
         return self._model_call(answer.model, ReportedUsage(None, 0), "unknown", 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,8 @@ def track_embeddings(
         cached = copy.copy(embeddings)
         cached.underlying_embeddings = track_embeddings(embeddings.underlying_embeddings, tracker)
         return cached
+    if isinstance(embeddings, _TrackedEmbeddings) and embeddings._tracker is tracker:
+        return embeddings  # else each request would count twice
     return _TrackedEmbeddings(embeddings, tracker)
 
 
@@ -110,6 +113,8 @@ def track_reranker(
         raise TypeError(
             f"expected a LangChain BaseDocumentCompressor, not {type(reranker).__name__}"
         )
+    if isinstance(reranker, _TrackedReranker) and reranker._tracker is tracker:
+        return reranker
     tracked = _TrackedReranker(reranker=reranker)
     tracked._tracker = tracker
     return tracked
@@ -160,9 +165,10 @@ def _followed(
         for each in trackers:
             each.end(run_id, status=status_of(error))
         raise
+    now = time.time()  # counting is no part of the request
     for each in trackers:
         try:
-            each.end(run_id, call=_call(model, kind, texts, heard.tokens))
+            each.end(run_id, call=_call(model, kind, texts, heard.tokens), end=now)
         except Exception as error:
             each.note_problem(f"{kind}: {type(error).__name__}", error)
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 from langchain_core.callbacks import BaseCallbackHandler
 
 from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
+from impactree.exceptions import ConfigurationError
 from impactree.guarding import guarded, status_of
-from impactree.handlers import ReadableHandler
+from impactree.handlers import ReadableHandler, tracker_for
 from impactree.langchain import _names as names
 from impactree.langchain._ambient import caused_by, enter_scope, leave_scope
 from impactree.langchain._answer import Batches, PendingCall, read_answer
 from impactree.langchain._events import EventHandling
 from impactree.runs import run_key
-from impactree.tracker import Exporter, ImpactTracker
 from impactree.trees import RunTrees
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from impactree.calls import Kind
     from impactree.runs import RunKind, RunStatus
     from impactree.settings import EngineSettings
+    from impactree.tracker import Exporter, ImpactTracker
 
 __all__ = ["ImpactHandler"]
 
@@ -75,7 +76,9 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         tracker: ImpactTracker | None = None,
         **settings: Unpack[EngineSettings],
     ) -> None:
-        tracker = tracker or ImpactTracker(exporters=exporters, max_runs=max_runs, **settings)
+        tracker = tracker_for(tracker, exporters, max_runs, settings)
+        if isinstance(metadata_keys, str):
+            raise ConfigurationError(f"metadata_keys must be several keys, not {metadata_keys!r}")
         EventHandling.__init__(self, tracker, _KEPT | frozenset(metadata_keys))
         BaseCallbackHandler.__init__(self)
         self._batches = Batches()
@@ -258,18 +261,16 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
                 return
             self._past.append(key)
             answer = read_answer(response, self.tracker.note_problem)
-            now = time.perf_counter()
-            # The text is not kept until later; the first of a batch speaks for the others.
-            if answer.text or pending.batch is not None:
+            now, at = time.perf_counter(), time.time()
+            # No text is kept until later; the first of a batch speaks for the others.
+            if answer.usage is None or answer.text or pending.batch is not None:
                 call = pending.call(answer, now)
                 self.tracker.later(
-                    (RunTrees.end, self._trees, run_id, "ok", call, answer.cached, time.time())
+                    (RunTrees.end, self._trees, run_id, "ok", call, answer.cached, at)
                 )
             else:
                 pending.prompt = ""
-                self.tracker.later(
-                    (type(self)._answered, self, run_id, time.time(), pending, answer, now)
-                )
+                self.tracker.later((type(self)._answered, self, run_id, at, pending, answer, now))
             if self._watch is not None:
                 self._watch.check_run(run_id)
         except Exception as error:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired
 from weakref import WeakKeyDictionary
 
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from impactree.budget import BudgetWatch, ImpactBudget, Spent
 from impactree.exceptions import ConfigurationError, MissingExtraError
+from impactree.guarding import guarded
 from impactree.langchain._ambient import current_run_id
 from impactree.langchain._answer import PendingCall, read_answer
 from impactree.langchain._attach import ambient_trackers
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from langchain.agents.middleware import ModelRequest, ModelResponse
     from langchain_core.language_models import BaseChatModel
 
-    from impactree.calls import ModelCall
     from impactree.impacts import Impacts
     from impactree.langchain._handler import ImpactHandler
     from impactree.runs import Run
@@ -42,7 +42,7 @@ _TOLD: Final = ("impact_budget", "impact_switched")
 
 
 class _ImpactState(AgentState[Any]):
-    impact_run: NotRequired[Annotated[str, PrivateStateAttr]]
+    impact_run: NotRequired[Annotated[str | None, PrivateStateAttr]]
 
 
 class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes fewer parameters
@@ -88,19 +88,29 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
         self.events = events
         self.switch_to = switch_to
         self.switch_at = switch_at
-        self._own: ImpactTracker | None = None
+        # An agent that fails has no end here: what it leaves open is bounded.
+        self._own = handler.tracker if handler else ImpactTracker(max_runs=1, max_open=_MAX_OPEN)
         self._watches: WeakKeyDictionary[ImpactTracker, BudgetWatch] = WeakKeyDictionary()
 
+    @property
+    def tracker(self) -> ImpactTracker:
+        """What the agent that runs now is counted by; faults inside are noted there."""
+        try:
+            return self._followed_by() or self._own
+        except Exception:  # it may be this that has failed
+            return self._own
+
+    @guarded
     def before_agent(self, state: Any, runtime: Any) -> dict[str, Any] | None:
         """Open a run of its own where no handler follows the agent."""
         tracker = self._followed_by()
-        if tracker is not None and tracker.find(current_run_id()) is not None:
-            return None
-        run_id = str(uuid.uuid4())
-        self._own_tracker().start(run_id, name="agent", kind="agent")
-        return {"impact_run": run_id}
+        if tracker is None or tracker.find(current_run_id()) is None:
+            return {"impact_run": str(uuid.uuid4())}
+        # A checkpointer may still hold that of an earlier turn.
+        return None if state.get("impact_run") is None else {"impact_run": None}
 
     @hook_config(can_jump_to=["end"])
+    @guarded
     def before_model(self, state: Any, runtime: Any) -> dict[str, Any] | None:
         """End the run with a message when the budget is spent."""
         spent = self._spent(state)
@@ -116,7 +126,7 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         """Switch to the cheaper model if it is time, and tell what the call cost."""
-        request = self._switched(request)
+        request = self._switched(request) or request
         response = handler(request)
         event = self._after_call(request, response)
         if event is not None:
@@ -129,22 +139,22 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any]:
         """The same, awaited."""
-        request = self._switched(request)
+        request = self._switched(request) or request
         response = await handler(request)
         event = self._after_call(request, response)
         if event is not None:
             await adispatch_custom_event(_EVENT, event)
         return response
 
+    @guarded
     def after_agent(self, state: Any, runtime: Any) -> dict[str, Any] | None:
         """Annotate the final message, and close the run of its own."""
         self._spent(state)  # the last call may have passed a threshold
-        run_id = state.get("impact_run")
-        if run_id is not None:
-            self._own_tracker().end(run_id)
-        message = state["messages"][-1] if state.get("messages") else None
         root = self._root(state)
-        if root is None or not isinstance(message, AIMessage):
+        if state.get("impact_run") is not None:
+            self._own.end(state["impact_run"])
+        message = state["messages"][-1] if state.get("messages") else None
+        if root is None or not isinstance(message, AIMessage | ToolMessage):
             return None
         told = {key: root.metadata[key] for key in _TOLD if key in root.metadata}
         if self.annotate:
@@ -156,14 +166,6 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
 
     # Inside
 
-    def _own_tracker(self) -> ImpactTracker:
-        if self.handler is not None:
-            return self.handler.tracker  # given here, but not among the run's callbacks
-        if self._own is None:
-            # An agent that fails has no end here: what it leaves open is bounded.
-            self._own = ImpactTracker(max_runs=1, max_open=_MAX_OPEN)
-        return self._own
-
     def _followed_by(self) -> ImpactTracker | None:
         if self.handler is not None:
             return self.handler.tracker
@@ -171,8 +173,8 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
 
     def _root(self, state: Any) -> Run | None:
         run_id = state.get("impact_run")
-        if run_id is not None:
-            return self._own_tracker().find(run_id)
+        if run_id is not None:  # started here, or before an interrupt in another process
+            return self._own.start(run_id, name="agent", kind="agent")
         tracker = self._followed_by()
         run = None if tracker is None else tracker.find(current_run_id())
         return None if run is None else run.root
@@ -180,7 +182,8 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
     def _spent(self, state: Any) -> Spent | None:
         if self.budget is None:
             return None
-        tracker = self._own_tracker() if "impact_run" in state else self._followed_by()
+        own = state.get("impact_run") is not None
+        tracker = self._own if own else self._followed_by()
         if tracker is None:
             return None
         watch = self._watches.get(tracker)
@@ -188,18 +191,20 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
             watch = self._watches.setdefault(tracker, BudgetWatch(self.budget, tracker))
         return watch.check(self._root(state))
 
-    def _switched(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+    @guarded
+    def _switched(self, request: ModelRequest[Any]) -> ModelRequest[Any] | None:
         if self.switch_to is None:
-            return request
+            return None
         spent = self._spent(request.state)
         if spent is None or spent.share < self.switch_at:
-            return request
+            return None
         root = self._root(request.state)
         if root is not None and "impact_switched" not in root.metadata:
-            name = self.switch_to._get_ls_params().get("ls_model_name", "the cheaper model")
+            name = _ls_params(self.switch_to).get("ls_model_name", "the cheaper model")
             root.metadata = {**root.metadata, "impact_switched": f"to {name} at {spent.text}"}
         return request.override(model=self.switch_to)
 
+    @guarded
     def _after_call(
         self, request: ModelRequest[Any], response: ModelResponse[Any]
     ) -> dict[str, Any] | None:
@@ -210,33 +215,37 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
         run_id = request.state.get("impact_run")
         if run_id is None and not self.events:
             return None
-        tracker = self._own_tracker() if run_id is not None else self._followed_by()
-        if tracker is None:
-            return None
-        # With a handler the call is in its tree by now, with its measured latency.
-        node = None if run_id is not None else tracker.find(current_run_id())
-        made = [] if node is None else node.calls
-        if made:
-            call, impacts = made[-1].call, made[-1].own
-        else:
-            call = _call(request.model, message, tracker.note_problem)
-            impacts = tracker.record(call, run_id).own if run_id else tracker.engine.estimate(call)
+        if run_id is not None:
+            made = [self._recorded(request, message)]
+        else:  # with a handler the call is in its tree by now, with its measured latency
+            node = self.tracker.find(current_run_id())
+            made = [] if node is None else node.calls
+        call, impacts = (made[-1].call, made[-1].own) if made else (None, None)
         if not self.events or call is None or impacts is None:
             return None
         return {"model": call.model, "output_tokens": call.output_tokens, **summarize(impacts)}
 
+    def _recorded(self, request: ModelRequest[Any], message: BaseMessage) -> Run:
+        """The run of a call that no handler has seen."""
+        pending = PendingCall(
+            kind="chat",
+            class_name=type(request.model).__name__,
+            metadata=_ls_params(request.model),
+        )
+        result = LLMResult(generations=[[ChatGeneration(message=message)]])
+        answer = read_answer(result, self._own.note_problem)
+        call, root = pending.call(answer, None), self._root(request.state)
+        run = self._own.start(uuid.uuid4(), root and root.id, name=call.model, kind="chat")
+        self._own.end(run.id, call=call, cached=answer.cached)
+        return run
 
-def _call(
-    model: Any, message: BaseMessage, note: Callable[[str, BaseException], None]
-) -> ModelCall:
-    """The model call that gave a message, without callbacks."""
-    pending = PendingCall(
-        kind="chat",
-        class_name=type(model).__name__,
-        metadata=dict(model._get_ls_params()),
-    )
-    result = LLMResult(generations=[[ChatGeneration(message=message)]])
-    return pending.call(read_answer(result, note), None)
+
+def _ls_params(model: Any) -> dict[str, Any]:
+    """What a model tells of its name; nothing, where it is chosen at the call."""
+    try:
+        return dict(model._get_ls_params())
+    except AttributeError:
+        return {}
 
 
 def summarize(impacts: Impacts) -> dict[str, Any]:

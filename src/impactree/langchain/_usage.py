@@ -52,9 +52,12 @@ def _standard(metadata: Any) -> ReportedUsage:
     outputs = metadata.get("output_token_details")
     if outputs:
         reasoning = _ending(outputs, "reasoning")
+    taken, given = count(metadata.get("input_tokens", 0)), count(metadata.get("output_tokens", 0))
+    if reasoning and metadata.get("total_tokens") == taken + given + reasoning:
+        given += reasoning  # xAI counts it apart; its own class adds it, ``ChatOpenAI`` does not
     return ReportedUsage(
-        count(metadata.get("input_tokens", 0)),
-        count(metadata.get("output_tokens", 0)),
+        taken,
+        given,
         cached,
         written,
         reasoning,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, Unpack
 
 from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
-from impactree.handlers import ReadableHandler
+from impactree.exceptions import ConfigurationError
+from impactree.handlers import ReadableHandler, tracker_for
 from impactree.llama_index._callbacks import CallbackEvents
-from impactree.tracker import Exporter, ImpactTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 
     from impactree.settings import EngineSettings
+    from impactree.tracker import Exporter, ImpactTracker
 
     _Base = BaseCallbackHandler
 else:
@@ -67,10 +69,14 @@ class ImpactHandler(ReadableHandler, _Base):
         tracker: ImpactTracker | None = None,
         **settings: Unpack[EngineSettings],
     ) -> None:
-        self.tracker = tracker or ImpactTracker(exporters=exporters, max_runs=max_runs, **settings)
+        self.tracker = tracker_for(tracker, exporters, max_runs, settings)
+        if isinstance(metadata_keys, str):
+            raise ConfigurationError(f"metadata_keys must be several keys, not {metadata_keys!r}")
         self._keys = frozenset(metadata_keys)
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
         self._detach: Callable[[], None] | None = None
+        self._switch = threading.RLock()
+        self._blocks = 0
         self._callbacks = CallbackEvents(self.tracker)
         base = sys.modules.get(_BASE_MODULE)
         if base is not None:
@@ -79,23 +85,27 @@ class ImpactHandler(ReadableHandler, _Base):
     # On and off
 
     def instrument(self) -> Self:
-        """Follow the whole process; leaving the handler's ``with`` block stops it."""
+        """Follow the whole process; leaving the handler's (last) ``with`` block stops it."""
         from impactree.llama_index._attach import attach
 
-        if self._detach is None:
-            self._detach = attach(
-                self.tracker, everywhere=True, metadata_keys=self._keys, watch=self._watch
-            )
+        with self._switch:
+            if self._detach is None:
+                self._detach = attach(
+                    self.tracker, everywhere=True, metadata_keys=self._keys, watch=self._watch
+                )
         return self
 
     def uninstrument(self) -> None:
         """Stop following; what is open is closed with what it has produced."""
-        if self._detach is not None:
-            self._detach()
-            self._detach = None
+        with self._switch:
+            if self._detach is not None:
+                self._detach()
+                self._detach = None
 
     def __enter__(self) -> Self:
-        return self.instrument()
+        with self._switch:
+            self._blocks += 1
+            return self.instrument()
 
     def __exit__(
         self,
@@ -103,7 +113,10 @@ class ImpactHandler(ReadableHandler, _Base):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.uninstrument()
+        with self._switch:
+            self._blocks -= 1
+            if self._blocks == 0:  # blocks of other threads, or around this one, go on
+                self.uninstrument()
 
     def _settle(self) -> None:
         if self._detach is not None:
@@ -112,12 +125,6 @@ class ImpactHandler(ReadableHandler, _Base):
             settle(self.tracker)
 
     # LlamaIndex copies and pickles components with their callback manager.
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
 
     def __reduce__(self) -> tuple[type[Self], tuple[()]]:
         """Into another process goes a handler of its own."""
