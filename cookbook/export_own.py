@@ -17,8 +17,8 @@ class WebhookExporter(SpooledExporter):
         self.url = url
 
     @property
-    def destination(self) -> str:  # the spool keeps it: no secrets in here
-        return f"webhook:{self.url}"
+    def destination(self) -> str:  # the spool and logs show it: a webhook's URL is a secret
+        return "webhook:team"
 
     def deliver(self, trees: Sequence[Tree]) -> None:  # in the background; an error: once more
         totals = [

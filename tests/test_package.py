@@ -88,6 +88,7 @@ MISSING = [
     ),
     ("parquet", ["pyarrow"], "from impactree.exporters import ParquetExporter"),
     ("sql", ["sqlalchemy"], "from impactree.exporters import SQLExporter"),
+    ("sql", ["sqlalchemy"], "from impactree.cli import cli; cli.main(['db', 'report'])"),
     (
         "sql",
         ["psycopg", "psycopg2"],
@@ -210,6 +211,7 @@ def test_the_sdist_holds_what_its_readme_and_tests_need(tmp_path):
 
 
 def test_an_installed_wheel_estimates_without_the_checkout(wheel):
+    (wheel.parent / "pyproject.toml").touch()  # pip install --target, in somebody's project
     text = python(
         "import impactree; from impactree import ModelCall, estimate;"
         "print(impactree.__file__);"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import GenericFakeChatModel
@@ -48,3 +49,7 @@ def settle(handler: Any, service: LangSmith) -> None:
     assert handler.flush(10)
     if run_trees._CLIENT is not None:
         run_trees._CLIENT.flush()
+        # What its thread has taken from the queue and is sending, it does not wait for.
+        seen = -1
+        while seen != (seen := len(service.runs)):
+            time.sleep(0.1)

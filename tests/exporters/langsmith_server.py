@@ -225,6 +225,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
             self.close_connection = True
             return
+        elif fault == "page":
+            self.reply(200, None, {}, data=b"<html>Log in</html>")
+            return
         elif fault is not None:
             status, headers = fault if isinstance(fault, tuple) else (fault, {})
             self.reply(status, {"detail": "fault"}, headers)
@@ -278,8 +281,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.readline()
         return out
 
-    def reply(self, status: int, body: Any, headers: dict[str, str]) -> None:
-        data = json.dumps(body).encode()
+    def reply(
+        self, status: int, body: Any, headers: dict[str, str], *, data: bytes | None = None
+    ) -> None:
+        data = json.dumps(body).encode() if data is None else data
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

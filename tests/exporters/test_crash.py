@@ -6,12 +6,16 @@ Smaller versions of ``benchmarks/exporters.py``.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from impactree.exporters._locks import held
 
 pytest.importorskip("sqlalchemy")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
@@ -43,6 +47,22 @@ def test_killed_in_the_midst_of_threads_and_tasks(tmp_path: Path) -> None:
     assert found["drained"]
     assert found["missing"] == {"sql": 0, "jsonl": 0}
     assert found["double"] == {"sql": 0, "jsonl": 0}
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_keeps_no_lock_of_its_parent(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with held(path):  # a delivery is under way when a server forks its workers
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+            os._exit(0)
+    try:
+        with held(path, timeout_s=5):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def test_four_processes_write_one_file(tmp_path: Path) -> None:

@@ -73,6 +73,24 @@ def test_replay_delivers_what_it_can_name(left: Path) -> None:
     assert impactree("spool", "replay").output == "nothing waits\n"
 
 
+def test_replay_goes_on_where_one_exporter_cannot_be_made(
+    tmp_path: Path, dies: Callable[[], None]
+) -> None:
+    pytest.importorskip("sqlalchemy")
+
+    class Gone(Sink):
+        destination = "sql:nosuch://impacts"
+
+    path = tmp_path / "later" / "impacts.jsonl"
+    down = Gone("x", *[DeliveryRefusedError("no")] * 9)
+    run_tree(ImpactTracker(exporters=[down, JSONLExporter(path)]))
+    dies()
+    path.parent.mkdir()
+    result = impactree("spool", "replay", "--timeout", "10")
+    assert "left: sql:nosuch://impacts: not a database URL" in result.output
+    assert len(path.read_text().splitlines()) == 1
+
+
 def test_clear_asks(left: Path) -> None:
     assert impactree("spool", "clear", input="n\n").exit_code == 130
     assert ": 4 deliveries wait" in impactree("spool", "status").output
@@ -89,7 +107,8 @@ def test_db_report_and_export(tmp_path: Path) -> None:
 
     url = f"sqlite:///{tmp_path / 'impacts.db'}"
     tracker = ImpactTracker(exporters=[SQLExporter(url)])
-    run_tree(tracker, call(), call(), call(kind="embedding", model="text-embedding-3-small"))
+    embedded = call(kind="embedding", model="text-embedding-3-small")
+    run_tree(tracker, call(), call(), embedded, name="[/a]")
     assert tracker.flush(5)
     _spool._close()
     shown = impactree("db", "report", "--by", "model", "--since", "7d", "--db", url)
@@ -99,6 +118,7 @@ def test_db_report_and_export(tmp_path: Path) -> None:
     assert "gCO2eq" in line
     (line,) = [line for line in shown.output.splitlines() if "text-embedding" in line]
     assert "?" in line  # not a zero
+    assert "[/a]" in impactree("db", "report", "--by", "run", "--db", url).output  # no markup
     found = json.loads(impactree("db", "report", "--json", "--db", url).output)
     assert found[0]["model"] == "gpt-4o-mini"
     assert found[0]["calls"] == 2
@@ -111,8 +131,14 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'none.db'}"
     result = impactree("db", "report", "--db", url)
     assert result.exit_code == 2
-    assert result.output.startswith("impactree: table impactree_schema, ")
+    assert result.output.startswith("impactree: there is no database ")
     assert len(result.output.splitlines()) == 1
+    pytest.importorskip("psycopg")
+    for command in ("report", "export"):
+        result = impactree("db", command, "--db", "postgresql://u:pw-planted@127.0.0.1:1/x")
+        assert result.exit_code == 2
+        assert "impactree: OperationalError: " in result.output.splitlines()[-1]
+        assert "planted" not in result.output
     result = impactree("db", "report", "--since", "soon", "--db", url)
     assert result.output.startswith("impactree: since must be a span such as '7d'")
 

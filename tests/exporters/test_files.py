@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -47,6 +48,16 @@ def test_emissions_csv_has_codecarbons_columns_and_usage_figures(tmp_path: Path)
     assert (row["country_iso_code"], row["cloud_provider"]) == ("FRA", "openai")
 
 
+@pytest.mark.parametrize(("zone", "country"), [("SWE", "SWE"), ("WOR", ""), (None, "USA")])
+def test_the_country_is_that_of_the_zone_in_use(
+    zone: str | None, country: str, tmp_path: Path
+) -> None:
+    tracker = ImpactTracker(exporters=[CodeCarbonExporter(tmp_path / "e.csv")], zone=zone)
+    run_tree(tracker)
+    assert tracker.flush(5)
+    assert [row["country_iso_code"] for row in rows(tmp_path / "e.csv")] == [country]
+
+
 def test_an_existing_file_keeps_its_columns_and_rows(tmp_path: Path) -> None:
     path = tmp_path / "emissions.csv"
     path.write_text("run_id,emissions,timestamp\nlocal,0.5,2026-01-01T00:00:00\n")
@@ -70,6 +81,33 @@ def test_a_late_end_replaces_its_row(tmp_path: Path) -> None:
     assert tracker.flush(5)
     (row,) = rows(path)
     assert float(row["emissions"]) == pytest.approx(2 * first)
+
+
+def test_a_replay_adds_no_row_and_knows_the_project(
+    tmp_path: Path, dies: Callable[[], None]
+) -> None:
+    path = tmp_path / "emissions.csv"
+    tracker = ImpactTracker(exporters=[CodeCarbonExporter(path, project_name="shop")])
+    run_tree(tracker)
+    assert tracker.flush(5)
+    for done in (tmp_path / "spool").glob("*/*.done"):
+        done.unlink()
+    run_tree(tracker)
+    dies()
+    assert ImpactTracker(exporters=[CodeCarbonExporter(path)]).flush(5)  # as ``spool replay`` does
+    assert [row["project_name"] for row in rows(path)] == ["shop"] * 2
+
+
+def test_a_long_file_is_not_read_for_each_batch(tmp_path: Path) -> None:
+    path = tmp_path / "emissions.csv"
+    path.write_text(HEADER + "\n" + ("x," * 37 + "x\n") * 60_000)
+    tracker = ImpactTracker(exporters=[CodeCarbonExporter(path)])
+    before = time.process_time()
+    for _ in range(5):
+        run_tree(tracker)
+        assert tracker.flush(10)
+    assert time.process_time() - before < 0.5  # s; reading it takes 0.15 s each time
+    assert len(path.read_text().splitlines()) == 60_006
 
 
 def test_parquet_reads_back_and_a_replay_adds_nothing(

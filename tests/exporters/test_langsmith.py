@@ -277,3 +277,99 @@ def test_impacts_as_experiment_metrics(traced: LangSmith) -> None:
     assert [row.keys() for row in got] == [FEEDBACK.keys()] * 2
     want = sorted(feedback_values(root.total)["impact_pe_j"]["mean"] for root in handler.runs)
     assert sorted(row["impact_pe_j"] for row in got) == pytest.approx(want)
+
+
+def test_an_experiments_impacts_are_found_deep_down_and_else_left_out(traced: LangSmith) -> None:
+    from langsmith.schemas import Example
+
+    handler = ImpactHandler()
+    examples = [Example(id=uuid.uuid4(), inputs={"text": text}) for text in ("deep", "unseen")]
+
+    @langsmith.traceable
+    def inner(text: str) -> str:
+        callbacks = [handler] if text == "deep" else []
+        answer: str = chain(1).invoke(text, {"callbacks": callbacks})
+        return answer
+
+    def target(inputs: dict[str, str]) -> dict[str, str]:
+        return {"answer": inner(inputs["text"])}
+
+    results = langsmith.Client().evaluate(
+        target,
+        data=examples,
+        evaluators=[impact_evaluator(handler)],
+        upload_results=False,
+        max_concurrency=0,
+    )
+    got = {
+        row["example"].inputs["text"]: {
+            result.key: result.score for result in row["evaluation_results"]["results"]
+        }
+        for row in results
+    }
+    (root,) = handler.runs
+    want = feedback_values(root.total)["impact_pe_j"]["mean"]
+    assert got["deep"]["impact_pe_j"] == pytest.approx(want)
+    assert got["unseen"] == {}  # not zeros
+
+
+def test_tokens_of_bare_runs_are_as_langsmith_prices_them(service: LangSmith) -> None:
+    tracker = ImpactTracker(exporters=[LangSmithExporter()])
+    run_tree(
+        tracker,
+        call(cached_input_tokens=60, cache_write_tokens=10, reasoning_tokens=5),
+        call(input_tokens=None, output_tokens=None, tokens_source="unknown"),
+    )
+    settle(tracker, service)
+    root = tracker.last_run
+    assert root is not None
+    known, unknown = (service.runs[str(run.id)]["extra"]["metadata"] for run in root.calls)
+    assert known["usage_metadata"] == {
+        "input_tokens": 100,
+        "output_tokens": 20,
+        "total_tokens": 120,
+        "input_token_details": {"cache_read": 60, "cache_creation": 10},
+        "output_token_details": {"reasoning": 5},
+    }
+    assert "usage_metadata" not in unknown  # not zero
+
+
+def test_two_exporters_of_one_endpoint_keep_their_projects(service: LangSmith) -> None:
+    trackers = {
+        name: ImpactTracker(exporters=[LangSmithExporter(project=name)]) for name in ("red", "blue")
+    }
+    for name, tracker in trackers.items():
+        run_tree(tracker, name=name)
+        settle(tracker, service)
+    placed = {f["run_id"]: f["session_id"] for f in service.feedback.values()}
+    assert placed == {
+        str(tracker.runs[0].id): service.sessions[name] for name, tracker in trackers.items()
+    }
+
+
+def test_llama_index_between_two_traced_runs(traced: LangSmith) -> None:
+    instrumentation = pytest.importorskip("llama_index_instrumentation")
+    from langchain_core.runnables import RunnableLambda
+    from langchain_core.tracers import LangChainTracer
+
+    from impactree.llama_index import ImpactHandler as LlamaHandler
+
+    @instrumentation.get_dispatcher().span
+    def engine(text: str) -> str:
+        answer: str = inner.invoke(text)
+        return answer
+
+    inner = chain(1)
+    outer = RunnableLambda(engine).with_config(run_name="outer")
+    handler = ImpactHandler(exporters=[LangSmithExporter()])
+    with LlamaHandler(tracker=handler.tracker).instrument():
+        outer.invoke("x", {"callbacks": [LangChainTracer(project_name="mixed"), handler]})
+    settle(handler, traced)
+    root = handler.last_run
+    assert root is not None
+    names = {run.name: run for run in root.walk()}
+    assert "engine" in str(names["agent"].parent_id)
+    stored = traced.runs[str(names["agent"].id)]
+    assert stored["parent_run_id"] == str(root.id)  # as the tracer said
+    assert "impacts" in stored["extra"]["metadata"]
+    assert not [path for _, path in traced.requests if "engine" in path]  # LangSmith has none

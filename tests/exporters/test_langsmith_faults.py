@@ -95,6 +95,18 @@ def test_a_wrong_path_is_one_line(
     assert "HTTP 404: check LANGSMITH_ENDPOINT" in caplog.text
 
 
+def test_a_website_in_its_place_is_one_line(
+    service: LangSmith, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.faults = ["page"]
+    tracker = ImpactTracker(exporters=[LangSmithExporter()])
+    run_tree(tracker)
+    assert not tracker.flush(5)
+    (line,) = [r.getMessage() for r in caplog.records if r.name == "impactree"]
+    assert "something that is not JSON: check LANGSMITH_ENDPOINT" in line
+    assert tracker.flush(5)  # tries again
+
+
 def test_a_replay_replaces_instead_of_doubling(
     traced: LangSmith, dies: Callable[[], None], spool_dir: Any
 ) -> None:

@@ -14,6 +14,7 @@ from exporter_helpers import Sink, call, run_tree  # type: ignore[import-not-fou
 
 from impactree import ImpactTracker
 from impactree.exporters import (
+    CodeCarbonExporter,
     DeliveryRefusedError,
     RetryLaterError,
     TreeRejectedError,
@@ -183,6 +184,21 @@ def test_a_rejected_run_is_dropped_alone(caplog: pytest.LogCaptureFixture) -> No
     assert lines(caplog) == ["impactree: test:sink cannot take a run (HTTP 422); it is dropped"]
 
 
+@pytest.mark.parametrize("start", [1.8e12, 1e300])  # milliseconds, and nonsense
+def test_a_time_that_is_none_holds_up_nobody(start: float, tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    from impactree.exporters import SQLExporter
+
+    exporters = [SQLExporter(f"sqlite:///{tmp_path / 'i.db'}"), CodeCarbonExporter(tmp_path / "e")]
+    tracker = ImpactTracker(exporters=exporters)
+    tracker.start("r", name="r", start=start)
+    tracker.record(call(), "r")
+    tracker.end("r", end=start)
+    run_tree(tracker)
+    assert tracker.flush(5)
+    assert len((tmp_path / "e").read_text().splitlines()) == 2
+
+
 def test_what_a_dead_process_left_is_replayed(dies: Callable[[], None], spool_dir: Path) -> None:
     tracker = ImpactTracker(exporters=[Sink("x", *[OSError()] * 9)])
     left = [str(run_tree(tracker)) for _ in range(3)]
@@ -259,9 +275,12 @@ def test_an_exporter_that_breaks_is_counted_and_the_chain_goes_on() -> None:
         def run_ended(self, run: Any) -> None:
             raise RuntimeError("broken")
 
-    tracker = ImpactTracker(exporters=[Broken()])
+    other = Sink("other")
+    tracker = ImpactTracker(exporters=[Broken(), other])
     run_tree(tracker)
     assert tracker.last_run is not None
+    assert tracker.flush(5)
+    assert len(other.trees) == 1
     assert tracker.problems == {
         "Broken failed: RuntimeError": 3,
         "spool failed: RuntimeError": 1,

@@ -63,6 +63,10 @@ def test_a_bad_bound_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPACTREE_SPOOL_MAX_MB", "lots")
     with pytest.raises(ConfigurationError, match=r"IMPACTREE_SPOOL_MAX_MB .* not 'lots'"):
         _spool.spool()
+    tracker = ImpactTracker(exporters=[Sink()])
+    run_tree(tracker)
+    (problem,) = tracker.problems
+    assert problem.startswith("spool failed: IMPACTREE_SPOOL_MAX_MB must be a whole number")
 
 
 def test_a_journal_that_cannot_be_written_is_one_line_and_memory(

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,14 @@ from impactree.exceptions import ConfigurationError
 
 sa = pytest.importorskip("sqlalchemy")
 
-from impactree.exporters import DeliveryRefusedError, SQLExporter, _spool, _sql, _sql_schema  # noqa: E402
+from impactree.exporters import (  # noqa: E402
+    DeliveryRefusedError,
+    RetryLaterError,
+    SQLExporter,
+    _spool,
+    _sql,
+    _sql_schema,
+)
 from impactree.exporters._sql import connect, parse_url  # noqa: E402
 from impactree.exporters._sql_report import sums, write_rows  # noqa: E402
 from impactree.exporters._time import parse_since  # noqa: E402
@@ -128,6 +136,43 @@ def test_an_older_revision_does_not_come_back(url: str) -> None:
     assert rows(url, "select revision, name from impactree_runs") == [(5, "new")]
 
 
+def test_long_ids_and_odd_texts_arrive(url: str) -> None:
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    # As LlamaIndex makes them: class, method, UUID.
+    root = f"CondensePlusContextChatEngine.stream_chat-{uuid.uuid4()}"
+    tracker.start(root, name="zero\0byte", metadata={"user_id": "a\0b"})
+    tracker.record(call(model="gpt-4o-mini\0"), root)
+    tracker.end(root)
+    assert tracker.flush(10)
+    assert rows(url, "select id, name from impactree_runs") == [(root, "zero\ufffdbyte")]
+    assert rows(url, "select run_id, model from impactree_calls") == [(root, "gpt-4o-mini\ufffd")]
+
+
+def test_ids_of_the_first_schema_become_longer(postgresql: str, url: str) -> None:
+    if url != postgresql:
+        pytest.skip("SQLite does not hold texts to their length")
+    make_tables(url)
+    rows(url, "alter table impactree_calls alter column parent_id type varchar(64)")
+    rows(url, "alter table impactree_runs alter column id type varchar(64)")
+    rows(url, "update impactree_schema set version = 1")
+    test_long_ids_and_odd_texts_arrive(url)
+
+
+def test_a_row_that_the_database_never_takes_is_dropped_alone(
+    postgresql: str, url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    if url != postgresql:
+        pytest.skip("SQLite takes it")
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    for root in ("x" * 300, "y"):
+        tracker.start(root, name="r")
+        tracker.end(root)
+    assert tracker.flush(10)
+    assert rows(url, "select id from impactree_runs") == [("y",)]
+    (line,) = warnings(caplog)
+    assert "cannot take a run (StringDataRightTruncation: value too long" in line
+
+
 def test_a_replay_changes_nothing(url: str, tmp_path: Path, dies: Callable[[], None]) -> None:
     tracker = ImpactTracker(exporters=[SQLExporter(url)])
     for _ in range(5):
@@ -148,18 +193,18 @@ def test_an_older_schema_is_migrated_once(url: str, monkeypatch: pytest.MonkeyPa
     _spool._close()
     steps = []
 
-    def second(connection: Any) -> None:
+    def third(connection: Any) -> None:
         steps.append(1)
         connection.execute(sa.text("alter table impactree_runs add column team text"))
 
-    monkeypatch.setattr(_sql_schema, "MIGRATIONS", [*_sql_schema.MIGRATIONS, second])
+    monkeypatch.setattr(_sql_schema, "MIGRATIONS", [*_sql_schema.MIGRATIONS, third])
     for _ in range(2):
         tracker = ImpactTracker(exporters=[SQLExporter(url)])
         run_tree(tracker)
         assert tracker.flush(10)
         _spool._close()
     assert steps == [1]
-    assert rows(url, "select version from impactree_schema") == [(2,)]
+    assert rows(url, "select version from impactree_schema") == [(3,)]
     assert rows(url, "select count(*) from impactree_runs where team is null") == [(3,)]
 
 
@@ -170,7 +215,7 @@ def test_a_newer_schema_is_left_alone(url: str, caplog: pytest.LogCaptureFixture
     run_tree(tracker)
     assert not tracker.flush(10)
     (line,) = warnings(caplog)
-    assert "schema version 99, this impactree knows 1: upgrade it" in line
+    assert "schema version 99, this impactree knows 2: upgrade it" in line
 
 
 def test_a_missing_table_is_one_line(url: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -272,6 +317,18 @@ def test_sums_by_model_since(url: str) -> None:
     assert len(sums(url, by="day")) == 2
 
 
+def test_the_zone_is_the_one_that_was_used(url: str) -> None:
+    tracker = ImpactTracker(exporters=[SQLExporter(url)], provider_zones={"anthropic": "SWE"})
+    run_tree(
+        tracker,
+        call(),  # OpenAI's own, in the USA
+        call(zone="FRA"),
+        call(provider="anthropic", model="claude-haiku-4-5"),
+    )
+    assert tracker.flush(10)
+    assert {g.key: g.calls for g in sums(url, by="zone")} == {"USA": 1, "FRA": 1, "SWE": 1}
+
+
 def test_all_rows_as_csv_and_json_lines(url: str) -> None:
     tracker = ImpactTracker(exporters=[SQLExporter(url)])
     run_tree(tracker, call(), call(), tags=["x"])
@@ -279,15 +336,25 @@ def test_all_rows_as_csv_and_json_lines(url: str) -> None:
     out = io.StringIO()
     assert write_rows(url, out) == 2
     out.seek(0)
-    assert [row["model"] for row in csv.DictReader(out)] == ["gpt-4o-mini"] * 2
+    found = list(csv.DictReader(out))
+    assert [row["model"] for row in found] == ["gpt-4o-mini"] * 2
+    assert found[0]["started_at"].endswith("+00:00")
     out = io.StringIO()
     assert write_rows(url, out, table="runs", format="jsonl") == 1
     assert json.loads(out.getvalue())["tags"] == ["x"]
 
 
 def test_reading_where_nothing_is_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DeliveryRefusedError, match=r"table impactree_schema, .* is missing"):
-        sums(f"sqlite:///{tmp_path / 'empty.db'}")
+    path = tmp_path / "empty.db"
+    with pytest.raises(DeliveryRefusedError, match=f"there is no database {path}"):
+        sums(f"sqlite:///{path}")
+    assert not path.exists()
+    path.touch()
+    with pytest.raises(DeliveryRefusedError, match=r"no tables of impactree: nothing was exported"):
+        sums(f"sqlite:///{path}")
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(RetryLaterError, match=r"^DatabaseError: file is not a database$"):
+        sums(f"sqlite:///{path}")
     with pytest.raises(ConfigurationError, match=r"by must be one of agent, day, .*, not 'colour'"):
         sums("sqlite://", by="colour")
 
@@ -297,5 +364,10 @@ def test_spans_of_time() -> None:
     assert parse_since("36h", now) == now - timedelta(hours=36)
     assert parse_since("2w", now) == now - timedelta(weeks=2)
     assert parse_since("2026-11-01") == datetime(2026, 11, 1, tzinfo=UTC)
+    # 1 November in Paris begins at 23:00 UTC; SQLite compares what it stored, which is UTC.
+    found = parse_since("2026-11-01T00:00:00+01:00")
+    assert found.isoformat() == "2026-10-31T23:00:00+00:00"
     with pytest.raises(ConfigurationError, match=r"not 'yesterday'"):
         parse_since("yesterday")
+    with pytest.raises(ConfigurationError, match=r"too far back: '999999999d'"):
+        parse_since("999999999d")

@@ -129,6 +129,20 @@ def test_error(handler: ImpactHandler) -> None:
     assert handler.last_run.call.output_tokens == 0
 
 
+@pytest.mark.parametrize("way", ["chat", "achat", "stream_chat"])
+def test_an_error_of_the_model_that_another_asks_counts_once(
+    way: str, handler: ImpactHandler
+) -> None:
+    class Failing(MockLLM):
+        def _generate_text(self, length: int) -> str:
+            raise RuntimeError("no")
+
+    model = Failing(max_tokens=5, callback_manager=CallbackManager([handler]))
+    with pytest.raises(RuntimeError):
+        asyncio.run(use(model, way))
+    assert len(calls(handler)) == 1
+
+
 def test_a_reader_that_leaves(handler: ImpactHandler) -> None:
     """Callbacks tell nothing of the pieces: not estimated, never zero."""
     stream = llm(handler).stream_complete("x")

@@ -26,6 +26,7 @@ from llama_index_instrumentation.dispatcher import instrument_tags
 
 from impactree import ImpactTracker
 from impactree.counting import count_tokens
+from impactree.exceptions import ConfigurationError
 from impactree.llama_index import ImpactHandler, attach
 
 ASKED = [ChatMessage(role="user", content="How are you?")]
@@ -283,6 +284,31 @@ def test_handler_added_twice_and_shared_tracker() -> None:
     assert tracker.total.estimated_calls + tracker.total.unestimated_calls == 1
 
 
+def test_blocks_of_one_handler_within_and_beside_another() -> None:
+    handler = ImpactHandler()
+    model = MockLLM(max_tokens=5)
+    entered, left = threading.Event(), threading.Event()
+
+    def serve() -> None:
+        with handler:
+            entered.set()
+            left.wait(5)
+            model.complete("after the others have left")
+
+    thread = threading.Thread(target=serve)
+    with handler.instrument():
+        thread.start()
+        entered.wait(5)
+        with handler:
+            pass
+        model.complete("after the inner block")
+    left.set()
+    thread.join()
+    assert len(handler.runs) == 2
+    model.complete("after all")
+    assert len(handler.runs) == 2
+
+
 def test_two_handlers_of_their_own(handler: ImpactHandler) -> None:
     with ImpactHandler().instrument() as other:
         MockLLM(max_tokens=5).complete("x")
@@ -323,6 +349,11 @@ def test_threads(handler: ImpactHandler) -> None:
         thread.join()
     assert {shape(run) for run in handler.runs} == {DELEGATIONS["chat"]}
     assert len(handler.runs) == 8
+
+
+def test_one_key_alone_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"several keys, not 'team'"):
+        ImpactHandler(metadata_keys="team")
 
 
 def test_only_known_tags_are_kept() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from llama_clients import answer
 from llama_index.core import Document, PromptTemplate, VectorStoreIndex
-from llama_index.core.embeddings import MockEmbedding
+from llama_index.core.embeddings import BaseEmbedding, MockEmbedding
 from llama_index.core.indices.query.query_transform import HyDEQueryTransform
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.llms import ChatMessage, MockLLM
@@ -389,3 +389,18 @@ def test_messages_with_blocks(handler: ImpactHandler) -> None:
     blocks = [TextBlock(text="Look here."), ImageBlock(url="http://x/y.png")]
     MockLLM(max_tokens=2).chat([ChatMessage(role="user", blocks=blocks)])
     assert handler.last_run.calls[0].call.input_tokens >= count_tokens("Look here.")
+
+
+def test_a_model_without_a_name_of_its_own(handler: ImpactHandler) -> None:
+    class Mine(BaseEmbedding):
+        def _get_text_embedding(self, text: str) -> list[float]:
+            return [0.5]
+
+        _get_query_embedding = _get_text_embedding
+
+        async def _aget_query_embedding(self, query: str) -> list[float]:
+            return [0.5]
+
+    Mine().get_text_embedding("x")
+    call = handler.last_run.call
+    assert (call.provider, call.model) == ("Mine", "Mine")

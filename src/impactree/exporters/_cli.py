@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from impactree.exceptions import ConfigurationError
+from impactree.exceptions import ConfigurationError, ImpactreeError
 from impactree.exporters._journal import Folder, folders, leftover
 from impactree.exporters._spool import spool as process_spool
 from impactree.exporters._spool import spool_folder
+from impactree.impacts import Impact, Range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +55,11 @@ def replay(timeout: float, db_url: str | None) -> int:
     base = spool_folder()
     exporters = []
     for destination in sorted({row["destination"] for row in _pending(base) if not row["alive"]}):
-        exporter = _exporter_for(destination, db_url)
+        try:
+            exporter = _exporter_for(destination, db_url)
+        except ImpactreeError as error:  # a missing extra: the others go
+            click.echo(f"left: {destination}: {error}")
+            continue
         if exporter is None:
             click.echo(f"left: {destination}: the next process that exports there delivers it")
         else:
@@ -181,7 +187,7 @@ _db_option: Final = click.option(
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @_db_option
 def report(by: str, since: str | None, as_json: bool, url: str) -> None:
-    """Sums over the model calls, by an attribute."""
+    """Sums over the model calls, by an attribute: means; ``--json`` has the ranges."""
     from impactree.exporters._sql_report import sums
     from impactree.exporters._time import parse_since
 
@@ -214,17 +220,25 @@ def _print_table(by: str, groups: list[Group]) -> None:
 
     from impactree.exporters._rows import COLUMNS
 
-    table = Table()
-    table.add_column(by)
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    table.add_column(by, overflow="fold")
     for title in ("calls", "input", "output", *COLUMNS.values()):
         table.add_column(title, justify="right")
     for group in groups:
         some = 0 < group.estimated_calls < group.calls
         calls = f"{group.estimated_calls} of {group.calls}" if some else str(group.calls)
-        cells = ("?" if impact is None else str(impact) for impact in group.impacts)
+        cells = ("?" if impact is None else _mean(impact) for impact in group.impacts)
         tokens = (str(group.input_tokens), str(group.output_tokens))
         table.add_row(group.key or "-", calls, *tokens, *cells)
-    Console().print(table)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = 200
+    console.print(table)
+
+
+def _mean(impact: Impact) -> str:
+    mean = impact.value.mean
+    return str(replace(impact, value=Range(mean, mean)))
 
 
 COMMANDS: Final = (spool, langsmith, db)

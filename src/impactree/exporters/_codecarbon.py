@@ -14,9 +14,10 @@ from impactree.exporters._base import SpooledExporter
 from impactree.exporters._locks import held
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence, Set
 
     from impactree.exporters._record import Tree
+    from impactree.runs import Run
 
 __all__ = ["CodeCarbonExporter"]
 
@@ -38,6 +39,9 @@ _ZERO: Final = frozenset(
 )
 
 
+_WORLD: Final = "WOR"  # no country
+
+
 class CodeCarbonExporter(SpooledExporter):
     """Adds a row per root run with a model call to an ``emissions.csv`` of CodeCarbon.
 
@@ -56,6 +60,7 @@ class CodeCarbonExporter(SpooledExporter):
     ) -> None:
         self.path = Path(path).absolute()
         self._project = project_name
+        self._lock_path = self.path.with_name(f".{self.path.name}.lock")
         self._destination = f"codecarbon:{self.path}"
 
     @property
@@ -63,29 +68,43 @@ class CodeCarbonExporter(SpooledExporter):
         """``codecarbon:`` and the path."""
         return self._destination
 
+    def notes(self, root: Run) -> Mapping[str, Any]:
+        """The project's name: who replays may not know it."""
+        return {"project": self._project}
+
     def deliver(self, trees: Sequence[Tree]) -> None:
-        """Append rows; rewrite the file when it holds one of the runs already."""
+        """Append rows; rewrite the file when a late end changes one."""
         rows = {t.root.id: _row(t, self._project) for t in trees if t.root.total.estimated_calls}
         if not rows:
             return
-        with held(self.path.with_name(f".{self.path.name}.lock")):
-            columns, old = self._read()
+        late = any(tree.root.revision for tree in trees)
+        with held(self._lock_path):
+            columns, old = self._read() if late else (self._columns(), ())
             if any(row["run_id"] in rows for row in old):
                 kept = [row for row in old if row["run_id"] not in rows]
                 part = self.path.with_name(f".{self.path.name}.part")
                 part.write_bytes(_text(columns, [*kept, *rows.values()], header=True))
                 part.replace(self.path)
                 return
-            data = _text(columns, list(rows.values()), header=not old and not self._has_header())
-            self._append(data)
+            self._append(_text(columns, list(rows.values()), header=not self._has_header()))
 
-    def _read(self) -> tuple[Sequence[str], list[dict[str, Any]]]:
+    def delivered(self, keys: Set[tuple[str, int]]) -> Set[tuple[str, int]]:
+        """Which runs have a row already. Later revisions are not looked for: they replace."""
+        with held(self._lock_path):
+            ids = {row["run_id"] for row in self._read()[1]}
+        return {key for key in keys if key[0] in ids and key[1] == 0}
+
+    def _columns(self) -> Sequence[str]:
+        if not self._has_header():
+            return _COLUMNS
+        with self.path.open(newline="", encoding="utf-8") as file:
+            return next(csv.reader(file))
+
+    def _read(self) -> tuple[Sequence[str], Sequence[dict[str, Any]]]:
         if not self._has_header():
             return _COLUMNS, []
         with self.path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-        return reader.fieldnames or _COLUMNS, rows
+            return self._columns(), list(csv.DictReader(file))
 
     def _has_header(self) -> bool:
         return self.path.exists() and self.path.stat().st_size > 0
@@ -115,7 +134,7 @@ def _row(tree: Tree, project: str) -> dict[str, Any]:
     usage = root.total.usage
     assert usage is not None  # noqa: S101
     calls = [run.call for run in root.walk() if run.call is not None]
-    zones = {call.zone for call in calls}
+    zones = {None if call.zone == _WORLD else call.zone for call in calls}
     providers = {call.provider for call in calls}
     duration = root.latency_s or 0.0
     emissions = usage.gwp.value.mean
@@ -123,7 +142,7 @@ def _row(tree: Tree, project: str) -> dict[str, Any]:
     row |= dict.fromkeys(_ZERO, 0)
     row |= {
         "timestamp": datetime.fromtimestamp(root.end or root.start).strftime("%Y-%m-%dT%H:%M:%S"),
-        "project_name": project,
+        "project_name": tree.notes.get("project", project),
         "run_id": root.id,
         "experiment_id": root.name,
         "duration": duration,

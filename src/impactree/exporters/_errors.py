@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from impactree.exceptions import ImpactreeError
 
 __all__ = ["DeliveryRefusedError", "RetryLaterError", "TreeRejectedError", "reason"]
@@ -28,12 +26,9 @@ class TreeRejectedError(ImpactreeError):
     """The destination will never take this tree (HTTP 4xx): it is dropped and counted."""
 
 
-_OWN: Final = (RetryLaterError, DeliveryRefusedError, TreeRejectedError)
-
-
 def reason(error: BaseException) -> str:
     """What may be logged of an error: texts of foreign libraries can hold URLs and keys."""
-    if isinstance(error, _OWN):
+    if isinstance(error, ImpactreeError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{type(error).__name__}: {error.strerror}"

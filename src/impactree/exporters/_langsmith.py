@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import langsmith
 
+    from impactree.calls import ModelCall
     from impactree.exporters._record import Tree
     from impactree.langchain import ImpactHandler
     from impactree.runs import Run
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["LangSmithExporter", "impact_evaluator"]
 
 _FLUSH_S: Final = 5.0
+_UUID_LENGTH: Final = 36
 _RUN_TYPES: Final = {
     "tool": "tool",
     "retriever": "retriever",
@@ -61,7 +63,8 @@ class LangSmithExporter(SpooledExporter):
         self._api = LangSmithAPI(client)
         self._project = project
         url = urlsplit(self._api.client.api_url)
-        self._destination = f"langsmith:{url.scheme}://{url.hostname}:{url.port or ''}{url.path}"
+        host = url.hostname if url.port is None else f"{url.hostname}:{url.port}"
+        self._destination = f"langsmith:{url.scheme}://{host}{url.path}"
         tracing().install()
 
     @property
@@ -162,7 +165,8 @@ class LangSmithExporter(SpooledExporter):
         return patches
 
     def _patch_by_reading(self, run: Run) -> dict[str, Any] | None:
-        stored = self._api.read_run(run.id)
+        # Another id than a UUID is LlamaIndex's: no tracer has posted that run.
+        stored = self._api.read_run(run.id) if run.id == _uuid(run.id) else None
         if stored is None:
             return None
         keys = ("id", "trace_id", "dotted_order", "parent_run_id", "extra")
@@ -182,8 +186,10 @@ def _patch_of(run: Run, traced: Traced, extra: dict[str, Any]) -> dict[str, Any]
     patch = {"id": run.id, "trace_id": traced.trace_id, "extra": extra}
     if traced.dotted_order:
         patch["dotted_order"] = traced.dotted_order
-    if run.parent_id is not None:
-        patch["parent_run_id"] = run.parent_id
+        # The tracer's parent: ours may be a LlamaIndex run between the two, unknown to LangSmith.
+        above = traced.dotted_order.split(".")[:-1]
+        if above:
+            patch["parent_run_id"] = above[-1][-_UUID_LENGTH:]
     return patch
 
 
@@ -212,11 +218,8 @@ def _runs(root: Run, project: str) -> Iterator[dict[str, Any]]:
         metadata = {**run.metadata, **(run_metadata(run) or {})}
         if run.call is not None:
             metadata |= {"ls_model_name": run.call.model, "ls_provider": run.call.provider}
-            metadata["usage_metadata"] = {
-                "input_tokens": run.call.input_tokens or 0,
-                "output_tokens": run.call.output_tokens or 0,
-                "total_tokens": (run.call.input_tokens or 0) + (run.call.output_tokens or 0),
-            }
+            if (usage := _usage(run.call, cached=run.cached)) is not None:
+                metadata["usage_metadata"] = usage
         yield {
             "id": run_id,
             "trace_id": _uuid(root.id),
@@ -232,6 +235,25 @@ def _runs(root: Run, project: str) -> Iterator[dict[str, Any]]:
             "inputs": {},
             "extra": {"metadata": metadata},
         }
+
+
+def _usage(call: ModelCall, *, cached: bool) -> dict[str, Any] | None:
+    """A call's tokens as LangSmith reads them, also to price them; None where they are unknown."""
+    if call.input_tokens is None or call.output_tokens is None:
+        return None
+    read, written = call.cached_input_tokens, call.cache_write_tokens
+    usage: dict[str, Any] = {
+        "input_tokens": call.input_tokens,
+        "output_tokens": call.output_tokens,
+        "total_tokens": call.input_tokens + call.output_tokens,
+        "input_token_details": _given(cache_read=read, cache_creation=written),
+        "output_token_details": _given(reasoning=call.reasoning_tokens),
+    }
+    return usage | {"total_cost": 0} if cached else usage
+
+
+def _given(**counts: int | None) -> dict[str, int]:
+    return {name: count for name, count in counts.items() if count is not None}
 
 
 def _uuid(id: str) -> str:
@@ -252,9 +274,12 @@ def impact_evaluator(handler: ImpactHandler | ImpactTracker) -> Callable[..., di
     Args:
         handler: The one that the evaluated target has in its callbacks.
     """
+    tracing().install()
 
     def impacts(run: Any) -> dict[str, Any]:
-        below = [root for root in handler.runs if str(root.parent_id) == str(run.id)]
+        below = [root for root in handler.runs if _is_below(root, run)]
+        if not below:  # the handler was not there, which is not zero
+            return {"results": []}
         total = Impacts.sum(root.total for root in below)
         results = [
             {"key": key, "score": value["mean"]} for key, value in feedback_values(total).items()
@@ -262,3 +287,11 @@ def impact_evaluator(handler: ImpactHandler | ImpactTracker) -> Callable[..., di
         return {"results": results}
 
     return impacts
+
+
+def _is_below(root: Run, run: Any) -> bool:
+    """Whether a root belongs to a run of LangSmith: directly, or through traced functions."""
+    traced = tracing().find(str(root.id))
+    return str(root.parent_id) == str(run.id) or (
+        traced is not None and traced.trace_id == str(run.trace_id)
+    )

@@ -154,7 +154,11 @@ class LangSmithAPI:
             response = self.client.request_with_retries(method, path, **kwargs)
         except Exception as error:
             raise _meaning(error, path) from None
-        return response.json() if response.content else None
+        try:
+            return response.json() if response.content else None
+        except ValueError:  # a page of the website, or of a proxy
+            said = f"LangSmith answered {path} with something that is not JSON"
+            raise DeliveryRefusedError(f"{said}: check LANGSMITH_ENDPOINT") from None
 
 
 def _part(name: str, body: Any) -> tuple[str, tuple[None, bytes, str, dict[str, str]]]:

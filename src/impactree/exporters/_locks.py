@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,12 @@ __all__ = ["PRIVATE", "FileLock", "held"]
 
 PRIVATE: Final = 0o600
 """Mode of every file here: its owner's alone."""
+
+
+# A forked child shares the locks that its parent holds: as long as it keeps their files open, they
+# stay locked, for the parent and for itself. Nobody forks while one is taken or let go.
+_taken: Final[set[FileLock]] = set()
+_taking: Final = threading.Lock()
 
 
 class FileLock:
@@ -31,20 +38,38 @@ class FileLock:
         Raises:
             OSError: the file cannot be opened.
         """
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT, PRIVATE)
-        try:
-            _lock(fd)
-        except OSError:
-            os.close(fd)
-            return False
-        self._fd = fd
+        with _taking:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT, PRIVATE)
+            try:
+                _lock(fd)
+            except OSError:
+                os.close(fd)
+                return False
+            self._fd = fd
+            _taken.add(self)
         return True
 
     def close(self) -> None:
         """Let go; closing the file is what releases it."""
-        fd, self._fd = self._fd, None
-        if fd is not None:
-            os.close(fd)
+        with _taking:
+            _taken.discard(self)
+            fd, self._fd = self._fd, None
+            if fd is not None:
+                os.close(fd)
+
+
+def _after_fork_in_child() -> None:
+    _taking.release()
+    for lock in list(_taken):
+        lock.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_taking.acquire,
+        after_in_parent=_taking.release,
+        after_in_child=_after_fork_in_child,
+    )
 
 
 @contextmanager

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import to_json
 
 from impactree.calls import ModelCall
+from impactree.exporters._rows import resolved_at
 from impactree.impacts import Figures, Impacts, Message
 from impactree.runs import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    ZoneOf = Callable[[ModelCall], str | None]
 
 __all__ = ["Tree", "decode", "encode"]
 
@@ -52,7 +55,13 @@ class Tree:
         return self.root.id, self.root.revision
 
 
-def encode(root: Run, method: str, destinations: Iterable[str], notes: Mapping[str, Any]) -> bytes:
+def encode(
+    root: Run,
+    method: str,
+    destinations: Iterable[str],
+    notes: Mapping[str, Any],
+    zone_of: ZoneOf = lambda call: call.zone,
+) -> bytes:
     """A finished tree as one line, addressed to its destinations."""
     messages: dict[Message, int] = {}
     places: dict[int, int] = {}
@@ -60,7 +69,7 @@ def encode(root: Run, method: str, destinations: Iterable[str], notes: Mapping[s
     for run in root.walk():
         places[id(run)] = len(runs)
         parent = None if run is root else places.get(id(run.parent))
-        runs.append(_encode_run(run, parent, messages))
+        runs.append(_encode_run(run, parent, messages, zone_of))
     record = {
         "to": list(destinations),
         "id": str(root.id),
@@ -83,7 +92,7 @@ def decode(line: bytes, destination: str) -> Tree:
     """The tree of a line, with the notes of one destination.
 
     Raises:
-        ValueError: the line is torn or not ours.
+        ValueError: the line is torn or not ours, or its times are none.
     """
     record = json.loads(line)
     try:
@@ -96,11 +105,13 @@ def decode(line: bytes, destination: str) -> Tree:
         root.parent_id = record["parent_id"]
         notes = record.get("notes", {}).get(destination, {})
         return Tree(root=root, method=record["method"], notes=notes)
-    except (KeyError, TypeError, IndexError) as error:
+    except (KeyError, TypeError, IndexError, OverflowError, OSError) as error:
         raise ValueError("not a journal line") from error
 
 
-def _encode_run(run: Run, parent: int | None, messages: dict[Message, int]) -> dict[str, Any]:
+def _encode_run(
+    run: Run, parent: int | None, messages: dict[Message, int], zone_of: ZoneOf
+) -> dict[str, Any]:
     out: dict[str, Any] = {
         "id": str(run.id),
         "parent": parent,
@@ -115,7 +126,7 @@ def _encode_run(run: Run, parent: int | None, messages: dict[Message, int]) -> d
     if run.metadata:
         out["metadata"] = _plain(run.metadata)
     if run.call is not None:
-        out["call"] = _encode_call(run.call)
+        out["call"] = _encode_call(run.call, zone_of(run.call))
         out["cached"] = run.cached
     if run.own is not None:
         out["own"] = _encode_impacts(run.own, messages)
@@ -137,6 +148,8 @@ def _decode_run(fields: dict[str, Any], runs: list[Run], messages: tuple[Message
         metadata=fields.get("metadata"),
     )
     run.end, run.status = fields["end"], fields["status"]
+    for time in (run.start, run.end):
+        resolved_at(time)  # of no year that databases know: an exporter would fail again and again
     if "call" in fields:
         run.call, run.cached = ModelCall(**fields["call"]), fields["cached"]
     if "own" in fields:
@@ -148,7 +161,7 @@ def _decode_run(fields: dict[str, Any], runs: list[Run], messages: tuple[Message
     return run
 
 
-def _encode_call(call: ModelCall) -> dict[str, Any]:
+def _encode_call(call: ModelCall, zone: str | None) -> dict[str, Any]:
     out: dict[str, Any] = {
         "model": _text(call.model),
         "kind": call.kind,
@@ -158,6 +171,8 @@ def _encode_call(call: ModelCall) -> dict[str, Any]:
         value = getattr(call, name)
         if value is not None:
             out[name] = _text(value) if isinstance(value, str) else value
+    if zone is not None:
+        out["zone"] = zone
     return out
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from impactree.exporters._base import SpooledExporter
+    from impactree.exporters._record import ZoneOf
     from impactree.runs import Run
 
 __all__ = ["FLUSH_S", "Spool", "spool", "spool_folder"]
@@ -63,21 +64,35 @@ class Spool:
         """Dead processes' folders that a lane of this process is busy with."""
         self._journal_broken_at: float | None = None
 
-    def put(self, root: Run, method: str, exporters: Iterable[SpooledExporter]) -> None:
+    def put(
+        self,
+        root: Run,
+        method: str,
+        exporters: Iterable[SpooledExporter],
+        zone_of: ZoneOf = lambda call: call.zone,
+    ) -> None:
         """Append a finished tree to the journal, once, and wake the lanes it goes to."""
-        lanes = [self._lane(exporter) for exporter in exporters]
-        destinations = [lane.destination for lane in lanes]
-        notes = {}
-        for lane in lanes:
-            noted = lane.exporter.notes(root)
+        lanes, notes = [], {}
+        failed: Exception | None = None
+        for exporter in exporters:
+            lane = self._lane(exporter)
+            lanes.append(lane)
+            try:
+                # The lane's own exporter may be another one for the same destination.
+                noted = exporter.notes(root)
+            except Exception as error:  # raised when the others have their tree
+                noted, failed = None, error
             if noted:
                 notes[lane.destination] = dict(noted)
-        line = encode(root, method, destinations, notes)
+        destinations = [lane.destination for lane in lanes]
+        line = encode(root, method, destinations, notes, zone_of)
         if not self._write(line, destinations):
             for lane in lanes:
                 lane.memory.append(line)
         for lane in lanes:
             lane.wake()
+        if failed is not None:
+            raise failed
 
     def flush(
         self, timeout: float | None = None, exporters: Iterable[SpooledExporter] | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.exporters._base import SpooledExporter
-from impactree.exporters._errors import RetryLaterError
+from impactree.exporters._errors import RetryLaterError, TreeRejectedError
 from impactree.exporters._rows import call_row, run_row
 
 try:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from impactree.exporters._record import Tree
 
-__all__ = ["SQLExporter", "connect", "parse_url"]
+__all__ = ["SQLExporter", "connect", "explain", "parse_url", "sqlite_file"]
 
 _BUSY_MS: Final = 30_000
 _MAX_TEXT: Final = 200
@@ -65,7 +66,9 @@ class SQLExporter(SpooledExporter):
                 _write(connection, trees)
         except sa.exc.SQLAlchemyError as error:
             self.close()  # the next attempt looks at the schema again
-            raise RetryLaterError(self._explain(error)) from None
+            for_ever = isinstance(error, sa.exc.DataError)
+            meaning = TreeRejectedError if for_ever else RetryLaterError
+            raise meaning(explain(error, self._url)) from None
         except Exception:
             self.close()
             raise
@@ -82,13 +85,14 @@ class SQLExporter(SpooledExporter):
         if engine is not None:
             engine.dispose()
 
-    def _explain(self, error: sa.exc.SQLAlchemyError) -> str:
-        cause = getattr(error, "orig", None) or error
-        text = (str(cause).strip().splitlines() or [""])[0][:_MAX_TEXT]
-        password = self._url.password
-        if password:
-            text = text.replace(str(password), "***")
-        return f"{type(cause).__name__}: {text}"
+
+def explain(error: sa.exc.SQLAlchemyError, url: sa.URL) -> str:
+    """The first line of what the driver said, without the password."""
+    cause = getattr(error, "orig", None) or error
+    text = (str(cause).strip().splitlines() or [""])[0][:_MAX_TEXT]
+    if url.password:
+        text = text.replace(str(url.password), "***")
+    return f"{type(cause).__name__}: {text}"
 
 
 def connect(url: sa.URL, *, write: bool = True) -> sa.Engine:
@@ -123,13 +127,17 @@ def parse_url(url: str) -> sa.URL:
     return _absolute(parsed)
 
 
-def _absolute(url: sa.URL) -> sa.URL:
+def sqlite_file(url: sa.URL) -> Path | None:
+    """The file that a URL names plainly; None for a server, memory or a ``file:`` URI."""
     name = url.database
     if not url.drivername.startswith("sqlite") or not name or name.startswith((":", "file:")):
-        return url
-    from pathlib import Path
+        return None
+    return Path(name).absolute()
 
-    return url.set(database=str(Path(name).absolute()))
+
+def _absolute(url: sa.URL) -> sa.URL:
+    path = sqlite_file(url)
+    return url if path is None else url.set(database=str(path))
 
 
 _NO_QUERY: Final[Any] = sa.URL.create("sqlite").query
@@ -162,11 +170,17 @@ def _write(connection: sa.Connection, trees: Sequence[Tree]) -> None:
         return
     rows = [_with_labels(tree) for tree in fresh]
     connection.execute(sa.insert(runs), rows)
-    call_rows = [call_row(run) for tree in fresh for run in tree.root.walk() if run.call]
+    call_rows = [_storable(call_row(run)) for tree in fresh for run in tree.root.walk() if run.call]
     if call_rows:
         connection.execute(sa.insert(calls), call_rows)
 
 
 def _with_labels(tree: Tree) -> dict[str, Any]:
     root = tree.root
-    return {**run_row(tree), "tags": list(root.tags), "metadata": dict(root.metadata)}
+    labels = {"tags": list(root.tags), "metadata": dict(root.metadata)}
+    return _storable(run_row(tree)) | labels
+
+
+def _storable(row: dict[str, Any]) -> dict[str, Any]:
+    """PostgreSQL takes no NUL in a text."""
+    return {k: v.replace("\0", "\ufffd") if isinstance(v, str) else v for k, v in row.items()}

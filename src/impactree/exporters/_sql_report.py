@@ -6,19 +6,24 @@ import csv
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
-import sqlalchemy as sa
-
-from impactree.exceptions import ConfigurationError
+from impactree.exceptions import ConfigurationError, MissingExtraError
+from impactree.exporters._errors import DeliveryRefusedError, RetryLaterError
 from impactree.exporters._rows import COLUMNS
-from impactree.exporters._sql import connect, parse_url
+
+try:
+    import sqlalchemy as sa
+except ImportError as error:
+    raise MissingExtraError("sql", "sqlalchemy") from error
+
+from impactree.exporters._sql import connect, explain, parse_url, sqlite_file
 from impactree.exporters._sql_schema import CALLS, RUNS, check_schema
 from impactree.impacts import Impact, Impacts, Range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
 __all__ = ["GROUPS", "Group", "sums", "write_rows"]
 
@@ -68,7 +73,8 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
 
     Raises:
         ConfigurationError: not a database URL, or an unknown attribute.
-        DeliveryRefusedError: the tables are missing or of another version.
+        DeliveryRefusedError: the database or its tables are missing, or of another version.
+        RetryLaterError: the database cannot be read.
     """
     if by not in GROUPS:
         raise ConfigurationError(f"by must be one of {', '.join(GROUPS)}, not {by!r}")
@@ -109,7 +115,8 @@ def write_rows(url: str, out: IO[str], *, table: str = "calls", format: str = "c
 
     Raises:
         ConfigurationError: not a database URL, an unknown table or format.
-        DeliveryRefusedError: the tables are missing or of another version.
+        DeliveryRefusedError: the database or its tables are missing, or of another version.
+        RetryLaterError: the database cannot be read.
     """
     tables = {"calls": CALLS, "runs": RUNS}
     if table not in tables or format not in ("csv", "jsonl"):
@@ -136,15 +143,28 @@ def _rows(url: str, table: sa.Table) -> Iterator[tuple[Any, ...]]:
     with _open(url) as connection:
         order = sa.select(table).order_by(table.c.started_at, table.c.id)
         for row in connection.execution_options(yield_per=1000).execute(order):
-            yield tuple(row)
+            yield tuple(_utc(v) if isinstance(v, datetime) else v for v in row)
+
+
+def _utc(moment: datetime) -> datetime:
+    """SQLite gives back no zone; what was stored is UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @contextmanager
 def _open(url: str) -> Iterator[sa.Connection]:
-    engine = connect(parse_url(url), write=False)
+    parsed = parse_url(url)
+    path = sqlite_file(parsed)
+    if path is not None and not path.exists():  # connecting would make it
+        raise DeliveryRefusedError(f"there is no database {path}")
+    engine = connect(parsed, write=False)
     try:
         with engine.connect() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(sa.text("set time zone 'UTC'"))  # what a day is, as in SQLite
             check_schema(connection)
             yield connection
+    except sa.exc.SQLAlchemyError as error:
+        raise RetryLaterError(explain(error, parsed)) from None
     finally:
         engine.dispose()

@@ -16,6 +16,7 @@ __all__ = ["CALLS", "MIGRATIONS", "RUNS", "check_schema", "prepare_schema"]
 
 _metadata: Final = sa.MetaData()
 _TIME: Final = sa.DateTime(timezone=True)
+_ID: Final = sa.String(255)  # LlamaIndex's ids hold the names of class and method
 _LOCK_KEY: Final = 0x1_1AAC_7EEE  # PostgreSQL's advisory lock: one process migrates
 
 
@@ -31,7 +32,7 @@ SCHEMA: Final = sa.Table(
 RUNS: Final = sa.Table(
     "impactree_runs",
     _metadata,
-    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("id", _ID, primary_key=True),
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
@@ -53,9 +54,9 @@ RUNS: Final = sa.Table(
 CALLS: Final = sa.Table(
     "impactree_calls",
     _metadata,
-    sa.Column("run_id", sa.String(64), sa.ForeignKey(RUNS.c.id), primary_key=True),
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("parent_id", sa.String(64)),
+    sa.Column("run_id", _ID, sa.ForeignKey(RUNS.c.id), primary_key=True),
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("parent_id", _ID),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("agent", sa.Text),
@@ -84,7 +85,16 @@ def _first(connection: sa.Connection) -> None:
     _metadata.create_all(connection)
 
 
-MIGRATIONS: list[Callable[[sa.Connection], None]] = [_first]
+def _longer_ids(connection: sa.Connection) -> None:
+    # Version 1 had 64 characters. SQLite does not hold texts to their length.
+    if connection.dialect.name == "postgresql":
+        for table, column in (RUNS, "id"), (CALLS, "run_id"), (CALLS, "id"), (CALLS, "parent_id"):
+            connection.execute(
+                sa.text(f"alter table {table.name} alter column {column} type varchar(255)")
+            )
+
+
+MIGRATIONS: list[Callable[[sa.Connection], None]] = [_first, _longer_ids]
 """Step n brings version n to n + 1; a new version appends one, none is ever changed."""
 
 
@@ -118,6 +128,8 @@ def check_schema(connection: sa.Connection) -> None:
         )
     inspector = sa.inspect(connection)
     missing = [t.name for t in (SCHEMA, RUNS, CALLS) if not inspector.has_table(t.name)]
+    if len(missing) == len(_metadata.tables):
+        raise DeliveryRefusedError("it has no tables of impactree: nothing was exported there yet")
     if missing:
         raise DeliveryRefusedError(
             f"table {', '.join(missing)} is missing: drop what is left of impactree_* to have all "

@@ -18,12 +18,14 @@ def parse_since(text: str, now: datetime | None = None) -> datetime:
     """``7d``, ``24h``, ``30m``, ``2w`` or an ISO date as a UTC time.
 
     Raises:
-        ConfigurationError: neither.
+        ConfigurationError: neither, or before the first year.
     """
     match = _SPAN.fullmatch(text)
     if match:
-        span = timedelta(**{_UNITS[match[2]]: int(match[1])})
-        return (now or datetime.now(UTC)) - span
+        try:
+            return (now or datetime.now(UTC)) - timedelta(**{_UNITS[match[2]]: int(match[1])})
+        except OverflowError:
+            raise ConfigurationError(f"since reaches too far back: {text!r:.30}") from None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -31,4 +33,4 @@ def parse_since(text: str, now: datetime | None = None) -> datetime:
             f"since must be a span such as '7d', '24h', '2w' or a date such as '2026-11-24', "
             f"not {text!r}"
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

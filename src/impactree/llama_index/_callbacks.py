@@ -140,6 +140,7 @@ class CallbackEvents:
             return None if error is not None else pending.read(fields.get("chunks") or ())
         nested = self._leave(run)
         if error is not None:
+            self._tell_outer(run, pending, None)
             if nested:
                 return None
             call = pending.failed()
@@ -162,7 +163,7 @@ class CallbackEvents:
         _open.set(tuple(n for n in stack if n is not mine))
         return [] if mine is None else mine.answers
 
-    def _tell_outer(self, run: Run, pending: OpenModel, answer: int) -> None:
+    def _tell_outer(self, run: Run, pending: OpenModel, answer: int | None) -> None:
         for nested in _open.get():
             if nested.tracker is self.tracker and nested.run.start <= run.start:
                 around = nested.run.pending

@@ -22,6 +22,7 @@ _URL_NAMES: Final = (
     "endpoint",
     "openai_api_base",  # of a wrapped LangChain model
 )
+_NAMELESS: Final = "base_component"  # LlamaIndex's default where a class gives itself no name
 _CLIENTS: Final = ("_client", "_aclient")
 # llama_index.llms.openai.base -> openai; these hold no client of their own.
 _PACKAGES: Final = ("llama_index.llms.", "llama_index.embeddings.", "llama_index.postprocessor.")
@@ -46,6 +47,8 @@ def asked(instance: Any, model_dict: dict[str, Any]) -> Asked:
     """Who is asked, from the model's object and its description in an event."""
     speaks = _asked_object(instance)
     said = model_dict if speaks is instance else {}
+    if said.get("class_name") == _NAMELESS:
+        said = {**said, "class_name": None}
     return Asked(
         provider(speaks, said),
         requested_model(speaks, said),
