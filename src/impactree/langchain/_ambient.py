@@ -25,6 +25,7 @@ __all__ = [
     "scopes",
 ]
 
+_CONFIG: Final = "langchain_core.runnables.config"
 _FALLBACKS: Final = "RunnableWithFallbacks"
 _RETRIEVING: Final = frozenset({"BaseRetriever.invoke", "BaseRetriever.ainvoke"})
 
@@ -54,7 +55,9 @@ def leave_scope(run_id: Any) -> None:
 
 def caused_by(tracker: ImpactTracker, parent_id: Any, name: str) -> Any:
     """The parent of a run that starts here, which may be one that LangChain does not tell."""
-    told = getattr(ambient_callbacks(), "parent_run_id", None)
+    module = sys.modules.get(_CONFIG)  # ambient_callbacks(), without a call for every run
+    config = module.var_child_runnable_config.get() if module else None
+    told = getattr(config.get("callbacks"), "parent_run_id", None) if config else None
     entered = scopes.get()
     if told is parent_id and not entered and len(sources) == 1:  # by far the most
         return remote_parent.get() if parent_id is None else parent_id
@@ -117,7 +120,7 @@ def _inside_a_retriever() -> bool:
 
 def ambient_callbacks() -> Any:
     """The callbacks of the run around the current code; None outside any."""
-    module = sys.modules.get("langchain_core.runnables.config")
+    module = sys.modules.get(_CONFIG)
     config = module.var_child_runnable_config.get() if module else None
     return config.get("callbacks") if config else None
 

@@ -105,8 +105,9 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
     ) -> None:
         """A chain, graph, node or agent starts."""
         try:
-            name = names.run_name(serialized, name, "chain")
-            self.tracker.later(
+            if type(name) is not str or not 0 < len(name) <= names.MAX_NAME:
+                name = names.run_name(serialized, name, "chain")
+            self.tracker.leave(
                 (
                     type(self)._chain_started,
                     self,
@@ -314,7 +315,7 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         metadata: dict[str, Any] | None,
     ) -> None:
         handle, at = type(self)._started, time.time()
-        self.tracker.later((handle, self, run_id, parent_id, name, kind, tags, metadata, at))
+        self.tracker.leave((handle, self, run_id, parent_id, name, kind, tags, metadata, at))
 
     def _end(self, run_id: Any, status: RunStatus) -> None:
         self.tracker.later((RunTrees.end, self._trees, run_id, status, None, False, time.time()))
@@ -357,7 +358,7 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         if parent_id is None:  # else the end of the run around it closes it
             run_id, pending.owner = self._watched(run_id)
         handle, at = type(self)._started, time.time()
-        self.tracker.later(
+        self.tracker.leave(
             (handle, self, run_id, parent_id, name, kind, tags, metadata, at, pending)
         )
         self._calls[key] = pending

@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 __all__ = [
+    "MAX_NAME",
     "answered_model",
     "base_url",
     "kept_metadata",
@@ -17,7 +18,7 @@ __all__ = [
     "text",
 ]
 
-_MAX_NAME: Final = 300
+MAX_NAME: Final = 300
 _MODEL_KEYS: Final = ("model_name", "model", "model_id", "deployment_name", "azure_deployment")
 _ANSWER_KEYS: Final = ("model_name", "model", "model_id", "modelId")
 _URL_KEYS: Final = frozenset(
@@ -40,13 +41,13 @@ _URL_IN_REPR: Final = re.compile(r"(?:base_url|api_base|endpoint_url)='(https?:/
 
 def text(value: Any) -> str | None:
     """A non-empty string cut to a sane length, else None."""
-    return value[:_MAX_NAME] if isinstance(value, str) and value else None
+    return value[:MAX_NAME] if isinstance(value, str) and value else None
 
 
 def run_name(serialized: Any, name: Any, fallback: str) -> str:
     """The run's name: as configured, else the class's."""
     if name and isinstance(name, str):
-        return name if len(name) <= _MAX_NAME else name[:_MAX_NAME]
+        return name if len(name) <= MAX_NAME else name[:MAX_NAME]
     if isinstance(serialized, dict):
         path = serialized.get("id")
         last = path[-1] if isinstance(path, list) and path else None
@@ -71,7 +72,7 @@ def kept_metadata(metadata: Any, keys: frozenset[str]) -> dict[str, Any]:
     for key, value in metadata.items():
         if key in keys:
             if isinstance(value, str):
-                kept[key] = value[:_MAX_NAME]
+                kept[key] = value[:MAX_NAME]
             elif isinstance(value, int | float | bool):
                 kept[key] = value
     return kept
@@ -95,7 +96,7 @@ def answered_model(message: Any, llm_output: Any, generation_info: Any) -> str |
             for key in _ANSWER_KEYS:
                 found = place.get(key)
                 if found and isinstance(found, str) and "://" not in found:  # an endpoint
-                    return _unrepeated(found)[:_MAX_NAME]
+                    return _unrepeated(found)[:MAX_NAME]
     return None
 
 
