@@ -234,7 +234,8 @@ def test_a_missing_table_is_one_line(url: str, caplog: pytest.LogCaptureFixture)
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    ours = (r for r in caplog.records if r.name == "impactree")
+    return [r.getMessage() for r in ours if r.levelno >= logging.WARNING]
 
 
 def test_a_read_only_database_is_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
