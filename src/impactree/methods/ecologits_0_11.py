@@ -80,6 +80,21 @@ class EcoLogits011:
     gpu_pe: float = 3721
     """Embodied MJ."""
 
+    _per_gpu: tuple[float, ...] = field(init=False, repr=False, compare=False)
+    """What no call changes: server energy, kWh/s of a request; lifetime, s of all requests;
+    embodied gwp, adpe, pe. Per GPU, with its share of the server."""
+
+    def __post_init__(self) -> None:
+        shared_by = self.server_gpus
+        constants = (
+            self.server_power_kw / 3600 / self.batch_size / shared_by,
+            self.lifetime_s * self.batch_size,
+            self.server_gwp / shared_by + self.gpu_gwp,
+            self.server_adpe / shared_by + self.gpu_adpe,
+            self.server_pe / shared_by + self.gpu_pe,
+        )
+        object.__setattr__(self, "_per_gpu", constants)
+
     def constants(self) -> list[Constant]:
         """Every constant of the equations, with its source."""
         fit, days = "regression on the ML.ENERGY Leaderboard, H100 80 GB", 24 * 60 * 60
@@ -159,20 +174,14 @@ class EcoLogits011:
             s_lo = latency_s if latency_s < s_lo else s_lo
             s_hi = latency_s if latency_s < s_hi else s_hi
 
-        # Per GPU, with its share of the server.
-        shared_by = self.server_gpus
-        server_kwh_per_s = self.server_power_kw / 3600 / self.batch_size / shared_by
+        server_kwh_per_s, slots, made_gwp, made_adpe, made_pe = self._per_gpu
         it_lo = g_lo * (s_lo * server_kwh_per_s + n * e_lo)
         it_hi = g_hi * (s_hi * server_kwh_per_s + n * e_hi)
         energy_lo = pue_lo * it_lo
         energy_hi = pue_hi * it_hi
 
-        slots = self.lifetime_s * self.batch_size
         worn_lo = g_lo * s_lo / slots
         worn_hi = g_hi * s_hi / slots
-        made_gwp = self.server_gwp / shared_by + self.gpu_gwp
-        made_adpe = self.server_adpe / shared_by + self.gpu_adpe
-        made_pe = self.server_pe / shared_by + self.gpu_pe
         # Straight to the tuple: a NamedTuple's own __new__ takes twice as long.
         figures = (
             energy_lo,
