@@ -94,7 +94,7 @@ class ImpactBudget:
                 worst = Spent(used / limit, f"{used:.3g} of {limit:.3g} {unit}")
         if total.unestimated_calls:
             calls = total.unestimated_calls
-            return Spent(worst.share, f"{worst.text} ({calls} calls could not be estimated)")
+            return Spent(worst.share, f"{worst.text} (calls not estimated: {calls})")
         return worst
 
 

@@ -87,7 +87,7 @@ def test_spent_is_the_nearest_limit_and_says_what_is_unknown():
     assert spent.text.endswith(" Wh")
     unknown = estimate(ModelCall(model="gpt-4o-mini", output_tokens=None))
     assert limits.spent(unknown).share == 0
-    assert "1 calls could not be estimated" in limits.spent(ONE + unknown).text
+    assert "calls not estimated: 1" in limits.spent(ONE + unknown).text
     assert ImpactBudget(water_l=ONE.wcf.value.mean).spent(ONE).share == pytest.approx(1)
 
 
