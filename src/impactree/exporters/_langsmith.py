@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from impactree.exporters._base import SpooledExporter
 from impactree.exporters._langsmith_api import LangSmithAPI, feedback, feedback_values, run_metadata
 from impactree.exporters._langsmith_hook import Traced, tracing
-from impactree.exporters._rows import resolved_at
+from impactree.exporters._time import resolved_at
 from impactree.impacts import Impacts
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from impactree.exceptions import MissingExtraError
 from impactree.exporters._errors import DeliveryRefusedError, RetryLaterError, TreeRejectedError
-from impactree.exporters._rows import resolved_at
+from impactree.exporters._time import resolved_at
 
 try:
     import langsmith

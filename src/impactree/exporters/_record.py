@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import to_json
 
 from impactree.calls import ModelCall
-from impactree.exporters._rows import resolved_at
+from impactree.exporters._time import resolved_at
 from impactree.impacts import Figures, Impacts, Message
 from impactree.runs import Run
 

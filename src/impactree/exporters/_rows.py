@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from impactree.exporters._time import resolved_at
 
 if TYPE_CHECKING:
     from impactree.exporters._record import Tree
     from impactree.impacts import Impacts
     from impactree.runs import Run
 
-__all__ = ["COLUMNS", "agent_of", "call_row", "figures", "resolved_at", "run_row"]
+__all__ = ["COLUMNS", "agent_of", "call_row", "figures", "run_row"]
 
 COLUMNS: Final = {
     "energy_kwh": "energy",
@@ -30,11 +31,6 @@ def figures(impacts: Impacts | None) -> dict[str, float | None]:
         out[f"{stem}_min"] = None if impact is None else impact.value.min
         out[f"{stem}_max"] = None if impact is None else impact.value.max
     return out
-
-
-def resolved_at(seconds: float | None) -> datetime | None:
-    """A Unix time as a UTC time."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def agent_of(run: Run) -> str | None:

@@ -1,4 +1,4 @@
-"""Spans of time as people write them."""
+"""Times: Unix times as UTC, and spans as people write them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from typing import Final
 
 from impactree.exceptions import ConfigurationError
 
-__all__ = ["parse_since"]
+__all__ = ["parse_since", "resolved_at"]
 
 _SPAN: Final = re.compile(r"(\d+)([mhdw])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def resolved_at(seconds: float | None) -> datetime | None:
+    """A Unix time as a UTC time."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def parse_since(text: str, now: datetime | None = None) -> datetime:
