@@ -9,7 +9,15 @@ from importlib.metadata import version
 
 from benchmarks._measure import Result, print_table
 
-BENCHMARKS = ("handlers", "concurrency", "llama_index_ingestion", "engine", "imports", "memory")
+BENCHMARKS = (
+    "handlers",
+    "concurrency",
+    "llama_index_ingestion",
+    "engine",
+    "reading",
+    "imports",
+    "memory",
+)
 
 PEERS = (
     "langchain-core",
