@@ -94,8 +94,6 @@ class ImpactTracker:
         self._catching_up = threading.RLock()
         self._busy_thread: int | None = None
         self._here = threading.local()  # with exporters: events of the calling thread
-        self.leave = self._waiting.append if self._dispatch is None else self.later
-        """As :meth:`later`, for an event that another of the same run will follow: no call."""
         self.trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
         """The trees themselves: what handles the events left with :meth:`later` speaks to them."""
         _guard_against_forks().add(self)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -100,14 +99,13 @@ def test_a_replay_adds_no_row_and_knows_the_project(
 
 def test_a_long_file_is_not_read_for_each_batch(tmp_path: Path) -> None:
     path = tmp_path / "emissions.csv"
-    path.write_text(HEADER + "\n" + ("x," * 37 + "x\n") * 60_000)
+    rest = ("x," * 37 + "x\n").encode() * 20_000
+    path.write_bytes(HEADER.encode() + b"\n" + rest + b"\xff\n")  # reading that far would fail
     tracker = ImpactTracker(exporters=[CodeCarbonExporter(path)])
-    before = time.process_time()
-    for _ in range(5):
+    for _ in range(2):
         run_tree(tracker)
         assert tracker.flush(10)
-    assert time.process_time() - before < 0.5  # s; reading it takes 0.15 s each time
-    assert len(path.read_text().splitlines()) == 60_006
+    assert len(path.read_bytes().splitlines()) == 20_004
 
 
 def test_parquet_reads_back_and_a_replay_adds_nothing(

@@ -313,6 +313,34 @@ def test_an_experiments_impacts_are_found_deep_down_and_else_left_out(traced: La
     assert got["unseen"] == {}  # not zeros
 
 
+def test_experiments_in_one_trace_count_their_own_examples(traced: LangSmith) -> None:
+    from langsmith.schemas import Example
+
+    handler = ImpactHandler()
+    examples = [Example(id=uuid.uuid4(), inputs={"text": text}) for text in ("a", "b")]
+
+    def target(inputs: dict[str, str]) -> dict[str, str]:
+        return {"answer": chain(1).invoke(inputs["text"], {"callbacks": [handler]})}
+
+    @langsmith.traceable
+    def experiment() -> list[Any]:
+        results = langsmith.Client().evaluate(
+            target,
+            data=examples,
+            evaluators=[impact_evaluator(handler)],
+            upload_results=False,
+            max_concurrency=0,
+        )
+        return [
+            {result.key: result.score for result in row["evaluation_results"]["results"]}
+            for row in results
+        ]
+
+    got = sorted(row["impact_pe_j"] for row in experiment())
+    want = sorted(feedback_values(root.total)["impact_pe_j"]["mean"] for root in handler.runs)
+    assert got == pytest.approx(want)
+
+
 def test_tokens_of_bare_runs_are_as_langsmith_prices_them(service: LangSmith) -> None:
     tracker = ImpactTracker(exporters=[LangSmithExporter()])
     run_tree(

@@ -148,6 +148,17 @@ def test_long_ids_and_odd_texts_arrive(url: str) -> None:
     assert rows(url, "select run_id, model from impactree_calls") == [(root, "gpt-4o-mini\ufffd")]
 
 
+def test_calls_that_share_an_id_arrive(url: str) -> None:
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    tracker.start("r", name="r")
+    for _ in range(2):  # LangChain's ``run_id``, fixed by its caller
+        tracker.start("mine", "r", name="model", kind="chat")
+        tracker.end("mine", call=call())
+    tracker.end("r")
+    assert tracker.flush(10)
+    assert rows(url, "select id from impactree_calls order by id") == [("mine",), ("mine#2",)]
+
+
 def test_ids_of_the_first_schema_become_longer(postgresql: str, url: str) -> None:
     if url != postgresql:
         pytest.skip("SQLite does not hold texts to their length")
@@ -325,9 +336,11 @@ def test_the_zone_is_the_one_that_was_used(url: str) -> None:
         call(),  # OpenAI's own, in the USA
         call(zone="FRA"),
         call(provider="anthropic", model="claude-haiku-4-5"),
+        call(zone="Frankfurt am Main"),  # not one: not estimated
     )
     assert tracker.flush(10)
-    assert {g.key: g.calls for g in sums(url, by="zone")} == {"USA": 1, "FRA": 1, "SWE": 1}
+    found = {g.key: g.calls for g in sums(url, by="zone")}
+    assert found == {"USA": 1, "FRA": 1, "SWE": 1, None: 1}
 
 
 def test_all_rows_as_csv_and_json_lines(url: str) -> None:

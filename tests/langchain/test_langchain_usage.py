@@ -303,6 +303,10 @@ REASONING = {
         "",
         {"reasoning_content": THOUGHTS},
     ),
+    "the same with output_version='v1': in both": (
+        [{"type": "reasoning", "reasoning": THOUGHTS}],
+        {"reasoning_content": THOUGHTS},
+    ),
 }
 
 

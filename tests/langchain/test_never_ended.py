@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import types
 import uuid
@@ -17,7 +18,7 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from models import Chat, by_length, calls, healthy
 
-from impactree import ImpactHandler
+from impactree import ImpactHandler, ImpactTracker
 from impactree.counting import count_tokens
 
 OK = ("ok", 100, 40, "reported")
@@ -93,6 +94,14 @@ def test_the_same_inside_a_chain(handler, config):
         ("Slow", "abandoned", root),
         ("Chat", "ok", root),
     ]
+
+
+def test_starts_without_ends_do_not_pile_up(caplog):
+    handler = ImpactHandler(tracker=ImpactTracker(max_open=10))
+    ids = [uuid.uuid4() for _ in range(1000)]
+    for run_id in ids:  # each in a task of its own, which is cancelled
+        contextvars.copy_context().run(handler.on_retriever_start, {}, "pond", run_id=run_id)
+    assert "open-runs-evicted" in caplog.text  # nobody has read, and none has ended
 
 
 def test_a_retriever_interrupted_from_the_keyboard_takes_no_later_run(handler, config):

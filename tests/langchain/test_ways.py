@@ -9,7 +9,9 @@ import threading
 
 import pytest
 from langchain_core.callbacks import CallbackManager, StdOutCallbackHandler
+from langchain_core.documents import Document
 from langchain_core.output_parsers import StrOutputParser
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import (
     RunnableBranch,
     RunnableGenerator,
@@ -205,6 +207,18 @@ def at_the_chain_and_again_inside(handler):
     step.invoke("Hi", config=config)
 
 
+def in_a_chain_of_a_retriever(handler):
+    config = {"callbacks": [handler]}
+    step = RunnableLambda(lambda text: Chat().invoke(text, config=config), name="step")
+
+    class Asking(BaseRetriever):
+        def _get_relevant_documents(self, query, *, run_manager):
+            below = {"callbacks": run_manager.get_child()}
+            return [Document(step.invoke(query, config=below).text)]
+
+    Asking().invoke("Hi", config=config)
+
+
 def the_same_under_asyncio(handler):
     config = {"callbacks": [handler]}
 
@@ -229,6 +243,7 @@ def the_same_under_asyncio(handler):
         (on_a_child_alone, "Chat"),
         (at_the_chain_and_again_inside, ("step", ["Chat"])),
         (the_same_under_asyncio, ("step", ["Chat"])),
+        (in_a_chain_of_a_retriever, ("Asking", [("step", ["Chat"])])),
     ],
 )
 def test_where_the_handler_stands(handler, attach, shape):

@@ -293,5 +293,5 @@ def _is_below(root: Run, run: Any) -> bool:
     """Whether a root belongs to a run of LangSmith: directly, or through traced functions."""
     traced = tracing().find(str(root.id))
     return str(root.parent_id) == str(run.id) or (
-        traced is not None and traced.trace_id == str(run.trace_id)
+        traced is not None and str(run.id) in (traced.dotted_order or "")
     )

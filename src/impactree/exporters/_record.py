@@ -32,7 +32,6 @@ _CALL_FIELDS: Final = (
     "cache_write_tokens",
     "reasoning_tokens",
     "latency_s",
-    "zone",
     "requested",
     "region",
 )

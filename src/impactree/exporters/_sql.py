@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,7 @@ except ImportError as error:
 from impactree.exporters import _sql_schema as schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from impactree.exporters._record import Tree
 
@@ -170,9 +171,21 @@ def _write(connection: sa.Connection, trees: Sequence[Tree]) -> None:
         return
     rows = [_with_labels(tree) for tree in fresh]
     connection.execute(sa.insert(runs), rows)
-    call_rows = [_storable(call_row(run)) for tree in fresh for run in tree.root.walk() if run.call]
+    call_rows = [row for tree in fresh for row in _call_rows(tree)]
     if call_rows:
         connection.execute(sa.insert(calls), call_rows)
+
+
+def _call_rows(tree: Tree) -> Iterator[dict[str, Any]]:
+    """Calls can share an id that their caller chose, rows cannot: ``id``, ``id#2`` and so on."""
+    seen: Counter[str] = Counter()
+    for run in tree.root.walk():
+        if run.call:
+            row = _storable(call_row(run))
+            seen[run.id] += 1
+            if seen[run.id] > 1:
+                row["id"] += f"#{seen[run.id]}"
+            yield row
 
 
 def _with_labels(tree: Tree) -> dict[str, Any]:

@@ -62,7 +62,8 @@ def caused_by(tracker: ImpactTracker, parent_id: Any, name: str) -> Any:
     if told is parent_id and not entered and len(sources) == 1:  # by far the most
         return remote_parent.get() if parent_id is None else parent_id
     scope = _open_scope(tracker) if entered else None
-    if scope is not None and (parent_id is None or parent_id == scope.parent_id):
+    alone = parent_id is None
+    if scope is not None and (alone or parent_id == scope.parent_id):
         parent_id = scope.id
     if told is not None and told is not parent_id and told != parent_id:
         # Only the context knows of it where a call is given callbacks of its own, which makes it a
@@ -73,7 +74,8 @@ def caused_by(tracker: ImpactTracker, parent_id: Any, name: str) -> Any:
             run is not None
             and run.end is None
             and (
-                parent_id is None or (run.name in (_FALLBACKS, name) and run.parent_id == parent_id)
+                (alone and (scope is None or scope in run.ancestors()))
+                or (run.name in (_FALLBACKS, name) and run.parent_id == parent_id)
             )
         ):
             parent_id = run.id

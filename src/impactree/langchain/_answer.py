@@ -89,7 +89,9 @@ def _thoughts(message: Any) -> str:
     """Reasoning that a client puts beside the content. In a prompt, no client sends it again."""
     beside = getattr(message, "additional_kwargs", None)
     found = beside.get("reasoning_content") if beside else None
-    return found if isinstance(found, str) else ""
+    if not isinstance(found, str) or isinstance(message.content, list):
+        return ""  # with ``output_version="v1"`` it is among the content's blocks, too
+    return found
 
 
 def message_text(message: Any) -> str:

@@ -107,7 +107,7 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         try:
             if type(name) is not str or not 0 < len(name) <= names.MAX_NAME:
                 name = names.run_name(serialized, name, "chain")
-            self.tracker.leave(
+            self.tracker.later(
                 (
                     type(self)._chain_started,
                     self,
@@ -315,7 +315,7 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         metadata: dict[str, Any] | None,
     ) -> None:
         handle, at = type(self)._started, time.time()
-        self.tracker.leave((handle, self, run_id, parent_id, name, kind, tags, metadata, at))
+        self.tracker.later((handle, self, run_id, parent_id, name, kind, tags, metadata, at))
 
     def _end(self, run_id: Any, status: RunStatus) -> None:
         self.tracker.later((RunTrees.end, self._trees, run_id, status, None, False, time.time()))
@@ -358,7 +358,7 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         if parent_id is None:  # else the end of the run around it closes it
             run_id, pending.owner = self._watched(run_id)
         handle, at = type(self)._started, time.time()
-        self.tracker.leave(
+        self.tracker.later(
             (handle, self, run_id, parent_id, name, kind, tags, metadata, at, pending)
         )
         self._calls[key] = pending
