@@ -167,7 +167,7 @@ def test_every_callback_is_guarded(name, monkeypatch):
         monkeypatch.setattr(_answer.PendingCall, asked, fail)
     first = ValueError("x") if name.endswith("error") else {}
     more = ([["Hi"]],) if name.endswith("start") else ()
-    getattr(handler, name)(first, *more, run_id=1)
+    contextvars.copy_context().run(getattr(handler, name), first, *more, run_id=1)
     problems = handler.tracker.problems
     assert problems.pop(f"{name}: RuntimeError") == 1
     # The call is closed all the same, where that works.
