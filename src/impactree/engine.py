@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple, Unpack
 
 from impactree._situations import Situation, leads_somewhere, situate, zone_error
@@ -34,6 +35,12 @@ class _Plan(NamedTuple):
     warnings: tuple[Message, ...]
     errors: tuple[Message, ...]
     grade: str
+    zone: str | None
+    """Electricity mix zone; None: the one asked for is unknown."""
+
+
+_key: Final = attrgetter("provider", "model", "requested", "base_url", "kind", "zone", "region")
+"""What of a call its plan depends on."""
 
 
 class Engine:
@@ -126,20 +133,11 @@ class Engine:
             call: What was asked of which model.
             at: The day of the call, for names that moved; None: today.
         """
-        key = (
-            call.provider,
-            call.model,
-            call.requested,
-            call.base_url,
-            call.kind,
-            call.zone,
-            call.region,
-        )
-        plan = self._plans.get(key) if at is None else self._plan(self.situate(call, at))
-        if plan is None:
-            plan = self._plan(self.situate(call))
-            self._remember(key, plan)
-        serving, site, mix, warnings, errors, grade = plan
+        if at is None:
+            plan = self._plans.get(_key(call)) or self._planned(call)
+        else:
+            plan = self._plan(self.situate(call, at))
+        serving, site, mix, warnings, errors, grade, _ = plan
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
         if serving is None:
@@ -149,12 +147,18 @@ class Engine:
         figures = self.method.impacts(serving, site, mix, call.output_tokens, call.latency_s)
         return Impacts(figures, warnings=warnings, grade=grade)
 
-    def _remember(self, key: tuple[str | None, ...], plan: _Plan) -> None:
-        if sum(len(text) for text in key if text) > _MAX_KEY:
-            return
-        if len(self._plans) >= _MAX_PLANS:
-            self._plans.clear()
-        self._plans[key] = plan
+    def zone_of(self, call: ModelCall) -> str | None:
+        """The electricity mix zone that a call is estimated with; None: one that is unknown."""
+        return (self._plans.get(_key(call)) or self._planned(call)).zone
+
+    def _planned(self, call: ModelCall) -> _Plan:
+        """The plan of a call, kept for the next like it."""
+        plan, key = self._plan(self.situate(call)), _key(call)
+        if sum(len(text) for text in key if text) <= _MAX_KEY:
+            if len(self._plans) >= _MAX_PLANS:
+                self._plans.clear()
+            self._plans[key] = plan
+        return plan
 
     def resolve(self, call: ModelCall) -> Resolution:
         """How the call's model name is read."""
@@ -172,6 +176,7 @@ class Engine:
             found.warnings,
             found.errors,
             found.resolution.grade,
+            None if found.zone is None else found.zone.id,
         )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from impactree.settings import EngineSettings
     from impactree.tracker import Exporter
 
-__all__ = ["ReadableHandler", "tracker_for"]
+__all__ = ["ReadableHandler", "kept_keys", "tracker_for"]
 
 
 def tracker_for(
@@ -37,6 +37,17 @@ def tracker_for(
         if value is not None:
             raise ConfigurationError(f"{name} must be given to the shared tracker, not beside it")
     return shared
+
+
+def kept_keys(metadata_keys: Iterable[str]) -> frozenset[str]:
+    """The keys of run metadata that a handler was asked to keep.
+
+    Raises:
+        ConfigurationError: one string, whose letters would be taken for keys.
+    """
+    if isinstance(metadata_keys, str):
+        raise ConfigurationError(f"metadata_keys must be several keys, not {metadata_keys!r}")
+    return frozenset(metadata_keys)
 
 
 class ReadableHandler:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from impactree import ImpactTracker, ModelCall
 from impactree.exporters import SpooledExporter, _spool
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def end_spool() -> None:
@@ -59,3 +63,12 @@ class Sink(SpooledExporter):
         if self.errors:
             raise self.errors.pop(0)
         self.trees.extend(trees)
+
+
+def ids(sink: Sink) -> list[str]:
+    return [tree.root.id for tree in sink.trees]
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged as a warning or worse."""
+    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]

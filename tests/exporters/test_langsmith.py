@@ -253,60 +253,54 @@ def test_an_older_server_gets_feedback_one_by_one(service: LangSmith) -> None:
     assert service.count("/feedback") == len(FEEDBACK) == len(service.feedback)
 
 
-@pytest.mark.filterwarnings("ignore:'upload_runs' parameter is in beta")
-def test_impacts_as_experiment_metrics(traced: LangSmith) -> None:
+def experiment(
+    handler: ImpactHandler, texts: tuple[str, ...], answer: Callable[[str], str]
+) -> dict[str, dict[str, Any]]:
+    """LangSmith's evaluation of ``answer`` on texts: the scores of each, by their text."""
     from langsmith.schemas import Example
 
-    handler = ImpactHandler()
-    examples = [Example(id=uuid.uuid4(), inputs={"text": text}) for text in ("a", "b")]
-
     def target(inputs: dict[str, str]) -> dict[str, str]:
-        return {"answer": chain(1).invoke(inputs["text"], {"callbacks": [handler]})}
+        return {"answer": answer(inputs["text"])}
 
     results = langsmith.Client().evaluate(
         target,
-        data=examples,
+        data=[Example(id=uuid.uuid4(), inputs={"text": text}) for text in texts],
         evaluators=[impact_evaluator(handler)],
         upload_results=False,
         max_concurrency=0,
     )
-    got = [
-        {result.key: result.score for result in row["evaluation_results"]["results"]}
+    return {
+        row["example"].inputs["text"]: {
+            result.key: result.score for result in row["evaluation_results"]["results"]
+        }
         for row in results
-    ]
+    }
+
+
+@pytest.mark.filterwarnings("ignore:'upload_runs' parameter is in beta")
+def test_impacts_as_experiment_metrics(traced: LangSmith) -> None:
+    handler = ImpactHandler()
+
+    def answer(text: str) -> str:
+        said: str = chain(1).invoke(text, {"callbacks": [handler]})
+        return said
+
+    got = [*experiment(handler, ("a", "b"), answer).values()]
     assert [row.keys() for row in got] == [FEEDBACK.keys()] * 2
     want = sorted(feedback_values(root.total)["impact_pe_j"]["mean"] for root in handler.runs)
     assert sorted(row["impact_pe_j"] for row in got) == pytest.approx(want)
 
 
 def test_an_experiments_impacts_are_found_deep_down_and_else_left_out(traced: LangSmith) -> None:
-    from langsmith.schemas import Example
-
     handler = ImpactHandler()
-    examples = [Example(id=uuid.uuid4(), inputs={"text": text}) for text in ("deep", "unseen")]
 
     @langsmith.traceable
     def inner(text: str) -> str:
         callbacks = [handler] if text == "deep" else []
-        answer: str = chain(1).invoke(text, {"callbacks": callbacks})
-        return answer
+        said: str = chain(1).invoke(text, {"callbacks": callbacks})
+        return said
 
-    def target(inputs: dict[str, str]) -> dict[str, str]:
-        return {"answer": inner(inputs["text"])}
-
-    results = langsmith.Client().evaluate(
-        target,
-        data=examples,
-        evaluators=[impact_evaluator(handler)],
-        upload_results=False,
-        max_concurrency=0,
-    )
-    got = {
-        row["example"].inputs["text"]: {
-            result.key: result.score for result in row["evaluation_results"]["results"]
-        }
-        for row in results
-    }
+    got = experiment(handler, ("deep", "unseen"), inner)
     (root,) = handler.runs
     want = feedback_values(root.total)["impact_pe_j"]["mean"]
     assert got["deep"]["impact_pe_j"] == pytest.approx(want)
@@ -314,29 +308,17 @@ def test_an_experiments_impacts_are_found_deep_down_and_else_left_out(traced: La
 
 
 def test_experiments_in_one_trace_count_their_own_examples(traced: LangSmith) -> None:
-    from langsmith.schemas import Example
-
     handler = ImpactHandler()
-    examples = [Example(id=uuid.uuid4(), inputs={"text": text}) for text in ("a", "b")]
 
-    def target(inputs: dict[str, str]) -> dict[str, str]:
-        return {"answer": chain(1).invoke(inputs["text"], {"callbacks": [handler]})}
+    def answer(text: str) -> str:
+        said: str = chain(1).invoke(text, {"callbacks": [handler]})
+        return said
 
     @langsmith.traceable
-    def experiment() -> list[Any]:
-        results = langsmith.Client().evaluate(
-            target,
-            data=examples,
-            evaluators=[impact_evaluator(handler)],
-            upload_results=False,
-            max_concurrency=0,
-        )
-        return [
-            {result.key: result.score for result in row["evaluation_results"]["results"]}
-            for row in results
-        ]
+    def outer() -> dict[str, dict[str, Any]]:
+        return experiment(handler, ("a", "b"), answer)
 
-    got = sorted(row["impact_pe_j"] for row in experiment())
+    got = sorted(row["impact_pe_j"] for row in outer().values())
     want = sorted(feedback_values(root.total)["impact_pe_j"]["mean"] for root in handler.runs)
     assert got == pytest.approx(want)
 

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from exporter_helpers import Sink, call, run_tree  # type: ignore[import-not-found]
+from exporter_helpers import Sink, call, ids, lines, run_tree  # type: ignore[import-not-found]
 
 from impactree import ImpactTracker
 from impactree.exporters import (
@@ -25,14 +25,6 @@ from impactree.exporters import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-def ids(sink: Sink) -> list[str]:
-    return [tree.root.id for tree in sink.trees]
-
-
-def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
 
 
 def test_finished_roots_arrive_in_order_with_their_method() -> None:

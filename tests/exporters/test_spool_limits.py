@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from typing import TYPE_CHECKING
 
 import pytest
-from exporter_helpers import Sink, run_tree  # type: ignore[import-not-found]
+from exporter_helpers import Sink, ids, lines, run_tree  # type: ignore[import-not-found]
 
 from impactree import ImpactTracker
 from impactree.exceptions import ConfigurationError
@@ -19,14 +18,6 @@ from impactree.exporters import (
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def ids(sink: Sink) -> list[str]:
-    return [tree.root.id for tree in sink.trees]
-
-
-def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
 
 
 def test_segments_go_when_they_are_delivered(

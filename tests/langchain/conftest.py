@@ -6,9 +6,20 @@ from importlib.metadata import version
 
 import pytest
 
+from impactree import ImpactHandler
 from wire.fixtures import let_go, wire_server
 
-__all__ = ["let_go", "pytest_collection_modifyitems", "wire_server"]
+__all__ = ["config", "handler", "let_go", "pytest_collection_modifyitems", "wire_server"]
+
+
+@pytest.fixture
+def handler():
+    return ImpactHandler()
+
+
+@pytest.fixture
+def config(handler):
+    return {"callbacks": [handler]}
 
 
 def pytest_collection_modifyitems(items):

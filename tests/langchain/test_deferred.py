@@ -17,11 +17,6 @@ from impactree import ImpactHandler
 from impactree.trees import RunTrees
 
 
-@pytest.fixture
-def handler():
-    return ImpactHandler()
-
-
 def test_a_keyboard_interrupt_inside_loses_no_event(handler, monkeypatch):
     end, interrupts = RunTrees.end, [KeyboardInterrupt]
 

@@ -12,7 +12,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import ConfigurableField, RunnableLambda
 from models import TEXT, Chat, Completion, by_length, calls, healthy, tree
 
-from impactree import ImpactHandler, Impacts, ModelCall, counting, estimate
+from impactree import Impacts, ModelCall, counting, estimate
 from wire.server import Answer, Usage
 
 OK = ("ok", 100, 40, "reported")
@@ -24,16 +24,6 @@ IN = by_length("Hi")  # 1
 def _by_length(monkeypatch):
     """Counts that can be worked out by hand."""
     monkeypatch.setattr(counting, "_use_vocabulary", False)
-
-
-@pytest.fixture
-def handler():
-    return ImpactHandler()
-
-
-@pytest.fixture
-def config(handler):
-    return {"callbacks": [handler]}
 
 
 def gwp(impacts):

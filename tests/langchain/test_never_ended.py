@@ -25,16 +25,6 @@ OK = ("ok", 100, 40, "reported")
 PROMPT = "planted-prompt-7f3a and some more words"
 
 
-@pytest.fixture
-def handler():
-    return ImpactHandler()
-
-
-@pytest.fixture
-def config(handler):
-    return {"callbacks": [handler]}
-
-
 class Slow(BaseRetriever):
     """Never answers by itself."""
 

@@ -33,16 +33,6 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-@pytest.fixture
-def handler():
-    return ImpactHandler()
-
-
-@pytest.fixture
-def config(handler):
-    return {"callbacks": [handler]}
-
-
 def chain():
     return RunnableLambda(lambda text: text) | Chat() | StrOutputParser()
 

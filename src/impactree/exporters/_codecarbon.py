@@ -104,7 +104,8 @@ class CodeCarbonExporter(SpooledExporter):
         if not self._has_header():
             return _COLUMNS, []
         with self.path.open(newline="", encoding="utf-8") as file:
-            return self._columns(), list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            return reader.fieldnames or _COLUMNS, list(reader)
 
     def _has_header(self) -> bool:
         return self.path.exists() and self.path.stat().st_size > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from impactree.exporters._base import SpooledExporter
 from impactree.exporters._errors import reason
@@ -12,14 +12,11 @@ from impactree.exporters._spool import FLUSH_S, spool
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from impactree.calls import ModelCall
     from impactree.engine import Engine
     from impactree.runs import Run
     from impactree.tracker import Exporter
 
 __all__ = ["Dispatch"]
-
-_MAX_ZONES: Final = 1024
 
 
 class Dispatch:
@@ -43,7 +40,6 @@ class Dispatch:
             e for e in self._spooled if type(e).run_ended is not SpooledExporter.run_ended
         ]
         self._engine = engine
-        self._zones: dict[tuple[str | None, ...], str | None] = {}
         self._note_problem = note_problem
 
     def run_ended(self, run: Run) -> None:
@@ -58,7 +54,7 @@ class Dispatch:
         """A root has finished, or a late end changed it."""
         if self._spooled:
             try:
-                spool().put(root, self._engine.method.name, self._spooled, self._zone)
+                spool().put(root, self._engine.method.name, self._spooled, self._engine.zone_of)
             except Exception as error:
                 self._failed("spool", error)
         for exporter in self._direct:
@@ -90,16 +86,6 @@ class Dispatch:
                 except Exception as error:
                     self._failed(type(exporter).__name__, error)
         return done
-
-    def _zone(self, call: ModelCall) -> str | None:
-        """The electricity mix zone that a call was estimated with, settings included."""
-        asked = (call.provider, call.model, call.requested, call.base_url, call.zone, call.region)
-        if asked not in self._zones:
-            if len(self._zones) >= _MAX_ZONES:
-                self._zones.clear()
-            zone = self._engine.situate(call).zone
-            self._zones[asked] = None if zone is None else zone.id
-        return self._zones[asked]
 
     def _failed(self, name: str, error: Exception) -> None:
         # Without a foreign error's text or traceback: they can hold keys.

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 from langchain_core.callbacks import BaseCallbackHandler
 
 from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
-from impactree.exceptions import ConfigurationError
 from impactree.guarding import guarded, status_of
-from impactree.handlers import ReadableHandler, tracker_for
+from impactree.handlers import ReadableHandler, kept_keys, tracker_for
 from impactree.langchain import _names as names
 from impactree.langchain._ambient import caused_by, enter_scope, leave_scope
 from impactree.langchain._answer import Batches, PendingCall, read_answer
@@ -77,9 +76,7 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         **settings: Unpack[EngineSettings],
     ) -> None:
         tracker = tracker_for(tracker, exporters, max_runs, settings)
-        if isinstance(metadata_keys, str):
-            raise ConfigurationError(f"metadata_keys must be several keys, not {metadata_keys!r}")
-        EventHandling.__init__(self, tracker, _KEPT | frozenset(metadata_keys))
+        EventHandling.__init__(self, tracker, _KEPT | kept_keys(metadata_keys))
         BaseCallbackHandler.__init__(self)
         self._batches = Batches()
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)

@@ -7,8 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Unpack
 
 from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
-from impactree.exceptions import ConfigurationError
-from impactree.handlers import ReadableHandler, tracker_for
+from impactree.handlers import ReadableHandler, kept_keys, tracker_for
 from impactree.llama_index._callbacks import CallbackEvents
 
 if TYPE_CHECKING:
@@ -70,9 +69,7 @@ class ImpactHandler(ReadableHandler, _Base):
         **settings: Unpack[EngineSettings],
     ) -> None:
         self.tracker = tracker_for(tracker, exporters, max_runs, settings)
-        if isinstance(metadata_keys, str):
-            raise ConfigurationError(f"metadata_keys must be several keys, not {metadata_keys!r}")
-        self._keys = frozenset(metadata_keys)
+        self._keys = kept_keys(metadata_keys)
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
         self._detach: Callable[[], None] | None = None
         self._switch = threading.RLock()
