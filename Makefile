@@ -14,7 +14,7 @@ LIVE := .venv-live
 OLDEST_TESTS := $(wildcard tests/langchain tests/llama_index) tests/test_cookbook.py
 LLAMA_TESTS := $(addprefix tests/llama_index/,test_matrix.py test_mixed.py) -k "anthropic or langchain or wrapper"
 
-.PHONY: help test lint postgresql test-oldest demo live bench format clean
+.PHONY: help test lint postgresql test-oldest test-llama demo live bench format catalog-diff clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +55,9 @@ live: .venv/.demo $(LIVE)/.ready  ## The same agent and a LlamaIndex query on re
 
 bench: .venv/.bench  ## Speed and memory against peers (a few minutes)
 	$(BIN)/python -m benchmarks
+
+catalog-diff: .venv/.ready  ## For maintainers: what newer catalogs know and data/ does not
+	$(BIN)/python data/scripts/catalog_diff.py
 
 clean:  ## Remove the environments and caches
 	rm -rf .venv $(OLDEST) $(LLAMA) $(LIVE) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -12,7 +12,7 @@ from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.embeddings import MockEmbedding
 
 from benchmarks._measure import Result, at_most, ratio, rounds, seconds_each
-from impactree import counting
+from impactree.calls import counting
 from impactree.llama_index import ImpactHandler
 
 NODES = 10_000

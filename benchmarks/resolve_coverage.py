@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from impactree import resolve
-from impactree.impacts import GRADES
+from impactree.values.impacts import GRADES
 
 SHOWN = GRADES[:-1]
 # EcoLogits' names of the providers that it knows.

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from impactree.catalog import load_catalog
-from impactree.impacts import GRADES
-from impactree.messages import MESSAGES
+from impactree.values.impacts import GRADES
+from impactree.values.messages import MESSAGES
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = ("names.md", "configuration.md", "explain.md")

@@ -104,7 +104,7 @@ def test_nothing_found_leaves_with_1(run):
 
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("explain",), ("models",), ("zones",), ("providers",), ("catalog",), ("catalog", "diff")],
+    [(), ("explain",), ("models",), ("zones",), ("providers",), ("spool",), ("db", "report")],
 )
 def test_every_command_has_a_help_text(run, arguments):
     code, out, _ = run(*arguments, "--help")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impactree import counting
-from impactree.counting import count_by_length, count_tokens, set_vocabulary, tokens_by_length
+from impactree.calls import counting
+from impactree.calls.counting import count_by_length, count_tokens, set_vocabulary, tokens_by_length
 
 ROOT = Path(__file__).parents[1]
 PAYLOADS = sorted((ROOT / "tests/wire/payloads").rglob("*.json"))

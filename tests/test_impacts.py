@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impactree import Impact, Impacts, ModelCall, Range, estimate
-from impactree.impacts import Message
-from impactree.units import quantity
+from impactree.values.formatting import quantity
+from impactree.values.impacts import Message
 
 NUMBERS = st.floats(min_value=0, max_value=1e9)
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from impactree import ImpactTracker, ModelCall
-from impactree.ambient import remote_parent
 from impactree.propagation import HEADER, capture, dump, merge, restore
+from impactree.runs.current import remote_parent
 
 CALL = ModelCall(
     provider="openai",

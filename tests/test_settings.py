@@ -9,8 +9,9 @@ import pytest
 
 from impactree import ImpactTracker, ModelCall
 from impactree.engine import Engine
+from impactree.engine.configuration import load_settings
+from impactree.engine.settings import Settings
 from impactree.exceptions import ConfigurationError
-from impactree.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impactree.usage import MalformedUsageError, ReportedUsage, count, read_usage
+from impactree.calls.usage import MalformedUsageError, ReportedUsage, count, read_usage
 
 OPENAI = {
     "model": "gpt-4o",

@@ -10,37 +10,37 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from impactree.budget import BudgetExceededError as BudgetExceededError
-    from impactree.budget import ImpactBudget as ImpactBudget
+    from impactree.block import track_impacts as track_impacts
     from impactree.calls import ModelCall as ModelCall
     from impactree.catalog import Resolution as Resolution
     from impactree.catalog import resolve as resolve
     from impactree.engine import estimate as estimate
-    from impactree.explain import explain as explain
-    from impactree.impacts import Impact as Impact
-    from impactree.impacts import Impacts as Impacts
-    from impactree.impacts import Range as Range
+    from impactree.engine.explain import explain as explain
+    from impactree.exceptions import BudgetExceededError as BudgetExceededError
     from impactree.langchain import ImpactHandler as ImpactHandler
     from impactree.report import Report as Report
     from impactree.runs import Run as Run
+    from impactree.runs.budget import ImpactBudget as ImpactBudget
     from impactree.tracker import ImpactTracker as ImpactTracker
-    from impactree.tracking import track_impacts as track_impacts
+    from impactree.values.impacts import Impact as Impact
+    from impactree.values.impacts import Impacts as Impacts
+    from impactree.values.impacts import Range as Range
 
 _HOMES = {
-    "track_impacts": "impactree.tracking",
-    "BudgetExceededError": "impactree.budget",
-    "ImpactBudget": "impactree.budget",
-    "Impact": "impactree.impacts",
+    "track_impacts": "impactree.block",
+    "BudgetExceededError": "impactree.exceptions",
+    "ImpactBudget": "impactree.runs.budget",
+    "Impact": "impactree.values.impacts",
     "ImpactHandler": "impactree.langchain",
     "ImpactTracker": "impactree.tracker",
-    "Impacts": "impactree.impacts",
+    "Impacts": "impactree.values.impacts",
     "ModelCall": "impactree.calls",
-    "Range": "impactree.impacts",
+    "Range": "impactree.values.impacts",
     "Report": "impactree.report",
     "Resolution": "impactree.catalog",
     "Run": "impactree.runs",
     "estimate": "impactree.engine",
-    "explain": "impactree.explain",
+    "explain": "impactree.engine.explain",
     "resolve": "impactree.catalog",
 }
 

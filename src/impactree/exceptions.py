@@ -1,6 +1,7 @@
-"""The errors impactree raises at calls that you make. Inside a chain it raises none of them.
+"""The errors impactree raises at calls that you make. Inside a chain it raises only a spent budget.
 
 - ImpactreeError
+  - BudgetExceededError: a budget is spent; the one error that may stop a chain
   - CatalogError: a catalog file or entry is wrong
   - ConfigurationError: a setting is wrong
   - EstimateError: ``estimate(..., strict=True)`` could not estimate
@@ -10,6 +11,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "BudgetExceededError",
     "CatalogError",
     "ConfigurationError",
     "EstimateError",
@@ -42,3 +44,7 @@ class MissingExtraError(ImpactreeError, ImportError):
         super().__init__(
             f"{package} is not installed; it comes with: pip install 'impactree[{extra}]'"
         )
+
+
+class BudgetExceededError(ImpactreeError):
+    """The budget is spent; raised before the next model call, never in the middle of one."""

@@ -20,9 +20,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, get_args
 from urllib.parse import urlsplit, urlunsplit
 
-from impactree.ambient import current_run_ids, remote_parent
 from impactree.calls import ModelCall
 from impactree.runs import RUN_KINDS, RunKind, RunStatus
+from impactree.runs.current import current_run_ids, remote_parent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -13,42 +13,37 @@ import threading
 import time
 import uuid
 from collections import deque
+from contextvars import ContextVar
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Protocol, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 from weakref import WeakSet
 
-from impactree.ambient import current_run_ids
 from impactree.exceptions import ConfigurationError
-from impactree.trees import RunTrees
+from impactree.runs.current import current_run_ids
+from impactree.runs.trees import RunTrees
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from impactree.calls import ModelCall
     from impactree.engine import Engine
+    from impactree.engine.settings import EngineSettings
     from impactree.exporters._dispatch import Dispatch
-    from impactree.impacts import Impacts
     from impactree.report import Report
-    from impactree.runs import Pending, Run, RunKind, RunStatus
-    from impactree.settings import EngineSettings
+    from impactree.runs import Exporter, Pending, Run, RunKind, RunStatus
+    from impactree.values.impacts import Impacts
 
-__all__ = ["Exporter", "ImpactTracker"]
+__all__ = ["ImpactTracker", "active_trackers"]
 
 _log: Final = logging.getLogger("impactree")
 _MAX_OPEN: Final = 100_000
 _MAX_WAITING: Final = 256
 
 
-class Exporter(Protocol):
-    """Sends finished run trees somewhere."""
-
-    def export(self, root: Run) -> None:
-        """Take a finished tree; called again with a higher ``revision`` when it changed."""
-        ...
-
-    def flush(self, timeout: float | None = None) -> bool:
-        """Deliver what is pending; True when nothing is left."""
-        ...
+active_trackers: Final[ContextVar[tuple[ImpactTracker, ...]]] = ContextVar(
+    "impactree_active_trackers", default=()
+)
+"""Trackers of the ``track_impacts()`` blocks around the current code, outermost first."""
 
 
 class ImpactTracker:
@@ -60,7 +55,7 @@ class ImpactTracker:
         exporters: Where finished trees go.
         engine: A configured engine instead of ``settings``.
         **settings: ``zone``, ``method``, ``deployments``, ...: see
-            :class:`impactree.settings.EngineSettings`.
+            :class:`impactree.engine.settings.EngineSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from impactree import resolve
 from impactree.catalog import load_catalog
 from impactree.catalog._text import MAX_NAME, clean, key, read_size
-from impactree.impacts import GRADES
+from impactree.values.impacts import GRADES
 
 MIXTURE = (0.8, 0.88)
 

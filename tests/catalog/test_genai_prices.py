@@ -7,7 +7,7 @@ from genai_prices.data_snapshot import get_snapshot
 
 from impactree import ModelCall, estimate, resolve
 from impactree.catalog import load_catalog
-from impactree.impacts import GRADES
+from impactree.values.impacts import GRADES
 
 IDS = [(p.id, m.id) for p in get_snapshot().providers for m in p.models]
 TEXT = ("chat", "completion")

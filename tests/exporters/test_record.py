@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impactree import ImpactTracker, ModelCall
-from impactree.exporters._record import decode, encode
+from impactree.exporters._codec import decode, encode
 
 if TYPE_CHECKING:
     from impactree.runs import Run

@@ -10,8 +10,8 @@ from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableLambda
 
 from impactree import BudgetExceededError, ImpactBudget, ImpactHandler, ModelCall, estimate
-from impactree.budget import BudgetWatch
 from impactree.exceptions import ConfigurationError
+from impactree.runs.budget import BudgetWatch
 
 # One call of the fake model: 40 tokens of gpt-4o-mini.
 ONE = estimate(ModelCall(provider="openai", model="gpt-4o-mini", output_tokens=40))

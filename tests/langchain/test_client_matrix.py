@@ -14,7 +14,7 @@ import pytest
 from matrix import CLASSES, WAYS, loses, table
 
 from impactree import ImpactHandler
-from impactree.counting import count_by_length, count_tokens
+from impactree.calls.counting import count_by_length, count_tokens
 from wire import formats
 from wire.clients import CLIENTS
 from wire.server import Answer, ToolCall, Usage, WireServer

@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableLambda
 from models import Chat, calls, healthy
 
 from impactree import ImpactHandler
-from impactree.trees import RunTrees
+from impactree.runs.trees import RunTrees
 
 
 def test_a_keyboard_interrupt_inside_loses_no_event(handler, monkeypatch):

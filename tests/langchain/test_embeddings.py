@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from impactree import ImpactHandler, track_impacts
-from impactree.counting import count_tokens
+from impactree.calls.counting import count_tokens
 from impactree.langchain import track_embeddings, track_reranker
 from wire.server import Answer, Usage
 

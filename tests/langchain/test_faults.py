@@ -20,9 +20,10 @@ from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from models import Chat, Completion
 
-from impactree import ImpactHandler, ImpactTracker, counting
+from impactree import ImpactHandler, ImpactTracker
+from impactree.calls import counting
 from impactree.engine import Engine
-from impactree.langchain import _ambient, _answer, _events, _handler, _kinds, _names, _usage
+from impactree.langchain import _answer, _current, _events, _handler, _kinds, _names, _usage
 
 
 class Shelf(BaseRetriever):
@@ -108,7 +109,7 @@ POINTS = [
     *functions_of(_names, of_module="impactree"),
     *functions_of(_kinds, of_module="impactree"),
     *functions_of(_handler, of_module="impactree"),
-    *functions_of(_ambient, of_module="impactree"),
+    *functions_of(_current, of_module="impactree"),
     *functions_of(_events.EventHandling),
 ]
 
@@ -235,7 +236,7 @@ socket.socket.connect = socket.getaddrinfo = refuse
 sys.modules["tiktoken"] = None if {without} else sys.modules.get("tiktoken")
 if sys.modules["tiktoken"] is None and not {without}:
     del sys.modules["tiktoken"]
-from impactree.counting import count_tokens
+from impactree.calls.counting import count_tokens
 print(count_tokens("Hello from the wire."))
 """
 

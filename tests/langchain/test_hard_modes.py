@@ -12,7 +12,8 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import ConfigurableField, RunnableLambda
 from models import TEXT, Chat, Completion, by_length, calls, healthy, tree
 
-from impactree import Impacts, ModelCall, counting, estimate
+from impactree import Impacts, ModelCall, estimate
+from impactree.calls import counting
 from wire.server import Answer, Usage
 
 OK = ("ok", 100, 40, "reported")
@@ -434,7 +435,7 @@ def test_other_runs_in_the_loop_over_a_fallback_stream_stay_apart(handler, confi
 
 
 def test_a_task_that_falls_back_for_ever_does_not_get_slower(handler, config):
-    from impactree.langchain._ambient import scopes
+    from impactree.langchain._current import scopes
 
     async def many():
         before = len(scopes.get())

@@ -13,7 +13,8 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, Generation, LLMResult
 from models import TEXT, Chat, by_length
 
-from impactree import ImpactHandler, counting
+from impactree import ImpactHandler
+from impactree.calls import counting
 
 NAN = float("nan")
 

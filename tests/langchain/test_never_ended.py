@@ -19,7 +19,7 @@ from langchain_core.runnables import RunnableLambda
 from models import Chat, by_length, calls, healthy
 
 from impactree import ImpactHandler, ImpactTracker
-from impactree.counting import count_tokens
+from impactree.calls.counting import count_tokens
 
 OK = ("ok", 100, 40, "reported")
 PROMPT = "planted-prompt-7f3a and some more words"

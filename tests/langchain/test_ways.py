@@ -20,7 +20,8 @@ from langchain_core.runnables import (
 )
 from models import Chat, by_length, calls, healthy, tree
 
-from impactree import ImpactHandler, ImpactTracker, counting
+from impactree import ImpactHandler, ImpactTracker
+from impactree.calls import counting
 from impactree.exceptions import ConfigurationError
 
 OK = ("ok", 100, 40, "reported")

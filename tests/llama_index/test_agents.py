@@ -19,7 +19,7 @@ from llama_index.core.embeddings import MockEmbedding
 from llama_index.core.llms import MockLLM
 from llama_index.core.workflow import Context, Event, StartEvent, StopEvent, Workflow, step
 
-from impactree.counting import count_tokens
+from impactree.calls.counting import count_tokens
 from wire.server import ToolCall, WireServer
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.llms import ChatMessage, MockLLM
 
 from impactree import ImpactBudget
-from impactree.budget import BudgetExceededError
-from impactree.counting import count_tokens
+from impactree.calls.counting import count_tokens
+from impactree.exceptions import BudgetExceededError
 from impactree.llama_index import ImpactHandler
 
 if TYPE_CHECKING:

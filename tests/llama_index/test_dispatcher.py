@@ -25,7 +25,7 @@ from llama_index_instrumentation import root_dispatcher
 from llama_index_instrumentation.dispatcher import instrument_tags
 
 from impactree import ImpactTracker
-from impactree.counting import count_tokens
+from impactree.calls.counting import count_tokens
 from impactree.exceptions import ConfigurationError
 from impactree.llama_index import ImpactHandler, attach
 
@@ -389,7 +389,7 @@ def test_nothing_that_is_closed_refers_to_text() -> None:
 
 
 def test_attach_follows_only_its_blocks() -> None:
-    from impactree.ambient import active_trackers
+    from impactree.tracker import active_trackers
 
     tracker = ImpactTracker()
     detach = attach(tracker)

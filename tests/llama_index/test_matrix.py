@@ -11,7 +11,7 @@ from llama_clients import CLIENTS, WAYS, load, table
 from llama_index.core.llms import ChatMessage
 from pydantic import BaseModel
 
-from impactree.counting import count_tokens
+from impactree.calls.counting import count_tokens
 from wire.server import Answer, ToolCall, Usage, WireServer
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from llama_index.core.query_engine import CustomQueryEngine
 from llama_index.core.tools import FunctionTool
 
 from impactree import track_impacts
-from impactree.counting import count_tokens
+from impactree.calls.counting import count_tokens
 from impactree.langchain import track_embeddings
 from wire.server import Answer, Request, ToolCall, Usage, WireServer
 

@@ -27,7 +27,7 @@ from llama_index.core.selectors import LLMSingleSelector
 from llama_index.core.storage.kvstore import SimpleKVStore
 from llama_index.core.tools import FunctionTool, QueryEngineTool, ToolMetadata
 
-from impactree.counting import count_tokens
+from impactree.calls.counting import count_tokens
 from wire.server import Answer, Usage
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from impactree import Impacts, ImpactTracker, ModelCall
-from impactree.impacts import Figures
-from impactree.messages import message
+from impactree.values.impacts import Figures
+from impactree.values.messages import message
 
 T0 = 1_800_000_000.0
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from impactree.catalog._catalog import Catalog, load_catalog
-from impactree.catalog._records import Host, ModelRecord, Region, Zone
-from impactree.catalog._resolution import Resolution
+from impactree.catalog._records import Host, ModelRecord, Region, Resolution, Zone
 from impactree.catalog._resolve import resolve
 
 __all__ = [

@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impactree.catalog._resolution import nearest
+from impactree.catalog._near import nearest
 from impactree.catalog._rules import Rules
 from impactree.catalog._text import clean, key, squashed
 from impactree.exceptions import CatalogError

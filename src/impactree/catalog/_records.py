@@ -1,14 +1,14 @@
-"""The catalog's entries as values."""
+"""The catalog's entries, and the answer to "which model was that?", as values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from impactree.impacts import Range
 from impactree.methods import Mix, Site
+from impactree.values.impacts import Range
 
-__all__ = ["Host", "ModelRecord", "Region", "Zone"]
+__all__ = ["Host", "ModelRecord", "Region", "Resolution", "Zone"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,3 +161,38 @@ class Zone:
             sources=tuple(sources),
             checked=checked,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolution:
+    """What a name stands for. Parameters in 10^9."""
+
+    model: str | None
+    """The catalog's id; None when nothing is known."""
+    maker: str | None
+    """Who trained it: a slug listed in ``data/models``."""
+    host: str | None
+    """Who runs it: a slug listed in ``data/hosts.toml``."""
+    grade: str
+    """How sure that is: one of :data:`impactree.values.impacts.GRADES`."""
+    kind: str
+    """``chat``, ``completion``, ``embedding``, ``rerank``, or what else the model makes."""
+    total_params: Range | None
+    active_params: Range | None
+    record: ModelRecord | None = None
+    """The catalog entry behind the figures."""
+    zone: str | None = None
+    """The electricity zone that the name itself tells (``eu.anthropic...``)."""
+    region: str | None = None
+    """The cloud region that the name or the address states."""
+    how: str = ""
+    """One sentence: how the name was read."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, without the entry behind them."""
+        sizes = {"total_params": self.total_params, "active_params": self.active_params}
+        return {
+            **{name: getattr(self, name) for name in ("model", "maker", "host", "grade", "kind")},
+            **{name: size.to_dict() if size else None for name, size in sizes.items()},
+            **{name: getattr(self, name) for name in ("zone", "region", "how")},
+        }

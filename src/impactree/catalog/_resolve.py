@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from impactree.catalog._catalog import Catalog, as_day, as_of, load_catalog
 from impactree.catalog._places import LOCAL, UNKNOWN, asked_host, region_in
-from impactree.catalog._resolution import Resolution
+from impactree.catalog._records import Resolution
 from impactree.catalog._text import MAX_NAME, clean, key, without_size
-from impactree.impacts import Range
+from impactree.values.impacts import Range
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from impactree.exceptions import CatalogError
-from impactree.messages import MESSAGES
+from impactree.values.messages import MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

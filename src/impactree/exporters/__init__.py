@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from impactree.exporters._base import SpooledExporter as SpooledExporter
+    from impactree.exporters._codec import Tree as Tree
     from impactree.exporters._codecarbon import CodeCarbonExporter as CodeCarbonExporter
     from impactree.exporters._errors import DeliveryRefusedError as DeliveryRefusedError
     from impactree.exporters._errors import RetryLaterError as RetryLaterError
@@ -18,14 +19,13 @@ if TYPE_CHECKING:
     from impactree.exporters._langsmith import impact_evaluator as impact_evaluator
     from impactree.exporters._otel import OTelExporter as OTelExporter
     from impactree.exporters._parquet import ParquetExporter as ParquetExporter
-    from impactree.exporters._record import Tree as Tree
     from impactree.exporters._sql import SQLExporter as SQLExporter
-    from impactree.tracker import Exporter as Exporter
+    from impactree.runs import Exporter as Exporter
 
 _HOMES = {
     "CodeCarbonExporter": "impactree.exporters._codecarbon",
     "DeliveryRefusedError": "impactree.exporters._errors",
-    "Exporter": "impactree.tracker",
+    "Exporter": "impactree.runs",
     "JSONLExporter": "impactree.exporters._jsonl",
     "LangSmithExporter": "impactree.exporters._langsmith",
     "OTelExporter": "impactree.exporters._otel",
@@ -33,7 +33,7 @@ _HOMES = {
     "RetryLaterError": "impactree.exporters._errors",
     "SQLExporter": "impactree.exporters._sql",
     "SpooledExporter": "impactree.exporters._base",
-    "Tree": "impactree.exporters._record",
+    "Tree": "impactree.exporters._codec",
     "TreeRejectedError": "impactree.exporters._errors",
     "impact_evaluator": "impactree.exporters._langsmith",
 }

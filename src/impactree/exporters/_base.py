@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
-    from impactree.exporters._record import Tree
+    from impactree.exporters._codec import Tree
     from impactree.runs import Run
 
 __all__ = ["SpooledExporter"]

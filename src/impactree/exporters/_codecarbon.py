@@ -16,7 +16,7 @@ from impactree.exporters._locks import held
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
-    from impactree.exporters._record import Tree
+    from impactree.exporters._codec import Tree
     from impactree.runs import Run
 
 __all__ = ["CodeCarbonExporter"]

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from impactree.engine import Engine
-    from impactree.runs import Run
-    from impactree.tracker import Exporter
+    from impactree.runs import Exporter, Run
 
 __all__ = ["Dispatch"]
 

@@ -16,7 +16,7 @@ from impactree.exporters._rows import agent_of
 if TYPE_CHECKING:
     from collections.abc import Sequence, Set
 
-    from impactree.exporters._record import Tree
+    from impactree.exporters._codec import Tree
     from impactree.runs import Run
 
 __all__ = ["JSONLExporter"]

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from impactree.exporters._codec import decode
 from impactree.exporters._errors import (
     DeliveryRefusedError,
     RetryLaterError,
@@ -16,7 +17,6 @@ from impactree.exporters._errors import (
     reason,
 )
 from impactree.exporters._journal import Folder, folders, leftover
-from impactree.exporters._record import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import tenacity
 
     from impactree.exporters._base import SpooledExporter
-    from impactree.exporters._record import Tree
+    from impactree.exporters._codec import Tree
     from impactree.exporters._spool import Spool
 
 __all__ = ["Lane"]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from impactree.exporters._base import SpooledExporter
 from impactree.exporters._langsmith_api import LangSmithAPI, feedback, feedback_values, run_metadata
 from impactree.exporters._langsmith_hook import Traced, tracing
 from impactree.exporters._time import resolved_at
-from impactree.impacts import Impacts
+from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     import langsmith
 
     from impactree.calls import ModelCall
-    from impactree.exporters._record import Tree
-    from impactree.langchain import ImpactHandler
+    from impactree.exporters._codec import Tree
     from impactree.runs import Run
-    from impactree.tracker import ImpactTracker
 
 __all__ = ["LangSmithExporter", "impact_evaluator"]
 
@@ -268,7 +266,16 @@ def _order(start: datetime) -> str:
     return start.strftime("%Y%m%dT%H%M%S%fZ")
 
 
-def impact_evaluator(handler: ImpactHandler | ImpactTracker) -> Callable[..., dict[str, Any]]:
+class KeepsRuns(Protocol):
+    """A handler or a tracker."""
+
+    @property
+    def runs(self) -> list[Run]:
+        """The finished root runs that are kept."""
+        ...
+
+
+def impact_evaluator(handler: KeepsRuns) -> Callable[..., dict[str, Any]]:
     """An evaluator for ``langsmith.evaluate``: each example's impacts as experiment metrics.
 
     Args:

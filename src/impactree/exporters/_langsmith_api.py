@@ -23,8 +23,8 @@ except ImportError as error:
     raise MissingExtraError("langsmith", "langsmith") from error
 
 if TYPE_CHECKING:
-    from impactree.impacts import Impacts
     from impactree.runs import Run
+    from impactree.values.impacts import Impacts
 
 __all__ = ["FEEDBACK", "LangSmithAPI", "feedback", "feedback_values"]
 

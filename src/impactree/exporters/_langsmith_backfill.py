@@ -13,7 +13,7 @@ from impactree.engine import Engine, default_engine
 from impactree.exceptions import ConfigurationError
 from impactree.exporters._errors import RetryLaterError
 from impactree.exporters._langsmith_api import FEEDBACK, LangSmithAPI, feedback
-from impactree.impacts import Impacts
+from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
 
-    from impactree.exporters._record import Tree
+    from impactree.exporters._codec import Tree
     from impactree.runs import Run
 
 __all__ = ["OTelExporter"]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from impactree.exporters._rows import agent_of
 
 if TYPE_CHECKING:
-    from impactree.impacts import Impacts
     from impactree.runs import Run
+    from impactree.values.impacts import Impacts
 
 __all__ = [
     "HISTOGRAMS",

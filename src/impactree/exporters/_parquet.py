@@ -20,7 +20,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Sequence, Set
 
-    from impactree.exporters._record import Tree
+    from impactree.exporters._codec import Tree
 
 __all__ = ["ParquetExporter"]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.exporters._time import resolved_at
 
 if TYPE_CHECKING:
-    from impactree.exporters._record import Tree
-    from impactree.impacts import Impacts
+    from impactree.exporters._codec import Tree
     from impactree.runs import Run
+    from impactree.values.impacts import Impacts
 
 __all__ = ["COLUMNS", "agent_of", "call_row", "figures", "run_row"]
 

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from impactree.exceptions import ConfigurationError
+from impactree.exporters._codec import encode
 from impactree.exporters._errors import reason
 from impactree.exporters._journal import Folder, OwnFolder, folders, leftover
 from impactree.exporters._lane import Lane
-from impactree.exporters._record import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from impactree.exporters._base import SpooledExporter
-    from impactree.exporters._record import ZoneOf
+    from impactree.exporters._codec import ZoneOf
     from impactree.runs import Run
 
 __all__ = ["FLUSH_S", "Spool", "spool", "spool_folder"]

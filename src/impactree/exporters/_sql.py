@@ -22,7 +22,7 @@ from impactree.exporters import _sql_schema as schema
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from impactree.exporters._record import Tree
+    from impactree.exporters._codec import Tree
 
 __all__ = ["SQLExporter", "connect", "explain", "parse_url", "sqlite_file"]
 

@@ -20,7 +20,7 @@ except ImportError as error:
 
 from impactree.exporters._sql import connect, explain, parse_url, sqlite_file
 from impactree.exporters._sql_schema import CALLS, RUNS, check_schema
-from impactree.impacts import Impact, Impacts, Range
+from impactree.values.impacts import Impact, Impacts, Range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

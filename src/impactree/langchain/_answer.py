@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls import Kind, ModelCall, TokensSource
-from impactree.counting import count_tokens, tokens_by_length
+from impactree.calls.counting import count_tokens, tokens_by_length
+from impactree.calls.usage import MalformedUsageError, ReportedUsage
 from impactree.langchain import _names as names
 from impactree.langchain._usage import usage_of
-from impactree.usage import MalformedUsageError, ReportedUsage
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.tracers.context import register_configure_hook
 
-from impactree.langchain._ambient import ambient_callbacks, retrieving_trackers
+from impactree.langchain._current import ambient_callbacks, retrieving_trackers
 from impactree.langchain._handler import ImpactHandler
 
 if TYPE_CHECKING:

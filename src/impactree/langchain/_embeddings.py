@@ -12,11 +12,11 @@ from langchain_core.documents.compressor import BaseDocumentCompressor
 from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict, PrivateAttr
 
+from impactree.adapters.guarding import status_of
 from impactree.calls import Kind, ModelCall
-from impactree.counting import count_tokens
-from impactree.guarding import status_of
-from impactree.langchain._ambient import current_run_id
+from impactree.calls.counting import count_tokens
 from impactree.langchain._attach import ambient_trackers
+from impactree.langchain._current import current_run_id
 from impactree.langchain._handler import ImpactHandler
 from impactree.langchain._reported import listening, with_ears
 

@@ -13,7 +13,7 @@ from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
 from impactree.langchain._answer import Answer, PendingCall, read_answer
 from impactree.runs import run_key
-from impactree.trees import RunTrees
+from impactree.runs.trees import RunTrees
 
 if TYPE_CHECKING:
     from impactree.runs import RunKind

@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
-from impactree.guarding import guarded, status_of
-from impactree.handlers import ReadableHandler, kept_keys, tracker_for
+from impactree.adapters.guarding import guarded, status_of
+from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for
+from impactree.exceptions import BudgetExceededError
 from impactree.langchain import _names as names
-from impactree.langchain._ambient import caused_by, enter_scope, leave_scope
 from impactree.langchain._answer import Batches, PendingCall, read_answer
+from impactree.langchain._current import caused_by, enter_scope, leave_scope
 from impactree.langchain._events import EventHandling
 from impactree.runs import run_key
-from impactree.trees import RunTrees
+from impactree.runs.budget import BudgetWatch, ImpactBudget
+from impactree.runs.trees import RunTrees
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from impactree.calls import Kind
-    from impactree.runs import RunKind, RunStatus
-    from impactree.settings import EngineSettings
-    from impactree.tracker import Exporter, ImpactTracker
+    from impactree.engine.settings import EngineSettings
+    from impactree.runs import Exporter, RunKind, RunStatus
+    from impactree.tracker import ImpactTracker
 
 __all__ = ["ImpactHandler"]
 
@@ -55,7 +56,7 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         tracker: A tracker to share with other handlers, instead of exporters, max_runs and
             settings.
         **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
-            ``unknown_models``, ``method``: see :class:`impactree.settings.EngineSettings`.
+            ``unknown_models``, ``method``: see :class:`impactree.engine.settings.EngineSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.

@@ -10,12 +10,12 @@ from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_eve
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
-from impactree.budget import BudgetWatch, ImpactBudget, Spent
+from impactree.adapters.guarding import guarded
 from impactree.exceptions import ConfigurationError, MissingExtraError
-from impactree.guarding import guarded
-from impactree.langchain._ambient import current_run_id
 from impactree.langchain._answer import PendingCall, read_answer
 from impactree.langchain._attach import ambient_trackers
+from impactree.langchain._current import current_run_id
+from impactree.runs.budget import BudgetWatch, ImpactBudget, Spent
 from impactree.tracker import ImpactTracker
 
 try:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from langchain.agents.middleware import ModelRequest, ModelResponse
     from langchain_core.language_models import BaseChatModel
 
-    from impactree.impacts import Impacts
     from impactree.langchain._handler import ImpactHandler
     from impactree.runs import Run
+    from impactree.values.impacts import Impacts
 
 __all__ = ["ImpactMiddleware"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from impactree.usage import MalformedUsageError, ReportedUsage, count, read_usage
+from impactree.calls.usage import MalformedUsageError, ReportedUsage, count, read_usage
 
 __all__ = ["usage_of"]
 

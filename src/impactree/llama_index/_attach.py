@@ -10,15 +10,15 @@ from llama_index_instrumentation.event_handlers import BaseEventHandler
 from llama_index_instrumentation.span_handlers import BaseSpanHandler
 from pydantic import PrivateAttr
 
-from impactree.ambient import register_source
 from impactree.llama_index._hook import Hook
 from impactree.llama_index._streams import current_run_id, is_step
 from impactree.propagation import capture, set_parent
+from impactree.runs.current import register_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from impactree.budget import BudgetWatch
+    from impactree.runs.budget import BudgetWatch
     from impactree.tracker import ImpactTracker
 
 __all__ = ["attach", "is_attached", "settle"]

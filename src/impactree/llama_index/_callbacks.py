@@ -12,11 +12,11 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.ambient import innermost, register_source
-from impactree.guarding import guarded, status_of
+from impactree.adapters.guarding import guarded, status_of
 from impactree.llama_index._embeddings import ranked_texts
 from impactree.llama_index._models import OpenModel, answer_text, prompt_texts
 from impactree.llama_index._streams import current_run_id
+from impactree.runs.current import innermost, register_source
 
 if TYPE_CHECKING:
     from impactree.calls import Kind, ModelCall

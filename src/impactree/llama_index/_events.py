@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from impactree.guarding import status_of
+from impactree.adapters.guarding import status_of
 from impactree.llama_index._embeddings import cached_texts
 from impactree.llama_index._models import GENERATING, OpenBatch, OpenModel, OpenSpan
 from impactree.llama_index._runs import is_open
@@ -14,10 +14,10 @@ from impactree.llama_index._streams import same
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from impactree.budget import BudgetWatch
     from impactree.calls import Kind
     from impactree.llama_index._runs import Runs
     from impactree.runs import Run
+    from impactree.runs.budget import BudgetWatch
 
 __all__ = ["Events"]
 

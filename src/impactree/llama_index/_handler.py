@@ -6,9 +6,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Unpack
 
-from impactree.budget import BudgetExceededError, BudgetWatch, ImpactBudget
-from impactree.handlers import ReadableHandler, kept_keys, tracker_for
+from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for
+from impactree.exceptions import BudgetExceededError
 from impactree.llama_index._callbacks import CallbackEvents
+from impactree.runs.budget import BudgetWatch, ImpactBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
     from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 
-    from impactree.settings import EngineSettings
-    from impactree.tracker import Exporter, ImpactTracker
+    from impactree.engine.settings import EngineSettings
+    from impactree.runs import Exporter
+    from impactree.tracker import ImpactTracker
 
     _Base = BaseCallbackHandler
 else:
@@ -49,7 +51,7 @@ class ImpactHandler(ReadableHandler, _Base):
         tracker: A tracker to share with other handlers, instead of exporters, max_runs and
             settings.
         **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
-            ``unknown_models``, ``method``: see :class:`impactree.settings.EngineSettings`.
+            ``unknown_models``, ``method``: see :class:`impactree.engine.settings.EngineSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.

@@ -5,8 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.ambient import active_trackers, innermost
-from impactree.guarding import guarded, status_of
+from impactree.adapters.guarding import guarded, status_of
 from impactree.llama_index import _spans as spans
 from impactree.llama_index import _streams as streams
 from impactree.llama_index._events import Events
@@ -19,6 +18,8 @@ from impactree.llama_index._models import (
 )
 from impactree.llama_index._runs import Runs
 from impactree.llama_index._workers import cache_size, in_workers, record_workers
+from impactree.runs.current import innermost
+from impactree.tracker import active_trackers
 
 if TYPE_CHECKING:
     import inspect

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls import Kind, ModelCall, TokensSource
-from impactree.counting import count_tokens
+from impactree.calls.counting import count_tokens
+from impactree.calls.usage import MalformedUsageError, ReportedUsage, read_usage
 from impactree.llama_index import _names as names
-from impactree.usage import MalformedUsageError, ReportedUsage, read_usage
 
 if TYPE_CHECKING:
     import weakref

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from impactree.methods._base import Constant, Method, Mix, Params, Serving, Site, Step
 from impactree.methods.ecologits_0_11 import ECOLOGITS_0_11
+from impactree.methods.protocol import Constant, Method, Mix, Params, Serving, Site, Step
 
 __all__ = [
     "DEFAULT_METHOD",

@@ -14,8 +14,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from impactree.impacts import Figures
-from impactree.methods._base import Constant, Mix, Params, Serving, Site, Step
+from impactree.methods.protocol import Constant, Mix, Params, Serving, Site, Step
+from impactree.values.impacts import Figures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

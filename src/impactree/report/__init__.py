@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import json
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from impactree.impacts import Impacts
-from impactree.report import _groups as groups
 from impactree.report._groups import Coverage, Group
-from impactree.runs import Run
+from impactree.report._view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from impactree.tracker import ImpactTracker
+    from impactree.engine import Engine
+    from impactree.runs import Run
+    from impactree.values.impacts import Impacts
 
 __all__ = ["Coverage", "Group", "Report", "schema"]
 
 _SCHEMAS: Final = ("impacts", "report")
 
 
-class Report:
+class Tracked(Protocol):
+    """What a report reads of a tracker."""
+
+    @property
+    def engine(self) -> Engine: ...
+    @property
+    def runs(self) -> Sequence[Run]: ...
+    @property
+    def finished_runs(self) -> int: ...
+    @property
+    def problems(self) -> Mapping[str, int]: ...
+    @property
+    def total(self) -> Impacts: ...
+
+
+class Report(View):
     """A view over some root runs. ``print()`` it, ask it for groups, or take its data.
 
     The list of runs is fixed when the report is made; the figures are read from the runs when you
@@ -42,33 +57,8 @@ class Report:
         TypeError: something in ``runs`` is not a Run.
     """
 
-    def __init__(
-        self,
-        runs: Iterable[Run],
-        *,
-        method: str | None = None,
-        zone: str | None = None,
-        catalog_version: str | None = None,
-        problems: Mapping[str, int] | None = None,
-        finished_runs: int | None = None,
-        total_ever: Impacts | None = None,
-    ) -> None:
-        self.runs: list[Run] = list(dict.fromkeys(runs))
-        for run in self.runs:
-            if not isinstance(run, Run):
-                raise TypeError(
-                    f"Report takes an iterable of Run, not of {type(run).__name__}; "
-                    "for a tracker use Report.of(tracker)"
-                )
-        self.method = method
-        self.zone = zone
-        self.catalog_version = catalog_version
-        self.problems: dict[str, int] = dict(problems or {})
-        self.finished_runs = finished_runs
-        self.total_ever = total_ever
-
     @classmethod
-    def of(cls, tracker: ImpactTracker) -> Report:
+    def of(cls, tracker: Tracked) -> Self:
         """A report over the finished root runs that a tracker keeps."""
         engine = tracker.engine
         finished_runs = tracker.finished_runs  # first: a run may end meanwhile
@@ -82,56 +72,9 @@ class Report:
             total_ever=tracker.total,
         )
 
-    @property
-    def total(self) -> Impacts:
-        """Impacts of all these runs; of none: zero."""
-        return Impacts.sum(map(groups.own_of, groups.calls_of(self.runs)))
-
-    @property
-    def avoided(self) -> Impacts:
-        """What the cached calls would have cost; no part of the total."""
-        return groups.avoided_of(groups.calls_of(self.runs))
-
-    @property
-    def calls(self) -> int:
-        """Number of model calls, cached ones included."""
-        return len(groups.calls_of(self.runs))
-
-    @property
-    def input_tokens(self) -> int | None:
-        """Known input tokens of the calls that reached a model; None: no call knows its own."""
-        return groups.Tally.of(groups.calls_of(self.runs)).input_tokens
-
-    @property
-    def output_tokens(self) -> int | None:
-        """Known output tokens, as :attr:`input_tokens`."""
-        return groups.Tally.of(groups.calls_of(self.runs)).output_tokens
-
-    @property
-    def coverage(self) -> Coverage:
-        """How many calls were estimated, how many not and why, and what the counts stand on."""
-        return groups.cover(groups.calls_of(self.runs))
-
-    def by(self, key: str) -> dict[str | None, Group]:
-        """The model calls in groups, the one with most greenhouse gases first.
-
-        Groups sum to the total. Calls without the attribute stand under None. Attributes that are
-        not the call's own come from its nearest ancestor that has them.
-
-        Args:
-            key: ``model`` (its name as answered), ``kind``, ``name`` (of the run), ``provider``,
-                ``status``, ``step`` (LangGraph's step and node, ``"1 model"``), ``agent``,
-                ``node``, ``thread``, ``tag`` (a call with two tags stands in both groups, so that
-                their shares may add up to more than 1), or ``metadata.KEY``.
-
-        Raises:
-            ValueError: an unknown key.
-        """
-        return groups.group_by(self.runs, key)
-
     def to_dict(self) -> dict[str, Any]:
         """Plain data in the shape of ``schema("report")``: runs as a flat list, parents first."""
-        from impactree.report._dict import report_dict
+        from impactree.report.renderers.data import report_dict
 
         return report_dict(self)
 
@@ -140,7 +83,7 @@ class Report:
         return json.dumps(self.to_dict(), indent=indent)
 
     def __str__(self) -> str:
-        from impactree.report._text import report_lines
+        from impactree.report.renderers.text import report_lines
 
         lines = ("".join(text for text, _ in line).rstrip() for line in report_lines(self))
         return "\n".join(lines)
@@ -148,7 +91,7 @@ class Report:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         from rich.text import Text
 
-        from impactree.report._text import WIDTH, report_lines
+        from impactree.report.renderers.text import WIDTH, report_lines
 
         for line in report_lines(self, min(WIDTH, options.max_width)):
             yield Text.assemble(*line, no_wrap=True)

@@ -1,0 +1,3 @@
+"""What the frameworks' adapters share."""
+
+from __future__ import annotations

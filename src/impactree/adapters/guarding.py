@@ -1,0 +1,52 @@
+"""The boundary of every callback: what goes wrong inside never reaches the user's code."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from impactree.exceptions import BudgetExceededError
+
+if TYPE_CHECKING:
+    from impactree.runs import RunStatus
+
+__all__ = ["guarded", "status_of"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def guarded(callback: _F) -> _F:
+    """Catch, count and log once what a method of an object with a ``tracker`` raises.
+
+    Only a spent budget passes: to stop the chain is its purpose.
+    """
+    name = callback.__name__
+
+    @functools.wraps(callback)
+    def safe(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return callback(self, *args, **kwargs)
+        except BudgetExceededError:
+            raise  # the user asked for it
+        except Exception as error:
+            self.tracker.note_problem(f"{name}: {type(error).__name__}", error)
+
+    return safe  # type: ignore[return-value]  # same signature, by functools.wraps
+
+
+def status_of(error: BaseException | None) -> RunStatus:
+    """How a run ended, by the type of what it raised."""
+    if error is None:
+        return "ok"
+    if isinstance(error, GeneratorExit):
+        return "abandoned"
+    # asyncio, and control flow of LangGraph and of workflows, recognised without importing them.
+    lineage = {cls.__name__ for cls in type(error).__mro__}
+    if lineage & {"CancelledError", "KeyboardInterrupt"}:
+        return "cancelled"
+    if lineage & {"ParentCommand", "WorkflowDone"}:
+        return "ok"
+    if lineage & {"GraphBubbleUp", "GraphInterrupt", "WaitingForEvent"}:
+        return "interrupted"
+    return "cancelled" if "WorkflowCancelledByUser" in lineage else "error"

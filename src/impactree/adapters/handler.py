@@ -1,0 +1,98 @@
+"""What every framework's ``ImpactHandler`` offers its user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+from impactree.exceptions import ConfigurationError
+from impactree.tracker import ImpactTracker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from impactree.engine.settings import EngineSettings
+    from impactree.report import Report
+    from impactree.runs import Exporter, Run
+    from impactree.values.impacts import Impacts
+
+__all__ = ["ReadableHandler", "kept_keys", "tracker_for"]
+
+
+def tracker_for(
+    shared: ImpactTracker | None,
+    exporters: Iterable[Exporter],
+    max_runs: int | None,
+    settings: EngineSettings,
+) -> ImpactTracker:
+    """A handler's tracker: the one it shares, else one of its own.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or would have no effect beside ``shared``.
+    """
+    if shared is None:
+        return ImpactTracker(exporters=exporters, max_runs=max_runs, **settings)
+    given = {"exporters": exporters or None, "max_runs": max_runs, **settings}
+    for name, value in given.items():
+        if value is not None:
+            raise ConfigurationError(f"{name} must be given to the shared tracker, not beside it")
+    return shared
+
+
+def kept_keys(metadata_keys: Iterable[str]) -> frozenset[str]:
+    """The keys of run metadata that a handler was asked to keep.
+
+    Raises:
+        ConfigurationError: one string, whose letters would be taken for keys.
+    """
+    if isinstance(metadata_keys, str):
+        raise ConfigurationError(f"metadata_keys must be several keys, not {metadata_keys!r}")
+    return frozenset(metadata_keys)
+
+
+class ReadableHandler:
+    """A handler whose tracker can be read."""
+
+    tracker: ImpactTracker
+
+    def _settle(self) -> None:
+        """Before anything is read: tell the tracker what it cannot know yet."""
+
+    @property
+    def runs(self) -> list[Run]:
+        """The finished root runs that are kept, oldest first."""
+        self._settle()
+        return self.tracker.runs
+
+    @property
+    def last_run(self) -> Run | None:
+        """The root run that finished last."""
+        self._settle()
+        return self.tracker.last_run
+
+    @property
+    def total(self) -> Impacts:
+        """Impacts of all calls this handler ever saw."""
+        self._settle()
+        return self.tracker.total
+
+    def report(self) -> Report:
+        """A report over the finished root runs that are kept; print it."""
+        self._settle()
+        return self.tracker.report()
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Deliver what exporters hold; True when nothing is left."""
+        return self.tracker.flush(timeout)
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Flush, then end the exporters' threads and connections; True when nothing is left."""
+        return self.tracker.close(timeout)
+
+    def __copy__(self) -> Self:
+        return self  # a copied chain goes on reporting here, like with LangChain's own tracers
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __repr__(self) -> str:
+        return f"<ImpactHandler {self.tracker.finished_runs} runs>"

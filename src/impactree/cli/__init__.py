@@ -1,0 +1,50 @@
+"""The command ``impactree``: explain a figure, list what the catalog holds, see to exports.
+
+A file per group of commands, each a thin face over functions of the package. Exit codes: 0 done; 1
+the model cannot be estimated, or nothing was found; 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from impactree import __version__
+from impactree.cli.catalog import models, providers, zones
+from impactree.cli.db import db
+from impactree.cli.explain import explain
+from impactree.cli.langsmith import langsmith
+from impactree.cli.spool import spool
+from impactree.exceptions import ImpactreeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["cli", "main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="impactree")
+def cli() -> None:
+    """What LLM calls cost the planet: models, zones, hosts and the figures behind them."""
+
+
+for _command in (explain, models, zones, providers, spool, langsmith, db):
+    cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and leave with its exit code."""
+    try:
+        code = cli.main(args=arguments, prog_name="impactree", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        code = 130
+    except (ImpactreeError, OSError, ValueError) as error:
+        click.echo(f"impactree: {error}", err=True)
+        code = 2
+    sys.exit(code)

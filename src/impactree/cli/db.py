@@ -1,0 +1,88 @@
+"""``impactree db``: reading a database that the SQL exporter wrote."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from impactree.cli._printing import as_json_option, print_json, print_rich
+from impactree.values.impacts import Impact, Range
+
+if TYPE_CHECKING:
+    from impactree.exporters._sql_report import Group
+
+__all__ = ["db"]
+
+
+@click.group()
+def db() -> None:
+    """Impacts in a database."""
+
+
+_db_option: Final = click.option(
+    "--db",
+    "url",
+    envvar="IMPACTREE_DB",
+    default="sqlite:///impacts.db",
+    show_default=True,
+    help="Database URL (or IMPACTREE_DB).",
+)
+
+
+@db.command()
+@click.option("--by", default="model", show_default=True, help="model, agent, day, node, ...")
+@click.option("--since", help="7d, 24h, 2w or a date.")
+@as_json_option
+@_db_option
+def report(by: str, since: str | None, as_json: bool, url: str) -> None:
+    """Sums over the model calls, by an attribute: means; ``--json`` has the ranges."""
+    from impactree.exporters._sql_report import sums
+    from impactree.exporters._time import parse_since
+
+    groups = sums(url, by=by, since=None if since is None else parse_since(since))
+    if as_json:
+        print_json([_group_dict(by, group) for group in groups])
+    else:
+        _print_table(by, groups)
+
+
+@db.command()
+@click.option("--table", type=click.Choice(["calls", "runs"]), default="calls", show_default=True)
+@click.option("--format", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+@_db_option
+def export(table: str, format: str, url: str) -> None:
+    """All rows, on standard output."""
+    from impactree.exporters._sql_report import write_rows
+
+    write_rows(url, sys.stdout, table=table, format=format)
+
+
+def _group_dict(by: str, group: Group) -> dict[str, Any]:
+    counts = ("calls", "estimated_calls", "input_tokens", "output_tokens")
+    return {by: group.key, **{name: getattr(group, name) for name in counts}, **group.figures}
+
+
+def _print_table(by: str, groups: list[Group]) -> None:
+    from rich.table import Table
+
+    from impactree.exporters._rows import COLUMNS
+
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    table.add_column(by, overflow="fold")
+    for title in ("calls", "input", "output", *COLUMNS.values()):
+        table.add_column(title, justify="right")
+    for group in groups:
+        some = 0 < group.estimated_calls < group.calls
+        calls = f"{group.estimated_calls} of {group.calls}" if some else str(group.calls)
+        cells = ("?" if impact is None else _mean(impact) for impact in group.impacts)
+        tokens = (str(group.input_tokens), str(group.output_tokens))
+        table.add_row(group.key or "-", calls, *tokens, *cells)
+    print_rich(table)
+
+
+def _mean(impact: Impact) -> str:
+    mean = impact.value.mean
+    return str(replace(impact, value=Range(mean, mean)))

@@ -1,0 +1,48 @@
+"""``impactree explain``: how a figure came about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from impactree.cli._printing import as_json_option, print_json, print_rich
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+__all__ = ["explain"]
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command()
+@click.argument("name")
+@click.option("--provider", help="Who was asked, as the framework names them.")
+@click.option("--requested", help="The name that was asked for, where it differs.")
+@click.option("--base-url", help="Where the request went.")
+@click.option("--at", type=_DAY, help="Day of the call, YYYY-MM-DD, for aliases that moved.")
+@click.option("--zone", help="Electricity mix zone, e.g. FRA; WOR is the world.")
+@click.option("--region", help="Cloud region, e.g. eu-west-3.")
+@click.option("--tokens", type=click.IntRange(0), default=1000, show_default=True)
+@click.option("--latency", type=click.FloatRange(0), help="Duration of the request, s.")
+@click.option("--method", help="Name of the method.")
+@as_json_option
+def explain(
+    name: str,
+    tokens: int,
+    latency: float | None,
+    at: dt.datetime | None,
+    as_json: bool,
+    **asked: Any,
+) -> int:
+    """Show how NAME is read, every hypothesis with its source, and every step to the result."""
+    from impactree.engine.explain import explain as explained
+
+    day = at.date() if at else None
+    found = explained(name, at=day, output_tokens=tokens, latency_s=latency, **asked)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print_rich(found)
+    return 0 if found.impacts.estimated else 1

@@ -1,0 +1,379 @@
+"""Why a figure is what it is: the name, every hypothesis, every intermediate, the result."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Unpack
+
+from impactree.calls import ModelCall
+from impactree.catalog._catalog import as_day
+from impactree.engine.engine import shared_engine
+from impactree.methods import Params
+from impactree.values.criteria import CRITERIA
+from impactree.values.formatting import exact
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable
+
+    from rich.console import RenderableType
+
+    from impactree.catalog import Resolution, Zone
+    from impactree.engine.engine import Engine
+    from impactree.engine.reading import Situation
+    from impactree.engine.settings import EngineSettings
+    from impactree.methods import Method, Step
+    from impactree.values.impacts import Impacts
+
+__all__ = ["Explanation", "Hypothesis", "explain"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypothesis:
+    """One figure that the estimate takes as given."""
+
+    name: str
+    value: str
+    unit: str
+    basis: str
+    """``published``, ``leaked``, ``benchmark``, ``price``, ``name``, ``prior``, or who says so."""
+    note: str = ""
+    sources: tuple[str, ...] = ()
+    checked: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """All that an estimate rests on; ``print`` it, or read :meth:`to_dict`."""
+
+    call: ModelCall
+    resolution: Resolution
+    method: str
+    citation: str
+    catalog_version: str
+    zone: str
+    """The electricity mix zone and who chose it; empty where the zone is unknown."""
+    hypotheses: tuple[Hypothesis, ...]
+    steps: tuple[Step, ...]
+    impacts: Impacts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        call = {name: value for name, value in asdict(self.call).items() if value is not None}
+        return {
+            "call": call,
+            "resolution": self.resolution.to_dict(),
+            "method": self.method,
+            "citation": self.citation,
+            "catalog_version": self.catalog_version,
+            "zone": self.zone,
+            "hypotheses": [asdict(h) for h in self.hypotheses],
+            "steps": [s._asdict() for s in self.steps],
+            "impacts": self.impacts.to_dict(),
+        }
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+    def __rich__(self) -> RenderableType:
+        return _render(self)
+
+
+def explain(
+    name: str,
+    provider: str | None = None,
+    *,
+    requested: str | None = None,
+    base_url: str | None = None,
+    at: dt.date | str | None = None,
+    output_tokens: int = 1000,
+    latency_s: float | None = None,
+    **settings: Unpack[EngineSettings],
+) -> Explanation:
+    """Show how a model's name is read and what an estimate for it rests on.
+
+    Args:
+        name: The model's name as a client, cloud, gateway or server reports it.
+        provider: Who was asked, as the framework names them.
+        requested: The name that was asked for, where it differs.
+        base_url: Where the request went.
+        at: The day of the call (a date or ``YYYY-MM-DD``), for aliases that moved; None: today.
+        output_tokens: How many tokens the answer has.
+        latency_s: Measured duration of the request, s; None: not measured.
+        **settings: ``zone``, ``region``, ``method``, ...: see
+            :class:`impactree.engine.settings.EngineSettings`.
+
+    Returns:
+        The resolution, hypotheses, steps and impacts; for a name that cannot be estimated without
+        steps, and with the reason among the impacts' errors.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+        ValueError: ``at`` is a string that is no date.
+    """
+    call = ModelCall(
+        model=name,
+        provider=provider,
+        requested=requested,
+        base_url=base_url,
+        output_tokens=output_tokens,
+        latency_s=latency_s,
+    )
+    return _explained(shared_engine(**settings), call, as_day(at))
+
+
+def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanation:
+    found = engine.situate(call, at)
+    steps: list[Step] = []
+    if found.params is not None and call.output_tokens is not None:
+        steps = engine.method.steps(
+            found.params, found.site, found.mix, call.output_tokens, call.latency_s
+        )
+    return Explanation(
+        call=call,
+        resolution=found.resolution,
+        method=engine.method.name,
+        citation=engine.method.citation,
+        catalog_version=engine.catalog.version,
+        hypotheses=tuple(_hypotheses(found, engine)),
+        zone=f"{found.zone.id} ({found.zone.name}), chosen by {found.zone_origin}"
+        if found.zone
+        else "",
+        steps=tuple(steps),
+        impacts=engine.estimate(call, at=at),
+    )
+
+
+def _hypotheses(found: Situation, engine: Engine) -> list[Hypothesis]:
+    params = found.params or _size(found.resolution)
+    if params is None:
+        return []
+    rows = _of_model(found, params, engine.catalog.rules.prior)
+    if found.params is not None and found.zone is not None:
+        rows += [*_of_place(found, found.zone), *_of_method(engine.method)]
+    return rows
+
+
+def _size(resolution: Resolution) -> Params | None:
+    """The size of a model that the method does not cover, where one is known."""
+    total, active = resolution.total_params, resolution.active_params
+    if total is None or active is None:
+        return None
+    return Params(active.min, active.max, total.min, total.max)
+
+
+def _of_method(method: Method) -> list[Hypothesis]:
+    return [
+        Hypothesis(
+            name=f"{c.symbol}, {c.name}",
+            value=f"{c.value:.6g}",
+            unit=c.unit,
+            basis=f"method {method.name}",
+            note=c.note,
+            sources=(c.source,),
+            checked=method.checked,
+        )
+        for c in method.constants()
+    ]
+
+
+def _of_model(found: Situation, p: Params, prior: dict[str, Any]) -> list[Hypothesis]:
+    record = found.resolution.record
+    told: dict[str, Any]
+    if found.resolution.total_params is None:
+        told = {"basis": "prior", "note": prior["rationale"], **_sourced(prior)}
+    elif record is None:
+        told = {"basis": "name", "note": found.resolution.how}
+    else:
+        told = {
+            "basis": record.basis or "",
+            "note": record.rationale or "",
+            "sources": record.sources,
+            "checked": record.checked,
+        }
+    rows = [
+        Hypothesis(name=name, value=exact(low, high), unit="10^9 parameters", **told)
+        for name, low, high in (
+            ("P_t, total parameters", p.total_min, p.total_max),
+            ("P_a, active parameters", p.active_min, p.active_max),
+        )
+    ]
+    for name, value, unit in (("tps", p.tps, "tokens/s"), ("ttft", p.ttft, "s")):
+        if value is not None:
+            measured = {**told, "basis": "benchmark", "note": "measured at the maker's API"}
+            rows.append(Hypothesis(name=name, value=f"{value:g}", unit=unit, **measured))
+    return rows
+
+
+def _of_place(found: Situation, zone: Zone) -> list[Hypothesis]:
+    place, site = found.region or found.host, found.site
+    who = f"{'region' if found.region else 'host'} {place.id}"
+    told = {"basis": who, "note": place.note or "", **_sourced(asdict(place))}
+    rows = [
+        Hypothesis(name="PUE", value=exact(site.pue_min, site.pue_max), unit="", **told),
+        Hypothesis(
+            name="WUE_dc, data centre",
+            value=exact(site.wue_min, site.wue_max),
+            unit="L/kWh",
+            **told,
+        ),
+    ]
+    factors = {
+        "gwp": ("F_gwp", "kgCO2eq/kWh"),
+        "adpe": ("F_adpe", "kgSbeq/kWh"),
+        "pe": ("F_pe", "MJ/kWh"),
+        "wue": ("WUE_grid", "L/kWh"),
+    }
+    rows += [
+        Hypothesis(
+            name=f"{symbol}, electricity",
+            value=f"{getattr(zone.mix, key):.6g}",
+            unit=unit,
+            basis=f"zone {zone.id} ({zone.name})",
+            note=f"chosen by {found.zone_origin}",
+            sources=zone.sources,
+            checked=zone.checked,
+        )
+        for key, (symbol, unit) in factors.items()
+    ]
+    return rows
+
+
+def _sourced(raw: dict[str, Any]) -> dict[str, Any]:
+    return {"sources": tuple(raw["sources"]), "checked": raw["checked"]}
+
+
+def _asked(e: Explanation) -> str:
+    from impactree.values.formatting import clean
+
+    provider = f" at {clean(e.call.provider)}" if e.call.provider else ""
+    latency = "not measured" if e.call.latency_s is None else f"= {e.call.latency_s:g} s"
+    n = "unknown" if e.call.output_tokens is None else f"{e.call.output_tokens:,}"
+    name = clean(e.call.model) or "(no name)"
+    return f"{name}{provider}: N = {n} output tokens, latency L {latency}"
+
+
+def _facts(e: Explanation) -> list[tuple[str, str]]:
+    r = e.resolution
+    facts = [
+        ("read as", r.model or "no model of the catalog"),
+        ("how", r.how),
+        ("grade", r.grade),
+        ("kind", r.kind),
+        ("maker", r.maker or "unknown"),
+        ("host", r.host or "unknown"),
+        ("method", f"{e.method} ({e.citation})"),
+        ("catalog", e.catalog_version),
+    ]
+    if e.zone:
+        facts.append(("zone", e.zone))
+    if r.region:
+        facts.append(("region", r.region))
+    return facts
+
+
+def _results(e: Explanation) -> list[tuple[str, str, str]]:
+    return [
+        (
+            criterion.name,
+            str(impact),
+            f"{exact(impact.value.min, impact.value.max)} {impact.unit}",
+        )
+        for criterion in CRITERIA
+        if (impact := getattr(e.impacts, criterion.key)) is not None
+    ]
+
+
+_Source = tuple[tuple[str, ...], str]
+"""Pages, and the day they were checked."""
+
+
+def _source(h: Hypothesis) -> _Source:
+    return h.sources, h.checked
+
+
+def _sources(e: Explanation) -> dict[_Source, str]:
+    """What the hypotheses rest on, numbered: a few pages stand behind many of them."""
+    found = dict.fromkeys(_source(h) for h in e.hypotheses if h.sources)
+    return {source: f"({number})" for number, source in enumerate(found, 1)}
+
+
+def _pages(numbered: dict[_Source, str]) -> list[tuple[str, str, str]]:
+    return [
+        (number, checked, page) for (pages, checked), number in numbered.items() for page in pages
+    ]
+
+
+def _step(step: Step) -> tuple[str, str, str, str]:
+    value = f"{exact(step.low, step.high)} {step.unit}".strip()
+    return step.symbol, step.name, value, step.equation
+
+
+def _messages(e: Explanation) -> list[str]:
+    return [
+        *(f"warning: {w}" for w in e.impacts.warnings),
+        *(f"error: {x}" for x in e.impacts.errors),
+    ]
+
+
+def _lines(e: Explanation) -> list[str]:
+    lines = [_asked(e), ""]
+    lines += [f"  {name:8} {value}" for name, value in _facts(e)]
+    if e.hypotheses:
+        lines += ["", "Hypotheses"]
+    sources = _sources(e)
+    for h in e.hypotheses:
+        value = f"{h.name}: {h.value} {h.unit}".rstrip()
+        note = f"{h.note} {sources.get(_source(h), '')}".strip()
+        lines.append(f"  {value}  [{h.basis}] {note}".rstrip())
+    if e.steps:
+        lines += ["", "Steps"]
+        lines += ["  {:7} {:22} {:34} = {}".format(*_step(s)) for s in e.steps]
+    if e.impacts.estimated:
+        lines += ["", "Result"]
+        lines += [f"  {name:38} {value:28} {figures}" for name, value, figures in _results(e)]
+    if sources:
+        lines += ["", "Sources", *("  {:4} {} {}".format(*page) for page in _pages(sources))]
+    messages = _messages(e)
+    return [*lines, *(["", *messages] if messages else [])]
+
+
+def _render(e: Explanation) -> RenderableType:
+    """Tables for a terminal or a notebook."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    def table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
+        made = Table(
+            title=title or None,
+            title_justify="left",
+            title_style="bold",
+            show_header=any(columns),
+            box=None,
+            padding=(0, 1),
+        )
+        for column in columns:
+            made.add_column(column, overflow="fold")
+        for row in rows:
+            made.add_row(*map(Text, row))
+        return made
+
+    sources = _sources(e)
+    parts: list[RenderableType] = [Text(_asked(e), style="bold"), table("", ("", ""), _facts(e))]
+    if e.hypotheses:
+        rows = [
+            (h.name, f"{h.value} {h.unit}", h.basis, h.note, sources.get(_source(h), ""))
+            for h in e.hypotheses
+        ]
+        titles: tuple[str, ...] = ("hypothesis", "value", "basis", "note", "source")
+        parts.append(table("Hypotheses", titles, rows))
+    if e.steps:
+        titles = ("symbol", "intermediate", "value", "equation")
+        parts.append(table("Steps", titles, map(_step, e.steps)))
+    if e.impacts.estimated:
+        parts.append(table("Result", ("criterion", "value", "exact"), _results(e)))
+    if sources:
+        parts.append(table("Sources", ("", "checked", "page"), _pages(sources)))
+    parts += [Text(line, style="yellow") for line in _messages(e)]
+    return Group(*(part for each in parts for part in (each, Text())))

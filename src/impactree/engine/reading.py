@@ -1,0 +1,232 @@
+"""What an estimate rests on besides the tokens: the model, its size, who runs it, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from impactree.catalog._near import nearest
+from impactree.catalog._places import UNKNOWN
+from impactree.catalog._resolve import resolve_name
+from impactree.methods import Method, Mix, Params, Site
+from impactree.values.impacts import Message, worst_grade
+from impactree.values.messages import message
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from impactree.calls import ModelCall
+    from impactree.catalog import Catalog, Host, Region, Resolution, Zone
+    from impactree.engine.settings import Settings
+
+__all__ = ["Situation", "leads_somewhere", "situate", "zone_error"]
+
+_GRADE_CODES: Final = {"family": "model-family", "size": "model-size-from-name"}
+_ANY_HOST: Final = "litellm"
+"""A provider hint under which the first part of a path names the host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """All that calls to one model at one place have in common."""
+
+    resolution: Resolution
+    params: Params | None
+    """None where no size can stand in."""
+    host: Host
+    region: Region | None
+    zone: Zone | None
+    zone_origin: str
+    """Who says that this is the zone."""
+    warnings: tuple[Message, ...]
+    errors: tuple[Message, ...]
+
+    @property
+    def site(self) -> Site:
+        """The data centre."""
+        return self.region.site if self.region else self.host.site
+
+    @property
+    def mix(self) -> Mix:
+        """The electricity mix; empty where the zone is unknown."""
+        return self.zone.mix if self.zone else Mix(0, 0, 0, 0)
+
+
+def situate(
+    catalog: Catalog,
+    settings: Settings,
+    method: Method,
+    call: ModelCall,
+    at: dt.date | None = None,
+) -> Situation:
+    """Read a call's names with a catalog and settings; never raises for what the call holds."""
+    resolution = _resolve(catalog, settings, call, at)
+    host = catalog.hosts[resolution.host or UNKNOWN]
+    region, region_warning = _region(catalog, settings, call, resolution, host)
+    code, origin = _zone(catalog, settings, call, resolution, host, region)
+    zone = catalog.zone(code)
+    error = _error(catalog, settings, method, call, resolution)
+    if error is None and zone is None:
+        error = zone_error(catalog, code)
+    warnings = () if error else _warnings(catalog, call, resolution, host, zone)
+    return Situation(
+        resolution=resolution,
+        params=None if error else _params(catalog, resolution),
+        host=host,
+        region=region,
+        zone=zone,
+        zone_origin=origin,
+        warnings=warnings if error else (*warnings, *region_warning),
+        errors=(error,) if error else (),
+    )
+
+
+def _resolve(
+    catalog: Catalog, settings: Settings, call: ModelCall, at: dt.date | None
+) -> Resolution:
+    """The call's name, the user's own names for deployments first."""
+    own = settings.deployments
+    if own:
+        target = own.get(call.model.strip().lower())
+        if target is not None:
+            return _deployed(catalog, call, target, call.model, at)
+    found = resolve_name(
+        catalog, call.model, call.provider, requested=call.requested, base_url=call.base_url, at=at
+    )
+    if own and call.requested and found.model is None:
+        target = own.get(call.requested.strip().lower())
+        if target is not None:
+            return _deployed(catalog, call, target, call.requested, at)
+    return found
+
+
+def leads_somewhere(catalog: Catalog, target: str) -> bool:
+    """Whether a deployment's target says which model it is, or at least how large."""
+    found = resolve_name(catalog, target, _ANY_HOST)
+    return found.model is not None or found.grade != "prior"
+
+
+def _deployed(
+    catalog: Catalog, call: ModelCall, target: str, name: str, at: dt.date | None
+) -> Resolution:
+    found = resolve_name(catalog, target, call.provider, base_url=call.base_url, at=at)
+    place = catalog.hosts[found.host or UNKNOWN]
+    if place.passes_through or place.id == UNKNOWN or (place.local and found.model is None):
+        named = resolve_name(catalog, target, _ANY_HOST, at=at)
+        if named.model is not None:  # the user says who it is: a gateway stands between
+            found = named
+    grade = worst_grade("alias", found.grade) or found.grade
+    how = f"{name!r} is configured as {target!r}; {found.how}"
+    return replace(found, grade=grade, how=how)
+
+
+def _error(
+    catalog: Catalog, settings: Settings, method: Method, call: ModelCall, found: Resolution
+) -> Message | None:
+    """Why a call cannot be estimated."""
+    record = found.record
+    if call.kind not in method.kinds:
+        return message("kind-not-covered", f"({call.kind})")
+    if found.kind not in method.kinds and not (record and record.is_from_ecologits):
+        if found.grade == "unsupported":
+            return message("kind-unsupported", f"({found.kind})")
+        return message("kind-not-covered", f"({found.kind})")
+    if found.total_params is None and settings.unknown_models == "error":
+        if found.model is not None:
+            return message("model-size-unknown", f"({found.model})")
+        return message("model-not-registered", _asked(catalog, call))
+    return None
+
+
+def _params(catalog: Catalog, found: Resolution) -> Params:
+    total, active = found.total_params, found.active_params
+    if total is None or active is None:
+        prior = catalog.rules.prior
+        return Params(*prior["active"], *prior["total"])
+    record = found.record
+    return Params(
+        active.min,
+        active.max,
+        total.min,
+        total.max,
+        record.tps if record else None,
+        record.ttft if record else None,
+    )
+
+
+def _warnings(
+    catalog: Catalog, call: ModelCall, found: Resolution, host: Host, zone: Zone | None
+) -> tuple[Message, ...]:
+    record = found.record
+    codes: dict[str, str | None] = dict.fromkeys(record.warnings if record else ())
+    codes.update(dict.fromkeys((*(zone.warnings if zone else ()), *host.warnings)))
+    if host.local:
+        codes["local-hardware-not-modelled"] = None
+    if host.id == UNKNOWN or host.passes_through:
+        codes["host-unknown"] = None
+    if record is not None and found.kind not in ("chat", "completion"):
+        codes["kind-not-text"] = None
+    if found.total_params is None:
+        codes["model-prior"] = (
+            f"The catalog knows {found.model!r}, but not its size."
+            if found.model
+            else _asked(catalog, call)
+        )
+    code = _GRADE_CODES.get(found.grade)
+    if code:
+        codes[code] = f"({found.how}.)"
+    return tuple(message(code, detail) for code, detail in codes.items())
+
+
+def _region(
+    catalog: Catalog, settings: Settings, call: ModelCall, found: Resolution, host: Host
+) -> tuple[Region | None, tuple[Message, ...]]:
+    """The cloud region, where the host has any, and a warning about one that is not known."""
+    if host.regions is None:
+        return None, ()
+    for name in (call.region, found.region, settings.region):
+        region = catalog.regions.get(name.strip().lower()) if name else None
+        if region is not None and region.cloud == host.regions:
+            return region, ()
+    if call.region:
+        return None, (message("region-not-registered", f"Asked for {call.region!r:.40}."),)
+    return None, ()
+
+
+def _zone(
+    catalog: Catalog,
+    settings: Settings,
+    call: ModelCall,
+    found: Resolution,
+    host: Host,
+    region: Region | None,
+) -> tuple[str, str]:
+    """The electricity mix zone and who says so, the most specific first."""
+    if call.zone:
+        return call.zone, "the call"
+    for name, zone in settings.provider_zones.items():
+        named = catalog.host(name)
+        if named is not None and named.id == host.id:
+            return zone, f"the setting {settings.where('provider_zones')}"
+    if settings.zone:
+        return settings.zone, f"the setting {settings.where('zone')}"
+    if found.zone:  # a profile that spreads its calls over a continent
+        return found.zone, "the model's name"
+    if region is not None:
+        return region.zone, f"the region {region.id}"
+    return host.zone, f"the host {host.id}"
+
+
+def _asked(catalog: Catalog, call: ModelCall) -> str:
+    names = nearest(call.model, catalog.model_names())
+    hint = f" Nearest known names: {', '.join(names)}." if names else ""
+    provider = f" at {call.provider}" if call.provider else ""
+    return f"Asked for {call.model!r:.120}{provider}.{hint}"
+
+
+def zone_error(catalog: Catalog, zone: str) -> Message:
+    """A zone is not in the catalog."""
+    names = nearest(zone, catalog.zone_codes)
+    hint = f" Nearest known: {', '.join(names)}." if names else ""
+    allowed = "use ISO 3166-1 alpha-3 or WOR (see `impactree zones`)"
+    return message("zone-not-registered", f"Asked for {zone!r:.40}; {allowed}.{hint}")

@@ -1,0 +1,72 @@
+"""What can be configured, and what holds once all sources are merged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
+
+from impactree.methods import DEFAULT_METHOD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["PREFIX", "EngineSettings", "Settings", "UnknownModels"]
+
+UnknownModels = Literal["prior", "error"]
+PREFIX: Final = "IMPACTREE_"
+
+
+class EngineSettings(TypedDict, total=False):
+    """The arguments that an engine, a tracker and a handler have in common; all optional."""
+
+    zone: str | None
+    """Electricity mix zone of every call (ISO 3166-1 alpha-3, ``WOR`` the world)."""
+    region: str | None
+    """Cloud region of the calls to the cloud it belongs to, e.g. ``eu-west-3``."""
+    provider_zones: Mapping[str, str] | None
+    """Electricity mix zones by host or provider; each goes before ``zone``."""
+    deployments: Mapping[str, str] | None
+    """What the user's own names stand for: ``{"my-gpt": "openai/gpt-4o"}``."""
+    models: Sequence[str | Path | Mapping[str, Any]] | None
+    """Files in the format of ``data/``, or their content: more models, hosts, regions, zones."""
+    unknown_models: UnknownModels | None
+    """``prior``: a wide range stands in for an unknown model; ``error``: it is not estimated."""
+    method: str | None
+    """Name of the method."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What holds once all sources are merged."""
+
+    zone: str | None = None
+    region: str | None = None
+    provider_zones: dict[str, str] = field(default_factory=dict)
+    deployments: dict[str, str] = field(default_factory=dict)
+    models: tuple[tuple[str, dict[str, Any]], ...] = ()
+    """Name and parsed content of each file."""
+    unknown_models: UnknownModels = "prior"
+    method: str = DEFAULT_METHOD
+    max_runs: int = 1000
+    """How many finished trees a tracker keeps."""
+    origins: dict[str, str] = field(default_factory=dict)
+    """Where each setting came from, for messages."""
+
+    @property
+    def key(self) -> object:
+        """Equal for settings that mean the same; ``models`` aside."""
+        maps = (self.provider_zones, self.deployments)
+        return (
+            self.zone,
+            self.region,
+            *(tuple(sorted(m.items())) for m in maps),
+            self.unknown_models,
+            self.method,
+            self.max_runs,
+        )
+
+    def where(self, name: str) -> str:
+        """The setting with its source, as messages name it."""
+        origin = self.origins.get(name)
+        return f"{origin}: {name}" if origin else name

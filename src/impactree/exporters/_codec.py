@@ -1,0 +1,216 @@
+"""A finished run tree as one line of JSON, and back. Plain values only: no prompts, no keys."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic_core import to_json
+
+from impactree.calls import ModelCall
+from impactree.exporters._time import resolved_at
+from impactree.runs import Run
+from impactree.values.impacts import Figures, Impacts, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    ZoneOf = Callable[[ModelCall], str | None]
+
+__all__ = ["Tree", "decode", "encode"]
+
+FORMAT: Final = 1
+_MAX_TEXT: Final = 500
+# base_url stays out: it can carry credentials, and the estimate is made already.
+_CALL_FIELDS: Final = (
+    "provider",
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "latency_s",
+    "requested",
+    "region",
+)
+_slow_dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tree:
+    """A finished run tree as exporters get it: a copy of the tracker's, ids as text."""
+
+    root: Run
+    method: str
+    """Name of the method the impacts were estimated with."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """What the exporter itself noted when the root ended (``SpooledExporter.notes``)."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Run id of the root, and revision: what makes a delivery the same delivery."""
+        return self.root.id, self.root.revision
+
+
+def encode(
+    root: Run,
+    method: str,
+    destinations: Iterable[str],
+    notes: Mapping[str, Any],
+    zone_of: ZoneOf = lambda call: call.zone,
+) -> bytes:
+    """A finished tree as one line, addressed to its destinations."""
+    messages: dict[Message, int] = {}
+    places: dict[int, int] = {}
+    runs: list[dict[str, Any]] = []
+    for run in root.walk():
+        places[id(run)] = len(runs)
+        parent = None if run is root else places.get(id(run.parent))
+        runs.append(_encode_run(run, parent, messages, zone_of))
+    record = {
+        "to": list(destinations),
+        "id": str(root.id),
+        "revision": root.revision,
+        "format": FORMAT,
+        "method": method,
+        "parent_id": None if root.parent_id is None else str(root.parent_id),
+        "runs": runs,
+        "messages": [(m.code, m.message) for m in messages],
+    }
+    if notes:
+        record["notes"] = notes
+    try:
+        return to_json(record) + b"\n"  # six times as fast as json
+    except ValueError:  # lone surrogates
+        return (_slow_dumps(record) + "\n").encode("utf-8", "replace")
+
+
+def decode(line: bytes, destination: str) -> Tree:
+    """The tree of a line, with the notes of one destination.
+
+    Raises:
+        ValueError: the line is torn or not ours, or its times are none.
+    """
+    record = json.loads(line)
+    try:
+        messages = tuple(Message(code, text) for code, text in record["messages"])
+        runs: list[Run] = []
+        for fields in record["runs"]:
+            runs.append(_decode_run(fields, runs, messages))
+        root = runs[0]
+        root.revision = record["revision"]
+        root.parent_id = record["parent_id"]
+        notes = record.get("notes", {}).get(destination, {})
+        return Tree(root=root, method=record["method"], notes=notes)
+    except (KeyError, TypeError, IndexError, OverflowError, OSError) as error:
+        raise ValueError("not a journal line") from error
+
+
+def _encode_run(
+    run: Run, parent: int | None, messages: dict[Message, int], zone_of: ZoneOf
+) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "id": str(run.id),
+        "parent": parent,
+        "name": _text(run.name),
+        "kind": run.kind,
+        "start": run.start,
+        "end": run.end,
+        "status": run.status,
+    }
+    if run.tags:
+        out["tags"] = [_text(tag) for tag in run.tags]
+    if run.metadata:
+        out["metadata"] = _plain(run.metadata)
+    if run.call is not None:
+        out["call"] = _encode_call(run.call, zone_of(run.call))
+        out["cached"] = run.cached
+    if run.own is not None:
+        out["own"] = _encode_impacts(run.own, messages)
+    if run.avoided is not None:
+        out["avoided"] = _encode_impacts(run.avoided, messages)
+    return out
+
+
+def _decode_run(fields: dict[str, Any], runs: list[Run], messages: tuple[Message, ...]) -> Run:
+    parent = None if fields["parent"] is None else runs[fields["parent"]]
+    run = Run(
+        fields["id"],
+        name=fields["name"],
+        kind=fields["kind"],
+        parent=parent,
+        parent_id=None if parent is None else parent.id,
+        start=fields["start"],
+        tags=tuple(fields.get("tags", ())),
+        metadata=fields.get("metadata"),
+    )
+    run.end, run.status = fields["end"], fields["status"]
+    for time in (run.start, run.end):
+        resolved_at(time)  # of no year that databases know: an exporter would fail again and again
+    if "call" in fields:
+        run.call, run.cached = ModelCall(**fields["call"]), fields["cached"]
+    if "own" in fields:
+        run.own = _decode_impacts(fields["own"], messages)
+    if "avoided" in fields:
+        run.avoided = _decode_impacts(fields["avoided"], messages)
+    if parent is not None:
+        parent.adopt(run)
+    return run
+
+
+def _encode_call(call: ModelCall, zone: str | None) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "model": _text(call.model),
+        "kind": call.kind,
+        "tokens_source": call.tokens_source,
+    }
+    for name in _CALL_FIELDS:
+        value = getattr(call, name)
+        if value is not None:
+            out[name] = _text(value) if isinstance(value, str) else value
+    if zone is not None:
+        out["zone"] = zone
+    return out
+
+
+def _encode_impacts(impacts: Impacts, messages: dict[Message, int]) -> list[Any]:
+    return [
+        impacts.figures and list(impacts.figures),
+        [messages.setdefault(m, len(messages)) for m in impacts.warnings],
+        [messages.setdefault(m, len(messages)) for m in impacts.errors],
+        impacts.grade,
+        impacts.estimated_calls,
+        impacts.unestimated_calls,
+    ]
+
+
+def _decode_impacts(fields: list[Any], messages: tuple[Message, ...]) -> Impacts:
+    figures, warnings, errors, grade, estimated, unestimated = fields
+    return Impacts(
+        None if figures is None else Figures(*figures),
+        warnings=tuple(messages[i] for i in warnings),
+        errors=tuple(messages[i] for i in errors),
+        grade=grade,
+        estimated_calls=estimated,
+        unestimated_calls=unestimated,
+    )
+
+
+def _text(value: str) -> str:
+    return value if len(value) <= _MAX_TEXT else value[:_MAX_TEXT]
+
+
+def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in metadata.items():
+        if isinstance(value, str):
+            out[str(key)] = _text(value)
+        elif value is None or isinstance(value, bool | int) or _finite(value):
+            out[str(key)] = value
+    return out
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, float) and math.isfinite(value)

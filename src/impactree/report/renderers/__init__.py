@@ -1,0 +1,3 @@
+"""One view, many renderers: a module each."""
+
+from __future__ import annotations

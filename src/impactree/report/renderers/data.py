@@ -1,0 +1,104 @@
+"""The report as plain data, in the shape of ``schemas/report.schema.json``."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from impactree.calls import ModelCall
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from impactree.report._groups import Group
+    from impactree.report._view import View
+    from impactree.runs import Run
+    from impactree.values.impacts import Impacts
+
+__all__ = ["report_dict", "run_dicts"]
+
+
+def report_dict(report: View) -> dict[str, Any]:
+    """Everything in a report; runs as a flat list, so that any depth can be written as JSON."""
+    return {
+        "method": report.method,
+        "zone": report.zone,
+        "catalog_version": report.catalog_version,
+        "calls": report.calls,
+        "input_tokens": report.input_tokens,
+        "output_tokens": report.output_tokens,
+        "total": report.total.to_dict(),
+        "avoided": report.avoided.to_dict(),
+        "coverage": asdict(report.coverage),
+        "by_model": [
+            {"model": name, **_group_dict(group)} for name, group in report.by("model").items()
+        ],
+        "runs": [entry for root in report.runs for entry in run_dicts(root)],
+        "problems": dict(report.problems),
+        "finished_runs": report.finished_runs,
+        "total_ever": _impacts(report.total_ever),
+    }
+
+
+def run_dicts(root: Run) -> Iterator[dict[str, Any]]:
+    """A tree's runs, parents before their children."""
+    for run in root.walk():
+        yield {
+            "id": str(run.id),
+            "parent_id": _id(run.parent_id if run.parent is None else run.parent.id),
+            "root_id": str(run.root.id),
+            "name": run.name,
+            "kind": run.kind,
+            "status": run.status,
+            "start": run.start,
+            "end": run.end,
+            "latency_s": run.latency_s,
+            "revision": run.revision,
+            "tags": list(run.tags),
+            "metadata": {str(key): _plain(value) for key, value in run.metadata.items()},
+            "call": None if run.call is None else _call(run.call),
+            "cached": run.cached,
+            "own": _impacts(run.own),
+            "avoided": _impacts(run.avoided),
+            "total": run.total.to_dict(),
+        }
+
+
+def _call(call: ModelCall) -> dict[str, Any]:
+    fields = {name: getattr(call, name) for name in ModelCall.__slots__}
+    if call.base_url:
+        fields["base_url"] = _without_secrets(call.base_url)
+    return fields
+
+
+def _without_secrets(url: str) -> str:
+    """An address without the user, password and query that some clients put keys in."""
+    return re.sub(r"^([\w+.-]+://)?[^/?#]*@", r"\1", re.split("[?#]", url)[0])
+
+
+def _group_dict(group: Group) -> dict[str, Any]:
+    return {
+        "calls": group.calls,
+        "cached": group.cached,
+        "input_tokens": group.input_tokens,
+        "output_tokens": group.output_tokens,
+        "total": group.total.to_dict(),
+        "share": group.share,
+    }
+
+
+def _id(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _impacts(value: Impacts | None) -> dict[str, Any] | None:
+    return None if value is None else value.to_dict()
+
+
+def _plain(value: object) -> str | int | float | None:
+    """A value that JSON has."""
+    if value is None or isinstance(value, str | int):
+        return value
+    return value if isinstance(value, float) and math.isfinite(value) else str(value)

@@ -1,0 +1,7 @@
+"""Runs and their trees, the run that the current code is part of, and budgets."""
+
+from __future__ import annotations
+
+from impactree.runs.run import RUN_KINDS, Exporter, Pending, Run, RunKind, RunStatus, run_key
+
+__all__ = ["RUN_KINDS", "Exporter", "Pending", "Run", "RunKind", "RunStatus", "run_key"]

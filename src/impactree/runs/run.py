@@ -1,0 +1,216 @@
+"""Run and the run tree: what called what, and how impacts roll up."""
+
+from __future__ import annotations
+
+import time
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
+from uuid import UUID
+from weakref import ref
+
+from impactree.values.impacts import Impacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from impactree.calls import ModelCall
+
+__all__ = ["RUN_KINDS", "Exporter", "Pending", "Run", "RunKind", "RunStatus", "run_key"]
+
+RunKind = Literal[
+    "chain",
+    "graph",
+    "node",
+    "agent",
+    "tool",
+    "retriever",
+    "chat",
+    "completion",
+    "embedding",
+    "rerank",
+    "other",
+]
+RunStatus = Literal["running", "ok", "error", "cancelled", "interrupted", "abandoned"]
+
+_NO_METADATA: Final[Mapping[str, Any]] = MappingProxyType({})
+_ON_ITS_OWN: Final = 2**62
+"""The version of what lies below a root: asked when the root is gone, and unlike any root's."""
+RUN_KINDS: Final = frozenset(get_args(RunKind))
+
+
+def run_key(run_id: Any) -> Any:
+    """What a run's id is looked up by: a UUID hashes several times slower than its number."""
+    return run_id.int if type(run_id) is UUID else run_id
+
+
+class Pending(Protocol):
+    """An adapter's state of an open run; gone once the run has ended."""
+
+    def produced(self) -> ModelCall | None:
+        """The call as far as it got: asked when the run is abandoned. None: nothing yet."""
+        ...
+
+
+class Run:
+    """One traced unit of work. With its descendants, a root is a run tree.
+
+    The tracker writes it; everybody else reads. ``id`` is the framework's own run id.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_parent",
+        "_root",
+        "_total",
+        "_total_version",
+        "_version",
+        "avoided",
+        "cached",
+        "call",
+        "children",
+        "end",
+        "id",
+        "key",
+        "kind",
+        "metadata",
+        "name",
+        "open_below",
+        "own",
+        "parent_id",
+        "pending",
+        "revision",
+        "start",
+        "status",
+        "tags",
+    )
+
+    def __init__(
+        self,
+        id: Any,
+        name: str,
+        kind: RunKind,
+        parent: Run | None = None,
+        parent_id: Any = None,
+        start: float | None = None,
+        tags: tuple[str, ...] = (),
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        self.id = id
+        self.key = id.int if type(id) is UUID else id  # run_key, without a call for every run
+        self.name = name
+        self.kind: RunKind = kind
+        # Upwards weakly: a tree that nobody keeps is freed at once, not by the collector.
+        self._parent: ref[Run] | None
+        self._root: ref[Run] | None
+        if parent is None:
+            self._parent = self._root = None
+            self._version = 0
+        else:
+            self._parent = ref(parent)
+            self._root = parent._root or self._parent
+            self._version = _ON_ITS_OWN
+        self.parent_id = parent_id
+        """The id the framework gave as parent: kept when that run is unknown here."""
+        # Most runs are leaves without metadata: shared empties keep the collector's work small.
+        self.children: Sequence[Run] = ()
+        self.start = time.time() if start is None else start
+        """Unix time, s."""
+        self.end: float | None = None
+        self.status: RunStatus = "running"
+        self.cached = False
+        """Whether a cache answered: no model ran, and ``own`` is zero."""
+        self.tags = tags
+        self.metadata: Mapping[str, Any] = metadata or _NO_METADATA
+        self.call: ModelCall | None = None
+        self.own: Impacts | None = None
+        """Impacts of this run's own model call; None without one."""
+        self.avoided: Impacts | None = None
+        """What the call would have cost, where a cache answered instead."""
+        self.revision = 0
+        """Of a root: rises when a late end changed the finished tree."""
+        self.pending: Pending | None = None
+        """While the run is open: what the adapter knows of it so far."""
+        self.open_below = 0
+        """Of a root: how many of its tree's runs are open, itself not counted."""
+        self._total: Impacts | None = None
+        self._total_version = -1
+
+    @property
+    def parent(self) -> Run | None:
+        """The run that started this one; None for a root, or when its tree is no longer kept."""
+        return None if self._parent is None else self._parent()
+
+    @property
+    def root(self) -> Run:
+        """The root of this run's tree (itself, when its tree is no longer kept)."""
+        return self if self._root is None else self._root() or self
+
+    @property
+    def latency_s(self) -> float | None:
+        """Elapsed time, s; None while it runs."""
+        return None if self.end is None else max(0.0, self.end - self.start)
+
+    @property
+    def total(self) -> Impacts:
+        """Impacts of this run and everything under it, up to now."""
+        version = self.root._version
+        total = self._total
+        if total is None or self._total_version != version:
+            total = self._roll_up(version)
+        return total
+
+    def _roll_up(self, version: int) -> Impacts:
+        """Fill in the totals of the whole subtree, children first, without recursion."""
+        total = Impacts.zero()
+        order = list(self.walk())
+        for run in reversed(order):
+            parts = [] if run.own is None else [run.own]
+            for child in tuple(run.children):
+                part = child._total
+                if part is not None and (part.estimated_calls or part.unestimated_calls):
+                    parts.append(part)
+            total = parts[0] if len(parts) == 1 else Impacts.sum(parts)
+            run._total, run._total_version = total, version
+        return total  # of the last one: this run
+
+    def adopt(self, child: Run) -> None:
+        """Hang a run under this one."""
+        if isinstance(self.children, list):
+            self.children.append(child)
+        else:
+            self.children = [child]
+
+    def walk(self) -> Iterator[Run]:
+        """This run, then its descendants depth first, in the order they started."""
+        stack = [self]
+        while stack:
+            run = stack.pop()
+            yield run
+            stack.extend(reversed(tuple(run.children)))
+
+    def ancestors(self) -> Iterator[Run]:
+        """The runs above this one, nearest first."""
+        run = self.parent
+        while run is not None:
+            yield run
+            run = run.parent
+
+    @property
+    def calls(self) -> list[Run]:
+        """The runs in this tree that called a model."""
+        return [run for run in self.walk() if run.call is not None]
+
+    def __repr__(self) -> str:
+        return f"<Run {self.kind} {self.name!r} {self.status}, {len(self.children)} children>"
+
+
+class Exporter(Protocol):
+    """Sends finished run trees somewhere."""
+
+    def export(self, root: Run) -> None:
+        """Take a finished tree; called again with a higher ``revision`` when it changed."""
+        ...
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Deliver what is pending; True when nothing is left."""
+        ...

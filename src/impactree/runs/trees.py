@@ -1,0 +1,318 @@
+"""RunTrees: started and ended events become run trees, in memory, with totals. Thread-safe."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from impactree.runs.run import Pending, Run, RunKind, RunStatus, run_key
+from impactree.values.impacts import Impacts
+from impactree.values.messages import message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from impactree.calls import ModelCall
+
+__all__ = ["RunTrees"]
+
+_MAX_CLOSED: Final = 1024
+_ZERO: Final = Impacts.zero()
+_GRAPHS: Final = frozenset({"graph", "agent"})
+
+
+class RunTrees:
+    """The runs that are open, those that may still be meant by a late event, and what is kept.
+
+    One lock guards the maps; estimating happens outside it.
+
+    Args:
+        estimate: Impacts of a call; may raise.
+        max_runs: How many finished roots to keep.
+        max_open: How many runs may be open.
+        note: Told what went wrong, by name.
+    """
+
+    def __init__(
+        self,
+        estimate: Callable[[ModelCall], Impacts],
+        max_runs: int,
+        max_open: int,
+        note: Callable[[str, BaseException | None], None],
+    ) -> None:
+        self._estimate = estimate
+        self._max_open = max_open
+        self._note = note
+        self.run_ended: Callable[[Run], None] | None = None
+        """Told of every run that has ended."""
+        self.root_finished: Callable[[Run], None] | None = None
+        """Told of every root that has finished, and again when a late event has changed it."""
+        self.finished_runs = 0
+        self._lock = threading.RLock()  # a collected stream ends within another's event
+        self._runs: dict[Any, Run] = {}
+        self._open_roots: dict[Any, Run] = {}
+        self._open_count = 0
+        self._closed: deque[Any] = deque()  # keys of ended runs that are still known, oldest first
+        # Of runs closed while they were open, until their late end: what they had produced.
+        self._partial: dict[Any, Impacts] = {}
+        self._finished: deque[Run] = deque(maxlen=max_runs)
+        self._total = _ZERO
+        self._uncounted: list[Impacts] = []
+
+    # Events
+
+    def start(
+        self,
+        run_id: Any,
+        parent_id: Any,
+        name: str,
+        kind: RunKind,
+        tags: Iterable[str],
+        metadata: dict[str, Any] | None,
+        start: float | None,
+        pending: Pending | None,
+    ) -> Run:
+        """A run has started; see :meth:`ImpactTracker.start`."""
+        with self._lock:
+            runs = self._runs
+            parent = None if parent_id is None else runs.get(run_key(parent_id))
+            run = Run(run_id, name, kind, parent, parent_id, start, tuple(tags), metadata)
+            known = runs.setdefault(run.key, run)
+            if known is not run:
+                if known.end is None or known.key != run.key or run.key in self._partial:
+                    return known
+                runs[run.key], known.key = run, None  # an id used again: another run
+            run.pending = pending
+            self._open_count += 1
+            if parent is None:
+                self._open_roots[run.key] = run
+            else:
+                parent.adopt(run)
+                run.root.open_below += 1
+            crowded = self._open_count > self._max_open
+        if crowded:
+            self._evict()
+        return run
+
+    def end(
+        self, run_id: Any, status: RunStatus, call: ModelCall | None, cached: bool, now: float
+    ) -> Run | None:
+        """A run has ended; see :meth:`ImpactTracker.end`."""
+        own = None if call is None else self._impacts(call)
+        with self._lock:
+            run = self._runs.get(run_key(run_id))
+            if run is None or not (run.end is None or run.key in self._partial):
+                return None
+            root, late = run.root, run.end is not None
+            if status == "ok" and run.kind in _GRAPHS and _waits(run):
+                status = "interrupted"
+            run.status, run.end, run.pending = status, now, None
+            if call is not None:
+                run.call, run.cached = call, cached
+                run.own, run.avoided = (_ZERO, own) if cached else (own, None)
+            if run.own is not None:
+                root._version += 1
+                self._count(run.own)
+            left = self._late(run) if late else self._ended(run, root)
+        if self.run_ended is not None:
+            self.run_ended(run)
+        if left or (self.root_finished is not None and root.end is not None):
+            self._settle_tree(root, left, now)  # the tree is whole, or has changed since
+        return run
+
+    def abandon(self, run_id: Any, now: float) -> None:
+        """Nobody will end this run: close it with what it has produced; it may still end late."""
+        with self._lock:
+            run = self._runs.get(run_key(run_id))
+            if run is None or run.end is not None:
+                return
+            root = run.root
+            is_root = run._root is None
+            left = (self._finish(root) if is_root else []) or [run]
+            changes = root.end is not None
+            if changes:
+                root.revision += 1
+        if is_root or changes:
+            self._settle_tree(root, left, now)
+        else:
+            self._abandon(left, root, now)
+
+    def alias(self, run_id: Any, parent_id: Any) -> None:
+        """What starts under ``run_id`` hangs under ``parent_id``, until it is forgotten."""
+        with self._lock:
+            parent = self._runs.get(run_key(parent_id))
+            if parent is not None:
+                self._runs.setdefault(run_key(run_id), parent)
+
+    def forget_alias(self, run_id: Any) -> None:
+        """The end of an alias; the id of a real run is left alone."""
+        with self._lock:
+            run = self._runs.get(run_key(run_id))
+            if run is not None and run.id != run_id:
+                del self._runs[run_key(run_id)]
+
+    # State
+
+    def find(self, run_id: Any) -> Run | None:
+        """An open or lately closed run by its id."""
+        return self._runs.get(run_key(run_id))
+
+    def abandoned(self) -> list[Run]:
+        """The runs that were closed while they were open and may still end late."""
+        with self._lock:
+            known = [self._runs.get(key) for key in self._closed]
+        return [run for run in known if run is not None and run.pending is not None]
+
+    def finished(self) -> list[Run]:
+        """The finished roots that are kept, oldest first."""
+        with self._lock:
+            return list(self._finished)
+
+    def last(self) -> Run | None:
+        """The root that finished last."""
+        with self._lock:
+            return self._finished[-1] if self._finished else None
+
+    def open_roots(self) -> list[Run]:
+        """The roots that are running."""
+        with self._lock:
+            return list(self._open_roots.values())
+
+    def total(self) -> Impacts:
+        """Impacts of all calls ever."""
+        with self._lock:
+            return Impacts.sum([self._settle(), *self._partial.values()])
+
+    def unlock(self) -> None:
+        """Start with a lock of its own: in a forked child nobody may hold the old one."""
+        self._lock = threading.RLock()
+
+    # Inside, with the lock held
+
+    def _ended(self, run: Run, root: Run) -> list[Run]:
+        """An open run has ended. Returns what is still open below a root that has."""
+        self._open_count -= 1
+        if run._root is None:
+            return self._finish(root)
+        root.open_below -= 1
+        if root.end is not None:  # it had started after its root's end (or lost a root since)
+            root.revision += 1
+            self._keep(run.key)
+        return []
+
+    def _late(self, run: Run) -> list[Run]:
+        """An abandoned run has ended after all: what it had produced no longer stands for it."""
+        self._partial.pop(run.key, None)
+        run.root.revision += 1
+        return []
+
+    def _finish(self, root: Run) -> list[Run]:
+        """A root has ended: keep its tree. Returns what is still open in it.
+
+        Of its runs only the root and what is open, or was closed while it was, can still be meant
+        by a later event.
+        """
+        del self._open_roots[root.key]
+        self._finished.append(root)
+        self.finished_runs += 1
+        root._version += 1
+        left, partial = [] if root.end is not None else [root], self._partial
+        below = [*root.children]
+        for run in below:  # grows while it is walked
+            if run.children:
+                below += run.children
+            if run.end is None:
+                left.append(run)
+            elif not partial or run.key not in partial:
+                self._runs.pop(run.key, None)
+        self._keep(root.key)
+        return left
+
+    def _keep(self, key: Any) -> None:
+        """Remember an ended run for late ends and late children; the oldest is forgotten."""
+        self._closed.append(key)
+        if len(self._closed) > _MAX_CLOSED:
+            forgotten = self._closed.popleft()
+            run = self._runs.get(forgotten)
+            if run is not None and run.end is not None:  # else its id was used again
+                del self._runs[forgotten]
+                run.pending = None  # it may refer to a prompt
+            partial = self._partial.pop(forgotten, None)
+            if partial is not None:
+                self._count(partial)
+
+    def _count(self, own: Impacts) -> None:
+        """Into the running total, in batches: adding is cheaper than one sum per call."""
+        self._uncounted.append(own)
+        if len(self._uncounted) >= 256:
+            self._settle()
+
+    def _settle(self) -> Impacts:
+        uncounted, self._uncounted = self._uncounted, []
+        if uncounted:
+            self._total = Impacts.sum([self._total, *uncounted])
+        return self._total
+
+    # Inside, without it
+
+    def _settle_tree(self, root: Run, left: list[Run], now: float) -> None:
+        if left:
+            self._abandon(left, root, now)
+        if self.root_finished is not None:
+            self.root_finished(root)
+
+    def _abandon(self, left: list[Run], root: Run, now: float) -> None:
+        """Close what is open in a finished tree with what it has produced; it may end late."""
+        produced = [(run, *self._produced(run)) for run in left]
+        with self._lock:
+            for run, call, own in produced:
+                if run.end is not None:
+                    continue  # it ended in between
+                self._open_count -= 1
+                if run._root is not None:
+                    root.open_below -= 1
+                    self._keep(run.key)
+                run.status, run.end = "abandoned", now
+                if own is not None:
+                    run.call, run.own = call, own
+                self._partial[run.key] = own or _ZERO
+            root._version += 1
+
+    def _evict(self) -> None:
+        """Too many open runs: close the oldest tree, or what late starts left open."""
+        self._note("open-runs-evicted", None)
+        now = time.time()
+        with self._lock:
+            root = next(iter(self._open_roots.values()), None)
+            if root is None:
+                left = [run for run in self._runs.values() if run.end is None][:1]
+                root = left[0].root if left else None
+            else:
+                left = self._finish(root) or [root]
+        if root is not None:
+            self._settle_tree(root, left, now)
+
+    def _produced(self, run: Run) -> tuple[ModelCall | None, Impacts | None]:
+        """What an abandoned run has produced so far."""
+        if run.pending is None:
+            return None, None
+        try:
+            call = run.pending.produced()
+        except Exception as error:
+            self._note(f"partial answer unreadable: {type(error).__name__}", error)
+            return None, None
+        return call, None if call is None else self._impacts(call)
+
+    def _impacts(self, call: ModelCall) -> Impacts:
+        try:
+            return self._estimate(call)
+        except Exception as error:
+            self._note(f"estimate failed: {type(error).__name__}", error)
+            return Impacts.not_estimated(message("estimate-failed"))
+
+
+def _waits(run: Run) -> bool:
+    """Whether a graph that has ended waits for a human: frameworks tell only the node's end."""
+    return any(child.status == "interrupted" for child in run.children)

@@ -1,0 +1,52 @@
+"""How quantities and foreign texts are printed."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+__all__ = ["clean", "exact", "quantity", "range_text"]
+
+_MAX_TEXT: Final = 1000
+_PREFIXES: Final = ("p", "n", "µ", "m", "", "k", "M", "G", "T")
+
+
+def _digits(value: float) -> str:
+    """Two significant digits; an exponent only beyond the sizes that a prefix leaves."""
+    size = abs(value)
+    if 99.5 <= size < 1e15:
+        return f"{value:.0f}"
+    if 1e-9 <= size < 1e-4:
+        return f"{value:.{1 - math.floor(math.log10(size))}f}".rstrip("0")
+    return f"{value:.2g}"
+
+
+def range_text(low: float, high: float) -> str:
+    """Text such as ``1.3 (0.9 to 1.7)``; a point is one number."""
+    mean, first, last = (_digits(x) for x in ((low + high) / 2, low, high))
+    return mean if first == last else f"{mean} ({first} to {last})"
+
+
+def exact(low: float, high: float) -> str:
+    """Text such as ``1.09 to 1.14`` to calculate with: six digits, both ends, no mean."""
+    first, last = f"{low:.6g}", f"{high:.6g}"
+    return first if first == last else f"{first} to {last}"
+
+
+def quantity(low: float, high: float, unit: str) -> str:
+    """Text such as ``1.3 (0.9 to 1.7) mWh``: the prefix puts the mean between 0.1 and 100."""
+    mean = (low + high) / 2
+    if not math.isfinite(mean) or mean == 0:
+        return f"{range_text(low, high)} {unit}"
+    power = math.floor((math.log10(abs(mean)) + 1 + 1e-9) / 3)
+    power = max(-4, min(4, power))
+    scale = 10.0 ** (-3 * power)
+    return f"{range_text(low * scale, high * scale)} {_PREFIXES[power + 4]}{unit}"
+
+
+def clean(text: str) -> str:
+    """Printable text: control, invisible and direction-changing characters shown escaped."""
+    text = text[:_MAX_TEXT]
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

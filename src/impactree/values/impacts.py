@@ -1,0 +1,499 @@
+"""Values: what a model call costs the planet, and the arithmetic of it.
+
+Five criteria, each a range from a low to a high estimate:
+
+| criterion | unit | meaning |
+| --- | --- | --- |
+| ``energy`` | kWh | final electricity, the data centre's overhead included |
+| ``gwp`` | kgCO2eq | global warming potential |
+| ``adpe`` | kgSbeq | abiotic depletion potential, elements |
+| ``pe`` | MJ | primary energy |
+| ``wcf`` | L | water consumption footprint |
+
+The usage phase has all five, the embodied phase gwp, adpe and pe. Totals are usage plus embodied.
+Nothing here knows a model, a method or a framework.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from impactree.values.criteria import ADPE, CRITERIA, ENERGY, GWP, PE, WCF, Criterion
+from impactree.values.formatting import quantity, range_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = [
+    "GRADES",
+    "Embodied",
+    "Figures",
+    "Impact",
+    "Impacts",
+    "Message",
+    "Range",
+    "Usage",
+    "worst_grade",
+]
+
+GRADES: Final = ("exact", "alias", "variant", "family", "size", "prior", "unsupported", "unknown")
+"""How a model name was resolved, most certain first."""
+
+
+def worst_grade(a: str | None, b: str | None) -> str | None:
+    """The less certain of two grades; None (no call) gives way to the other."""
+    if a is None or b is None or a == b:
+        return a or b
+    return max(a, b, key=GRADES.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """An interval from a low to a high estimate; a point has two equal ends.
+
+    Raises:
+        ValueError: an end is not a number, or ``min`` is above ``max``.
+    """
+
+    min: float
+    max: float
+
+    def __post_init__(self) -> None:
+        numbers = isinstance(self.min, int | float) and isinstance(self.max, int | float)
+        if not (numbers and self.min <= self.max):  # false for NaN, too
+            raise ValueError(
+                f"a Range needs two numbers with min <= max, not ({self.min!r}, {self.max!r})"
+            )
+
+    @property
+    def mean(self) -> float:
+        """The middle of the interval."""
+        return (self.min + self.max) / 2
+
+    def __add__(self, other: Range | float) -> Range:
+        if isinstance(other, Range):
+            return Range(self.min + other.min, self.max + other.max)
+        if isinstance(other, int | float):
+            return Range(self.min + other, self.max + other)
+        return NotImplemented
+
+    __radd__ = __add__
+
+    def __mul__(self, factor: float) -> Range:
+        if not isinstance(factor, int | float):
+            return NotImplemented
+        low, high = self.min * factor, self.max * factor
+        return Range(low, high) if low <= high else Range(high, low)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> Range:
+        if not isinstance(divisor, int | float):
+            return NotImplemented
+        return self * (1 / divisor)
+
+    def to_dict(self) -> dict[str, float]:
+        """``{"min": ..., "max": ...}``."""
+        return {"min": self.min, "max": self.max}
+
+    def __str__(self) -> str:
+        return range_text(self.min, self.max)
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """One criterion's value. ``str()`` prints it with an SI prefix that fits its size."""
+
+    type: str
+    name: str
+    value: Range
+    unit: str
+
+    def __add__(self, other: Impact) -> Impact:
+        if not isinstance(other, Impact):
+            return NotImplemented
+        if self.type != other.type:
+            raise ValueError(f"cannot add {other.type} ({other.unit}) to {self.type} ({self.unit})")
+        return Impact(self.type, self.name, self.value + other.value, self.unit)
+
+    def __radd__(self, other: object) -> Impact:
+        return self if other == 0 else NotImplemented  # sum() starts from 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """EcoLogits' shape: type, name, value as min and max, unit."""
+        return {
+            "type": self.type,
+            "name": self.name,
+            "value": self.value.to_dict(),
+            "unit": self.unit,
+        }
+
+    def __str__(self) -> str:
+        criterion = _BY_TYPE.get(self.type)
+        if criterion is None:
+            return f"{range_text(self.value.min, self.value.max)} {self.unit}"
+        return quantity(
+            self.value.min * criterion.display_factor,
+            self.value.max * criterion.display_factor,
+            criterion.display_unit,
+        )
+
+
+_BY_TYPE: Final = {c.type: c for c in CRITERIA}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A warning or an error: a stable code and a sentence."""
+
+    code: str
+    message: str
+
+    def to_dict(self) -> dict[str, str]:
+        """``{"code": ..., "message": ...}``."""
+        return {"code": self.code, "message": self.message}
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.code}]"
+
+
+class Figures(NamedTuple):
+    """The sixteen floats a method returns: low and high of the eight independent figures.
+
+    Usage phase: energy kWh, gwp kgCO2eq, adpe kgSbeq, pe MJ, wcf L. Embodied phase: gwp, adpe, pe.
+    """
+
+    energy_min: float
+    energy_max: float
+    gwp_usage_min: float
+    gwp_usage_max: float
+    adpe_usage_min: float
+    adpe_usage_max: float
+    pe_usage_min: float
+    pe_usage_max: float
+    wcf_min: float
+    wcf_max: float
+    gwp_embodied_min: float
+    gwp_embodied_max: float
+    adpe_embodied_min: float
+    adpe_embodied_max: float
+    pe_embodied_min: float
+    pe_embodied_max: float
+
+
+_ZERO: Final = Figures(*(0.0,) * 16)
+
+
+def _setters(cls: type) -> list[Callable[[Any, Any], None]]:
+    """What sets each slot of an immutable class, in order: half the time of its ``__init__``."""
+    return [cls.__dict__[name].__set__ for name in cls.__dict__["__slots__"]]
+
+
+_new: Final = object.__new__
+_set_min, _set_max = _setters(Range)
+_set_type, _set_name, _set_value, _set_unit = _setters(Impact)
+
+
+def _impact(criterion: Criterion, low: float, high: float) -> Impact:
+    """A method's figures as an impact; low is at most high there."""
+    value = _new(Range)
+    _set_min(value, low)
+    _set_max(value, high)
+    impact = _new(Impact)
+    _set_type(impact, criterion.type)
+    _set_name(impact, criterion.name)
+    _set_value(impact, value)
+    _set_unit(impact, criterion.unit)
+    return impact
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The usage phase: running the model."""
+
+    energy: Impact
+    gwp: Impact
+    adpe: Impact
+    pe: Impact
+    wcf: Impact
+    type: str = field(default="usage", init=False)
+    name: str = field(default="Usage", init=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """EcoLogits' shape."""
+        return _phase(self, ("energy", "gwp", "adpe", "pe", "wcf"))
+
+
+@dataclass(frozen=True, slots=True)
+class Embodied:
+    """The embodied phase: the share of making and moving the hardware."""
+
+    gwp: Impact
+    adpe: Impact
+    pe: Impact
+    type: str = field(default="embodied", init=False)
+    name: str = field(default="Embodied", init=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """EcoLogits' shape."""
+        return _phase(self, ("gwp", "adpe", "pe"))
+
+
+def _phase(phase: Usage | Embodied, keys: tuple[str, ...]) -> dict[str, Any]:
+    values = {key: getattr(phase, key).to_dict() for key in keys}
+    return {"type": phase.type, "name": phase.name, **values}
+
+
+_M = TypeVar("_M", bound=Message)
+
+
+def _merge(a: tuple[_M, ...], b: tuple[_M, ...]) -> tuple[_M, ...]:
+    """Both lists, one message per code: sums of any length stay bounded."""
+    if a == b or not b:
+        return a
+    if not a:
+        return b
+    seen = {m.code for m in a}
+    return a + tuple(m for m in b if m.code not in seen)
+
+
+class Impacts:
+    """The impacts of one model call, or of a sum of them. Immutable.
+
+    Every criterion is an :class:`Impact`, or None when nothing could be estimated: an unknown is
+    never a zero. A sum over calls of which some could not be estimated is a lower bound
+    (:attr:`lower_bound`). Adding is associative; :meth:`zero` is its neutral element.
+    """
+
+    __slots__ = (
+        "errors",
+        "estimated_calls",
+        "figures",
+        "grade",
+        "unestimated_calls",
+        "warnings",
+    )
+
+    figures: Figures | None
+    """The raw floats; None when not estimated."""
+    warnings: tuple[Message, ...]
+    errors: tuple[Message, ...]
+    grade: str | None
+    """How the model's name was resolved (see GRADES); of a sum the least certain one; None when
+    there was no call."""
+    estimated_calls: int
+    unestimated_calls: int
+
+    def __init__(
+        self,
+        figures: Figures | None,
+        *,
+        warnings: tuple[Message, ...] = (),
+        errors: tuple[Message, ...] = (),
+        grade: str | None = None,
+        estimated_calls: int | None = None,
+        unestimated_calls: int | None = None,
+    ) -> None:
+        _set_figures(self, figures)
+        _set_warnings(self, warnings)
+        _set_errors(self, errors)
+        _set_grade(self, grade)
+        if estimated_calls is None:
+            estimated_calls = 0 if figures is None else 1
+        if unestimated_calls is None:
+            unestimated_calls = 1 if figures is None else 0
+        _set_estimated(self, estimated_calls)
+        _set_unestimated(self, unestimated_calls)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"Impacts is immutable: cannot set {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"Impacts is immutable: cannot delete {name!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (
+            None if self.figures is None else tuple(self.figures),
+            tuple((m.code, m.message) for m in self.warnings),
+            tuple((m.code, m.message) for m in self.errors),
+            self.grade,
+            self.estimated_calls,
+            self.unestimated_calls,
+        )
+
+    @classmethod
+    def zero(cls) -> Impacts:
+        """What no model call at all costs: every criterion zero."""
+        return _ZERO_IMPACTS
+
+    @classmethod
+    def not_estimated(cls, *errors: Message, grade: str = "unknown") -> Impacts:
+        """A call that could not be estimated, and why."""
+        return cls(None, errors=errors, grade=grade)
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the criteria hold values; False: they are None."""
+        return self.figures is not None
+
+    @property
+    def lower_bound(self) -> bool:
+        """Whether some of the calls summed could not be estimated."""
+        return self.estimated_calls > 0 and self.unestimated_calls > 0
+
+    @property
+    def energy(self) -> Impact | None:
+        """Electricity, kWh."""
+        f = self.figures
+        return None if f is None else _impact(ENERGY, f[0], f[1])
+
+    @property
+    def gwp(self) -> Impact | None:
+        """Global warming potential, usage plus embodied, kgCO2eq."""
+        f = self.figures
+        return None if f is None else _impact(GWP, f[2] + f[10], f[3] + f[11])
+
+    @property
+    def adpe(self) -> Impact | None:
+        """Abiotic depletion potential of elements, usage plus embodied, kgSbeq."""
+        f = self.figures
+        return None if f is None else _impact(ADPE, f[4] + f[12], f[5] + f[13])
+
+    @property
+    def pe(self) -> Impact | None:
+        """Primary energy, usage plus embodied, MJ."""
+        f = self.figures
+        return None if f is None else _impact(PE, f[6] + f[14], f[7] + f[15])
+
+    @property
+    def wcf(self) -> Impact | None:
+        """Water consumption, usage only, L."""
+        f = self.figures
+        return None if f is None else _impact(WCF, f[8], f[9])
+
+    @property
+    def usage(self) -> Usage | None:
+        """The usage phase: all five criteria."""
+        f = self.figures
+        if f is None:
+            return None
+        pairs = zip(CRITERIA, range(0, 10, 2), strict=True)
+        return Usage(*(_impact(criterion, f[i], f[i + 1]) for criterion, i in pairs))
+
+    @property
+    def embodied(self) -> Embodied | None:
+        """The embodied phase: gwp, adpe, pe."""
+        f = self.figures
+        if f is None:
+            return None
+        pairs = zip((GWP, ADPE, PE), range(10, 16, 2), strict=True)
+        return Embodied(*(_impact(criterion, f[i], f[i + 1]) for criterion, i in pairs))
+
+    def __add__(self, other: Impacts) -> Impacts:
+        if not isinstance(other, Impacts):
+            return NotImplemented
+        return Impacts.sum((self, other))
+
+    def __radd__(self, other: object) -> Impacts:
+        return self if other == 0 else NotImplemented  # sum() starts from 0
+
+    @classmethod
+    def sum(cls, items: Iterable[Impacts]) -> Impacts:
+        """The sum of any number of impacts; of none: zero."""
+        estimated = unestimated = 0
+        figures: list[Figures] = []
+        warnings: tuple[Message, ...] = ()
+        errors: tuple[Message, ...] = ()
+        grade: str | None = None
+        for item in items:
+            estimated += item.estimated_calls
+            unestimated += item.unestimated_calls
+            if item.figures is not None:
+                figures.append(item.figures)
+            if item.warnings is not warnings:
+                warnings = _merge(warnings, item.warnings)
+            if item.errors is not errors:
+                errors = _merge(errors, item.errors)
+            if item.grade != grade:
+                grade = worst_grade(grade, item.grade)
+        if unestimated and not estimated:
+            total = None
+        else:
+            # By column: a loop over additions costs several times as much.
+            columns = zip(*figures, strict=True)
+            total = Figures._make(map(math.fsum, columns)) if figures else _ZERO
+        return cls(
+            total,
+            warnings=warnings,
+            errors=errors,
+            grade=grade,
+            estimated_calls=estimated,
+            unestimated_calls=unestimated,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Impacts):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    def __hash__(self) -> int:
+        return hash((self.figures, self.warnings, self.errors, self.grade, self.estimated_calls))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The shape of EcoLogits' ``ImpactsOutput``, every value as min and max.
+
+        Adds ``grade``, ``estimated_calls``, ``unestimated_calls`` and ``lower_bound``.
+        """
+        usage, embodied = self.usage, self.embodied
+        out: dict[str, Any] = {c.key: _dict(getattr(self, c.key)) for c in CRITERIA}
+        out["usage"] = None if usage is None else usage.to_dict()
+        out["embodied"] = None if embodied is None else embodied.to_dict()
+        out["warnings"] = [m.to_dict() for m in self.warnings] or None
+        out["errors"] = [m.to_dict() for m in self.errors] or None
+        out["grade"] = self.grade
+        out["estimated_calls"] = self.estimated_calls
+        out["unestimated_calls"] = self.unestimated_calls
+        out["lower_bound"] = self.lower_bound
+        return out
+
+    def __str__(self) -> str:
+        if not self.estimated:
+            why = "; ".join(str(error) for error in self.errors) or "no reason given"
+            return f"not estimated: {why}"
+        text = ", ".join(str(getattr(self, c.key)) for c in CRITERIA)
+        return f"at least {text}" if self.lower_bound else text
+
+    def __repr__(self) -> str:
+        return f"<Impacts {self}>"
+
+
+_set_errors, _set_estimated, _set_figures, *_rest = _setters(Impacts)
+_set_grade, _set_unestimated, _set_warnings = _rest
+
+
+def _dict(impact: Impact | None) -> dict[str, Any] | None:
+    return None if impact is None else impact.to_dict()
+
+
+def _restore(
+    figures: tuple[float, ...] | None,
+    warnings: tuple[tuple[str, str], ...],
+    errors: tuple[tuple[str, str], ...],
+    grade: str | None,
+    estimated_calls: int,
+    unestimated_calls: int,
+) -> Impacts:
+    """Rebuild after a copy or a trip to another process."""
+    return Impacts(
+        None if figures is None else Figures(*figures),
+        warnings=tuple(Message(*m) for m in warnings),
+        errors=tuple(Message(*m) for m in errors),
+        grade=grade,
+        estimated_calls=estimated_calls,
+        unestimated_calls=unestimated_calls,
+    )
+
+
+_ZERO_IMPACTS: Final = Impacts(_ZERO, estimated_calls=0, unestimated_calls=0)
