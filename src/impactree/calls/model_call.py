@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 __all__ = ["MAX_TOKENS", "Kind", "ModelCall", "TokensSource"]
 
@@ -24,6 +24,14 @@ _TOKENS: Final = (
     "reasoning_tokens",
 )
 _TEXTS: Final = ("provider", "zone", "requested", "base_url", "region")
+
+
+class _Tokens(NamedTuple):
+    input: int | None
+    cached_input: int | None
+    cache_write: int | None
+    output: int | None
+    reasoning: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +98,17 @@ class ModelCall:
             raise ValueError(
                 f"latency_s must be a finite number of seconds >= 0 or None, not {latency!r}"
             )
+
+    @property
+    def tokens(self) -> _Tokens:
+        """The counts by class."""
+        return _Tokens(
+            self.input_tokens,
+            self.cached_input_tokens,
+            self.cache_write_tokens,
+            self.output_tokens,
+            self.reasoning_tokens,
+        )
 
     def _bad_text(self) -> Exception:
         name = next(n for n in _TEXTS if not isinstance(getattr(self, n), str | None))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from impactree.catalog import Resolution, Zone
     from impactree.engine.engine import Engine
-    from impactree.engine.reading import Situation
+    from impactree.engine.reading import Reading
     from impactree.engine.settings import EngineSettings
     from impactree.methods import Method, Step
     from impactree.values.impacts import Impacts
@@ -123,12 +123,11 @@ def explain(
 
 
 def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanation:
-    found = engine.situate(call, at)
+    found = engine.read(call, at)
     steps: list[Step] = []
-    if found.params is not None and call.output_tokens is not None:
-        steps = engine.method.steps(
-            found.params, found.site, found.mix, call.output_tokens, call.latency_s
-        )
+    situation, method = found.situation, engine.method
+    if situation is not None and not method.judge(call.tokens).errors:
+        steps = method.steps(method.plan(situation), call.tokens, call.latency_s)
     return Explanation(
         call=call,
         resolution=found.resolution,
@@ -144,7 +143,7 @@ def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanati
     )
 
 
-def _hypotheses(found: Situation, engine: Engine) -> list[Hypothesis]:
+def _hypotheses(found: Reading, engine: Engine) -> list[Hypothesis]:
     params = found.params or _size(found.resolution)
     if params is None:
         return []
@@ -177,7 +176,7 @@ def _of_method(method: Method) -> list[Hypothesis]:
     ]
 
 
-def _of_model(found: Situation, p: Params, prior: dict[str, Any]) -> list[Hypothesis]:
+def _of_model(found: Reading, p: Params, prior: dict[str, Any]) -> list[Hypothesis]:
     record = found.resolution.record
     told: dict[str, Any]
     if found.resolution.total_params is None:
@@ -205,7 +204,7 @@ def _of_model(found: Situation, p: Params, prior: dict[str, Any]) -> list[Hypoth
     return rows
 
 
-def _of_place(found: Situation, zone: Zone) -> list[Hypothesis]:
+def _of_place(found: Reading, zone: Zone) -> list[Hypothesis]:
     place, site = found.region or found.host, found.site
     who = f"{'region' if found.region else 'host'} {place.id}"
     told = {"basis": who, "note": place.note or "", **_sourced(asdict(place))}
@@ -305,7 +304,7 @@ def _pages(numbered: dict[_Source, str]) -> list[tuple[str, str, str]]:
 
 
 def _step(step: Step) -> tuple[str, str, str, str]:
-    value = f"{exact(step.low, step.high)} {step.unit}".strip()
+    value = f"{exact(step.min, step.max)} {step.unit}".strip()
     return step.symbol, step.name, value, step.equation
 
 

@@ -12,7 +12,9 @@ from pydantic_core import to_json
 from impactree.calls import ModelCall
 from impactree.exporters._time import resolved_at
 from impactree.runs import Run
-from impactree.values.impacts import Figures, Impacts, Message
+from impactree.values.figures import Figures
+from impactree.values.impacts import Impacts
+from impactree.values.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tree", "decode", "encode"]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Of a line; 1 had no means and no method on impacts."""
 _MAX_TEXT: Final = 500
 # base_url stays out: it can carry credentials, and the estimate is made already.
 _CALL_FIELDS: Final = (
@@ -183,19 +186,29 @@ def _encode_impacts(impacts: Impacts, messages: dict[Message, int]) -> list[Any]
         impacts.grade,
         impacts.estimated_calls,
         impacts.unestimated_calls,
+        impacts.method,
     ]
 
 
 def _decode_impacts(fields: list[Any], messages: tuple[Message, ...]) -> Impacts:
-    figures, warnings, errors, grade, estimated, unestimated = fields
+    figures, warnings, errors, grade, estimated, unestimated, *method = fields
+    if figures is not None and not method:
+        figures = _with_means(figures)
     return Impacts(
         None if figures is None else Figures(*figures),
+        method=method[0] if method else None,
         warnings=tuple(messages[i] for i in warnings),
         errors=tuple(messages[i] for i in errors),
         grade=grade,
         estimated_calls=estimated,
         unestimated_calls=unestimated,
     )
+
+
+def _with_means(pairs: list[float]) -> list[float]:
+    """The figures of format 1, low and high by turns, whose mean was the middle."""
+    ends = zip(pairs[::2], pairs[1::2], strict=True)
+    return [end for low, high in ends for end in (low, (low + high) / 2, high)]
 
 
 def _text(value: str) -> str:

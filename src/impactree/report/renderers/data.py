@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls import ModelCall
 
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
 
-__all__ = ["report_dict", "run_dicts"]
+__all__ = ["FORMAT", "report_dict", "run_dicts"]
+
+FORMAT: Final = 2
+"""Of the report as data; 1 had no means, and did not say so."""
 
 
 def report_dict(report: View) -> dict[str, Any]:
     """Everything in a report; runs as a flat list, so that any depth can be written as JSON."""
     return {
+        "format": FORMAT,
         "method": report.method,
         "zone": report.zone,
         "catalog_version": report.catalog_version,
