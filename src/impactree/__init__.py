@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from impactree.block import track_impacts as track_impacts
     from impactree.calls import ModelCall as ModelCall
+    from impactree.calls import Tokens as Tokens
     from impactree.catalog import Resolution as Resolution
     from impactree.catalog import resolve as resolve
     from impactree.engine import estimate as estimate
@@ -39,6 +40,7 @@ _HOMES = {
     "Report": "impactree.report",
     "Resolution": "impactree.catalog",
     "Run": "impactree.runs",
+    "Tokens": "impactree.calls",
     "estimate": "impactree.engine",
     "explain": "impactree.engine.explain",
     "resolve": "impactree.catalog",
@@ -56,6 +58,7 @@ __all__ = [
     "Report",
     "Resolution",
     "Run",
+    "Tokens",
     "__version__",
     "estimate",
     "explain",

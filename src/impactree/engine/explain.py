@@ -59,7 +59,7 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        call = {name: value for name, value in asdict(self.call).items() if value is not None}
+        call = {name: value for name, value in self.call.to_dict().items() if value is not None}
         return {
             "call": call,
             "resolution": self.resolution.to_dict(),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
 
 from impactree.calls import ModelCall
+from impactree.calls.scrubbing import plain_values
 from impactree.exporters._time import resolved_at
 from impactree.runs import Run
 from impactree.values.figures import Figures
@@ -126,7 +126,7 @@ def _encode_run(
     if run.tags:
         out["tags"] = [_text(tag) for tag in run.tags]
     if run.metadata:
-        out["metadata"] = _plain(run.metadata)
+        out["metadata"] = plain_values(run.metadata)
     if run.call is not None:
         out["call"] = _encode_call(run.call, zone_of(run.call))
         out["cached"] = run.cached
@@ -213,17 +213,3 @@ def _with_means(pairs: list[float]) -> list[float]:
 
 def _text(value: str) -> str:
     return value if len(value) <= _MAX_TEXT else value[:_MAX_TEXT]
-
-
-def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, value in metadata.items():
-        if isinstance(value, str):
-            out[str(key)] = _text(value)
-        elif value is None or isinstance(value, bool | int) or _finite(value):
-            out[str(key)] = value
-    return out
-
-
-def _finite(value: object) -> bool:
-    return isinstance(value, float) and math.isfinite(value)
