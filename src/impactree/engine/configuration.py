@@ -45,11 +45,12 @@ class Surroundings:
 
     def _look_around(self) -> None:
         self._folder = _working_directory()
-        places = () if self._folder is None else (self._folder, *self._folder.parents)
+        folder = None if self._folder is None else Path(self._folder)
+        places = () if folder is None else (folder, *folder.parents)
         # A folder's time changes with what comes and goes; files may get our table.
         projects = [p for place in places if (p := place / "pyproject.toml").exists()]
         self._around = {path: _stamp(path) for path in (*places, *projects)}
-        self.file = None if self._folder is None else find_file(self._folder)
+        self.file = None if folder is None else find_file(folder)
         """The configuration file; None without one."""
 
     @cached_property
@@ -71,13 +72,14 @@ class Surroundings:
             if _variables() != self._ours:
                 return False
             self._all = dict(_environ)
+        here = _working_directory() == self._folder
         now = time.monotonic()
-        if now - self._looked < _LOOK_EVERY_S:
+        if here and now - self._looked < _LOOK_EVERY_S:
             return True
         self._looked = now
         if not _unchanged(self._files):
             return False
-        if _unchanged(self._around) and _working_directory() == self._folder:
+        if here and _unchanged(self._around):
             return True
         before = self._folder, self.file
         self._look_around()
@@ -132,10 +134,11 @@ def _variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
 
 
-def _working_directory() -> Path | None:
-    with suppress(FileNotFoundError):  # it has been deleted
-        return Path.cwd()
-    return None
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109  # as text in a tenth of the time
+    except FileNotFoundError:  # it has been deleted
+        return None
 
 
 def _unchanged(stamps: dict[Path, object]) -> bool:
