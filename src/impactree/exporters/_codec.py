@@ -127,6 +127,8 @@ def _encode_run(
         out["tags"] = [_text(tag) for tag in run.tags]
     if run.metadata:
         out["metadata"] = plain_values(run.metadata)
+    if labels := run.own_labels:
+        out["labels"] = {key: _text(str(value)) for key, value in labels.items()}
     if run.call is not None:
         out["call"] = _encode_call(run.call, zone_of(run.call))
         out["cached"] = run.cached
@@ -148,6 +150,7 @@ def _decode_run(fields: dict[str, Any], runs: list[Run], messages: tuple[Message
         start=fields["start"],
         tags=tuple(fields.get("tags", ())),
         metadata=fields.get("metadata"),
+        labels=fields.get("labels"),
     )
     run.end, run.status = fields["end"], fields["status"]
     for time in (run.start, run.end):

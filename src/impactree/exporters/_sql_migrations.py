@@ -106,5 +106,11 @@ def _to_3(connection: sa.Connection) -> None:
             connection.execute(sa.text(f"update {table} set {mean} = {ends}"))  # noqa: S608
 
 
-MIGRATIONS: list[Callable[[sa.Connection], None]] = [_to_1, _to_2, _to_3]
+def _to_4(connection: sa.Connection) -> None:
+    """What a call worked for. Of earlier calls only agent and node are known."""
+    for column in ("step", "thread", "tool", "user"):
+        connection.execute(sa.text(f'alter table impactree_calls add column "{column}" text'))
+
+
+MIGRATIONS: list[Callable[[sa.Connection], None]] = [_to_1, _to_2, _to_3, _to_4]
 """Step n brings version n to n + 1; a new version appends one, none is ever changed."""
