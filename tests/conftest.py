@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import no_network
 from hypothesis import settings
+
+import no_network
 
 
 def pytest_configure() -> None:
