@@ -113,7 +113,7 @@ def test_a_handlers_own_feedback_further_down_is_not_doubled(traced: LangSmith) 
 def test_a_trace_is_estimated_as_of_its_own_day(
     traced: LangSmith, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``deepseek-chat`` was DeepSeek-V3 (671 10^9 parameters) in May 2025, and V2.5 (236) before."""
+    """``deepseek-chat`` was DeepSeek-V3 (671B) in May 2025 and DeepSeek-V2.5 (236B) before."""
     job = Backfill(project="green", since=parse_since("1d"), api=LangSmithAPI())
     run = stored_call("r", output_tokens=500, input_tokens=1)
     run["extra"]["metadata"] |= {"ls_model_name": "deepseek-chat", "ls_provider": "deepseek"}
