@@ -82,13 +82,8 @@ class ModelCall:
             tokens = _NONE
         elif not isinstance(tokens, Tokens):
             raise TypeError(f"tokens must be Tokens or None, not {tokens!r}")
-        given = (
-            input_tokens,
-            cached_input_tokens,
-            cache_write_tokens,
-            output_tokens,
-            reasoning_tokens,
-        )
+        read = (input_tokens, cached_input_tokens, cache_write_tokens)
+        given = (*read, output_tokens, reasoning_tokens)
         if given != _NOT_GIVEN:
             tokens = _replaced(tokens, given)
         _set(self, "model", model)

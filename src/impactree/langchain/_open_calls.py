@@ -51,6 +51,7 @@ class OpenCalls:
         key = run_key(run_id)
         pending = self._calls.pop(key, None)
         if pending is not None:
+            self._watched.pop(key, None)
             self._past.append(key)
         return pending
 
@@ -71,7 +72,7 @@ class OpenCalls:
         return kept
 
     def unwatch(self, run_id: Any) -> None:
-        """A run that was watched has ended."""
+        """A run that was watched, and is no call, has ended."""
         self._watched.pop(run_key(run_id), None)
 
     def let_go(self, run_id: Any) -> None:
