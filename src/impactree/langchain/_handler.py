@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
@@ -14,6 +15,7 @@ from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
 from impactree.langchain._answer import Batches, PendingCall, read_answer
 from impactree.langchain._current import caused_by, enter_scope, leave_scope
+from impactree.langchain._inline import told_with_all
 from impactree.langchain._open_calls import OpenCalls
 from impactree.runs.budget import BudgetWatch, ImpactBudget
 
@@ -62,7 +64,6 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         ConfigurationError: a setting is wrong.
     """
 
-    run_inline = True  # under asyncio too: in order, and in the caller's context
     # LangChain asks before each event: plain values answer faster than the base's properties.
     ignore_llm = ignore_chat_model = ignore_chain = False
 
@@ -84,6 +85,15 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
         # Only a spent budget ever leaves a callback; without it LangChain would swallow that too.
         self.raise_error = budget is not None and budget.action == "raise"
+
+    @property
+    def run_inline(self) -> bool:  # type: ignore[override]  # an attribute there
+        """True: under asyncio too, events are handled in order and in the caller's context.
+
+        But where LangChain tells all handlers of a completion model: there it would skip those
+        that do not run inline, if only one does.
+        """
+        return not told_with_all(self, sys._getframe(1))
 
     # LangChain's callbacks
 
