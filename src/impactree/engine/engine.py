@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple, Unpack
 
 from impactree.calls import ModelCall
+from impactree.calls.reconciling import READINGS, UNCLEAR
 from impactree.catalog import Catalog, Resolution, load_catalog
 from impactree.catalog._near import nearest
 from impactree.engine.configuration import load_settings
@@ -142,6 +143,8 @@ class Engine:
         serving, site, mix, warnings, errors, grade, _ = plan
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
+        if call.usage_notes:
+            warnings = (*warnings, *map(_usage_message, call.usage_notes))
         if serving is None:
             return Impacts(None, warnings=warnings, errors=errors, grade=grade)
         if call.output_tokens is None:
@@ -201,6 +204,13 @@ def shared_engine(**settings: Unpack[EngineSettings]) -> Engine:
             _shared.clear()
         engine = _shared.setdefault(merged.key, engine)
     return engine
+
+
+@lru_cache(maxsize=64)
+def _usage_message(note: str) -> Message:
+    """What a note on the reading of usage says to the user."""
+    code = "usage-unclear" if note in UNCLEAR else "usage-reconciled"
+    return message(code, READINGS.get(note, f"({note:.60})"))
 
 
 @lru_cache(maxsize=_MAX_SHARED)
