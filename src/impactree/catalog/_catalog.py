@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator
 
+from impactree.loops import off_loop
+
 __all__ = ["Catalog", "load_catalog"]
 
 _PACKAGED: Final = Path(__file__).with_name("compiled.jsonl")
@@ -232,11 +234,14 @@ def load_catalog() -> Catalog:
 
     In a source checkout it is compiled anew whenever a file under ``data/`` has changed.
     """
+    return _loaded or off_loop(_load)
+
+
+def _load() -> Catalog:
     global _loaded
-    if _loaded is None:
-        with _lock:
-            if _loaded is None:
-                _loaded = Catalog(_compiled_text())
+    with _lock:
+        if _loaded is None:
+            _loaded = Catalog(_compiled_text())
     return _loaded
 
 
