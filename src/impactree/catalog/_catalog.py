@@ -154,6 +154,17 @@ class Catalog:
         if self._base:
             yield from self._base.model_names()
 
+    @cached_property
+    def cores(self) -> dict[str, list[tuple[str, str]]]:
+        """By the letters that names begin with: names without what is in front, and whole."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for name in self.model_names():
+            core = name.rpartition("/")[2]
+            word = core[: next((i for i, c in enumerate(core) if not "a" <= c <= "z"), len(core))]
+            if len(word) > 1:
+                found.setdefault(word, []).append((core, name))
+        return found
+
     def zone(self, code: str) -> Zone | None:
         """An electricity mix by its code."""
         row = self._data["zones"].get(code)

@@ -255,12 +255,23 @@ class Words(_Sourced):
     day: Pattern
     family: Pattern
     nothing: Pattern
+    noise: Pattern
+    reshaped: Pattern
+    classes: Pattern
 
 
 class Mixture(_Sourced):
     """What a name like ``8x7b`` stands for, as shares of the product."""
 
     least_total: Share
+    least_active: Share
+
+
+class Sizes(_Sourced):
+    """What a size in a name stands for. Sizes in 10^9, shares of the size."""
+
+    rounding: tuple[Positive, Positive]
+    large: Billions
     least_active: Share
 
 
@@ -272,6 +283,8 @@ class Orgs(_Sourced):
     prefix_hosts: list[Slug]
     first_party: list[Slug]
     own: dict[Slug, Slug]
+    nobody: list[str]
+    shared: list[str]
 
 
 class Lines(_Sourced):
@@ -311,6 +324,7 @@ class DataFile(_Entry):
     kinds: list[KindWords] = []
     words: Words | None = None
     mixture: Mixture | None = None
+    sizes: Sizes | None = None
     orgs: Orgs | None = None
     lines: Lines | None = None
     local: Local | None = None
