@@ -10,7 +10,7 @@ from impactree.catalog._catalog import Catalog, as_day, as_of, load_catalog
 from impactree.catalog._places import LOCAL, UNKNOWN, asked_host, is_ollama, region_in
 from impactree.catalog._records import Resolution
 from impactree.catalog._text import MAX_NAME, clean, key, without_size
-from impactree.catalog._within import family_span, is_near, model_within, sized
+from impactree.catalog._within import family_span, is_near, kept_share, model_within, sized, with_stated
 from impactree.values.impacts import Range
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ __all__ = ["TEXT_KINDS", "resolve", "resolve_name"]
 TEXT_KINDS: Final = ("chat", "completion")
 _COVERED: Final = (*TEXT_KINDS, "embedding", "rerank")
 _SLUG: Final = re.compile(r"[a-z][a-z0-9._-]{1,80}")
+_COMPANY: Final = re.compile(r"(?:[-_](?:ai|labs?|research|org|hq|inc|community|llm|nlp|official))+$")
+"""What organizations append to their maker's name."""
 _MAX_KNOWN: Final = 32_768
 
 
@@ -234,14 +236,30 @@ class _Reader:
         if within is None or (kind and kind != within.record.kind):
             return None
         record, rest = within.record, self.rules.unnoised(within.rest)
-        if self.rules.is_reshaped(rest):
-            return None
         how = f"{step.text!r} contains {record.id!r}"
+        if self.rules.is_reshaped(rest):
+            return self._pruned(record, how, text, steps)
         grade = "variant" if within.has_size or not rest else "family"
         if grade == "family" and (record.is_closed or self.rules.names_class(rest)):
             return None
         found = self._of_record(record, grade, how, text, steps)
-        return replace(found, maker=self._tuner(step, rest) or found.maker)
+        tuner = self._tuner(step)
+        if tuner in (None, found.maker) or found.total_params is None or not within.has_size:
+            return replace(found, maker=tuner or found.maker)
+        total, active = with_stated(found, self.rules.size(step.text))
+        return replace(found, maker=tuner, total_params=total, active_params=active)
+
+    def _pruned(
+        self, record: ModelRecord, how: str, text: str, steps: list[Step]
+    ) -> Resolution | None:
+        """A copy with fewer experts or layers, as its name says."""
+        step = steps[-1]
+        kept = kept_share(step.text)
+        found = self._of_record(record, "size", how, text, steps)
+        if kept is None or found.total_params is None or self.rules.size(step.text):
+            return None
+        total = Range(kept * found.total_params.min, found.total_params.max)
+        return replace(found, total_params=total, maker=self._tuner(step) or found.maker)
 
     def _inside(self, records: list[ModelRecord], step: Step) -> ModelRecord | None:
         """The entry that may stand inside a name of this organization: nobody tunes closed ones."""
@@ -250,7 +268,7 @@ class _Reader:
             return as_of(_best_first([r for r in records if not r.is_closed]), self.at)
         return self._pick(records, step)
 
-    def _tuner(self, step: Step, rest: str) -> str | None:
+    def _tuner(self, step: Step) -> str | None:
         """Who tuned a copy: the organization in front, where it is not one that only copies."""
         maker, is_copy = self._org(step)
         return None if is_copy else maker
@@ -347,17 +365,19 @@ class _Reader:
 
     def _org(self, step: Step) -> tuple[str | None, bool]:
         """Whose the organization in front of a name is, and whether it hosts others' weights."""
-        if not step.orgs:
-            return None, False
-        org = step.orgs[-1]
+        orgs = [org for org in step.orgs if org not in self.rules.no_orgs]
+        if not orgs:
+            return None, bool(step.orgs)
+        org = orgs[-1]
         if org in self.rules.copies or org in self.rules.shared_orgs:
             return None, True
         maker = self.rules.org_makers.get(org) or (org if org in self.catalog.makers else None)
-        if len(step.orgs) == 1 and self.catalog.host(org) is not None:
+        if len(orgs) == 1 and self.catalog.host(org) is not None:
             prefix_host = self._is_gateway() or maker is None
             return (None, True) if prefix_host else (maker, False)
-        if maker is None and org not in self.rules.no_orgs:
-            maker = org if _SLUG.fullmatch(org) else None
+        if maker is None and _SLUG.fullmatch(org):
+            maker = self.rules.org_makers.get(bare := _COMPANY.sub("", org), org)
+            maker = bare if bare in self.catalog.makers else maker
         return maker, False
 
     def _maker(self, step: Step) -> str | None:
@@ -366,9 +386,9 @@ class _Reader:
             return None
         if maker is not None or (step.orgs and not is_copy):
             return maker
-        org = step.orgs[-1] if step.orgs else ""
+        org = next((o for o in reversed(step.orgs) if o not in self.rules.no_orgs), "")
         fallback = self.rules.org_makers.get(org) if org in self.rules.shared_orgs else None
-        return self.rules.line(step.text, is_copy=is_copy) or fallback
+        return self.rules.line(step.text, is_copy=org in self.rules.copies) or fallback
 
     def _kind(self, steps: list[Step]) -> str:
         for step in steps:

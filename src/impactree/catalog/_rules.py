@@ -12,6 +12,7 @@ __all__ = ["Rules", "Step"]
 
 _MAX_STEPS = 10
 _FIRST_WORD = re.compile(r"([a-z]+)(?:\d+(?:\.\d+)?)?(?=$|[-_.:@ ])[-_.:@ ]*")
+_WORDS = re.compile(r"[^-_.:@/ ]+")
 _SEPARATORS = r"[-_.:@ ]"
 
 
@@ -140,8 +141,9 @@ class Rules:
 
     def unnoised(self, rest: str) -> str:
         """What is left of the words around a model's name without those that say nothing of it."""
-        rest = self._noise.sub("", f" {rest} ")
-        return self._noise.sub("", f" {rest} ").strip(" -_.:@/")
+        words = self._noise.sub("", self._noise.sub("", f" {rest} "))
+        left = [w for w in _WORDS.findall(words) if w not in self.lines]
+        return " ".join(left)
 
     def is_reshaped(self, rest: str) -> bool:
         """Whether a word says that the copy has another shape: pruned, merged, a draft."""

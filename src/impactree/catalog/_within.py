@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from impactree.catalog._text import WORD_START, states_size
@@ -12,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from impactree.catalog._catalog import Catalog
-    from impactree.catalog._records import ModelRecord
+    from impactree.catalog._records import ModelRecord, Resolution
     from impactree.catalog._text import Size
 
-__all__ = ["Within", "family_span", "is_near", "model_within", "sized"]
+__all__ = ["Within", "family_span", "is_near", "kept_share", "model_within", "sized", "with_stated"]
 
 _MAX_WORDS: Final = 14
 _LETTERS: Final = re.compile(r"[a-z]+")
@@ -93,6 +94,8 @@ def _known(
     if not any(c.isdigit() for c in span) and "-" not in span:
         return None  # a bare family name says no more than its line
     rules = catalog.rules
+    if rules.says_nothing(rules.reduced(span)):
+        return None
     for text in dict.fromkeys((span, _RUN_TOGETHER.sub(r"\1\2.\3", span, count=1))):
         record = pick(catalog.reduced(rules.reduced(text)))
         if record is not None:
@@ -120,6 +123,20 @@ def sized(catalog: Catalog, text: str, size: Size) -> tuple[Range, Range]:
     return total, Range(min(least, total.min), total.max)
 
 
+def with_stated(found: Resolution, size: Size | None) -> tuple[Range | None, Range | None]:
+    """Total and active of a fine-tune: from the size that its name states to its base's.
+
+    Tunings may leave out the encoder for pictures that the base's size counts.
+    """
+    total, active = found.total_params, found.active_params
+    if size is None or total is None or active is None or size.total[1] > total.max:
+        return total, active
+    low = min(total.min, size.total[0])
+    if active == total:
+        return Range(low, total.max), Range(low, total.max)
+    return Range(max(low, active.max), total.max), active
+
+
 def line_active(catalog: Catalog, text: str, total: tuple[float, float]) -> Range | None:
     """What is active of a model of this size, by the known models of the name's line.
 
@@ -145,8 +162,10 @@ def family_span(catalog: Catalog, text: str) -> tuple[str, Range, Range] | None:
     mark = r"(?=[-_: ]|$)" if text[-1:].isdigit() else r"(?![a-z])"
     begins = re.compile(re.escape(text) + mark)
     own = [r for r in _line(catalog, text, begins) if r.weights == "open" and r.active]
-    makers = {r.maker for r in own}
-    if len(makers) != 1 or any(_core(r.id) == text for r in own):
+    counts = Counter(r.maker for r in own)
+    maker = counts.most_common(1)[0][0] if counts else None
+    own = [r for r in own if r.maker == maker]
+    if maker is None or any(_core(r.id) == text for r in own):
         return None
     totals = [r.total for r in own if r.total]
     low, high = min(t.min for t in totals), max(t.max for t in totals)
@@ -154,7 +173,7 @@ def family_span(catalog: Catalog, text: str) -> tuple[str, Range, Range] | None:
         return None
     actives = [r.active for r in own if r.active]
     active = Range(min(a.min for a in actives), max(a.max for a in actives))
-    return makers.pop(), Range(low, high), active
+    return maker, Range(low, high), active
 
 
 def _line(
@@ -176,7 +195,7 @@ def _core(name: str) -> str:
     return name.lower().rpartition("/")[2]
 
 
-def stated_pruning(text: str) -> float | None:
+def kept_share(text: str) -> float | None:
     """The share of the weights that a pruned copy keeps at least; None: not pruned.
 
     ``REAP50`` drops 50 % of the experts; a copy that does not say how much keeps at least half.
