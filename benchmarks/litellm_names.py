@@ -4,10 +4,11 @@ A name counts as text where LiteLLM's mode is ``chat``, ``completion`` or ``resp
 Run: python -m benchmarks.litellm_names [--json | --list GRADE]
 """
 
-import importlib.resources
+import importlib.util
 import json
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -22,7 +23,10 @@ BETTER = tuple(grade for grade in GRADES if grade not in ("prior", "unsupported"
 
 def listed() -> dict[str, dict[str, Any]]:
     """LiteLLM's list as its package carries it; nothing is imported of it, nothing downloaded."""
-    path = importlib.resources.files("litellm") / "model_prices_and_context_window_backup.json"
+    spec = importlib.util.find_spec("litellm")
+    if spec is None or spec.origin is None:
+        raise SystemExit("install litellm: its list of names is what is measured")
+    path = Path(spec.origin).with_name("model_prices_and_context_window_backup.json")
     names: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
     return {name: entry for name, entry in names.items() if name != "sample_spec"}
 

@@ -235,7 +235,8 @@ class _Reader:
         within = model_within(self.catalog, step.text, lambda records: self._inside(records, step))
         if within is None or (kind and kind != within.record.kind):
             return None
-        record, rest = within.record, self.rules.unnoised(within.rest)
+        record = within.record
+        rest = self.rules.unnoised(within.before, within.after)
         how = f"{step.text!r} contains {record.id!r}"
         if self.rules.is_reshaped(rest):
             return self._pruned(record, how, text, steps)
@@ -243,7 +244,8 @@ class _Reader:
         if grade == "family" and (record.is_closed or self.rules.names_class(rest)):
             return None
         found = self._of_record(record, grade, how, text, steps)
-        tuner = self._tuner(step)
+        is_copy = not rest and (self.rules.is_packed(step.text) or within.span == step.text)
+        tuner = None if is_copy else self._tuner(step)
         if tuner in (None, found.maker) or found.total_params is None or not within.has_size:
             return replace(found, maker=tuner or found.maker)
         total, active = with_stated(found, self.rules.size(step.text))
@@ -372,6 +374,7 @@ class _Reader:
         if org in self.rules.copies or org in self.rules.shared_orgs:
             return None, True
         maker = self.rules.org_makers.get(org) or (org if org in self.catalog.makers else None)
+        maker = maker or self.rules.lines.get(org)  # ``codellama/``
         if len(orgs) == 1 and self.catalog.host(org) is not None:
             prefix_host = self._is_gateway() or maker is None
             return (None, True) if prefix_host else (maker, False)

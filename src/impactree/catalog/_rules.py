@@ -136,14 +136,20 @@ class Rules:
         found = _FIRST_WORD.match(text)
         if found is None or found[1] not in self.lines:
             return None
-        plain = is_copy or self.is_plain(self.unnoised(text[found.end() :]))
+        plain = is_copy or self.is_plain(text[found.end() :])
         return self.lines[found[1]] if plain else None
 
-    def unnoised(self, rest: str) -> str:
-        """What is left of the words around a model's name without those that say nothing of it."""
-        words = self._noise.sub("", self._noise.sub("", f" {rest} "))
-        left = [w for w in _WORDS.findall(words) if w not in self.lines]
-        return " ".join(left)
+    def unnoised(self, before: str, after: str) -> str:
+        """What is left of the words around a model's name without those that say nothing of it.
+
+        In front, the name of another line is none either: ``gemini-claude-sonnet-4-5``.
+        """
+        left = [w for w in self._without_noise(before) if w not in self.lines]
+        return " ".join([*left, *self._without_noise(after)])
+
+    def _without_noise(self, words: str) -> list[str]:
+        words = self._noise.sub("", self._noise.sub("", f" {words} "))
+        return _WORDS.findall(words)
 
     def is_reshaped(self, rest: str) -> bool:
         """Whether a word says that the copy has another shape: pruned, merged, a draft."""
@@ -190,7 +196,7 @@ class Rules:
 
     @cached_property
     def _noise(self) -> re.Pattern[str]:
-        return self._anywhere("packing", "tuning", "serving", "day", "noise")
+        return self._anywhere("packing", "tuning", "day", "noise")
 
     @cached_property
     def _reshaped(self) -> re.Pattern[str]:

@@ -31,8 +31,8 @@ class Within(NamedTuple):
 
     record: ModelRecord
     span: str
-    rest: str
-    """The words around it, separated by blanks."""
+    before: str
+    after: str
     has_size: bool
     """Whether the name states the size that the known model has."""
 
@@ -67,7 +67,7 @@ def model_within(
             has_size = True  # ``llama-4-scout-17b``: the known model's own way to state it
         if size is not None and not has_size:
             continue
-        found = Within(record, span, f"{text[:start]} {text[end:]}", has_size)
+        found = Within(record, span, text[:start], text[end:], has_size)
         if best is None or (has_size, len(span)) > (best.has_size, len(best.span)):
             best = found
     return best
