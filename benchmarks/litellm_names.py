@@ -39,7 +39,7 @@ def measure() -> list[dict[str, Any]]:
         rows.append(
             {
                 "name": name,
-                "mode": entry.get("mode", "chat"),
+                "mode": entry.get("mode", "none"),
                 "text": entry.get("mode") in TEXT_MODES,
                 "kind": found.kind,
                 "grade": found.grade,
@@ -63,7 +63,9 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "better than prior": sum(row["grade"] in BETTER for row in text) / len(text),
         "other names": len(rows) - len(text),
         "other names estimated as text": sorted(
-            row["name"] for row in rows if not row["text"] and row["estimated"] and not row["own"]
+            row["name"]
+            for row in rows
+            if row["mode"] not in (*TEXT_MODES, "none") and row["estimated"] and not row["own"]
         ),
         "oci/ elsewhere": sorted(
             row["name"]

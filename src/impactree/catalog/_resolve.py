@@ -244,7 +244,7 @@ class _Reader:
         if grade == "family" and (record.is_closed or self.rules.names_class(rest)):
             return None
         found = self._of_record(record, grade, how, text, steps)
-        is_copy = not rest and (self.rules.is_packed(step.text) or within.span == step.text)
+        is_copy = not rest and not self.rules.is_tuned(within.before, within.after)
         tuner = None if is_copy else self._tuner(step)
         if tuner in (None, found.maker) or found.total_params is None or not within.has_size:
             return replace(found, maker=tuner or found.maker)
@@ -266,14 +266,14 @@ class _Reader:
     def _inside(self, records: list[ModelRecord], step: Step) -> ModelRecord | None:
         """The entry that may stand inside a name of this organization: nobody tunes closed ones."""
         maker, is_copy = self._org(step)
-        if step.orgs and not is_copy and maker not in {r.maker for r in records}:
+        if maker is not None and not is_copy and maker not in {r.maker for r in records}:
             return as_of(_best_first([r for r in records if not r.is_closed]), self.at)
         return self._pick(records, step)
 
     def _tuner(self, step: Step) -> str | None:
         """Who tuned a copy: the organization in front, where it is not one that only copies."""
         maker, is_copy = self._org(step)
-        return None if is_copy else maker
+        return None if is_copy else maker or self._unlisted(step)
 
     def _vouched(self, maker: str, step: Step, rest: str) -> bool:
         """Whether a name that only begins like a maker's model is that maker's."""
@@ -373,22 +373,30 @@ class _Reader:
         org = orgs[-1]
         if org in self.rules.copies or org in self.rules.shared_orgs:
             return None, True
-        maker = self.rules.org_makers.get(org) or (org if org in self.catalog.makers else None)
+        maker = self.rules.org_makers.get(org) or self._if_maker(org)
         maker = maker or self.rules.lines.get(org)  # ``codellama/``
         if len(orgs) == 1 and self.catalog.host(org) is not None:
             prefix_host = self._is_gateway() or maker is None
             return (None, True) if prefix_host else (maker, False)
-        if maker is None and _SLUG.fullmatch(org):
-            maker = self.rules.org_makers.get(bare := _COMPANY.sub("", org), org)
-            maker = bare if bare in self.catalog.makers else maker
-        return maker, False
+        bare = _COMPANY.sub("", org)
+        return maker or self.rules.org_makers.get(bare) or self._if_maker(bare), False
+
+    def _if_maker(self, slug: str) -> str | None:
+        return slug if slug in self.catalog.makers else None
+
+    def _unlisted(self, step: Step) -> str | None:
+        """The organization in front of a name that is neither listed, nor a gateway's or host's."""
+        orgs = [org for org in step.orgs if org not in self.rules.no_orgs]
+        if not orgs or (len(orgs) == 1 and self._is_gateway()):
+            return None
+        return orgs[-1] if _SLUG.fullmatch(orgs[-1]) else None
 
     def _maker(self, step: Step) -> str | None:
         maker, is_copy = self._org(step)
         if not step.text or self.rules.says_nothing(step.text):
             return None
         if maker is not None or (step.orgs and not is_copy):
-            return maker
+            return maker or self._unlisted(step)
         org = next((o for o in reversed(step.orgs) if o not in self.rules.no_orgs), "")
         fallback = self.rules.org_makers.get(org) if org in self.rules.shared_orgs else None
         return self.rules.line(step.text, is_copy=org in self.rules.copies) or fallback

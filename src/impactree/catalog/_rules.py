@@ -151,6 +151,10 @@ class Rules:
         words = self._noise.sub("", self._noise.sub("", f" {words} "))
         return _WORDS.findall(words)
 
+    def is_tuned(self, before: str, after: str) -> bool:
+        """Whether a word around a model's name says that somebody tuned it."""
+        return self._tuned.search(f" {before} {after} ") is not None
+
     def is_reshaped(self, rest: str) -> bool:
         """Whether a word says that the copy has another shape: pruned, merged, a draft."""
         return self._reshaped.search(f" {rest} ") is not None
@@ -196,7 +200,11 @@ class Rules:
 
     @cached_property
     def _noise(self) -> re.Pattern[str]:
-        return self._anywhere("packing", "tuning", "day", "noise")
+        return self._anywhere("packing", "tuning", "day", "noise", "tuned")
+
+    @cached_property
+    def _tuned(self) -> re.Pattern[str]:
+        return self._anywhere("tuned")
 
     @cached_property
     def _reshaped(self) -> re.Pattern[str]:

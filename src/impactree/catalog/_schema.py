@@ -256,6 +256,7 @@ class Words(_Sourced):
     family: Pattern
     nothing: Pattern
     noise: Pattern
+    tuned: Pattern
     reshaped: Pattern
     classes: Pattern
 
