@@ -379,6 +379,8 @@ class _Reader:
             prefix_host = self._is_gateway() or maker is None
             return (None, True) if prefix_host else (maker, False)
         bare = _COMPANY.sub("", org)
+        if maker is None and len(orgs) == 1 and self._is_gateway():
+            return None, True  # a gateway's name for a host that nobody lists
         return maker or self.rules.org_makers.get(bare) or self._if_maker(bare), False
 
     def _if_maker(self, slug: str) -> str | None:
