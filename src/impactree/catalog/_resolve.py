@@ -346,6 +346,7 @@ class _Reader:
                 host=host.id,
                 kind=record.kind if record.kind in _COVERED else "chat",
                 how=f"{record.id!r} cannot run there: some other model answers by its name",
+                is_other=True,
             )
         if record.kind not in _COVERED:
             grade = "unsupported"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "default_engine", "estimate", "shared_engine"]
 
-_MAX_PLANS: Final = 4096
+_MAX_PLANS: Final = 32_768
 _MAX_KEY: Final = 2000
 """Characters: longer names are read anew each time, so that memory stays bounded."""
 
