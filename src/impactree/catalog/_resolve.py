@@ -11,7 +11,7 @@ from impactree.catalog._places import LOCAL, UNKNOWN, asked_host, is_ollama, reg
 from impactree.catalog._records import Resolution
 from impactree.catalog._text import MAX_NAME, clean, key, without_size
 from impactree.catalog._within import family_span, is_near, kept_share, model_within, sized, with_stated
-from impactree.values.impacts import Range
+from impactree.values.range import Range
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from impactree.catalog._text import WORD_START, states_size
-from impactree.values.impacts import Range
+from impactree.values.range import Range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-from impactree.values.impacts import Message
+__all__ = ["MESSAGES", "Message", "message"]
 
-__all__ = ["MESSAGES", "message"]
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A warning or an error: a stable code and a sentence."""
+
+    code: str
+    message: str
+
+    def to_dict(self) -> dict[str, str]:
+        """``{"code": ..., "message": ...}``."""
+        return {"code": self.code, "message": self.message}
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.code}]"
+
 
 MESSAGES: Final[dict[str, str]] = {
     # EcoLogits' own
@@ -51,6 +66,8 @@ MESSAGES: Final[dict[str, str]] = {
     ),
     "output-tokens-unknown": "The number of output tokens is not known.",
     "token-count-approximate": "Tokens were counted locally, since the answer reported none.",
+    "usage-reconciled": "The reported usage contradicts itself; it was read by its numbers.",
+    "usage-unclear": "The reported usage may not be the whole one.",
     "estimate-failed": "The estimate failed with an internal error.",
 }
 
