@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "estimate", "shared_engine"]
 
-_MAX_PLANS: Final = 4096
+_MAX_PLANS: Final = 32_768
 _MAX_KEY: Final = 2000
 """Characters: longer names are read anew each time, so that memory stays bounded."""
 
@@ -102,7 +102,8 @@ class Engine:
         for host in s.provider_zones:
             if self.catalog.host(host) is None:
                 raise ConfigurationError(
-                    f"{s.where('provider_zones')}: {host!r} is no host; known: "
+                    f"{s.where('provider_zones')}: {host!r} is no host; nearest: "
+                    f"{', '.join(nearest(host, self.catalog.hosts)) or 'none'}; known: "
                     f"{', '.join(sorted(self.catalog.hosts))}"
                 )
         for name, target in s.deployments.items():
