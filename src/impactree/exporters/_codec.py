@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,7 @@ from impactree.calls import ModelCall
 from impactree.calls.scrubbing import plain_values
 from impactree.exporters._time import resolved_at
 from impactree.runs import Run
-from impactree.values.figures import Figures
+from impactree.values.figures import PARTS, Figures
 from impactree.values.impacts import Impacts
 from impactree.values.messages import Message
 
@@ -206,9 +207,10 @@ def _decode_impacts(fields: list[Any], messages: tuple[Message, ...]) -> Impacts
 
 
 def _with_means(pairs: list[float]) -> list[float]:
-    """The figures of format 1, low and high by turns, whose mean was the middle."""
+    """The figures of format 1: low and high by turns, means in the middle, no parts."""
     ends = zip(pairs[::2], pairs[1::2], strict=True)
-    return [end for low, high in ends for end in (low, (low + high) / 2, high)]
+    triples = [end for low, high in ends for end in (low, (low + high) / 2, high)]
+    return [*triples, *(math.nan for _ in PARTS)]
 
 
 def _text(value: str) -> str:

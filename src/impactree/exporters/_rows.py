@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from impactree.exporters._time import resolved_at
-from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS
+from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS, PART_COLUMNS
 
 if TYPE_CHECKING:
     from impactree.exporters._codec import Tree
@@ -16,12 +16,15 @@ __all__ = ["agent_of", "call_row", "figures", "run_row"]
 
 
 def figures(impacts: Impacts | None) -> dict[str, float | None]:
-    """Min, mean and max of the five criteria; None where nothing was estimated."""
+    """Min, mean and max of the five criteria, and the energy's parts; None where unknown."""
+    out: dict[str, float | None] = dict.fromkeys((*FLAT_COLUMNS, *PART_COLUMNS))
     if impacts is None or not impacts.estimated:
-        return dict.fromkeys(FLAT_COLUMNS)
+        return out
     values = [getattr(impacts, criterion.key).value for criterion in CRITERIA]
     ends = [getattr(value, end) for value in values for end in ENDS]
-    return dict(zip(FLAT_COLUMNS, ends, strict=True))
+    out.update(zip(FLAT_COLUMNS, ends, strict=True))
+    out.update(zip(PART_COLUMNS, (impacts.energy_parts or {}).values(), strict=False))
+    return out
 
 
 def agent_of(run: Run) -> str | None:
