@@ -39,6 +39,8 @@ class _Plan(NamedTuple):
     grade: str
     zone: str | None
     """Electricity mix zone; None: the one asked for is unknown."""
+    market: float | None
+    """The operator's market-based factor, kgCO2eq/kWh; None: it publishes none."""
     credits: tuple[str, ...]
     """What the licences of the factors want to be shown beside the figures."""
 
@@ -141,7 +143,7 @@ class Engine:
             plan = self._plans.get(_key(call)) or self._planned(call)
         else:
             plan = self._plan(self.read(call, at))
-        made, warnings, errors, grade, _, _ = plan
+        made, warnings, errors, grade, _, factor, _ = plan
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
         method = self.method
@@ -154,7 +156,8 @@ class Engine:
         if judged.errors:
             return Impacts(None, warnings=warnings, errors=judged.errors, grade=grade)
         figures = method.impacts(made, tokens, call.latency_s)
-        return Impacts(figures, method=method.name, warnings=warnings, grade=grade)
+        market = None if factor is None else figures.market_based(factor)
+        return Impacts(figures, method=method.name, market=market, warnings=warnings, grade=grade)
 
     def zone_of(self, call: ModelCall) -> str | None:
         """The electricity mix zone that a call is estimated with; None: one that is unknown."""
@@ -190,6 +193,7 @@ class Engine:
             found.errors,
             found.resolution.grade,
             None if found.zone is None else found.zone.id,
+            found.place.market.value if found.place.market else None,
             found.credits,
         )
 

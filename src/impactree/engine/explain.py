@@ -250,7 +250,7 @@ def _results(e: Explanation) -> list[tuple[str, str, str]]:
 
 def _note(h: Hypothesis) -> str:
     told = ", ".join(filter(None, (h.year and f"year {h.year}", h.licence)))
-    return "; ".join(filter(None, (h.note.removesuffix("."), told)))
+    return "; ".join(filter(None, (h.kind, h.note.removesuffix("."), told)))
 
 
 _Source = tuple[tuple[str, ...], str]
@@ -293,26 +293,8 @@ def _lines(e: Explanation) -> list[str]:
     lines = [_asked(e), ""]
     lines += [f"  {name:8} {value}" for name, value in _facts(e)]
     if e.hypotheses:
-        lines += ["", "Hypotheses"]
-    sources = _sources(e)
-    for h in e.hypotheses:
-        value = f"{h.name}: {h.value} {h.unit}".rstrip()
-        note = f"{_note(h)} {sources.get(_source(h), '')}".strip()
-        lines.append(f"  {value}  [{h.basis}] {note}".rstrip())
-    if e.steps:
-        lines += ["", "Steps"]
-        lines += ["  {:7} {:22} {:34} = {}".format(*_step(s)) for s in e.steps]
-    if e.impacts.estimated:
-        lines += ["", "Result"]
-        lines += [f"  {name:38} {value:28} {figures}" for name, value, figures in _results(e)]
-    if sources:
-        lines += ["", "Sources", *("  {:4} {} {}".format(*page) for page in _pages(sources))]
-    if e.disclosures:
-        lines += [
-            "",
-            "The maker's own figures",
-            *(f"  {d}" for d in map(_disclosed, e.disclosures)),
-        ]
+        lines += ["", "The maker's own figures"]
+        lines += [f"  {_disclosed(d)}" for d in e.disclosures]
     if e.credits:
         lines += ["", "Credits", *(f"  {credit}" for credit in e.credits)]
     messages = _messages(e)
@@ -357,8 +339,8 @@ def _render(e: Explanation) -> RenderableType:
     if sources:
         parts.append(table("Sources", ("", "checked", "page"), _pages(sources)))
     if e.disclosures:
-        rows = [(str(d), d.boundary, " ".join(d.sources)) for d in e.disclosures]
-        parts.append(table("The maker's own figures", ("figure", "boundary", "page"), rows))
+        told = [(str(d), d.boundary, " ".join(d.sources)) for d in e.disclosures]
+        parts.append(table("The maker's own figures", ("figure", "boundary", "page"), told))
     parts += [Text(f"Credit: {credit}", style="dim") for credit in e.credits]
     parts += [Text(line, style="yellow") for line in _messages(e)]
     return Group(*(part for each in parts for part in (each, Text())))

@@ -36,6 +36,8 @@ class Hypothesis:
     note: str = ""
     sources: tuple[str, ...] = ()
     checked: str = ""
+    kind: str = ""
+    """What a factor counts; a direct one and a life-cycle one are not the same figure."""
     year: str = ""
     """The year that a factor describes, or ``not stated``; empty for what is no factor."""
     licence: str = ""
@@ -65,7 +67,7 @@ def of_place(found: Reading) -> Iterator[Hypothesis]:
         for factor in found.electricity.factors:
             yield _of_factor(factor, found)
     if place.market is not None:
-        claim = {**told, "note": "the operator's own claim, by its contracts; no part of gwp"}
+        claim = {**told, "kind": "market-based; the operator's claim, by its contracts"}
         yield Hypothesis(
             name="F_gwp, market-based",
             value=f"{place.market.value:g}",
@@ -84,7 +86,8 @@ def _of_factor(factor: Factor, found: Reading) -> Hypothesis:
         value="unknown" if factor.value is None else f"{factor.value:.6g}",
         unit=factor.unit,
         basis=f"zone {factor.zone}{name}",
-        note=f"{source.kind}; {source.boundary}; chosen by {found.zone_origin}",
+        kind=f"{source.kind}; {source.boundary}",
+        note=f"chosen by {found.zone_origin}",
         sources=source.sources,
         checked=source.checked,
         year=stated(factor.year),

@@ -69,10 +69,7 @@ class Reading:
         """What the method plans with; None where the call cannot be estimated."""
         if self.errors or self.params is None or self.electricity is None:
             return None
-        mix, market = self.electricity.mix, self.place.market
-        if market is not None:
-            mix = mix._replace(gwp_market=market.value)
-        return Situation(self.params, self.site, mix, self.kind)
+        return Situation(self.params, self.site, self.electricity.mix, self.kind)
 
 
 def read_call(

@@ -45,8 +45,6 @@ class Mix(NamedTuple):
     wue: float
     pe_nonrenewable: float = math.nan
     """MJ, part of ``pe``."""
-    gwp_market: float = math.nan
-    """kgCO2eq by the operator's contracts (market-based); NaN: it publishes none."""
 
 
 class Situation(NamedTuple):
