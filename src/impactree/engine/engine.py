@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
 from impactree.calls import ModelCall
+from impactree.calls.reconciling import READINGS, UNCLEAR
 from impactree.catalog import Catalog, Resolution, load_catalog
 from impactree.catalog._catalog import as_day
 from impactree.catalog._near import nearest
@@ -146,6 +147,8 @@ class Engine:
         made, warnings, errors, grade, _, factor, _ = plan
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
+        if call.usage_notes:
+            warnings = (*warnings, *map(_usage_message, call.usage_notes))
         method = self.method
         if made is None:
             return Impacts(None, warnings=warnings, errors=errors, grade=grade)
@@ -228,6 +231,12 @@ def _frozen(value: Any) -> object:
     if isinstance(value, Mapping):
         return tuple(sorted((str(k), _frozen(v)) for k, v in value.items() if v is not None))
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _usage_message(note: str) -> Message:
+    """What a note on the reading of usage says to the user."""
+    code = "usage-unclear" if note in UNCLEAR else "usage-reconciled"
+    return message(code, READINGS.get(note, f"({note:.60})"))
 
 
 def estimate(

@@ -128,6 +128,8 @@ def _encode_run(
         out["tags"] = [_text(tag) for tag in run.tags]
     if run.metadata:
         out["metadata"] = plain_values(run.metadata)
+    if labels := run.own_labels:
+        out["labels"] = {key: _text(str(value)) for key, value in labels.items()}
     if run.call is not None:
         out["call"] = _encode_call(run.call, zone_of(run.call))
         out["cached"] = run.cached
@@ -149,6 +151,7 @@ def _decode_run(fields: dict[str, Any], runs: list[Run], messages: tuple[Message
         start=fields["start"],
         tags=tuple(fields.get("tags", ())),
         metadata=fields.get("metadata"),
+        labels=fields.get("labels"),
     )
     run.end, run.status = fields["end"], fields["status"]
     for time in (run.start, run.end):
@@ -174,6 +177,8 @@ def _encode_call(call: ModelCall, zone: str | None) -> dict[str, Any]:
         value = getattr(call, name)
         if value is not None:
             out[name] = _text(value) if isinstance(value, str) else value
+    if call.usage_notes:
+        out["usage_notes"] = list(call.usage_notes)
     if zone is not None:
         out["zone"] = zone
     return out

@@ -254,4 +254,5 @@ def run_metadata(run: Run) -> dict[str, Any] | None:
     if not total.estimated_calls and not total.unestimated_calls:
         return None
     flat = {key: value["mean"] for key, value in feedback_values(total).items()}
-    return {**flat, "impacts": total.to_dict()}
+    labels = {f"impactree_{key}": value for key, value in run.labels.items()}
+    return {**flat, **labels, "impacts": total.to_dict()}

@@ -10,6 +10,7 @@ from impactree.exceptions import MissingExtraError
 from impactree.exporters._base import SpooledExporter
 from impactree.exporters._locks import held
 from impactree.exporters._rows import call_row
+from impactree.runs import LABELS
 from impactree.values.criteria import FLAT_COLUMNS, PART_COLUMNS
 
 try:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ParquetExporter"]
 
 _TEXT = (
-    *("id", "run_id", "parent_id", "run_name", "name", "kind", "agent", "node", "status"),
+    *("id", "run_id", "parent_id", "run_name", "name", "kind", *LABELS, "status"),
     *("provider", "model", "zone", "tokens_source", "grade", "warnings", "errors", "method"),
 )
 FORMAT = 2

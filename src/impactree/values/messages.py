@@ -73,6 +73,8 @@ MESSAGES: Final[dict[str, str]] = {
     ),
     "output-tokens-unknown": "The number of output tokens is not known.",
     "token-count-approximate": "Tokens were counted locally, since the answer reported none.",
+    "usage-reconciled": "The reported usage contradicts itself; it was read by its numbers.",
+    "usage-unclear": "The reported usage may not be the whole one.",
     "estimate-failed": "The estimate failed with an internal error.",
 }
 
