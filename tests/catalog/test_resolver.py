@@ -8,7 +8,6 @@ from impactree import resolve
 from impactree.catalog import load_catalog
 from impactree.catalog._resolve import _MAX_KNOWN
 
-
 PRIVATE = [
     "http://localhost:4000/v1",
     "http://litellm:4000",

@@ -10,7 +10,14 @@ from impactree.catalog._catalog import Catalog, as_day, as_of, load_catalog
 from impactree.catalog._places import LOCAL, UNKNOWN, asked_host, is_ollama, region_in
 from impactree.catalog._records import Resolution
 from impactree.catalog._text import MAX_NAME, clean, key, without_size
-from impactree.catalog._within import family_span, is_near, kept_share, model_within, sized, with_stated
+from impactree.catalog._within import (
+    family_span,
+    is_near,
+    kept_share,
+    model_within,
+    sized,
+    with_stated,
+)
 from impactree.values.range import Range
 
 if TYPE_CHECKING:
@@ -25,7 +32,9 @@ __all__ = ["TEXT_KINDS", "resolve", "resolve_name"]
 TEXT_KINDS: Final = ("chat", "completion")
 _COVERED: Final = (*TEXT_KINDS, "embedding", "rerank")
 _SLUG: Final = re.compile(r"[a-z][a-z0-9._-]{1,80}")
-_COMPANY: Final = re.compile(r"(?:[-_](?:ai|labs?|research|org|hq|inc|community|llm|nlp|official))+$")
+_COMPANY: Final = re.compile(
+    r"(?:[-_](?:ai|labs?|research|org|hq|inc|community|llm|nlp|official))+$"
+)
 """What organizations append to their maker's name."""
 _MAX_KNOWN: Final = 32_768
 
