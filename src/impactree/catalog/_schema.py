@@ -21,6 +21,7 @@ from impactree.catalog._schema_factors import (
 )
 from impactree.catalog._schema_types import (
     STRICT,
+    Billions,
     HostName,
     Name,
     Params,
