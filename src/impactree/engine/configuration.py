@@ -114,7 +114,11 @@ def load_settings(given: Mapping[str, Any]) -> Settings:
 
 
 def _load_settings(given: Mapping[str, Any]) -> Settings:
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {
+        name: value.strip() if isinstance(value, str) else value
+        for name, value in given.items()
+        if value is not None
+    }
     place = surroundings()
     plain = given.keys() <= _PLAIN and all(isinstance(value, str) for value in given.values())
     if plain and not place.layers:
