@@ -93,7 +93,11 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         But where LangChain tells all handlers of a completion model: there it would skip those
         that do not run inline, if only one does.
         """
-        return not told_with_all(self, sys._getframe(1))
+        try:
+            return not told_with_all(self, sys._getframe(1))
+        except Exception as error:
+            self._failed("run_inline", error)
+            return True
 
     def instrument(self) -> NoReturn:
         """There is none: LangChain's handler goes into ``callbacks``.
