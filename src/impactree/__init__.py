@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from impactree.tracker import ImpactTracker as ImpactTracker
     from impactree.values.impacts import Impact as Impact
     from impactree.values.impacts import Impacts as Impacts
-    from impactree.values.impacts import Range as Range
+    from impactree.values.range import Range as Range
 
 _HOMES = {
     "track_impacts": "impactree.block",
@@ -36,7 +36,7 @@ _HOMES = {
     "ImpactTracker": "impactree.tracker",
     "Impacts": "impactree.values.impacts",
     "ModelCall": "impactree.calls",
-    "Range": "impactree.values.impacts",
+    "Range": "impactree.values.range",
     "Report": "impactree.report",
     "Resolution": "impactree.catalog",
     "Run": "impactree.runs",

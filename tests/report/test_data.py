@@ -23,7 +23,9 @@ def test_a_report_is_its_runs_parents_first_with_its_sums(agent):
     assert (data["calls"], data["input_tokens"], data["output_tokens"]) == (2, 2700, 200)
     assert (data["method"], data["zone"], data["catalog_version"]) == ("flat-1", None, "2026-11-24")
     # 200 tokens, 2 to 4 mgCO2eq each
-    assert data["total"]["gwp"]["value"] == pytest.approx({"min": 400e-6, "max": 800e-6})
+    assert data["total"]["gwp"]["value"] == pytest.approx(
+        {"min": 400e-6, "mean": 600e-6, "max": 800e-6}
+    )
     assert data["by_model"][0]["model"] == "gpt-4o-2024-08-06"
     assert data["by_model"][0]["share"] == 1.0
     assert data["coverage"]["grades"] == {"exact": 2}

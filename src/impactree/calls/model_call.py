@@ -53,7 +53,8 @@ class ModelCall:
     latency_s: float | None
     """Measured duration of this request alone, s; None when it was not measured."""
     zone: str | None
-    """Electricity mix zone, ISO 3166-1 alpha-3 (``WOR``: the world); None: the host's."""
+    """Electricity mix zone, ISO 3166-1 alpha-3 (``WOR``: the world) or a part of a country such
+    as ``US-VA``; None: the host's."""
     tokens_source: TokensSource
     requested: str | None
     """The model's name as it was requested, where it differs from the answered one."""
@@ -88,13 +89,8 @@ class ModelCall:
             tokens = _NONE
         elif not isinstance(tokens, Tokens):
             raise TypeError(f"tokens must be Tokens or None, not {tokens!r}")
-        given = (
-            input_tokens,
-            cached_input_tokens,
-            cache_write_tokens,
-            output_tokens,
-            reasoning_tokens,
-        )
+        read = (input_tokens, cached_input_tokens, cache_write_tokens)
+        given = (*read, output_tokens, reasoning_tokens)
         if given != _NOT_GIVEN:
             tokens = _replaced(tokens, given)
         _set(self, "model", model)

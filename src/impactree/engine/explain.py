@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
-from impactree.calls import ModelCall
+from impactree.calls import ModelCall, Tokens
 from impactree.catalog._catalog import as_day
 from impactree.engine.engine import shared_engine
+from impactree.engine.hypotheses import Hypothesis, of_place, stated
 from impactree.methods import Params
 from impactree.values.criteria import CRITERIA
 from impactree.values.formatting import exact
@@ -18,28 +19,15 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from impactree.catalog import Resolution, Zone
+    from impactree.calls import Kind
+    from impactree.catalog import Disclosure, Resolution
     from impactree.engine.engine import Engine
-    from impactree.engine.reading import Situation
+    from impactree.engine.reading import Reading
     from impactree.engine.settings import EngineSettings
     from impactree.methods import Method, Step
     from impactree.values.impacts import Impacts
 
 __all__ = ["Explanation", "Hypothesis", "explain"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hypothesis:
-    """One figure that the estimate takes as given."""
-
-    name: str
-    value: str
-    unit: str
-    basis: str
-    """``published``, ``leaked``, ``benchmark``, ``price``, ``name``, ``prior``, or who says so."""
-    note: str = ""
-    sources: tuple[str, ...] = ()
-    checked: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +44,10 @@ class Explanation:
     hypotheses: tuple[Hypothesis, ...]
     steps: tuple[Step, ...]
     impacts: Impacts
+    disclosures: tuple[Disclosure, ...] = ()
+    """What the maker published about the model, or about a service that it answers in."""
+    credits: tuple[str, ...] = ()
+    """What the licences of the factors want to be shown."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -70,6 +62,8 @@ class Explanation:
             "hypotheses": [asdict(h) for h in self.hypotheses],
             "steps": [s._asdict() for s in self.steps],
             "impacts": self.impacts.to_dict(),
+            "disclosures": [asdict(d) for d in self.disclosures],
+            "credits": list(self.credits),
         }
 
     def __str__(self) -> str:
@@ -85,50 +79,45 @@ def explain(
     *,
     requested: str | None = None,
     base_url: str | None = None,
-    at: dt.date | str | None = None,
-    output_tokens: int = 1000,
+    kind: Kind = "chat",
+    input_tokens: int | None = None,
+    cached_input_tokens: int | None = None,
+    output_tokens: int | None = 1000,
     latency_s: float | None = None,
+    at: dt.date | str | None = None,
     **settings: Unpack[EngineSettings],
 ) -> Explanation:
     """Show how a model's name is read and what an estimate for it rests on.
 
     Args:
         name: The model's name as a client, cloud, gateway or server reports it.
-        provider: Who was asked, as the framework names them.
+        provider: Who was asked; this, ``requested`` and ``base_url`` as for ``resolve``.
         requested: The name that was asked for, where it differs.
         base_url: Where the request went.
-        at: The day of the call (a date or ``YYYY-MM-DD``), for aliases that moved; None: today.
-        output_tokens: How many tokens the answer has.
+        kind: Of the call.
+        input_tokens: Read, those from a cache included; None: unknown.
+        cached_input_tokens: Of the input, from the provider's prompt cache.
+        output_tokens: Written, reasoning included; None: unknown.
         latency_s: Measured duration of the request, s; None: not measured.
-        **settings: ``zone``, ``region``, ``method``, ...: see
-            :class:`impactree.engine.settings.EngineSettings`.
-
-    Returns:
-        The resolution, hypotheses, steps and impacts; for a name that cannot be estimated without
-        steps, and with the reason among the impacts' errors.
+        at: Day of the call (a date or ``YYYY-MM-DD``), for what changed since; None: today.
+        **settings: See :class:`impactree.engine.settings.EngineSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.
         ValueError: ``at`` is a string that is no date.
     """
-    call = ModelCall(
-        model=name,
-        provider=provider,
-        requested=requested,
-        base_url=base_url,
-        output_tokens=output_tokens,
-        latency_s=latency_s,
-    )
+    tokens = Tokens(input=input_tokens, cached_input=cached_input_tokens, output=output_tokens)
+    call = ModelCall(model=name, provider=provider, kind=kind, tokens=tokens, latency_s=latency_s)
+    call = replace(call, requested=requested, base_url=base_url)
     return _explained(shared_engine(**settings), call, as_day(at))
 
 
 def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanation:
-    found = engine.situate(call, at)
+    found = engine.read(call, at)
     steps: list[Step] = []
-    if found.params is not None and call.output_tokens is not None:
-        steps = engine.method.steps(
-            found.params, found.site, found.mix, call.output_tokens, call.latency_s
-        )
+    situation, method = found.situation, engine.method
+    if situation is not None and not method.judge(call.tokens).errors:
+        steps = method.steps(method.plan(situation), call.tokens, call.latency_s)
     return Explanation(
         call=call,
         resolution=found.resolution,
@@ -140,17 +129,19 @@ def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanati
         if found.zone
         else "",
         steps=tuple(steps),
+        disclosures=engine.catalog.disclosed(found.resolution.record),
+        credits=found.credits,
         impacts=engine.estimate(call, at=at),
     )
 
 
-def _hypotheses(found: Situation, engine: Engine) -> list[Hypothesis]:
+def _hypotheses(found: Reading, engine: Engine) -> list[Hypothesis]:
     params = found.params or _size(found.resolution)
     if params is None:
         return []
     rows = _of_model(found, params, engine.catalog.rules.prior)
     if found.params is not None and found.zone is not None:
-        rows += [*_of_place(found, found.zone), *_of_method(engine.method)]
+        rows += [*of_place(found), *_of_method(engine.method)]
     return rows
 
 
@@ -172,12 +163,14 @@ def _of_method(method: Method) -> list[Hypothesis]:
             note=c.note,
             sources=(c.source,),
             checked=method.checked,
+            year=stated(c.year),
+            licence=c.licence,
         )
         for c in method.constants()
     ]
 
 
-def _of_model(found: Situation, p: Params, prior: dict[str, Any]) -> list[Hypothesis]:
+def _of_model(found: Reading, p: Params, prior: dict[str, Any]) -> list[Hypothesis]:
     record = found.resolution.record
     told: dict[str, Any]
     if found.resolution.total_params is None:
@@ -205,40 +198,6 @@ def _of_model(found: Situation, p: Params, prior: dict[str, Any]) -> list[Hypoth
     return rows
 
 
-def _of_place(found: Situation, zone: Zone) -> list[Hypothesis]:
-    place, site = found.region or found.host, found.site
-    who = f"{'region' if found.region else 'host'} {place.id}"
-    told = {"basis": who, "note": place.note or "", **_sourced(asdict(place))}
-    rows = [
-        Hypothesis(name="PUE", value=exact(site.pue_min, site.pue_max), unit="", **told),
-        Hypothesis(
-            name="WUE_dc, data centre",
-            value=exact(site.wue_min, site.wue_max),
-            unit="L/kWh",
-            **told,
-        ),
-    ]
-    factors = {
-        "gwp": ("F_gwp", "kgCO2eq/kWh"),
-        "adpe": ("F_adpe", "kgSbeq/kWh"),
-        "pe": ("F_pe", "MJ/kWh"),
-        "wue": ("WUE_grid", "L/kWh"),
-    }
-    rows += [
-        Hypothesis(
-            name=f"{symbol}, electricity",
-            value=f"{getattr(zone.mix, key):.6g}",
-            unit=unit,
-            basis=f"zone {zone.id} ({zone.name})",
-            note=f"chosen by {found.zone_origin}",
-            sources=zone.sources,
-            checked=zone.checked,
-        )
-        for key, (symbol, unit) in factors.items()
-    ]
-    return rows
-
-
 def _sourced(raw: dict[str, Any]) -> dict[str, Any]:
     return {"sources": tuple(raw["sources"]), "checked": raw["checked"]}
 
@@ -250,7 +209,12 @@ def _asked(e: Explanation) -> str:
     latency = "not measured" if e.call.latency_s is None else f"= {e.call.latency_s:g} s"
     n = "unknown" if e.call.output_tokens is None else f"{e.call.output_tokens:,}"
     name = clean(e.call.model) or "(no name)"
-    return f"{name}{provider}: N = {n} output tokens, latency L {latency}"
+    known = [f"N = {n} output tokens"]
+    if e.call.input_tokens is not None:
+        known.insert(0, f"{e.call.input_tokens:,} input tokens")
+    if e.call.cached_input_tokens:
+        known[0] += f" ({e.call.cached_input_tokens:,} cached)"
+    return f"{name}{provider}: {', '.join(known)}, latency L {latency}"
 
 
 def _facts(e: Explanation) -> list[tuple[str, str]]:
@@ -284,6 +248,11 @@ def _results(e: Explanation) -> list[tuple[str, str, str]]:
     ]
 
 
+def _note(h: Hypothesis) -> str:
+    told = ", ".join(filter(None, (h.year and f"year {h.year}", h.licence)))
+    return "; ".join(filter(None, (h.kind, h.note.removesuffix("."), told)))
+
+
 _Source = tuple[tuple[str, ...], str]
 """Pages, and the day they were checked."""
 
@@ -305,8 +274,12 @@ def _pages(numbered: dict[_Source, str]) -> list[tuple[str, str, str]]:
 
 
 def _step(step: Step) -> tuple[str, str, str, str]:
-    value = f"{exact(step.low, step.high)} {step.unit}".strip()
+    value = f"{exact(step.min, step.max)} {step.unit}".strip()
     return step.symbol, step.name, value, step.equation
+
+
+def _disclosed(d: Disclosure) -> str:
+    return f"{d}; {d.boundary}; tokens: {d.tokens}; {d.status} {' '.join(d.sources)}"
 
 
 def _messages(e: Explanation) -> list[str]:
@@ -320,20 +293,10 @@ def _lines(e: Explanation) -> list[str]:
     lines = [_asked(e), ""]
     lines += [f"  {name:8} {value}" for name, value in _facts(e)]
     if e.hypotheses:
-        lines += ["", "Hypotheses"]
-    sources = _sources(e)
-    for h in e.hypotheses:
-        value = f"{h.name}: {h.value} {h.unit}".rstrip()
-        note = f"{h.note} {sources.get(_source(h), '')}".strip()
-        lines.append(f"  {value}  [{h.basis}] {note}".rstrip())
-    if e.steps:
-        lines += ["", "Steps"]
-        lines += ["  {:7} {:22} {:34} = {}".format(*_step(s)) for s in e.steps]
-    if e.impacts.estimated:
-        lines += ["", "Result"]
-        lines += [f"  {name:38} {value:28} {figures}" for name, value, figures in _results(e)]
-    if sources:
-        lines += ["", "Sources", *("  {:4} {} {}".format(*page) for page in _pages(sources))]
+        lines += ["", "The maker's own figures"]
+        lines += [f"  {_disclosed(d)}" for d in e.disclosures]
+    if e.credits:
+        lines += ["", "Credits", *(f"  {credit}" for credit in e.credits)]
     messages = _messages(e)
     return [*lines, *(["", *messages] if messages else [])]
 
@@ -363,7 +326,7 @@ def _render(e: Explanation) -> RenderableType:
     parts: list[RenderableType] = [Text(_asked(e), style="bold"), table("", ("", ""), _facts(e))]
     if e.hypotheses:
         rows = [
-            (h.name, f"{h.value} {h.unit}", h.basis, h.note, sources.get(_source(h), ""))
+            (h.name, f"{h.value} {h.unit}", h.basis, _note(h), sources.get(_source(h), ""))
             for h in e.hypotheses
         ]
         titles: tuple[str, ...] = ("hypothesis", "value", "basis", "note", "source")
@@ -375,5 +338,9 @@ def _render(e: Explanation) -> RenderableType:
         parts.append(table("Result", ("criterion", "value", "exact"), _results(e)))
     if sources:
         parts.append(table("Sources", ("", "checked", "page"), _pages(sources)))
+    if e.disclosures:
+        told = [(str(d), d.boundary, " ".join(d.sources)) for d in e.disclosures]
+        parts.append(table("The maker's own figures", ("figure", "boundary", "page"), told))
+    parts += [Text(f"Credit: {credit}", style="dim") for credit in e.credits]
     parts += [Text(line, style="yellow") for line in _messages(e)]
     return Group(*(part for each in parts for part in (each, Text())))

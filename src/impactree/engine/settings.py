@@ -21,7 +21,8 @@ class EngineSettings(TypedDict, total=False):
     """The arguments that an engine, a tracker and a handler have in common; all optional."""
 
     zone: str | None
-    """Electricity mix zone of every call (ISO 3166-1 alpha-3, ``WOR`` the world)."""
+    """Electricity mix zone of every call (ISO 3166-1 alpha-3, ``WOR`` the world, or a part of a
+    country by ISO 3166-2 or the grid operator's code)."""
     region: str | None
     """Cloud region of the calls to the cloud it belongs to, e.g. ``eu-west-3``."""
     provider_zones: Mapping[str, str] | None
@@ -52,19 +53,8 @@ class Settings:
     """How many finished trees a tracker keeps."""
     origins: dict[str, str] = field(default_factory=dict)
     """Where each setting came from, for messages."""
-
-    @property
-    def key(self) -> object:
-        """Equal for settings that mean the same; ``models`` aside."""
-        maps = (self.provider_zones, self.deployments)
-        return (
-            self.zone,
-            self.region,
-            *(tuple(sorted(m.items())) for m in maps),
-            self.unknown_models,
-            self.method,
-            self.max_runs,
-        )
+    files: tuple[Path, ...] = ()
+    """The files of ``models``."""
 
     def where(self, name: str) -> str:
         """The setting with its source, as messages name it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,9 @@ from impactree.calls import ModelCall
 from impactree.calls.scrubbing import plain_values
 from impactree.exporters._time import resolved_at
 from impactree.runs import Run
-from impactree.values.impacts import Figures, Impacts, Message
+from impactree.values.figures import PARTS, Figures
+from impactree.values.impacts import Impacts
+from impactree.values.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tree", "decode", "encode"]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Of a line; 1 had no means and no method on impacts."""
 _MAX_TEXT: Final = 500
 # base_url stays out: it can carry credentials, and the estimate is made already.
 _CALL_FIELDS: Final = (
@@ -124,6 +128,8 @@ def _encode_run(
         out["tags"] = [_text(tag) for tag in run.tags]
     if run.metadata:
         out["metadata"] = plain_values(run.metadata)
+    if labels := run.own_labels:
+        out["labels"] = {key: _text(str(value)) for key, value in labels.items()}
     if run.call is not None:
         out["call"] = _encode_call(run.call, zone_of(run.call))
         out["cached"] = run.cached
@@ -145,6 +151,7 @@ def _decode_run(fields: dict[str, Any], runs: list[Run], messages: tuple[Message
         start=fields["start"],
         tags=tuple(fields.get("tags", ())),
         metadata=fields.get("metadata"),
+        labels=fields.get("labels"),
     )
     run.end, run.status = fields["end"], fields["status"]
     for time in (run.start, run.end):
@@ -185,19 +192,33 @@ def _encode_impacts(impacts: Impacts, messages: dict[Message, int]) -> list[Any]
         impacts.grade,
         impacts.estimated_calls,
         impacts.unestimated_calls,
+        impacts.method,
+        impacts.market,
     ]
 
 
 def _decode_impacts(fields: list[Any], messages: tuple[Message, ...]) -> Impacts:
-    figures, warnings, errors, grade, estimated, unestimated = fields
+    figures, warnings, errors, grade, estimated, unestimated, *later = fields
+    method, market, *_ = (*later, None, None)
+    if figures is not None and not later:
+        figures = _with_means(figures)
     return Impacts(
         None if figures is None else Figures(*figures),
+        method=method,
+        market=None if market is None else tuple(market),
         warnings=tuple(messages[i] for i in warnings),
         errors=tuple(messages[i] for i in errors),
         grade=grade,
         estimated_calls=estimated,
         unestimated_calls=unestimated,
     )
+
+
+def _with_means(pairs: list[float]) -> list[float]:
+    """The figures of format 1: low and high by turns, means in the middle, no parts."""
+    ends = zip(pairs[::2], pairs[1::2], strict=True)
+    triples = [end for low, high in ends for end in (low, (low + high) / 2, high)]
+    return [*triples, *(math.nan for _ in PARTS)]
 
 
 def _text(value: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.exceptions import ConfigurationError
 from impactree.exporters._base import SpooledExporter
 from impactree.exporters._locks import held
-from impactree.exporters._rows import agent_of
+from impactree.runs import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Set
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["JSONLExporter"]
 
+FORMAT: Final = 2
+"""Of a line; 1 had no means, and did not say its format."""
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 _KEY: Final = re.compile(rb'\{"id":("(?:[^"\\]|\\.)*"),"revision":(\d+),')
@@ -110,6 +112,7 @@ def line(tree: Tree) -> dict[str, Any]:
     return {
         "id": root.id,
         "revision": root.revision,
+        "format": FORMAT,
         "method": tree.method,
         "name": root.name,
         "kind": root.kind,
@@ -130,7 +133,7 @@ def _run(run: Run) -> dict[str, Any]:
         "status": run.status,
         "start": run.start,
         "end": run.end,
-        "agent": agent_of(run),
+        **{label: getattr(run, label) for label in LABELS},
         "tags": list(run.tags),
         "metadata": dict(run.metadata),
     }

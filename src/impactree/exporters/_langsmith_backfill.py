@@ -15,7 +15,7 @@ from impactree.calls.reconciling import Reading
 from impactree.calls.scrubbing import text
 from impactree.calls.tokens import is_count
 from impactree.calls.usage import MalformedUsageError, read_langchain_usage
-from impactree.engine import Engine, default_engine
+from impactree.engine import Engine, shared_engine
 from impactree.exceptions import ConfigurationError
 from impactree.exporters._errors import RetryLaterError
 from impactree.exporters._langsmith_api import FEEDBACK, LangSmithAPI, feedback
@@ -78,7 +78,7 @@ class Backfill:
             DeliveryRefusedError: wrong key or endpoint.
             RetryLaterError: LangSmith stayed away for all attempts.
         """
-        engine = self.engine or default_engine()
+        engine = self.engine or shared_engine()
         session = self._patiently(lambda: self.api.existing_session_id(self.project))
         if session is None:
             raise ConfigurationError(f"LangSmith has no project {self.project!r:.100}")
@@ -111,7 +111,9 @@ class Backfill:
         # A handler under @traceable has written to its own root, which is not the trace's.
         if any(map(self._carries, runs)):
             return None
-        impacts = Impacts.sum(map(engine.estimate, calls_of(runs)))
+        began = _time(start)
+        day = None if began is None else began.date()  # names and factors as they were then
+        impacts = Impacts.sum(engine.estimate(call, at=day) for call in calls_of(runs))
         return impacts if impacts.estimated_calls else None
 
     def _write(self, session: str, root: dict[str, Any], impacts: Impacts, method: str) -> None:

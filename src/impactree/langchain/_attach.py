@@ -15,6 +15,7 @@ from impactree.langchain._handler import ImpactHandler
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from impactree.runs.budget import ImpactBudget
     from impactree.tracker import ImpactTracker
 
 __all__ = ["ambient_trackers", "attach"]
@@ -25,14 +26,13 @@ _depths: Final[list[ContextVar[_BlockHandler | None]]] = []
 _lock: Final = threading.Lock()
 
 
-def attach(tracker: ImpactTracker) -> Callable[[], None]:
+def attach(tracker: ImpactTracker, budget: ImpactBudget | None = None) -> Callable[[], None]:
     """Send all runs started in this context to a tracker; the returned function stops it."""
-    handler = _BlockHandler(tracker=tracker)
+    handler = _BlockHandler(tracker=tracker, budget=budget)
     variable = _free_variable()
     token = variable.set(handler)
 
     def detach() -> None:
-        tracker.catch_up()  # what has started inside still counts
         handler.detached = True
         # Left in another context than it was entered in, it stays there, detached.
         with suppress(ValueError):
@@ -46,13 +46,9 @@ class _BlockHandler(ImpactHandler):
 
     detached = False
 
-    def _chain_started(self, run_id: Any, parent_id: Any, *args: Any) -> None:
-        if not self.detached or self._trees.find(parent_id) is not None:
-            super()._chain_started(run_id, parent_id, *args)
-
-    def _started(self, run_id: Any, parent_id: Any, *args: Any) -> None:
-        if not self.detached or self._trees.find(parent_id) is not None:
-            super()._started(run_id, parent_id, *args)
+    def _start(self, run_id: Any, parent_id: Any, *args: Any) -> None:
+        if not self.detached or self.tracker.find(parent_id) is not None:
+            super()._start(run_id, parent_id, *args)
 
     def _unknown_end(self, response: Any, run_id: Any) -> None:
         if not self.detached:

@@ -17,6 +17,7 @@ from impactree.langchain._attach import ambient_trackers
 from impactree.langchain._current import current_run_id
 from impactree.runs.budget import BudgetWatch, ImpactBudget, Spent
 from impactree.tracker import ImpactTracker
+from impactree.values.criteria import CRITERIA
 
 try:
     from langchain.agents.middleware import AgentMiddleware, AgentState, hook_config
@@ -171,6 +172,9 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
             return self.handler.tracker
         return next(iter(ambient_trackers()), None)
 
+    def _counted_by(self, state: Any) -> ImpactTracker | None:
+        return self._own if state.get("impact_run") is not None else self._followed_by()
+
     def _root(self, state: Any) -> Run | None:
         run_id = state.get("impact_run")
         if run_id is not None:  # started here, or before an interrupt in another process
@@ -182,8 +186,7 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
     def _spent(self, state: Any) -> Spent | None:
         if self.budget is None:
             return None
-        own = state.get("impact_run") is not None
-        tracker = self._own if own else self._followed_by()
+        tracker = self._counted_by(state)
         if tracker is None:
             return None
         watch = self._watches.get(tracker)
@@ -198,10 +201,11 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
         spent = self._spent(request.state)
         if spent is None or spent.share < self.switch_at:
             return None
-        root = self._root(request.state)
-        if root is not None and "impact_switched" not in root.metadata:
+        root, tracker = self._root(request.state), self._counted_by(request.state)
+        if root is not None and tracker is not None and "impact_switched" not in root.metadata:
             name = _ls_params(self.switch_to).get("ls_model_name", "the cheaper model")
-            root.metadata = {**root.metadata, "impact_switched": f"to {name} at {spent.text}"}
+            told = {"impact_switched": f"to {name} at {spent.text}"}
+            tracker.annotate(root.id, metadata=told)
         return request.override(model=self.switch_to)
 
     @guarded
@@ -252,12 +256,11 @@ def summarize(impacts: Impacts) -> dict[str, Any]:
     """A compact summary: plain numbers in the units of the keys, and what they cover."""
     if not impacts.estimated:
         return {"estimated": False, "errors": [error.code for error in impacts.errors]}
-    factors = {"gwp_g": ("gwp", 1e3), "energy_wh": ("energy", 1e3), "water_l": ("wcf", 1.0)}
-    factors |= {"adpe_g": ("adpe", 1e3), "pe_mj": ("pe", 1.0)}
-    values = {}
-    for key, (criterion, factor) in factors.items():
-        value = getattr(impacts, criterion).value
-        values[key] = {"min": value.min * factor, "max": value.max * factor}
+    values = {
+        criterion.everyday: impact and (impact.value * criterion.everyday_factor).to_dict()
+        for criterion in CRITERIA
+        for impact in [getattr(impacts, criterion.key)]
+    }
     return {
         "estimated": True,
         **values,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls.scrubbing import plain_values
+from impactree.runs import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
 
-__all__ = ["report_dict", "run_dicts"]
+__all__ = ["FORMAT", "report_dict", "run_dicts"]
+
+FORMAT: Final = 2
+"""Of the report as data; 1 had no means, and did not say so."""
 
 
 def report_dict(report: View) -> dict[str, Any]:
     """Everything in a report; runs as a flat list, so that any depth can be written as JSON."""
     return {
+        "format": FORMAT,
         "method": report.method,
         "zone": report.zone,
         "catalog_version": report.catalog_version,
@@ -54,6 +59,7 @@ def run_dicts(root: Run) -> Iterator[dict[str, Any]]:
             "end": run.end,
             "latency_s": run.latency_s,
             "revision": run.revision,
+            **{label: getattr(run, label) for label in LABELS},
             "tags": list(run.tags),
             "metadata": plain_values(run.metadata),
             "call": None if run.call is None else run.call.to_dict(),
