@@ -10,7 +10,14 @@ from impactree.catalog._catalog import Catalog, as_day, as_of, load_catalog
 from impactree.catalog._places import LOCAL, UNKNOWN, asked_host, is_ollama, region_in
 from impactree.catalog._records import Resolution
 from impactree.catalog._text import MAX_NAME, clean, key, without_size
-from impactree.catalog._within import family_span, is_near, kept_share, model_within, sized, with_stated
+from impactree.catalog._within import (
+    family_span,
+    is_near,
+    kept_share,
+    model_within,
+    sized,
+    with_stated,
+)
 from impactree.values.range import Range
 
 if TYPE_CHECKING:
@@ -25,7 +32,9 @@ __all__ = ["TEXT_KINDS", "resolve", "resolve_name"]
 TEXT_KINDS: Final = ("chat", "completion")
 _COVERED: Final = (*TEXT_KINDS, "embedding", "rerank")
 _SLUG: Final = re.compile(r"[a-z][a-z0-9._-]{1,80}")
-_COMPANY: Final = re.compile(r"(?:[-_](?:ai|labs?|research|org|hq|inc|community|llm|nlp|official))+$")
+_COMPANY: Final = re.compile(
+    r"(?:[-_](?:ai|labs?|research|org|hq|inc|community|llm|nlp|official))+$"
+)
 """What organizations append to their maker's name."""
 _MAX_KNOWN: Final = 32_768
 
@@ -315,6 +324,8 @@ class _Reader:
         steps = list(steps)
         kind = self._kind(steps)
         maker = self._maker(steps[-1]) if steps else None
+        if kind not in _COVERED and steps and self._is_foreign(steps[-1]):
+            maker = None  # ``deepgram/nova-3``
         grade = "prior" if kind in _COVERED else "unsupported"
         host = self._host(text, steps, maker)
         return Resolution(
@@ -403,6 +414,11 @@ class _Reader:
         org = next((o for o in reversed(step.orgs) if o not in self.rules.no_orgs), "")
         fallback = self.rules.org_makers.get(org) if org in self.rules.shared_orgs else None
         return self.rules.line(step.text, is_copy=org in self.rules.copies) or fallback
+
+    def _is_foreign(self, step: Step) -> bool:
+        """Whether what stands in front of a name is no organization or host that is listed."""
+        org = step.orgs[-1] if step.orgs else None
+        return org is not None and self._org(step)[0] is None and self.catalog.host(org) is None
 
     def _kind(self, steps: list[Step]) -> str:
         for step in steps:

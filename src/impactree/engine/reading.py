@@ -242,7 +242,7 @@ def _asked(call: ModelCall) -> str:
 class _NearMessage(Message):
     """A message about an unknown name. The names near it are looked for when it is first read."""
 
-    __slots__ = ("_catalog", "_near", "_name")
+    __slots__ = ("_catalog", "_name", "_near")
 
     def __init__(self, said: Message, catalog: Catalog, name: str) -> None:
         super().__init__(said.code, said.message)
