@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from impactree import ModelCall, estimate, resolve
 from impactree.catalog import load_catalog
 from impactree.catalog._resolve import TEXT_KINDS
-from impactree.values.range import Range
+
+if TYPE_CHECKING:
+    from impactree.values.range import Range
 
 DATA = Path(__file__).parents[1] / "data"
 COVERED = ("chat", "completion", "embedding", "rerank")

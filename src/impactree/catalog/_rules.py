@@ -6,7 +6,7 @@ import re
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from impactree.catalog._text import key, read_size, states_size
+from impactree.catalog._text import Size, key, read_size, states_size
 
 __all__ = ["Rules", "Step"]
 
@@ -105,7 +105,7 @@ class Rules:
         """The name without words on its packing."""
         return self._packing.sub("", text)
 
-    def size(self, text: str) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    def size(self, text: str) -> Size | None:
         """Total and active parameters in 10^9 that the name states."""
         return read_size(text, self._mixture)
 
