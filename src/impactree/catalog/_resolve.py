@@ -130,7 +130,7 @@ class _Reader(Whose):
             spelling = key(step.text)
             record = self._moved(spelling, step) or self._pick(self.catalog.named(step.text), step)
             spelled = record is None
-            record = record or self._pick(self.catalog.spelled(spelling), step)
+            record = record or self._pick(_as_path(self.catalog.spelled(spelling), step), step)
             if record is not None:
                 grade = "variant" if step.text != text else "alias"
                 if not spelled and step.text == text and record.id.lower() == text:
@@ -197,16 +197,18 @@ class _Reader(Whose):
 
     def _spans(self, text: str) -> Resolution | None:
         """A bare family name at a server of the user's own: any of the family's open models."""
-        if self.is_ollama or not self._is_own():
+        word = text.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        if self.is_ollama or not self._is_own() or not self.catalog.begins_some(word):
             return None
-        step = self.rules.unwrap(text)[-1]
+        steps = self.rules.unwrap(text)
+        step = steps[-1]
         span = family_span(self.catalog, step.text) if step.text else None
         if span is None:
             return None
         maker, total, active = span
         how = f"{step.text!r} is a family of models of {total.min:g} to {total.max:g} x 10^9"
         return replace(
-            self._unknown(text, self.rules.unwrap(text)),
+            self._unknown(text, steps),
             maker=maker,
             grade="family",
             total_params=total,
@@ -353,6 +355,13 @@ class _Reader(Whose):
             region=self._region(text, host),
             how=how,
         )
+
+
+def _as_path(records: list[ModelRecord], step: Step) -> list[ModelRecord]:
+    """For a path, those that are named by one: ``host/llama`` is not ``host-llama``."""
+    if "/" not in step.text:
+        return records
+    return [r for r in records if any("/" in name for name in (r.id, *r.aliases))]
 
 
 def _is_file(catalog: Catalog, name: str) -> bool:
