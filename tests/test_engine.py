@@ -37,7 +37,7 @@ def test_the_prior_is_the_range_in_the_data(engine):
     impacts = engine.estimate(call("unheard-of"))
     assert impacts.figures == pytest.approx(expected)
     assert impacts.grade == "prior"
-    assert codes(impacts.warnings) == ["host-unknown", "model-prior"]
+    assert {"host-unknown", "model-prior"} <= set(codes(impacts.warnings))
 
 
 def test_a_size_from_the_name(engine):
@@ -49,7 +49,7 @@ def test_a_size_from_the_name(engine):
     impacts = engine.estimate(call("foo-235b-a22b", "groq"))
     assert impacts.figures == pytest.approx(expected)
     assert impacts.grade == "size"
-    assert codes(impacts.warnings) == ["model-size-from-name"]
+    assert "model-size-from-name" in codes(impacts.warnings)
 
 
 @pytest.mark.parametrize(

@@ -6,22 +6,38 @@ The only module that needs pydantic; the compiled catalog loads without it.
 from __future__ import annotations
 
 import datetime as dt
-import re
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from impactree.catalog._bounds import Adpe, Billions, Energy, Gwp, Params, Positive, Pue, Water, Wue
+from impactree.catalog._schema_factors import (
+    CarbonFree,
+    Disclosure,
+    FactorSet,
+    Market,
+    Subzone,
+    Zone,
+)
+from impactree.catalog._schema_types import (
+    STRICT,
+    Billions,
+    HostName,
+    Name,
+    Params,
+    Pattern,
+    Positive,
+    Pue,
+    Share,
+    Slug,
+    Sources,
+    StatedYear,
+    Url,
+    Warnings,
+    Wue,
+    ZoneId,
+)
 from impactree.exceptions import CatalogError
-from impactree.values.messages import MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,11 +46,14 @@ if TYPE_CHECKING:
 __all__ = [
     "CATALOG_KINDS",
     "DataFile",
+    "Disclosure",
+    "FactorSet",
     "Family",
     "Host",
     "Model",
     "Moving",
     "Region",
+    "Subzone",
     "Zone",
     "check",
     "read_file",
@@ -55,37 +74,8 @@ CATALOG_KINDS = (
 )
 
 
-def _compiles(pattern: str) -> str:
-    pattern = "".join(pattern.split("\n"))
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return pattern
-
-
-Pattern = Annotated[str, BeforeValidator(_compiles)]
-Share = Annotated[float, Field(gt=0, le=1)]
-HostName = Annotated[str, Field(pattern=r"^[^/?#@\s]+$")]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Name = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
-Sources = Annotated[list[Url], Field(min_length=1)]
-ZoneId = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-
-
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _known_codes(codes: list[str]) -> list[str]:
-    for code in codes:
-        if code not in MESSAGES:
-            raise ValueError(f"unknown warning {code!r}; known: {', '.join(sorted(MESSAGES))}")
-    return codes
-
-
-Warnings = Annotated[list[str], BeforeValidator(_known_codes)]
+    model_config = STRICT
 
 
 class Model(_Entry):
@@ -159,8 +149,13 @@ class Host(_Entry):
     name: str
     url: Url | None = None
     zone: ZoneId
+    subzone: ZoneId | None = None
     pue: Pue
+    pue_year: StatedYear = "not stated"
     wue: Wue
+    wue_year: StatedYear = "not stated"
+    licence: str | None = None
+    market: Market | None = None
     names: list[str] = []
     base_urls: list[HostName] = []
     regions: Literal["aws", "azure", "google"] | None = None
@@ -180,25 +175,16 @@ class Region(_Entry):
     id: Slug
     name: str | None = None
     zone: ZoneId
+    subzone: ZoneId | None = None
     pue: Pue
+    pue_year: StatedYear = "not stated"
     wue: Wue
+    wue_year: StatedYear = "not stated"
+    licence: str | None = None
+    market: Market | None = None
+    carbon_free: CarbonFree | None = None
     note: str | None = None
     sources: Sources
-    checked: dt.date
-
-
-class Zone(_Entry):
-    """An electricity mix, per kWh."""
-
-    id: ZoneId
-    name: str
-    gwp: Gwp
-    adpe: Adpe
-    pe: Energy
-    wue: Water
-    warnings: Warnings = []
-    via: str | None = None
-    sources: list[Url] = []
     checked: dt.date
 
 
@@ -298,6 +284,10 @@ class DataFile(_Entry):
     hosts: list[Host] = []
     regions: list[Region] = []
     zones: list[Zone] = []
+    licence: str | None = None
+    factor_sets: list[FactorSet] = []
+    subzones: list[Subzone] = []
+    disclosures: list[Disclosure] = []
     sources: dict[str, Url] = {}
     wrappers: list[Wrapper] = []
     kinds: list[KindWords] = []

@@ -1,21 +1,36 @@
-"""What the numbers in the files under ``data/`` may be, with the likely mistake named."""
+"""The kinds of values that entries under ``data/`` hold, and what all entries have in common."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import re
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+
+from impactree.values.messages import MESSAGES
 
 __all__ = [
+    "STRICT",
     "Adpe",
-    "Billions",
     "Energy",
     "Gwp",
+    "HostName",
+    "Name",
+    "NotNegative",
     "Params",
+    "Pattern",
     "Positive",
     "Pue",
+    "Share",
+    "Slug",
+    "Sources",
+    "StatedYear",
+    "Url",
+    "Warnings",
     "Water",
     "Wue",
+    "Year",
+    "ZoneId",
 ]
 
 
@@ -45,6 +60,17 @@ def _within(limit: float, hint: str) -> AfterValidator:
     return AfterValidator(check_limit)
 
 
+def _compiles(pattern: str) -> str:
+    pattern = "".join(pattern.split("\n"))
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return pattern
+
+
+Pattern = Annotated[str, BeforeValidator(_compiles)]
+Share = Annotated[float, Field(gt=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Billions = Annotated[
@@ -64,3 +90,25 @@ Water = Annotated[NotNegative, _within(100, "water is in litres per kWh")]
 Params = Annotated[tuple[Billions, Billions], BeforeValidator(_pair), AfterValidator(_ordered)]
 Pue = Annotated[tuple[Overhead, Overhead], BeforeValidator(_pair), AfterValidator(_ordered)]
 Wue = Annotated[tuple[Water, Water], BeforeValidator(_pair), AfterValidator(_ordered)]
+HostName = Annotated[str, Field(pattern=r"^[^/?#@\s]+$")]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
+Sources = Annotated[list[Url], Field(min_length=1)]
+ZoneId = Annotated[str, Field(max_length=16, pattern=r"^[A-Z]{2,3}(-[A-Z0-9]{1,6}){0,2}$")]
+Year = Annotated[int, Field(ge=1990, le=2100)]
+StatedYear = Year | Literal["not stated"]
+
+
+STRICT: Final = ConfigDict(extra="forbid", frozen=True)
+"""Entries are values, and know no other keys than theirs."""
+
+
+def _known_codes(codes: list[str]) -> list[str]:
+    for code in codes:
+        if code not in MESSAGES:
+            raise ValueError(f"unknown warning {code!r}; known: {', '.join(sorted(MESSAGES))}")
+    return codes
+
+
+Warnings = Annotated[list[str], BeforeValidator(_known_codes)]
