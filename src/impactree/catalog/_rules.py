@@ -72,7 +72,7 @@ class Rules:
 
     def _next(self, step: Step) -> Step | None:
         text = step.text
-        for pattern, rule in self._wrappers:
+        for pattern, rule in self._wrappers if self._any_wrapper.fullmatch(text) else ():
             found = pattern.fullmatch(text)
             if found is None:
                 continue
@@ -166,6 +166,11 @@ class Rules:
     @cached_property
     def _wrappers(self) -> list[tuple[re.Pattern[str], dict[str, str]]]:
         return [(re.compile(rule["pattern"], re.DOTALL), rule) for rule in self._raw["wrappers"]]
+
+    @cached_property
+    def _any_wrapper(self) -> re.Pattern[str]:
+        inside = "|".join(f"(?:{rule['pattern']})" for rule in self._raw["wrappers"])
+        return re.compile(inside, re.DOTALL)
 
     @cached_property
     def _kinds(self) -> list[tuple[str, re.Pattern[str]]]:
