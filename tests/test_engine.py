@@ -37,7 +37,8 @@ def test_the_prior_is_the_range_in_the_data(engine):
     impacts = engine.estimate(call("unheard-of"))
     assert impacts.figures == pytest.approx(expected)
     assert impacts.grade == "prior"
-    assert codes(impacts.warnings) == ["host-unknown", "model-prior"]
+    disputed = ["electricity-mix-adpe-disputed", "electricity-mix-pe-disputed"]  # the world's
+    assert codes(impacts.warnings) == [*disputed, "host-unknown", "model-prior"]
 
 
 def test_a_size_from_the_name(engine):
@@ -47,7 +48,7 @@ def test_a_size_from_the_name(engine):
     impacts = engine.estimate(call("foo-235b-a22b", "groq"))
     assert impacts.figures == pytest.approx(expected)
     assert impacts.grade == "size"
-    assert codes(impacts.warnings) == ["model-size-from-name"]
+    assert codes(impacts.warnings) == ["electricity-mix-pe-disputed", "model-size-from-name"]
 
 
 @pytest.mark.parametrize(
