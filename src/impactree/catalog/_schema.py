@@ -21,6 +21,7 @@ from impactree.catalog._schema_factors import (
 )
 from impactree.catalog._schema_types import (
     STRICT,
+    Billions,
     HostName,
     Name,
     Params,
@@ -218,12 +219,24 @@ class Words(_Sourced):
     day: Pattern
     family: Pattern
     nothing: Pattern
+    noise: Pattern
+    tuned: Pattern
+    reshaped: Pattern
+    classes: Pattern
 
 
 class Mixture(_Sourced):
     """What a name like ``8x7b`` stands for, as shares of the product."""
 
     least_total: Share
+    least_active: Share
+
+
+class Sizes(_Sourced):
+    """What a size in a name stands for. Sizes in 10^9, shares of the size."""
+
+    rounding: tuple[Positive, Positive]
+    large: Billions
     least_active: Share
 
 
@@ -235,6 +248,8 @@ class Orgs(_Sourced):
     prefix_hosts: list[Slug]
     first_party: list[Slug]
     own: dict[Slug, Slug]
+    nobody: list[str]
+    shared: list[str]
 
 
 class Lines(_Sourced):
@@ -278,6 +293,7 @@ class DataFile(_Entry):
     kinds: list[KindWords] = []
     words: Words | None = None
     mixture: Mixture | None = None
+    sizes: Sizes | None = None
     orgs: Orgs | None = None
     lines: Lines | None = None
     local: Local | None = None
@@ -313,10 +329,16 @@ def check(raw: dict[str, Any], where: str) -> DataFile:
 
 
 def _explain(raw: dict[str, Any], error: ValidationError) -> Iterable[str]:
+    said_before = set()
     for problem in error.errors(include_url=False):
         place: list[str] = []
         node: Any = raw
-        for part in problem["loc"]:
+        ends = len(problem["loc"]) - (problem["loc"][-1:] in ((0,), (1,)))  # of a range
+        where = problem["loc"][:ends] if problem["loc"][-2:-1] != ("models",) else problem["loc"]
+        if (where, problem["msg"]) in said_before:
+            continue
+        said_before.add((where, problem["msg"]))
+        for part in where:
             try:
                 node = node[part]
             except (KeyError, IndexError, TypeError):

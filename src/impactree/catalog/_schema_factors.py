@@ -9,6 +9,9 @@ from pydantic import BaseModel, Field
 
 from impactree.catalog._schema_types import (
     STRICT,
+    Adpe,
+    Energy,
+    Gwp,
     Name,
     NotNegative,
     Positive,
@@ -16,6 +19,7 @@ from impactree.catalog._schema_types import (
     Sources,
     Url,
     Warnings,
+    Water,
     Year,
     ZoneId,
 )
@@ -30,7 +34,7 @@ class _Entry(BaseModel):
 class Market(_Entry):
     """An operator's market-based factor, kgCO2eq/kWh: what it says of its contracts."""
 
-    gwp: NotNegative
+    gwp: Gwp
     year: Year
 
 
@@ -46,11 +50,11 @@ class Zone(_Entry):
 
     id: ZoneId
     name: str
-    gwp: NotNegative
+    gwp: Gwp
     gwp_year: Year | None = None
-    adpe: NotNegative
-    pe: NotNegative
-    wue: NotNegative
+    adpe: Adpe
+    pe: Energy
+    wue: Water
     warnings: Warnings = []
     via: str | None = None
     sources: list[Url] = []

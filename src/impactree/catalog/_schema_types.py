@@ -11,6 +11,9 @@ from impactree.values.messages import MESSAGES
 
 __all__ = [
     "STRICT",
+    "Adpe",
+    "Energy",
+    "Gwp",
     "HostName",
     "Name",
     "NotNegative",
@@ -24,6 +27,7 @@ __all__ = [
     "StatedYear",
     "Url",
     "Warnings",
+    "Water",
     "Wue",
     "Year",
     "ZoneId",
@@ -45,6 +49,17 @@ def _ordered(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
+def _within(limit: float, hint: str) -> AfterValidator:
+    """Refuse values beyond what can be, with the mistake that is likely behind them."""
+
+    def check_limit(value: float) -> float:
+        if value > limit:
+            raise ValueError(f"must not be above {limit:g}; {hint}")
+        return value
+
+    return AfterValidator(check_limit)
+
+
 def _compiles(pattern: str) -> str:
     pattern = "".join(pattern.split("\n"))
     try:
@@ -56,13 +71,25 @@ def _compiles(pattern: str) -> str:
 
 Pattern = Annotated[str, BeforeValidator(_compiles)]
 Share = Annotated[float, Field(gt=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Billions = Annotated[float, Field(gt=0, lt=100_000)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Overhead = Annotated[float, Field(ge=1, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Billions = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False),
+    _within(20_000, "parameters are in 10^9: write 7 for 7 billion, not 7000 or 7e9"),
+]
+Overhead = Annotated[
+    float,
+    Field(ge=1, allow_inf_nan=False),
+    _within(5, "PUE is a ratio: write 1.2 for 120 %"),
+]
+Gwp = Annotated[NotNegative, _within(3, "gwp is in kgCO2eq per kWh: write 0.056 for 56 g")]
+Adpe = Annotated[NotNegative, _within(1e-4, "adpe is in kgSbeq per kWh")]
+Energy = Annotated[NotNegative, _within(100, "pe is in MJ per kWh")]
+Water = Annotated[NotNegative, _within(100, "water is in litres per kWh")]
 Params = Annotated[tuple[Billions, Billions], BeforeValidator(_pair), AfterValidator(_ordered)]
 Pue = Annotated[tuple[Overhead, Overhead], BeforeValidator(_pair), AfterValidator(_ordered)]
-Wue = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(_pair), AfterValidator(_ordered)]
+Wue = Annotated[tuple[Water, Water], BeforeValidator(_pair), AfterValidator(_ordered)]
 HostName = Annotated[str, Field(pattern=r"^[^/?#@\s]+$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]

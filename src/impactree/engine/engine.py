@@ -14,6 +14,7 @@ from impactree.catalog._near import nearest
 from impactree.engine.configuration import Surroundings, load_settings, surroundings
 from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
+from impactree.loops import off_loop
 from impactree.methods import METHODS, Method
 from impactree.values.impacts import Impacts
 from impactree.values.messages import Message, message
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "estimate", "shared_engine"]
 
-_MAX_PLANS: Final = 4096
+_MAX_PLANS: Final = 32_768
 _MAX_KEY: Final = 2000
 """Characters: longer names are read anew each time, so that memory stays bounded."""
 
@@ -105,7 +106,8 @@ class Engine:
         for host in s.provider_zones:
             if self.catalog.host(host) is None:
                 raise ConfigurationError(
-                    f"{s.where('provider_zones')}: {host!r} is no host; known: "
+                    f"{s.where('provider_zones')}: {host!r} is no host; nearest: "
+                    f"{', '.join(nearest(host, self.catalog.hosts)) or 'none'}; known: "
                     f"{', '.join(sorted(self.catalog.hosts))}"
                 )
         for name, target in s.deployments.items():
@@ -173,7 +175,8 @@ class Engine:
 
     def _planned(self, call: ModelCall) -> _Plan:
         """The plan of a call, kept for the next like it."""
-        plan, key = self._plan(self.read(call)), _key(call)
+        # The first may load the catalog, and a method tables of its own.
+        plan, key = off_loop(lambda: self._plan(self.read(call))), _key(call)
         if sum(len(text) for text in key if text) <= _MAX_KEY:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
@@ -213,6 +216,10 @@ def shared_engine(**settings: Unpack[EngineSettings]) -> Engine:
     Raises:
         ConfigurationError: a setting is wrong.
     """
+    return off_loop(lambda: _shared_engine(settings))
+
+
+def _shared_engine(settings: EngineSettings) -> Engine:
     global _shared
     place = surroundings()
     made_for, engines = _shared
