@@ -9,6 +9,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from impactree import Impacts, ModelCall, estimate, explain
 from impactree.catalog import load_catalog
@@ -230,6 +232,19 @@ def test_a_call_takes_the_factor_of_its_own_year(yearly, day, year, kg):
     assert impacts.usage.gwp.value.mean == pytest.approx(impacts.energy.value.mean * kg, rel=1e-12)
 
 
+@given(
+    code=st.sampled_from(load_catalog().zone_codes),
+    day=st.dates(dt.date(2005, 1, 1), dt.date(2030, 12, 31)),
+)
+def test_no_call_takes_a_younger_factor_than_it_has_to(code, day):
+    catalog = load_catalog()
+    found = factor(catalog.electricity(catalog.zone(code), "yearly", day), "gwp")
+    rows = catalog._data["factors"].get(f"gwp/{found.zone}", [])
+    years = [row[0] for row in rows]
+    older = [year for year in years if year <= day.year]
+    assert found.year == (max(older) if older else min(years, default=None))
+
+
 def test_an_unknown_factor_is_none_and_spoils_the_sum(yearly):
     world, usa = yearly.estimate(call(zone="WOR")), yearly.estimate(call(zone="USA"))
     assert world.adpe is None
@@ -352,3 +367,43 @@ def test_every_zone_that_a_factor_is_of_is_a_zone(catalog):
     for place in (*catalog.hosts.values(), *catalog.regions.values()):
         if place.subzone:
             assert catalog.zone(place.subzone).parent == place.zone, place.id
+
+
+def _row(text, name):
+    cells = next(line for line in text.splitlines() if line.startswith(f"| {name} |"))
+    return [int(cell) for cell in cells.split("|")[1:-1] if cell.strip().isdigit()]
+
+
+def test_the_docs_count_what_nobody_states_the_year_of(catalog):
+    text = (DATA.parent / "docs" / "methodology" / "electricity.md").read_text()
+    zones = [catalog.zone(code) for code in catalog.zone_codes]
+    sets = [
+        [catalog.electricity(z, "ecologits-0.11.3") for z in zones if z.parent is None],
+        [catalog.electricity(z, "yearly") for z in zones],
+    ]
+    for metric in ("gwp", "adpe", "pe", "wue"):
+        counts = []
+        for of in sets:
+            known = [f for f in (factor(e, metric) for e in of) if f.value is not None]
+            counts += [len(known), sum(f.year is None for f in known)]
+        assert _row(text, metric) == [*counts, len(zones) - counts[2]], metric
+    for name, places in (("hosts", catalog.hosts), ("cloud regions", catalog.regions)):
+        for figure, key in (("PUE", "pue_year"), ("WUE", "wue_year")):
+            unstated = sum(getattr(p, key) is None for p in places.values())
+            assert _row(text, f"{figure} | {name}") == [len(places), unstated], (name, figure)
+
+
+def test_the_docs_work_the_worlds_primary_energy_out():
+    text = (DATA.parent / "docs" / "methodology" / "electricity.md").read_text()
+    heat = sum(TWH_2025[source] * MJ_PER_KWH[source] for source in TWH_2025)
+    assert f"{heat:,.0f} PJ / 31,772.35 TWh = 8.267 MJ/kWh" in text
+
+
+def test_the_command_lists_parts_of_countries(capsys):
+    from impactree.cli import main
+
+    with pytest.raises(SystemExit, match="0"):
+        main(["zones", "virginia"])
+    shown = capsys.readouterr().out
+    assert "US-VA" in shown
+    assert "0.244758" in shown
