@@ -202,14 +202,6 @@ class ImpactTracker:
         """Nobody will end an abandoned run late: let go of its ``pending``."""
         self._handle(self._trees.release, run_id)
 
-    def hold(self, run_id: Any) -> None:
-        """More may come under a run when its tree has finished: it has returned a stream."""
-        self._handle(self._trees.hold, run_id)
-
-    def unhold(self, run: Run) -> None:
-        """The end of :meth:`hold`: nobody reads that stream any more."""
-        self._handle(self._trees.unhold, run)
-
     # State
 
     def find(self, run_id: Any) -> Run | None:

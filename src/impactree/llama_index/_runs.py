@@ -152,9 +152,8 @@ class Runs:
             read: Also of those that were read to their end and are still held.
         """
         while self.dropped:
-            stream, run = self.streams.pop(self.dropped.popleft())
+            _, run = self.streams.pop(self.dropped.popleft())
             self._over(run, "abandoned")
-            self.tracker.unhold(run)
         if read:
             for stream, run in list(self.streams.values()):
                 if not is_left(stream()):

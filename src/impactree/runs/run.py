@@ -71,7 +71,6 @@ class Run:
         "call",
         "children",
         "end",
-        "held",
         "id",
         "key",
         "kind",
@@ -139,8 +138,6 @@ class Run:
         """Of a root: rises when a late end changed the finished tree."""
         self.pending: Pending | None = None
         """While the run is open: what the adapter knows of it so far."""
-        self.held = 0
-        """How many streams it has returned that are still read: what that starts is its own."""
         self.open_below = 0
         """Of a root: how many of its tree's runs are open, itself not counted."""
         self._total: tuple[int, Impacts] | None = None

@@ -192,21 +192,6 @@ class RunTrees:
             if run is not None and run.key != run_key(run_id):
                 del self._runs[run_key(run_id)]
 
-    def hold(self, run_id: Any) -> None:
-        """More may come under a run when its tree has finished, until :meth:`unhold`."""
-        with self._lock:
-            run = self._runs.get(run_key(run_id))
-            if run is not None:
-                run.held += 1
-
-    def unhold(self, run: Run) -> None:
-        """The end of :meth:`hold`."""
-        with self._lock:
-            run.held -= 1
-            known = self._runs.get(run.key) is run
-            if known and not run.held and run.end is not None and run.root.end is not None:
-                self._keep(run.key)
-
     # State
 
     def find(self, run_id: Any) -> Run | None:
@@ -280,7 +265,7 @@ class RunTrees:
                 below += run.children
             if run.end is None:
                 left.append(run)
-            elif not run.held and (not partial or run.key not in partial):
+            elif not partial or run.key not in partial:
                 self._runs.pop(run.key, None)
         self._keep(root.key)
         return left
