@@ -13,13 +13,14 @@ import threading
 import time
 import uuid
 from collections import deque
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import cache
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 from weakref import WeakSet
 
 from impactree.exceptions import ConfigurationError
+from impactree.loops import Worker, ahead, on_loop
 from impactree.runs.current import current_run_ids
 from impactree.runs.trees import RunTrees
 
@@ -76,6 +77,7 @@ class ImpactTracker:
 
             engine = shared_engine(**settings)
         self.engine = engine
+        ahead(lambda: self.engine.catalog)
         if max_runs is None:
             max_runs = self.engine.settings.max_runs
         for name, bound in (("max_runs", max_runs), ("max_open", max_open)):
@@ -89,11 +91,12 @@ class ImpactTracker:
         self._handling: set[int] = set()  # the threads that are within an event
         self._left: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._handling_left = threading.Lock()
+        self._worker = Worker()
         self._trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
         _guard_against_forks().add(self)
         if self._dispatch is not None:
             self._trees.run_ended = self._dispatch.run_ended
-            self._trees.root_finished = self._dispatch.export
+            self._trees.root_finished = self._export
 
     # Events
 
@@ -262,7 +265,10 @@ class ImpactTracker:
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver what exporters hold; True when nothing is left."""
         self._handle_left()
-        return self._dispatch is None or self._dispatch.flush(timeout)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        written = self._worker.wait(timeout)
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        return self._dispatch is None or (self._dispatch.flush(left) and written)
 
     def close(self, timeout: float | None = None) -> bool:
         """Flush for up to ``timeout`` s, then end the exporters' threads and connections.
@@ -274,7 +280,11 @@ class ImpactTracker:
             True when nothing is left.
         """
         self._handle_left()
-        return self._dispatch is None or self._dispatch.close(timeout)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        written = self._worker.wait(timeout)
+        self._worker.rest()
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        return self._dispatch is None or (self._dispatch.close(left) and written)
 
     def note_problem(self, name: str, error: BaseException | None = None) -> None:
         """Count something that went wrong inside; logged the first time."""
@@ -332,10 +342,22 @@ class ImpactTracker:
             self._handling.discard(here)
             self._handling_left.release()
 
+    def _export(self, root: Run) -> None:
+        """Hand a finished tree to the exporters: in place, but on an event loop by a worker.
+
+        Its context goes along: exporters look at the active span.
+        """
+        if self._dispatch is not None:
+            if on_loop() or self._worker.busy:  # what comes later stays behind it
+                self._worker.put(copy_context().run, self._dispatch.export, root)
+            else:
+                self._dispatch.export(root)
+
     def _unlock(self) -> None:
         """In a forked child: the threads that held a lock are not there."""
         self._lock, self._handling_left = threading.RLock(), threading.Lock()
         self._handling.clear()
+        self._worker.after_fork()
         self._trees.unlock()
 
     def _note(self, name: str) -> int:

@@ -130,5 +130,6 @@ def span_attributes(run: Run) -> dict[str, str | int]:
             "gen_ai.response.model": call.model,
             "gen_ai.usage.input_tokens": call.input_tokens,
             "gen_ai.usage.output_tokens": call.output_tokens,
+            "impactree.cached": True if run.cached else None,
         }
     return {key: value for key, value in values.items() if value is not None}
