@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from impactree.calls import ModelCall
+    from impactree.delivery.counts import Health
+    from impactree.delivery.dispatch import Dispatch
     from impactree.engine import Engine
     from impactree.engine.settings import EngineSettings
-    from impactree.exporters._dispatch import Dispatch
     from impactree.report import Report
     from impactree.runs import Exporter, Pending, Run, RunKind, RunStatus
     from impactree.values.impacts import Impacts
@@ -248,7 +249,8 @@ class ImpactTracker:
         """What went wrong inside, by name, and how often."""
         self.catch_up()
         with self._lock:
-            return dict(self._problems)
+            found = dict(self._problems)
+        return found if self._dispatch is None else found | self._dispatch.problems()
 
     @property
     def finished_runs(self) -> int:
@@ -263,9 +265,19 @@ class ImpactTracker:
         return Report.of(self)
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Deliver what exporters hold; True when nothing is left."""
+        """Deliver what exporters hold; True when nothing is left, nor was lost since the last."""
         self.catch_up()
         return self._dispatch is None or self._dispatch.flush(timeout)
+
+    def health(self) -> dict[str, Health]:
+        """By destination (and whom it goes as), how the delivery goes: for a health check.
+
+        Counted are this process's trees: ``pending``, ``delivered``, ``dropped`` (lost),
+        ``set_aside``, ``oldest_s`` (of those pending, s), ``last_success`` (Unix time, s) and
+        ``failing``, the reason of the last failure, or None.
+        """
+        self.catch_up()
+        return {} if self._dispatch is None else self._dispatch.health()
 
     def close(self, timeout: float | None = None) -> bool:
         """Flush for up to ``timeout`` s, then end the exporters' threads and connections.
@@ -319,7 +331,7 @@ class ImpactTracker:
         return self.engine.estimate(call)  # looked up each time: a test or a user may replace it
 
     def _dispatcher(self) -> Dispatch:
-        from impactree.exporters._dispatch import Dispatch
+        from impactree.delivery.dispatch import Dispatch
 
         return Dispatch(self.exporters, self.engine, self.note_problem)
 

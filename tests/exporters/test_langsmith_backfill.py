@@ -18,7 +18,7 @@ from impactree import ImpactHandler
 from impactree.exporters import LangSmithExporter
 from impactree.exporters._langsmith_api import FEEDBACK, LangSmithAPI
 from impactree.exporters._langsmith_backfill import Backfill, calls_of
-from impactree.exporters._time import parse_since
+from impactree.values.times import parse_since
 
 if TYPE_CHECKING:
     from langsmith_server import LangSmith

@@ -20,17 +20,17 @@ from impactree.exceptions import ConfigurationError
 
 sa = pytest.importorskip("sqlalchemy")
 
+from impactree.delivery import spool as _spool  # noqa: E402
 from impactree.exporters import (  # noqa: E402
     DeliveryRefusedError,
     RetryLaterError,
     SQLExporter,
-    _spool,
     _sql,
-    _sql_schema,
 )
-from impactree.exporters._sql import connect, parse_url  # noqa: E402
-from impactree.exporters._sql_report import sums, write_rows  # noqa: E402
-from impactree.exporters._time import parse_since  # noqa: E402
+from impactree.store import schema  # noqa: E402
+from impactree.store.database import connect, parse_url  # noqa: E402
+from impactree.store.queries import sums, write_rows  # noqa: E402
+from impactree.values.times import parse_since  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -208,7 +208,7 @@ def test_an_older_schema_is_migrated_once(url: str, monkeypatch: pytest.MonkeyPa
         steps.append(1)
         connection.execute(sa.text("alter table impactree_runs add column team text"))
 
-    monkeypatch.setattr(_sql_schema, "MIGRATIONS", [*_sql_schema.MIGRATIONS, third])
+    monkeypatch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, third])
     for _ in range(2):
         tracker = ImpactTracker(exporters=[SQLExporter(url)])
         run_tree(tracker)

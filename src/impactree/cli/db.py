@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from impactree.cli._printing import as_json_option, print_json, print_rich
+from impactree.values.formatting import clean
 from impactree.values.impacts import Impact, Range
 
 if TYPE_CHECKING:
-    from impactree.exporters._sql_report import Group
+    from impactree.store.queries import Group
 
 __all__ = ["db"]
 
@@ -39,8 +40,8 @@ _db_option: Final = click.option(
 @_db_option
 def report(by: str, since: str | None, as_json: bool, url: str) -> None:
     """Sums over the model calls, by an attribute: means; ``--json`` has the ranges."""
-    from impactree.exporters._sql_report import sums
-    from impactree.exporters._time import parse_since
+    from impactree.store.queries import sums
+    from impactree.values.times import parse_since
 
     groups = sums(url, by=by, since=None if since is None else parse_since(since))
     if as_json:
@@ -55,7 +56,7 @@ def report(by: str, since: str | None, as_json: bool, url: str) -> None:
 @_db_option
 def export(table: str, format: str, url: str) -> None:
     """All rows, on standard output."""
-    from impactree.exporters._sql_report import write_rows
+    from impactree.store.queries import write_rows
 
     write_rows(url, sys.stdout, table=table, format=format)
 
@@ -68,7 +69,7 @@ def _group_dict(by: str, group: Group) -> dict[str, Any]:
 def _print_table(by: str, groups: list[Group]) -> None:
     from rich.table import Table
 
-    from impactree.exporters._rows import COLUMNS
+    from impactree.store.rows import COLUMNS
 
     table = Table(box=None, padding=(0, 2), header_style="bold")
     table.add_column(by, overflow="fold")
@@ -79,7 +80,7 @@ def _print_table(by: str, groups: list[Group]) -> None:
         calls = f"{group.estimated_calls} of {group.calls}" if some else str(group.calls)
         cells = ("?" if impact is None else _mean(impact) for impact in group.impacts)
         tokens = (str(group.input_tokens), str(group.output_tokens))
-        table.add_row(group.key or "-", calls, *tokens, *cells)
+        table.add_row(clean(group.key or "-"), calls, *tokens, *cells)
     print_rich(table)
 
 

@@ -6,10 +6,10 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from impactree.exporters._base import SpooledExporter
+from impactree.delivery.exporter import SpooledExporter
 from impactree.exporters._langsmith_api import LangSmithAPI, feedback, feedback_values, run_metadata
 from impactree.exporters._langsmith_hook import Traced, tracing
-from impactree.exporters._time import resolved_at
+from impactree.values.times import resolved_at
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import langsmith
 
     from impactree.calls import ModelCall
-    from impactree.exporters._codec import Tree
+    from impactree.delivery.codec import Tree
     from impactree.runs import Run
 
 __all__ = ["LangSmithExporter", "impact_evaluator"]

@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.exceptions import MissingExtraError
-from impactree.exporters._errors import DeliveryRefusedError, RetryLaterError, TreeRejectedError
-from impactree.exporters._time import resolved_at
+from impactree.delivery.errors import DeliveryRefusedError, RetryLaterError, TreeRejectedError
+from impactree.values.times import resolved_at
 
 try:
     import langsmith

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.calls import Kind, ModelCall
 from impactree.engine import Engine, default_engine
 from impactree.exceptions import ConfigurationError
-from impactree.exporters._errors import RetryLaterError
+from impactree.delivery.errors import RetryLaterError
 from impactree.exporters._langsmith_api import FEEDBACK, LangSmithAPI, feedback
 from impactree.values.impacts import Impacts
 

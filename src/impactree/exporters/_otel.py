@@ -7,8 +7,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.exceptions import MissingExtraError
-from impactree.exporters._base import SpooledExporter
-from impactree.exporters._errors import RetryLaterError
+from impactree.delivery.exporter import SpooledExporter
+from impactree.delivery.errors import RetryLaterError
 from impactree.exporters._otel_names import (
     HISTOGRAMS,
     METRICS,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, TracerProvider
 
-    from impactree.exporters._codec import Tree
+    from impactree.delivery.codec import Tree
     from impactree.runs import Run
 
 __all__ = ["OTelExporter"]

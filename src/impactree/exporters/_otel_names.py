@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from impactree.exporters._rows import agent_of
+from impactree.store.rows import agent_of
 
 if TYPE_CHECKING:
     from impactree.runs import Run

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 
-from impactree.exporters._errors import DeliveryRefusedError
-from impactree.exporters._rows import COLUMNS
+from impactree.delivery.errors import DeliveryRefusedError
+from impactree.store.rows import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

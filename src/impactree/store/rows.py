@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.exporters._time import resolved_at
+from impactree.values.times import resolved_at
 
 if TYPE_CHECKING:
-    from impactree.exporters._codec import Tree
+    from impactree.delivery.codec import Tree
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
 
