@@ -1,7 +1,7 @@
 """Addresses: a destination, and whom what waits for it goes as.
 
-As text: ``langsmith:https://host [workspace=...&project=...]``, or the destination alone where there
-is no owner. What waits under one address is never delivered under another.
+As text: ``langsmith:https://host [workspace=...&project=...]``, or the destination alone where
+there is no owner. What waits under one address is never delivered under another.
 """
 
 from __future__ import annotations
@@ -70,7 +70,10 @@ def keyed_hash(secret: str) -> str:
     path = spool_folder()
     key = _random_key
     if path is not None:
-        with contextlib.suppress(OSError), contextlib.closing(Directory.open(path, make=True)) as base:
+        with (
+            contextlib.suppress(OSError),
+            contextlib.closing(Directory.open(path, make=True)) as base,
+        ):
             key = _key_of(base)
     return hmac.new(key, secret.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:16]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.delivery.locks import PRIVATE
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Self
 
 __all__ = ["Directory", "UnsafeError"]
@@ -58,7 +58,7 @@ class Directory:
         """
         name_or_path, where = self._at(name)
         if make:
-            os.mkdir(name_or_path, 0o700, **where)
+            os.mkdir(name_or_path, 0o700, **where)  # noqa: PTH102 (in this folder)
         return self._checked(self.path / name, name_or_path, where.get("dir_fd"))
 
     @classmethod
@@ -82,12 +82,12 @@ class Directory:
 
     def names(self) -> list[str]:
         """What is in it."""
-        return os.listdir(self.path if self._fd is None else self._fd)
+        return os.listdir(self.path if self._fd is None else self._fd)  # noqa: PTH208
 
     def status(self, name: str) -> os.stat_result:
         """Of something in it, links not followed."""
         name_or_path, where = self._at(name)
-        return os.stat(name_or_path, follow_symlinks=False, **where)
+        return os.stat(name_or_path, follow_symlinks=False, **where)  # noqa: PTH116
 
     def open_file(self, name: str, flags: int) -> int:
         """Open a plain file of this user's, ``PRIVATE`` where it is made.

@@ -1,7 +1,7 @@
 """The spool's folder on disk: what is ours in it, and how large it may grow.
 
 Nothing else in the folder is ever touched: a folder of ours has our form of name, the marker (or
-what an earlier version left), and belongs to this user alone; see :mod:`impactree.delivery.directory`.
+what an earlier version left), and belongs to this user alone: see :mod:`directory`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from impactree.delivery.locks import FileLock
 from impactree.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
 __all__ = ["House", "Left", "max_bytes"]
@@ -202,7 +202,7 @@ class House:
                     found.append((base.status(name).st_mtime, name))
         return [name for _, name in sorted(found)]
 
-    def others(self, *, alive: bool = False) -> Iterator[Left]:
+    def others(self, *, alive: bool = False) -> Generator[Left]:
         """Folders of ours whose process is dead, their lock taken; with ``alive``, all of them.
 
         One lane at a time looks at a folder: to another its lock looks like an owner's.

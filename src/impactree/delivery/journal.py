@@ -313,7 +313,9 @@ class OwnFolder(Folder):
     def _begin(self) -> None:
         self._close_file()
         name = f"{self._number + 1:06d}.jsonl"
-        self._fd = self.directory.open_file(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL)
+        self._fd = self.directory.open_file(
+            name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
+        )
         self._number += 1
         done = [s for s in self._segments if s.finished]
         self._segments = [s for s in self._segments if not s.finished]

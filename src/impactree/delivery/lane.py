@@ -7,7 +7,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from impactree.delivery.counts import Counts
 from impactree.delivery.errors import DeliveryRefusedError, reason
 from impactree.delivery.memory import Memory
 from impactree.delivery.replay import Replay
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from impactree.delivery.aside import Kept
+    from impactree.delivery.counts import Counts
     from impactree.delivery.house import House
     from impactree.delivery.writer import Writer
 
@@ -52,7 +52,8 @@ class Lane:
         self._work = self._refused = False
         self._stopping = self._resting = False
         self._asked = self._seen = self._answered = 0  # flushes
-        self._said = self._taken_over = False
+        self._taken_over = False
+        self._said = ""  # what of the present failure was logged
 
     # From other threads
 
@@ -199,12 +200,12 @@ class Lane:
     def _failed(self, error: Exception) -> None:
         refused = isinstance(error, DeliveryRefusedError)
         self.counts.failing = reason(error)
-        if not self._said and not self._stopping:
+        if not self._said or (refused and self._said != "refused"):
             level, text = logging.WARNING, "%s: %s; impacts wait in the spool, retrying"
             if refused:
                 level, text = logging.ERROR, "%s refuses (%s); impacts wait in the spool"
             _log.log(level, "impactree: " + text, clean(self.address), reason(error))
-        self._said = True
+            self._said = "refused" if refused else "failing"
         if refused:
             with self._state:
                 self._refused = True
@@ -214,7 +215,7 @@ class Lane:
         self._retry.reset()
         self.counts.failing = None
         if self._said:
-            self._said = False
+            self._said = ""
             _log.info("impactree: %s takes impacts again", clean(self.address))
 
     def _keep(self, kept: Kept) -> None:

@@ -70,13 +70,17 @@ class FileLock:
                 os.close(fd)
 
 
+def _before_fork() -> None:
+    _taking.acquire()
+
+
 def _in_child() -> None:
     _taking.release()
     for lock in list(_taken):
         lock.close()
 
 
-around_forks(before=_taking.acquire, in_parent=_taking.release, in_child=_in_child)
+around_forks(before=_before_fork, in_parent=_taking.release, in_child=_in_child)
 
 
 @contextmanager

@@ -93,9 +93,14 @@ class Replay:
             aside = self._house.aside
             if not aside.holds_newer():
                 return False
-            return 0 < aside.take(
-                lambda kept: kept.address == self._address and (kept.newer or FORMAT + 1) <= FORMAT,
-                lambda kept: self._send([kept.line]),
+            return (
+                aside.take(
+                    lambda kept: (
+                        kept.address == self._address and (kept.newer or FORMAT + 1) <= FORMAT
+                    ),
+                    lambda kept: self._send([kept.line]),
+                )
+                > 0
             )
         except OSError as error:
             _log.debug("impactree: set-aside runs not read: %s", reason(error))

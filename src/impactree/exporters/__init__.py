@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from impactree.delivery.exporter import SpooledExporter as SpooledExporter
     from impactree.delivery.codec import Tree as Tree
-    from impactree.exporters._codecarbon import CodeCarbonExporter as CodeCarbonExporter
     from impactree.delivery.errors import DeliveryRefusedError as DeliveryRefusedError
     from impactree.delivery.errors import RetryLaterError as RetryLaterError
     from impactree.delivery.errors import TreeRejectedError as TreeRejectedError
+    from impactree.delivery.exporter import SpooledExporter as SpooledExporter
+    from impactree.exporters._codecarbon import CodeCarbonExporter as CodeCarbonExporter
     from impactree.exporters._jsonl import JSONLExporter as JSONLExporter
     from impactree.exporters._langsmith import LangSmithExporter as LangSmithExporter
     from impactree.exporters._langsmith import impact_evaluator as impact_evaluator

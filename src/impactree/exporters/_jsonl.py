@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.exceptions import ConfigurationError
 from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.forks import held_off
 from impactree.delivery.locks import FileLock, locked_file
+from impactree.exceptions import ConfigurationError
 from impactree.store.rows import agent_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["JSONLExporter"]
 
+FORMAT: Final = 2
+"""Of a line; 1 had no means, and did not say its format."""
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 _PIECE: Final = 2**20
@@ -136,6 +138,7 @@ def _pieces(tree: Tree) -> Iterator[bytes]:
     head = {
         "id": root.id,
         "revision": root.revision,
+        "format": FORMAT,
         "method": tree.method,
         "name": root.name,
         "kind": root.kind,

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from impactree.delivery.exporter import SpooledExporter
 from impactree.exporters._langsmith_api import LangSmithAPI, feedback, feedback_values, run_metadata
 from impactree.exporters._langsmith_hook import Traced, tracing
-from impactree.values.times import resolved_at
 from impactree.values.impacts import Impacts
+from impactree.values.times import resolved_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

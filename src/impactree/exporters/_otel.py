@@ -6,9 +6,9 @@ import sys
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.exceptions import MissingExtraError
-from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.errors import RetryLaterError
+from impactree.delivery.exporter import SpooledExporter
+from impactree.exceptions import MissingExtraError
 from impactree.exporters._otel_names import (
     HISTOGRAMS,
     METRICS,

@@ -6,10 +6,11 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.forks import held_off
-from impactree.store.rows import COLUMNS, call_row
+from impactree.exceptions import ConfigurationError, MissingExtraError
+from impactree.store.rows import call_row
+from impactree.values.criteria import FLAT_COLUMNS
 
 try:
     import pyarrow as pa
@@ -29,6 +30,8 @@ _TEXT = (
     *("provider", "model", "zone", "tokens_source", "grade", "warnings", "errors", "method"),
 )
 _MAX_LINGER_S = 3600.0
+FORMAT = 2
+"""Version of the columns, in each file's metadata: 1 had no means, and did not say so."""
 _COUNTS = ["input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens"]
 
 
@@ -37,8 +40,9 @@ def _schema() -> Any:
     fields = [(name, pa.string()) for name in _TEXT]
     fields += [(name, pa.int64()) for name in (*_COUNTS, "revision")]
     fields += [("cached", pa.bool_()), ("started_at", time), ("ended_at", time)]
-    fields += [(f"{stem}_{end}", pa.float64()) for stem in COLUMNS for end in ("min", "max")]
-    return pa.schema([*fields, ("latency_s", pa.float64())])
+    fields += [(name, pa.float64()) for name in FLAT_COLUMNS]
+    metadata = {"impactree.format": str(FORMAT)}
+    return pa.schema([*fields, ("latency_s", pa.float64())], metadata=metadata)
 
 
 class ParquetExporter(SpooledExporter):
