@@ -80,15 +80,15 @@ def keyed_hash(secret: str) -> str:
 
 def _key_of(base: Directory) -> bytes:
     found = base.read(_KEY_FILE)
-    if len(found) >= _KEY_BYTES:
-        return found[:_KEY_BYTES]
+    if len(found) >= 2 * _KEY_BYTES:
+        return found
     draft = f".{_KEY_FILE}.{os.getpid()}.{threading.get_ident()}"
-    base.append(draft, secrets.token_bytes(_KEY_BYTES))
+    base.append(draft, secrets.token_hex(_KEY_BYTES).encode())
     try:
         base.link(draft, _KEY_FILE)  # of several processes, one comes first
     finally:
         base.remove(draft)
-    return base.read(_KEY_FILE)[:_KEY_BYTES]
+    return base.read(_KEY_FILE)
 
 
 def spool_folder() -> Path | None:

@@ -19,6 +19,7 @@ __all__ = ["Replay"]
 
 _log: Final = logging.getLogger("impactree")
 _RECHECK_S: Final = 30.0
+_SOON_S: Final = 0.02
 
 
 class Replay:
@@ -60,6 +61,7 @@ class Replay:
                 if left.name not in self._nothing_for_us and self._folder(left):
                     return True
         if self._house.busy:  # another lane looks at one: look again when it is through
+            time.sleep(_SOON_S)
             return not self._stopping()
         self._next_at = time.monotonic() + _RECHECK_S
         return False

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,9 +77,10 @@ class JSONLExporter(SpooledExporter):
 
     def deliver(self, trees: Sequence[Tree]) -> None:
         """Append the batch under the file's lock."""
-        for tree in trees:
+        waiting = deque(trees)
+        while waiting:
             with locked_file(self.path) as lock, held_off():
-                self._append(lock, tree)
+                self._append(lock, waiting)
 
     def delivered(self, keys: Set[tuple[str, int]]) -> Set[tuple[str, int]]:
         """Which keys the files hold already."""
@@ -89,16 +91,19 @@ class JSONLExporter(SpooledExporter):
                     found.update(_keys_in(path) & keys)
         return found
 
-    def _append(self, lock: FileLock, tree: Tree) -> None:
+    def _append(self, lock: FileLock, waiting: deque[Tree]) -> None:
+        """What fits into the file as it is; then the file rotates, and the rest goes to the next."""
         fd = lock.fd
         assert fd is not None  # noqa: S101
         size = _without_torn_line(fd)
-        if _written(fd, size, tree) > self._max_bytes and size:
-            os.ftruncate(fd, size)  # it goes into the next file, whole
-            self._rotate()
-            with locked_file(self.path) as next_one:
-                assert next_one.fd is not None  # noqa: S101
-                _written(next_one.fd, os.fstat(next_one.fd).st_size, tree)
+        while waiting:
+            end = _written(fd, size, waiting[0])
+            if end > self._max_bytes and size:
+                os.ftruncate(fd, size)  # it goes into the next file, whole
+                self._rotate()
+                return
+            size = end
+            waiting.popleft()
 
     def _rotate(self) -> None:
         for number in range(self._backups - 1, 0, -1):
