@@ -13,13 +13,12 @@ import threading
 import time
 import uuid
 from collections import deque
-from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Unpack
 from weakref import WeakSet
 
 from impactree.exceptions import ConfigurationError
-from impactree.runs.current import current_run_ids
+from impactree.runs.current import active_trackers, current_run_ids
 from impactree.runs.trees import RunTrees
 
 if TYPE_CHECKING:
@@ -39,12 +38,6 @@ __all__ = ["ImpactTracker", "active_trackers"]
 _log: Final = logging.getLogger("impactree")
 _MAX_OPEN: Final = 100_000
 _MAX_WAITING: Final = 256
-
-
-active_trackers: Final[ContextVar[tuple[ImpactTracker, ...]]] = ContextVar(
-    "impactree_active_trackers", default=()
-)
-"""Trackers of the ``track_impacts()`` blocks around the current code, outermost first."""
 
 
 class ImpactTracker:

@@ -106,7 +106,7 @@ def test_a_handlers_own_feedback_further_down_is_not_doubled(traced: LangSmith) 
     job = Backfill(project="green", since=parse_since("1d"), api=LangSmithAPI(), rate=1000)
     job.run()
     assert (job.traces, job.skipped) == (0, 1)
-    assert len(traced.feedback) == len(FEEDBACK)
+    assert len(traced.feedback) == 2 * len(FEEDBACK)  # and on the trace's own root
 
 
 def stored_call(id: str, parent: str | None = None, **usage: Any) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class JSONLExporter(SpooledExporter):
         return found
 
     def _append(self, lock: FileLock, waiting: deque[Tree]) -> None:
-        """What fits into the file as it is; then the file rotates, and the rest goes to the next."""
+        """What fits into the file; then the file rotates, and the rest goes to the next one."""
         fd = lock.fd
         assert fd is not None  # noqa: S101
         size = _without_torn_line(fd)
