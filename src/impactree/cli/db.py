@@ -86,4 +86,5 @@ def _print_table(by: str, groups: list[Group]) -> None:
 
 def _mean(impact: Impact) -> str:
     mean = impact.value.mean
-    return str(replace(impact, value=Range(mean, mean)))
+    text = str(replace(impact, value=Range(mean, mean)))
+    return text if sys.stdout.isatty() else text.replace("µ", "u")  # a pipe may be of ASCII

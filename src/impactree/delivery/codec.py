@@ -223,6 +223,8 @@ def _decode_run(fields: dict[str, Any], runs: list[Run], messages: tuple[Message
         metadata=fields.get("metadata"),
     )
     run.end, run.status = fields["end"], fields["status"]
+    if run.end is not None:
+        run.end = max(run.start, run.end)  # a clock that was put back
     for time in (run.start, run.end):
         resolved_at(time)  # of no year that databases know: an exporter would fail again and again
     if "call" in fields:

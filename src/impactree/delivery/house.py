@@ -21,6 +21,7 @@ from impactree.delivery.errors import reason
 from impactree.delivery.journal import LOCK, MARKER, OWN_FILE, Folder, OwnFolder
 from impactree.delivery.locks import FileLock
 from impactree.exceptions import ConfigurationError
+from impactree.values.formatting import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -69,6 +70,102 @@ class Left:
             OSError: it cannot be read.
         """
         return Folder.load(self.directory)
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self.lock is not None:
+            self.lock.close()
+        self.directory.close()
+
+
+class House:
+    """A spool's folder, with this process's own part of it. Thread-safe.
+
+    Args:
+        path: The folder that all processes of this user share; None: there is none.
+        bound: Its size at most, bytes; beyond it the oldest trees are given up.
+        dropped: Told whose trees were given up, how many, and why.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        bound: int,
+        dropped: Callable[[Counter[str], str], None] = lambda counts, why: None,
+    ) -> None:
+        self.path = path
+        self.own: OwnFolder | None = None
+        self._base: Directory | None = None
+        self._bound = bound
+        self._dropped = dropped
+        self._lock = threading.Lock()
+        self._claimed: set[str] = set()
+        self._broken_at: float | None = None
+
+    def base(self) -> Directory:
+        """The folder, open; made where it is not there.
+
+        Raises:
+            OSError: it cannot be used; the text says why and what to do.
+        """
+        with self._lock:
+            if self._base is None:
+                if self.path is None:
+                    raise FileNotFoundError(2, "this user has no home: set IMPACTREE_SPOOL_DIR")
+                self._base = Directory.open(self.path, make=True)
+            return self._base
+
+    # This process's part
+
+    def write(self, pieces: Sequence[bytes], addresses: Sequence[str]) -> bool:
+        """A finished tree into the journal; False when the disk does not take it."""
+        broken = self._broken_at
+        if broken is not None and time.monotonic() - broken < _TRY_AGAIN_S:
+            return False
+        try:
+            try:
+                begun = self._own().append(pieces, addresses)
+            except FileNotFoundError:  # somebody removed the whole folder: a new one
+                self._forget()
+                begun = self._own().append(pieces, addresses)
+            if begun:
+                self._keep_bounds()
+        except OSError as error:
+            if broken is None:
+                self._say_broken(error)
+            self._broken_at = time.monotonic()
+            return False
+        self._broken_at = None
+        return True
+
+    def _own(self) -> OwnFolder:
+        base = self.base()
+        with self._lock:
+            if self.own is None:
+                self.own = OwnFolder(base)
+            return self.own
+
+    def _forget(self) -> None:
+        with self._lock:
+            own, base = self.own, self._base
+            self.own = self._base = None
+        if own is not None:
+            self._dropped(own.lost + own.waiting(), "its files were deleted")
+            own.close()
+        if base is not None:
+            base.close()
+
+    def _say_broken(self, error: OSError) -> None:
+        what = "is not used" if isinstance(error, UnsafeError) else "is not writable"
+        where = "spool folder" if self.path is None else f"spool folder {self.path}"
+        cure = "" if "IMPACTREE_SPOOL_DIR" in str(error) else " (set IMPACTREE_SPOOL_DIR)"
+        _log.warning(
+            "impactree: %s %s (%s); impacts are kept in memory only%s",
+            clean(where),
+            what,
+            reason(error),
+            cure,
+        )
 
     def close(self) -> None:
         """Let go of it."""
