@@ -52,9 +52,7 @@ def test_other_folders_and_links_are_never_touched(spool_dir: Path, tmp_path: Pa
     assert [(folder / "thesis").read_text() for folder in folders] == ["mine"] * 3
 
 
-def test_a_file_of_somebodys_in_our_folder_stays(
-    dies: Callable[[], None], spool_dir: Path
-) -> None:
+def test_a_file_of_somebodys_in_our_folder_stays(dies: Callable[[], None], spool_dir: Path) -> None:
     run_tree(ImpactTracker(exporters=[Sink("x", *[OSError()] * 9)]))
     dies()
     (folder,) = spool_dir.iterdir()

@@ -82,9 +82,7 @@ def test_adopting_says_what_it_does_and_lets_them_go(dies: Callable[[], None]) -
     assert ids(heir) == [root]
 
 
-def test_a_replay_uses_the_exporters_own_rotation(
-    tmp_path: Path, dies: Callable[[], None]
-) -> None:
+def test_a_replay_uses_the_exporters_own_rotation(tmp_path: Path, dies: Callable[[], None]) -> None:
     """30 roots, of which a rotation of another size would write some twice, or lose them."""
     path = tmp_path / "later" / "impacts.jsonl"
     tracker = ImpactTracker(exporters=[JSONLExporter(path, max_bytes=20_000, backups=50)])
