@@ -459,7 +459,7 @@ def test_events_in_any_order_count_each_call_once(events, max_open):
         elif event == "end":
             tracker.end(run_id, status=status, call=call() if model else None)
         elif event == "abandon":
-            tracker.trees.abandon(run_id, 1.0)
+            tracker.abandon(run_id)
         else:
             assert all(run.total.unestimated_calls == 0 for run in tracker.open_roots)
     roots = [*tracker.runs, *tracker.open_roots]
@@ -471,43 +471,85 @@ def test_events_in_any_order_count_each_call_once(events, max_open):
     assert sum(run.end is None for run in runs) <= max_open
 
 
-def test_events_left_for_later_are_handled_in_order_before_anything_is_read():
+class Told:
+    """Pending state whose question brings up what a finalizer would, in the midst of an event."""
+
+    def __init__(self, tell):
+        self.tell = tell
+
+    def produced(self):
+        self.tell()
+
+
+def test_what_finalizers_leave_is_handled_in_order_before_anything_is_read():
     tracker = ImpactTracker()
-    handled = []
+    asked = []
     for i in range(1000):
-        tracker.later((handled.append, i))
-    assert len(handled) >= 700  # in batches meanwhile
-    assert tracker.runs == []
-    assert handled == list(range(1000))
+        tracker.start(i, name=str(i), pending=Told(lambda i=i: asked.append(i)))
+    for i in range(1000):
+        tracker.let_go(i)
+    assert asked == []
+    assert len(tracker.runs) == 1000
+    assert asked == list(range(1000))
 
 
-def test_what_handling_an_event_raises_is_a_counted_problem():
+def test_an_event_within_another_is_next_and_none_waits_after_it():
+    """A stream that the collector closes ends its run in the midst of anything."""
+    tracker, order = ImpactTracker(), []
+    tracker.start("inner", name="inner")
+    tracker.start("outer", name="outer", pending=Told(lambda: order.append(tracker.end("inner"))))
+    tracker.abandon("outer")
+    assert order == [None]  # it waits: no run yet
+    assert [(run.name, run.status) for run in tracker.runs] == [
+        ("outer", "abandoned"),
+        ("inner", "ok"),
+    ]
+
+
+def test_an_interrupt_within_an_event_stops_nothing_that_comes_after():
+    tracker = ImpactTracker()
+    interrupts = [KeyboardInterrupt()]
+
+    def interrupted():
+        if interrupts:
+            raise interrupts.pop()
+
+    tracker.start("a", name="a", pending=Told(interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        tracker.abandon("a")
+    tracker.start("b", name="b")
+    tracker.end("b")
+    assert [(run.name, run.status) for run in tracker.runs] == [("a", "abandoned"), ("b", "ok")]
+
+
+def test_what_a_left_event_raises_is_a_counted_problem(monkeypatch):
     tracker = ImpactTracker()
 
-    def broken():
+    def broken(run_id, now):
         raise KeyError("x")
 
-    tracker.later((broken,))
-    tracker.later((tracker.trees.start, "r", None, "r", "chain", (), None, None, None))
+    monkeypatch.setattr(tracker._trees, "abandon", broken)
+    tracker.start("r", name="r")
+    tracker.let_go("r")
     assert [run.id for run in tracker.open_roots] == ["r"]
     assert tracker.problems == {"broken: KeyError": 1}
 
 
-def test_readers_wait_for_events_that_another_thread_is_handling():
+def test_readers_wait_for_left_events_that_another_thread_is_handling():
     tracker = ImpactTracker()
     entered, go_on = threading.Event(), threading.Event()
 
     def slow():
         entered.set()
         assert go_on.wait(10)
-        tracker.trees.start("r", None, "r", "chain", (), None, None, None)
 
-    tracker.later((slow,))
-    handling = threading.Thread(target=tracker.catch_up)
+    tracker.start("r", name="r", pending=Told(slow))
+    tracker.let_go("r")
+    handling = threading.Thread(target=lambda: tracker.find("r"))
     handling.start()
     assert entered.wait(10)
     with ThreadPoolExecutor(1) as pool:
-        read = pool.submit(lambda: tracker.open_roots)
+        read = pool.submit(lambda: tracker.runs)
         go_on.set()
         assert [run.id for run in read.result(10)] == ["r"]
     handling.join()

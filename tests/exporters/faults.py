@@ -1,9 +1,9 @@
-"""Every exporter under every fault, counted: ``python tests/exporters/faults.py [--quick] [KIND...]``.
+"""Every exporter under every fault, counted: ``tests/exporters/faults.py [--quick] [KIND...]``.
 
 Sets: ``forks`` (at random moments under load, threads alive), ``kills`` (kill -9), ``restart`` (the
-endpoint is away for 4 s), ``outage`` (for 60 s), ``disk`` (spool and files on a full disk of 5 MB; as
-root, on Linux). A row says how many roots ended, and how many arrived, came twice, are counted as
-lost, or are neither: that must be none. Prints a table; exit code 1 when a row misses.
+endpoint is away for 4 s), ``outage`` (for 60 s), ``disk`` (spool and files on a full disk of 5 MB;
+as root, on Linux). A row says how many roots ended, and how many arrived, came twice, are counted
+as lost, or are neither: that must be none. Prints a table; exit code 1 when a row misses.
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ FULL = {"roots": 5000, "forks": 100, "kills": 30, "restart_s": 4.0, "outage_s": 
 QUICK = {"roots": 300, "forks": 8, "kills": 4, "restart_s": 1.0, "outage_s": 2.0}
 HANG_S = 60.0
 DISK_MB = 5
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 # The process under test
@@ -150,12 +155,12 @@ def away(writer: Writer, numbers: dict[str, Any], seconds: float) -> dict[str, A
     """Roots before, while and after the endpoint is away: the driver takes it away on our word."""
     part = numbers["roots"] // 3
     writer.roots(part)
-    print("away", flush=True)
+    say("away")
     sys.stdin.readline()
     until = time.monotonic() + seconds
     writer.roots(part, min(0.01, seconds / part / 2))
     time.sleep(max(0.0, until - time.monotonic()))
-    print("back", flush=True)
+    say("back")
     sys.stdin.readline()
     writer.roots(numbers["roots"] - 2 * part)
     return {}
@@ -170,7 +175,7 @@ def work(kind: str, which: str, folder: Path, url: str, numbers: dict[str, Any])
         found = kills(writer, numbers)
     elif which == "disk":
         writer.roots(numbers["roots"])
-        print("back", flush=True)  # the driver makes the disk larger
+        say("back")  # the driver makes the disk larger
         sys.stdin.readline()
         found = {}
     else:
@@ -182,7 +187,7 @@ def work(kind: str, which: str, folder: Path, url: str, numbers: dict[str, Any])
             break
     found |= {"drained": drained, "flush_s": round(time.monotonic() - started, 1)}
     found["lost"] = sum(health["dropped"] for health in writer.tracker.health().values())
-    print(json.dumps(found), flush=True)
+    say(json.dumps(found))
     if kind == "prometheus":
         from prometheus_client import generate_latest
 
@@ -391,9 +396,9 @@ def one(kind: str, which: str, numbers: dict[str, Any]) -> dict[str, Any]:
             }
             if which == "disk" and target.gate is not None:
                 target.away()
+            numbers_text = json.dumps(numbers)
             process = subprocess.Popen(
-                [sys.executable, __file__, "--work", kind, which, name, target.url]
-                + [json.dumps(numbers)],
+                [sys.executable, __file__, "--work", kind, which, name, target.url, numbers_text],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=(folder / "log").open("wb"),
@@ -461,19 +466,19 @@ def main() -> int:
     numbers = QUICK if options.quick else FULL
     good = True
     columns = ("ended", "arrived", "twice", "lost", "missing", "hung", "slowest_fork_s", "flush_s")
-    print("| exporter | set | " + " | ".join(columns) + " | |")
-    print("| --- " * (len(columns) + 3) + "|")
+    say("| exporter | set | " + " | ".join(columns) + " | |")
+    say("| --- " * (len(columns) + 3) + "|")
     for kind in options.kinds:
         for which in options.set or SETS:
             why = skipped(kind, which)
             if why is not None:
-                print(f"| {kind} | {which} | " + "| " * len(columns) + f"| {why} |", flush=True)
+                say(f"| {kind} | {which} | " + "| " * len(columns) + f"| {why} |")
                 continue
             row = one(kind, which, numbers)
             good = good and row["ok"]
             cells = [str(row.get(column, "")) for column in columns]
             verdict = "pass" if row["ok"] else "MISSED"
-            print(f"| {kind} | {which} | " + " | ".join(cells) + f" | {verdict} |", flush=True)
+            say(f"| {kind} | {which} | " + " | ".join(cells) + f" | {verdict} |")
     return 0 if good else 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 from bisect import bisect_left
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator
 
+from impactree.loops import off_loop
+
 __all__ = ["Catalog", "load_catalog"]
 
+_log: Final = logging.getLogger(__name__)
 _PACKAGED: Final = Path(__file__).with_name("compiled.jsonl")
 _SOURCES: Final = Path(__file__).parents[3] / "data"
 
@@ -155,6 +159,17 @@ class Catalog:
         if self._base:
             yield from self._base.model_names()
 
+    @cached_property
+    def cores(self) -> dict[str, list[tuple[str, str]]]:
+        """By the letters that names begin with: names without what is in front, and whole."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for name in self.model_names():
+            core = name.rpartition("/")[2]
+            word = core[: next((i for i, c in enumerate(core) if not "a" <= c <= "z"), len(core))]
+            if len(word) > 1:
+                found.setdefault(word, []).append((core, name))
+        return found
+
     def zone(self, code: str) -> Zone | None:
         """An electricity mix by its code."""
         row = self._data["zones"].get(code)
@@ -183,10 +198,25 @@ class Catalog:
         from impactree.catalog._schema import check
 
         checked = [(where, check(raw, where)) for where, raw in files]
+        _tell_replaced(self, checked)
         text = compile_files(
             checked, rules=self._data["rules"], known=self.model_names(), zones=self.zone_codes
         )
         return Catalog(text, base=self)
+
+
+_told: set[tuple[str, str]] = set()
+
+
+def _tell_replaced(base: Catalog, files: list[tuple[str, Any]]) -> None:
+    """Say once, in the log, which built-in hosts and models a user's files replace."""
+    for where, file in files:
+        names = [("host", host.id) for host in file.hosts if host.id in base.hosts]
+        names += [("model", m.id) for m in file.models if base.record(m.id) is not None]
+        for kind, name in names:
+            if (where, name) not in _told:
+                _told.add((where, name))
+                _log.warning("%s: the %s %r replaces the built-in one", where, kind, name)
 
 
 def as_day(at: dt.date | str | None) -> dt.date | None:
@@ -248,11 +278,14 @@ def load_catalog() -> Catalog:
 
     In a source checkout it is compiled anew whenever a file under ``data/`` has changed.
     """
+    return _loaded or off_loop(_load)
+
+
+def _load() -> Catalog:
     global _loaded
-    if _loaded is None:
-        with _lock:
-            if _loaded is None:
-                _loaded = Catalog(_compiled_text())
+    with _lock:
+        if _loaded is None:
+            _loaded = Catalog(_compiled_text())
     return _loaded
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from impactree.catalog._near import nearest
 from impactree.catalog._rules import Rules
-from impactree.catalog._text import clean, key, squashed
+from impactree.catalog._text import clean, key, squashed, without_active
 from impactree.exceptions import CatalogError
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_files", "compile_folder", "data_files", "fingerprint", "write_atomically"]
 
-FORMAT = 2
-_RULES = ("words", "mixture", "orgs", "lines", "local", "prior")
+FORMAT = 3
+_RULES = ("words", "mixture", "sizes", "orgs", "lines", "local", "prior")
 
 
 def data_files(folder: Path) -> list[Path]:
@@ -211,6 +211,9 @@ def _spellings(
         for level, step in enumerate(rules.unwrap(clean(name))):
             _claim(keys.setdefault(key(step.text), {}), maker, level, lines)
             _claim(reduced.setdefault(rules.reduced(step.text), {}), maker, level, lines)
+            bare = without_active(step.text)  # ``qwen3-235b`` for ``qwen3-235b-a22b``
+            if bare != step.text:
+                _claim(reduced.setdefault(rules.reduced(bare), {}), maker, level + 1, lines)
     return _flat(keys), _flat(reduced)
 
 

@@ -187,6 +187,8 @@ class Resolution:
     """The cloud region that the name or the address states."""
     how: str = ""
     """One sentence: how the name was read."""
+    is_other: bool = False
+    """Whether some other model answers by the name of one that cannot run there."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, without the entry behind them."""

@@ -70,6 +70,17 @@ def _ordered(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
+def _within(limit: float, hint: str) -> AfterValidator:
+    """Refuse values beyond what can be, with the mistake that is likely behind them."""
+
+    def check_limit(value: float) -> float:
+        if value > limit:
+            raise ValueError(f"must not be above {limit:g}; {hint}")
+        return value
+
+    return AfterValidator(check_limit)
+
+
 def _compiles(pattern: str) -> str:
     pattern = "".join(pattern.split("\n"))
     try:
@@ -81,13 +92,25 @@ def _compiles(pattern: str) -> str:
 
 Pattern = Annotated[str, BeforeValidator(_compiles)]
 Share = Annotated[float, Field(gt=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Billions = Annotated[float, Field(gt=0, lt=100_000)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Overhead = Annotated[float, Field(ge=1, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Billions = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False),
+    _within(20_000, "parameters are in 10^9: write 7 for 7 billion, not 7000 or 7e9"),
+]
+Overhead = Annotated[
+    float,
+    Field(ge=1, allow_inf_nan=False),
+    _within(5, "PUE is a ratio: write 1.2 for 120 %"),
+]
+Gwp = Annotated[NotNegative, _within(3, "gwp is in kgCO2eq per kWh: write 0.056 for 56 g")]
+Adpe = Annotated[NotNegative, _within(1e-4, "adpe is in kgSbeq per kWh")]
+Energy = Annotated[NotNegative, _within(100, "pe is in MJ per kWh")]
+Water = Annotated[NotNegative, _within(100, "water is in litres per kWh")]
 Params = Annotated[tuple[Billions, Billions], BeforeValidator(_pair), AfterValidator(_ordered)]
 Pue = Annotated[tuple[Overhead, Overhead], BeforeValidator(_pair), AfterValidator(_ordered)]
-Wue = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(_pair), AfterValidator(_ordered)]
+Wue = Annotated[tuple[Water, Water], BeforeValidator(_pair), AfterValidator(_ordered)]
 HostName = Annotated[str, Field(pattern=r"^[^/?#@\s]+$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -214,10 +237,10 @@ class Zone(_Entry):
 
     id: ZoneId
     name: str
-    gwp: NotNegative
-    adpe: NotNegative
-    pe: NotNegative
-    wue: NotNegative
+    gwp: Gwp
+    adpe: Adpe
+    pe: Energy
+    wue: Water
     warnings: Warnings = []
     via: str | None = None
     sources: list[Url] = []
@@ -255,12 +278,24 @@ class Words(_Sourced):
     day: Pattern
     family: Pattern
     nothing: Pattern
+    noise: Pattern
+    tuned: Pattern
+    reshaped: Pattern
+    classes: Pattern
 
 
 class Mixture(_Sourced):
     """What a name like ``8x7b`` stands for, as shares of the product."""
 
     least_total: Share
+    least_active: Share
+
+
+class Sizes(_Sourced):
+    """What a size in a name stands for. Sizes in 10^9, shares of the size."""
+
+    rounding: tuple[Positive, Positive]
+    large: Billions
     least_active: Share
 
 
@@ -272,6 +307,8 @@ class Orgs(_Sourced):
     prefix_hosts: list[Slug]
     first_party: list[Slug]
     own: dict[Slug, Slug]
+    nobody: list[str]
+    shared: list[str]
 
 
 class Lines(_Sourced):
@@ -311,6 +348,7 @@ class DataFile(_Entry):
     kinds: list[KindWords] = []
     words: Words | None = None
     mixture: Mixture | None = None
+    sizes: Sizes | None = None
     orgs: Orgs | None = None
     lines: Lines | None = None
     local: Local | None = None
@@ -346,10 +384,16 @@ def check(raw: dict[str, Any], where: str) -> DataFile:
 
 
 def _explain(raw: dict[str, Any], error: ValidationError) -> Iterable[str]:
+    said_before = set()
     for problem in error.errors(include_url=False):
         place: list[str] = []
         node: Any = raw
-        for part in problem["loc"]:
+        ends = len(problem["loc"]) - (problem["loc"][-1:] in ((0,), (1,)))  # of a range
+        where = problem["loc"][:ends] if problem["loc"][-2:-1] != ("models",) else problem["loc"]
+        if (where, problem["msg"]) in said_before:
+            continue
+        said_before.add((where, problem["msg"]))
+        for part in where:
             try:
                 node = node[part]
             except (KeyError, IndexError, TypeError):

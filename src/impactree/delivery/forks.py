@@ -28,10 +28,14 @@ class _Gate:
     def __init__(self) -> None:
         self._state = threading.Condition(threading.RLock())
         self._inside: dict[int, int] = {}
+        self._forking: int | None = None
 
     def enter(self) -> None:
         me = threading.get_ident()
         with self._state:
+            # A thread that goes in and out all the time would never leave a gap for the fork.
+            while self._forking not in (None, me) and me not in self._inside:
+                self._state.wait()
             self._inside[me] = self._inside.get(me, 0) + 1
 
     def leave(self) -> None:
@@ -46,12 +50,14 @@ class _Gate:
         """Wait until the others are out, and keep everybody out: the lock stays taken."""
         me, deadline = threading.get_ident(), time.monotonic() + _LONGEST_S
         self._state.acquire()
-        # Not one long wait: who enters holds the lock for a moment only.
+        self._forking = me
         while any(thread != me for thread in self._inside):
             if not self._state.wait(max(0.0, deadline - time.monotonic())):
                 return
 
     def open(self) -> None:
+        self._forking = None
+        self._state.notify_all()
         self._state.release()
 
 

@@ -7,12 +7,14 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
 from impactree.calls import ModelCall
+from impactree.calls.reconciling import READINGS, UNCLEAR
 from impactree.catalog import Catalog, Resolution, load_catalog
 from impactree.catalog._catalog import as_day
 from impactree.catalog._near import nearest
 from impactree.engine.configuration import Surroundings, load_settings, surroundings
 from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
+from impactree.loops import off_loop
 from impactree.methods import METHODS, Method
 from impactree.values.impacts import Impacts
 from impactree.values.messages import Message, message
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "estimate", "shared_engine"]
 
-_MAX_PLANS: Final = 4096
+_MAX_PLANS: Final = 32_768
 _MAX_KEY: Final = 2000
 """Characters: longer names are read anew each time, so that memory stays bounded."""
 
@@ -100,7 +102,8 @@ class Engine:
         for host in s.provider_zones:
             if self.catalog.host(host) is None:
                 raise ConfigurationError(
-                    f"{s.where('provider_zones')}: {host!r} is no host; known: "
+                    f"{s.where('provider_zones')}: {host!r} is no host; nearest: "
+                    f"{', '.join(nearest(host, self.catalog.hosts)) or 'none'}; known: "
                     f"{', '.join(sorted(self.catalog.hosts))}"
                 )
         for name, target in s.deployments.items():
@@ -142,6 +145,8 @@ class Engine:
         made, warnings, errors, grade, _ = plan
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
+        if call.usage_notes:
+            warnings = (*warnings, *map(_usage_message, call.usage_notes))
         method = self.method
         if made is None:
             return Impacts(None, warnings=warnings, errors=errors, grade=grade)
@@ -160,7 +165,8 @@ class Engine:
 
     def _planned(self, call: ModelCall) -> _Plan:
         """The plan of a call, kept for the next like it."""
-        plan, key = self._plan(self.read(call)), _key(call)
+        # The first may load the catalog, and a method tables of its own.
+        plan, key = off_loop(lambda: self._plan(self.read(call))), _key(call)
         if sum(len(text) for text in key if text) <= _MAX_KEY:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
@@ -198,6 +204,10 @@ def shared_engine(**settings: Unpack[EngineSettings]) -> Engine:
     Raises:
         ConfigurationError: a setting is wrong.
     """
+    return off_loop(lambda: _shared_engine(settings))
+
+
+def _shared_engine(settings: EngineSettings) -> Engine:
     global _shared
     place = surroundings()
     made_for, engines = _shared
@@ -216,6 +226,12 @@ def _frozen(value: Any) -> object:
     if isinstance(value, Mapping):
         return tuple(sorted((str(k), _frozen(v)) for k, v in value.items() if v is not None))
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _usage_message(note: str) -> Message:
+    """What a note on the reading of usage says to the user."""
+    code = "usage-unclear" if note in UNCLEAR else "usage-reconciled"
+    return message(code, READINGS.get(note, f"({note:.60})"))
 
 
 def estimate(

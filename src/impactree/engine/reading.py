@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.catalog._near import nearest
 from impactree.catalog._places import UNKNOWN
@@ -144,7 +144,7 @@ def _error(
     if found.total_params is None and settings.unknown_models == "error":
         if found.model is not None:
             return message("model-size-unknown", f"({found.model})")
-        return message("model-not-registered", _asked(catalog, call))
+        return _NearMessage(message("model-not-registered", _asked(call)), catalog, call.model)
     return None
 
 
@@ -176,16 +176,23 @@ def _warnings(
         codes["host-unknown"] = None
     if record is not None and found.kind not in ("chat", "completion"):
         codes["kind-not-text"] = None
+    is_unheard = found.total_params is None and found.model is None
     if found.total_params is None:
-        codes["model-prior"] = (
-            f"The catalog knows {found.model!r}, but not its size."
-            if found.model
-            else _asked(catalog, call)
-        )
+        codes["model-prior"] = _why_prior(call, found)
     code = _GRADE_CODES.get(found.grade)
     if code:
         codes[code] = f"({found.how}.)"
-    return tuple(message(code, detail) for code, detail in codes.items())
+    said = [message(code, detail) for code, detail in codes.items()]
+    if is_unheard and not found.is_other:
+        near = (_NearMessage(m, catalog, call.model) for m in said if m.code == "model-prior")
+        said = [m for m in said if m.code != "model-prior"] + list(near)
+    return tuple(said)
+
+
+def _why_prior(call: ModelCall, found: Resolution) -> str:
+    if found.model is not None:
+        return f"The catalog knows {found.model!r}, but not its size."
+    return f"{_asked(call)} {found.how}." if found.is_other else _asked(call)
 
 
 def _region(
@@ -227,11 +234,36 @@ def _zone(
     return host.zone, f"the host {host.id}"
 
 
-def _asked(catalog: Catalog, call: ModelCall) -> str:
-    names = nearest(call.model, catalog.model_names())
-    hint = f" Nearest known names: {', '.join(names)}." if names else ""
+def _asked(call: ModelCall) -> str:
     provider = f" at {call.provider}" if call.provider else ""
-    return f"Asked for {call.model!r:.120}{provider}.{hint}"
+    return f"Asked for {call.model!r:.120}{provider}."
+
+
+class _NearMessage(Message):
+    """A message about an unknown name. The names near it are looked for when it is first read."""
+
+    __slots__ = ("_catalog", "_near", "_name")
+
+    def __init__(self, said: Message, catalog: Catalog, name: str) -> None:
+        super().__init__(said.code, said.message)
+        for slot, value in (("_catalog", catalog), ("_name", name), ("_near", None)):
+            object.__setattr__(self, slot, value)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name != "message":
+            return super().__getattribute__(name)
+        if self._near is None:
+            names = nearest(self._name, self._catalog.model_names())
+            hint = f" Nearest known names: {', '.join(names)}." if names else ""
+            object.__setattr__(self, "_near", hint)
+        return f"{super().__getattribute__('message')}{self._near}"
+
+    def __eq__(self, other: object) -> bool:
+        same = isinstance(other, _NearMessage) and self._name == other._name
+        return same and self.code == other.code
+
+    def __hash__(self) -> int:
+        return hash((self.code, self._name))
 
 
 def zone_error(catalog: Catalog, zone: str) -> Message:

@@ -42,6 +42,11 @@ class _Layer(BaseModel):
     method: str | None = None
     max_runs: PositiveInt | None = None
 
+    @field_validator("zone", "region", "method", mode="before")
+    @classmethod
+    def _trimmed(cls, value: Any) -> Any:
+        return value.strip() if isinstance(value, str) else value
+
     @field_validator("method")
     @classmethod
     def _known(cls, method: str | None) -> str | None:
@@ -148,7 +153,9 @@ def _explain(error: ValidationError) -> Iterator[str]:
         if name in seen:
             continue
         seen.add(name)
-        if problem["type"] == "extra_forbidden":
+        if problem["type"] == "extra_forbidden" and name == "tool":
+            yield "[tool.impactree] is for pyproject.toml; in impactree.toml write the settings bare"
+        elif problem["type"] == "extra_forbidden":
             yield f"unknown setting {name!r}; settings are {', '.join(_Layer.model_fields)}"
         else:
             said = problem["msg"].removeprefix("Value error, ")

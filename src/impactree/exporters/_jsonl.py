@@ -14,7 +14,7 @@ from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.forks import held_off
 from impactree.delivery.locks import FileLock, locked_file
 from impactree.exceptions import ConfigurationError
-from impactree.store.rows import agent_of
+from impactree.runs import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence, Set
@@ -171,7 +171,7 @@ def _run(run: Run) -> dict[str, Any]:
         "status": run.status,
         "start": run.start,
         "end": run.end,
-        "agent": agent_of(run),
+        **{label: getattr(run, label) for label in LABELS},
         "tags": list(run.tags),
         "metadata": dict(run.metadata),
     }

@@ -17,6 +17,7 @@ from impactree.exporters._langsmith_api import (
     LangSmithAPI,
     feedback_items,
     feedback_values,
+    label_metadata,
     run_metadata,
     said,
 )
@@ -284,7 +285,7 @@ def _runs(root: Run, project: str) -> Iterator[dict[str, Any]]:
         own = f"{_order(start)}{run_id}"
         above = None if run is root or run.parent is None else _uuid(run.parent.id)
         orders[run_id] = own if above is None else f"{orders[above]}.{own}"
-        metadata = {**run.metadata, **(run_metadata(run) or {})}
+        metadata = {**run.metadata, **label_metadata(run), **(run_metadata(run) or {})}
         if run.call is not None:
             metadata |= {"ls_model_name": run.call.model, "ls_provider": run.call.provider}
             if (usage := _usage(run.call, cached=run.cached)) is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from impactree.store.rows import agent_of
 from impactree.values.criteria import CRITERIA, ENDS
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def metric_attributes(run: Run) -> dict[str, str]:
         "gen_ai.response.model": call.model,
         "gen_ai.provider.name": call.provider,
         "gen_ai.operation.name": _OPERATIONS[call.kind],
-        "gen_ai.agent.name": agent_of(run),
+        "gen_ai.agent.name": run.agent,
         "impactree.zone": call.zone,
     }
     return {key: value for key, value in values.items() if value}
@@ -129,10 +128,13 @@ def span_attributes(run: Run) -> dict[str, str | int]:
         "impactree.run.id": run.id,
         "impactree.run.kind": run.kind,
         "gen_ai.operation.name": _OPERATIONS.get(run.kind),
-        "gen_ai.agent.name": agent_of(run),
-        "gen_ai.conversation.id": _conversation_of(run),
-        "gen_ai.tool.name": run.name if run.kind == "tool" else None,
+        "gen_ai.agent.name": run.agent,
+        "gen_ai.conversation.id": run.thread,
+        "gen_ai.tool.name": run.tool,
         "error.type": {"error": "_OTHER", "cancelled": "cancelled"}.get(run.status),
+        "impactree.node": run.node,
+        "impactree.step": run.step,
+        "user.id": run.user,
     }
     call = run.call
     if call is not None:
@@ -145,14 +147,6 @@ def span_attributes(run: Run) -> dict[str, str | int]:
             "gen_ai.usage.cache_read.input_tokens": call.cached_input_tokens,
             "gen_ai.usage.cache_creation.input_tokens": call.cache_write_tokens,
             "gen_ai.usage.reasoning.output_tokens": call.reasoning_tokens,
+            "impactree.cached": True if run.cached else None,
         }
     return {key: value for key, value in values.items() if value is not None}
-
-
-def _conversation_of(run: Run) -> str | None:
-    """LangGraph's thread, which is a conversation."""
-    for above in (run, *run.ancestors()):
-        thread = above.metadata.get("thread_id")
-        if isinstance(thread, str | int):
-            return str(thread)
-    return None

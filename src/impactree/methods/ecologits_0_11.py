@@ -214,7 +214,7 @@ class EcoLogits011:
             ("pe_e", "embodied PE", "MJ", made.format("pe")),
         ]
         shown = [Step(s, name, v[0], (v[0] + v[1]) / 2, v[1], u, eq) for s, name, v, u, eq in steps]
-        ends = zip(*(iter(figures),) * 3, strict=True)
+        ends = zip(*(iter(figures[:24]),) * 3, strict=True)
         return shown + [
             Step(symbol, name, *values, unit, equation)
             for (symbol, name, unit, equation), values in zip(results, ends, strict=True)
@@ -267,7 +267,8 @@ def _equations(
         s_lo = where(latency_s < s_lo, latency_s, s_lo)
         s_hi = where(latency_s < s_hi, latency_s, s_hi)
     server_lo, server_hi = s_lo * w_lo, s_hi * w_hi
-    it_lo, it_hi = server_lo + g_lo * gpu_lo, server_hi + g_hi * gpu_hi
+    gpus_lo, gpus_hi = g_lo * gpu_lo, g_hi * gpu_hi
+    it_lo, it_hi = server_lo + gpus_lo, server_hi + gpus_hi
     shown = (gpu_lo, gpu_hi, s_lo, s_hi, server_lo, server_hi, it_lo, it_hi)
     e_lo, e_hi = pue_lo * it_lo, pue_hi * it_hi
     e = (e_lo + e_hi) / 2
@@ -279,7 +280,9 @@ def _equations(
     more = (e_lo * adpe, e * adpe, e_hi * adpe, e_lo * pe, e * pe, e_hi * pe)
     water = (w_lo, (w_lo + w_hi) / 2, w_hi, mg_lo, (mg_lo + mg_hi) / 2, mg_hi)
     made = (ma_lo, (ma_lo + ma_hi) / 2, ma_hi, mp_lo, (mp_lo + mp_hi) / 2, mp_hi)
-    return shown, energy + more + water + made
+    output, host = (gpus_lo + gpus_hi) / 2, (server_lo + server_hi) / 2
+    parts = (0.0 * n, 0.0 * n, output, host, e - output - host)
+    return shown, energy + more + water + made + parts
 
 
 _KINDS: Final = frozenset({"chat", "completion"})

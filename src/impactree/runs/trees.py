@@ -7,6 +7,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.runs.labels import Labels, labels_of
 from impactree.runs.run import Pending, Run, RunKind, RunStatus, run_key
 from impactree.values.impacts import Impacts
 from impactree.values.messages import message
@@ -50,7 +51,7 @@ class RunTrees:
         self.root_finished: Callable[[Run], None] | None = None
         """Told of every root that has finished, and again when a late event has changed it."""
         self.finished_runs = 0
-        self._lock = threading.RLock()  # a collected stream ends within another's event
+        self._lock = threading.RLock()  # a collected stream ends within another's reading
         self._runs: dict[Any, Run] = {}
         self._open_roots: dict[Any, Run] = {}
         self._open_count = 0
@@ -73,12 +74,17 @@ class RunTrees:
         metadata: dict[str, Any] | None,
         start: float | None,
         pending: Pending | None,
+        labels: Labels | None,
     ) -> Run:
         """A run has started; see :meth:`ImpactTracker.start`."""
         with self._lock:
             runs = self._runs
             parent = None if parent_id is None else runs.get(run_key(parent_id))
-            run = Run(run_id, name, kind, parent, parent_id, start, tuple(tags), metadata)
+            if metadata or kind == "tool":
+                above = None if parent is None else parent.metadata
+                said = labels_of(name, kind, metadata or {}, above)
+                labels = {**said, **labels} if labels else said
+            run = Run(run_id, name, kind, parent, parent_id, start, tuple(tags), metadata, labels)
             known = runs.setdefault(run.key, run)
             if known is not run:
                 if known.end is None or known.key != run.key or run.key in self._partial:
@@ -101,11 +107,16 @@ class RunTrees:
     ) -> Run | None:
         """A run has ended; see :meth:`ImpactTracker.end`."""
         own = None if call is None else self._impacts(call)
+        key = run_key(run_id)
         with self._lock:
-            run = self._runs.get(run_key(run_id))
+            run = self._runs.get(key)
             if run is None or not (run.end is None or run.key in self._partial):
                 return None
+            if run.key != key:  # an alias: its unit of work is over, the run is not
+                del self._runs[key]
+                return None
             root, late = run.root, run.end is not None
+            known = root._total
             if status == "ok" and run.kind in _GRAPHS and _waits(run):
                 status = "interrupted"
             run.status, run.end, run.pending = status, now, None
@@ -113,6 +124,9 @@ class RunTrees:
                 run.call, run.cached = call, cached
                 run.own, run.avoided = (_ZERO, own) if cached else (own, None)
             if run.own is not None:
+                if known is not None and known[0] == root._version and not late:
+                    # Somebody holds a budget against the root: adding takes a sum of two.
+                    root._total = known[0] + 1, Impacts.sum((known[1], run.own))
                 root._version += 1
                 self._count(run.own)
             left = self._late(run) if late else self._ended(run, root)
@@ -124,9 +138,10 @@ class RunTrees:
 
     def abandon(self, run_id: Any, now: float) -> None:
         """Nobody will end this run: close it with what it has produced; it may still end late."""
+        key = run_key(run_id)
         with self._lock:
-            run = self._runs.get(run_key(run_id))
-            if run is None or run.end is not None:
+            run = self._runs.get(key)
+            if run is None or run.end is not None or run.key != key:
                 return
             root = run.root
             is_root = run._root is None
@@ -139,6 +154,30 @@ class RunTrees:
         else:
             self._abandon(left, root, now)
 
+    def annotate(
+        self, run_id: Any, kind: RunKind | None, metadata: dict[str, Any], labels: Labels
+    ) -> None:
+        """Something became known about a run; see :meth:`ImpactTracker.annotate`."""
+        with self._lock:
+            run = self._runs.get(run_key(run_id))
+            if run is None:
+                return
+            if kind is not None:
+                run.kind = kind
+            if metadata:
+                run.metadata = {**run.metadata, **metadata}
+                above = None if run.parent is None else run.parent.metadata
+                labels = {**labels_of(run.name, run.kind, metadata, above), **labels}
+            if labels:
+                run.relabel(labels)
+
+    def release(self, run_id: Any) -> None:
+        """Nobody will end a run late: what its adapter kept for that goes."""
+        with self._lock:
+            run = self._runs.get(run_key(run_id))
+            if run is not None and run.end is not None:
+                run.pending = None
+
     def alias(self, run_id: Any, parent_id: Any) -> None:
         """What starts under ``run_id`` hangs under ``parent_id``, until it is forgotten."""
         with self._lock:
@@ -150,7 +189,7 @@ class RunTrees:
         """The end of an alias; the id of a real run is left alone."""
         with self._lock:
             run = self._runs.get(run_key(run_id))
-            if run is not None and run.id != run_id:
+            if run is not None and run.key != run_key(run_id):
                 del self._runs[run_key(run_id)]
 
     # State
@@ -214,7 +253,8 @@ class RunTrees:
         Of its runs only the root and what is open, or was closed while it was, can still be meant
         by a later event.
         """
-        del self._open_roots[root.key]
+        if self._open_roots.pop(root.key, None) is None:
+            return []  # evicted meanwhile
         self._finished.append(root)
         self.finished_runs += 1
         root._version += 1

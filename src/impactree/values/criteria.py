@@ -13,7 +13,20 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["ADPE", "CRITERIA", "ENDS", "ENERGY", "FLAT_COLUMNS", "GWP", "PE", "WCF", "Criterion"]
+from impactree.values.figures import PARTS
+
+__all__ = [
+    "ADPE",
+    "CRITERIA",
+    "ENDS",
+    "ENERGY",
+    "FLAT_COLUMNS",
+    "GWP",
+    "PART_COLUMNS",
+    "PE",
+    "WCF",
+    "Criterion",
+]
 
 ENDS: Final = ("min", "mean", "max")
 
@@ -145,3 +158,6 @@ CRITERIA: Final = (ENERGY, GWP, ADPE, PE, WCF)
 
 FLAT_COLUMNS: Final = tuple(f"{criterion.column}_{end}" for criterion in CRITERIA for end in ENDS)
 """``energy_kwh_min``, ``energy_kwh_mean``, ... in SQL, Parquet, CSV and dataframes alike."""
+
+PART_COLUMNS: Final = tuple(f"energy_{part}_kwh" for part in PARTS)
+"""What the expected energy goes into, likewise."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["ZERO", "Figures"]
+__all__ = ["PARTS", "ZERO", "Figures"]
 
 
 class Figures(NamedTuple):
-    """Low, expected and high value of the eight independent figures.
+    """Low, expected and high value of the eight independent figures, and the parts of the energy.
 
     Usage phase: energy kWh, gwp kgCO2eq, adpe kgSbeq, pe MJ, wcf L. Embodied phase: gwp, adpe, pe.
+    The parts, kWh, add up to the expected energy; not a number: nobody recorded them.
     By the same equations these may be numpy arrays or columns of a table in place of floats.
     """
 
@@ -38,6 +39,19 @@ class Figures(NamedTuple):
     pe_embodied_min: float
     pe_embodied_mean: float
     pe_embodied_max: float
+    part_input: float
+    """Reading input that no cache held."""
+    part_cached: float
+    """Cached input: read again as context, and written to the cache."""
+    part_output: float
+    """Generating output, reasoning included."""
+    part_host: float
+    """The server around the accelerators, and capacity that stands idle."""
+    part_overhead: float
+    """The data centre around the servers: cooling, conversion."""
 
+
+PARTS: Final = ("input", "cached", "output", "host", "overhead")
+"""What the energy of a call goes into, in the order of the fields."""
 
 ZERO: Final = Figures(*(0.0,) * len(Figures._fields))

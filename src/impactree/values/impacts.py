@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from impactree.values.criteria import ADPE, CRITERIA, ENERGY, GWP, PE, WCF, Criterion
-from impactree.values.figures import ZERO, Figures
+from impactree.values.figures import PARTS, ZERO, Figures
 from impactree.values.formatting import quantity
 from impactree.values.messages import Message
 from impactree.values.range import Range
@@ -279,6 +279,18 @@ class Impacts:
         return None if f is None else _impact(WCF, f[12], f[13], f[14])
 
     @property
+    def energy_parts(self) -> dict[str, float] | None:
+        """What the expected energy goes into, kWh.
+
+        ``input``, ``cached``, ``output``, ``host``, ``overhead``; None where nothing was
+        estimated, or nobody recorded them.
+        """
+        f = self.figures
+        if f is None or math.isnan(math.fsum(f[24:])):
+            return None
+        return dict(zip(PARTS, f[24:], strict=True))
+
+    @property
     def usage(self) -> UsagePhase | None:
         """The usage phase: all five criteria."""
         f = self.figures
@@ -363,6 +375,7 @@ class Impacts:
         out: dict[str, Any] = {c.key: _dict(getattr(self, c.key)) for c in CRITERIA}
         out["usage"] = None if usage is None else usage.to_dict()
         out["embodied"] = None if embodied is None else embodied.to_dict()
+        out["energy_parts"] = self.energy_parts
         out["warnings"] = [m.to_dict() for m in self.warnings] or None
         out["errors"] = [m.to_dict() for m in self.errors] or None
         out["method"] = self.method
