@@ -53,7 +53,8 @@ class ModelCall:
     latency_s: float | None
     """Measured duration of this request alone, s; None when it was not measured."""
     zone: str | None
-    """Electricity mix zone, ISO 3166-1 alpha-3 (``WOR``: the world); None: the host's."""
+    """Electricity mix zone, ISO 3166-1 alpha-3 (``WOR``: the world) or a part of a country such
+    as ``US-VA``; None: the host's."""
     tokens_source: TokensSource
     requested: str | None
     """The model's name as it was requested, where it differs from the answered one."""

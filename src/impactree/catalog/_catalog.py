@@ -8,21 +8,24 @@ import os
 import threading
 from bisect import bisect_left
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.catalog._records import Host, ModelRecord, Region, Zone
+from impactree.catalog._factors import Electricity, ecologits_electricity, yearly_electricity
+from impactree.catalog._records import Disclosure, Host, ModelRecord, Region, Zone
 from impactree.catalog._rules import Rules
 from impactree.catalog._text import dotted, squashed
 from impactree.exceptions import CatalogError
+from impactree.loops import off_loop
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator
 
-from impactree.loops import off_loop
+    from impactree.methods import FactorChoice
 
 __all__ = ["Catalog", "load_catalog"]
 
@@ -71,7 +74,7 @@ class Catalog:
             name: {**below.get(name, {}), **value} if isinstance(value, dict) else value
             for name, value in data.items()
         }
-        data = self._data
+        own, data = data["zones"], self._data
         self.version: str = max(data["version"], base.version if base else "")
         """The newest date on which an entry was checked."""
         self.makers: dict[str, dict[str, str | None]] = data["makers"]
@@ -84,6 +87,13 @@ class Catalog:
         """Ends of the host names of addresses to hosts."""
         self.regions: dict[str, Region] = {**base.regions} if base else {}
         self.regions.update((raw["id"], Region.read(raw)) for raw in data["regions"])
+        self._own_zones: frozenset[str] = frozenset(own) | base._own_zones if base else frozenset()
+        """Zones whose mix a user gives: it goes before any factor of ours."""
+        self.disclosures: tuple[Disclosure, ...] = (
+            *(base.disclosures if base else ()),
+            *map(Disclosure.read, data["disclosures"]),
+        )
+        """What makers published about their own models."""
         self.resolutions: dict[Any, Any] = {}
         """What names have been resolved to lately; bounded by the resolver."""
 
@@ -171,14 +181,44 @@ class Catalog:
         return found
 
     def zone(self, code: str) -> Zone | None:
-        """An electricity mix by its code."""
+        """A zone by its code: ISO 3166-1 alpha-3, ISO 3166-2, or the grid operator's."""
         row = self._data["zones"].get(code)
-        return None if row is None else Zone.read(code, row)
+        if row is not None:
+            return Zone.read(code, row)
+        part = self._data["subzones"].get(code)
+        country = self.zone(part[2]) if part else None
+        if country is None:
+            return None
+        return replace(country, id=code, name=part[0], level=part[1], parent=country.id)
+
+    def electricity(
+        self, zone: Zone, factors: FactorChoice, at: dt.date | None = None
+    ) -> Electricity:
+        """The factors of a zone.
+
+        Args:
+            zone: A country, the world, or a part of a country.
+            factors: ``ecologits-0.11.3`` as published, or ``yearly``.
+            at: The day of the call, for yearly ones; None: the newest.
+        """
+        country = (self.zone(zone.parent) if zone.parent else None) or zone
+        if factors == "yearly" and country.id not in self._own_zones:
+            return yearly_electricity(self._data, zone, country, at)
+        return ecologits_electricity(self._data, country, zone)
+
+    def disclosed(self, record: ModelRecord | None) -> tuple[Disclosure, ...]:
+        """What the maker of a model published about it, or about a service that it answers in."""
+        if record is None:
+            return ()
+        name = record.id.lower()
+        return tuple(
+            d for d in self.disclosures if d.maker == record.maker and name.startswith(d.models)
+        )
 
     @property
     def zone_codes(self) -> list[str]:
         """Every zone's code."""
-        return list(self._data["zones"])
+        return [*self._data["zones"], *self._data["subzones"]]
 
     def host(self, name: str | None) -> Host | None:
         """A host by its slug or by any name that frameworks give it."""

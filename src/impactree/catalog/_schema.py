@@ -6,22 +6,38 @@ The only module that needs pydantic; the compiled catalog loads without it.
 from __future__ import annotations
 
 import datetime as dt
-import re
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from impactree.catalog._schema_factors import (
+    CarbonFree,
+    Disclosure,
+    FactorSet,
+    Market,
+    Subzone,
+    Zone,
+)
+from impactree.catalog._schema_types import (
+    STRICT,
+    Billions,
+    HostName,
+    Name,
+    Params,
+    Pattern,
+    Positive,
+    Pue,
+    Share,
+    Slug,
+    Sources,
+    StatedYear,
+    Url,
+    Warnings,
+    Wue,
+    ZoneId,
+)
 from impactree.exceptions import CatalogError
-from impactree.values.messages import MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,11 +46,14 @@ if TYPE_CHECKING:
 __all__ = [
     "CATALOG_KINDS",
     "DataFile",
+    "Disclosure",
+    "FactorSet",
     "Family",
     "Host",
     "Model",
     "Moving",
     "Region",
+    "Subzone",
     "Zone",
     "check",
     "read_file",
@@ -55,82 +74,8 @@ CATALOG_KINDS = (
 )
 
 
-def _pair(value: Any) -> Any:
-    """A number stands for a range whose ends are equal."""
-    if isinstance(value, int | float):
-        return (value, value)
-    if isinstance(value, list | tuple) and len(value) == 2:
-        return value
-    raise ValueError("must be a number or [min, max]")
-
-
-def _ordered(value: tuple[float, float]) -> tuple[float, float]:
-    if value[0] > value[1]:
-        raise ValueError(f"the first end must not be above the second: {list(value)}")
-    return value
-
-
-def _within(limit: float, hint: str) -> AfterValidator:
-    """Refuse values beyond what can be, with the mistake that is likely behind them."""
-
-    def check_limit(value: float) -> float:
-        if value > limit:
-            raise ValueError(f"must not be above {limit:g}; {hint}")
-        return value
-
-    return AfterValidator(check_limit)
-
-
-def _compiles(pattern: str) -> str:
-    pattern = "".join(pattern.split("\n"))
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return pattern
-
-
-Pattern = Annotated[str, BeforeValidator(_compiles)]
-Share = Annotated[float, Field(gt=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Billions = Annotated[
-    float,
-    Field(gt=0, allow_inf_nan=False),
-    _within(20_000, "parameters are in 10^9: write 7 for 7 billion, not 7000 or 7e9"),
-]
-Overhead = Annotated[
-    float,
-    Field(ge=1, allow_inf_nan=False),
-    _within(5, "PUE is a ratio: write 1.2 for 120 %"),
-]
-Gwp = Annotated[NotNegative, _within(3, "gwp is in kgCO2eq per kWh: write 0.056 for 56 g")]
-Adpe = Annotated[NotNegative, _within(1e-4, "adpe is in kgSbeq per kWh")]
-Energy = Annotated[NotNegative, _within(100, "pe is in MJ per kWh")]
-Water = Annotated[NotNegative, _within(100, "water is in litres per kWh")]
-Params = Annotated[tuple[Billions, Billions], BeforeValidator(_pair), AfterValidator(_ordered)]
-Pue = Annotated[tuple[Overhead, Overhead], BeforeValidator(_pair), AfterValidator(_ordered)]
-Wue = Annotated[tuple[Water, Water], BeforeValidator(_pair), AfterValidator(_ordered)]
-HostName = Annotated[str, Field(pattern=r"^[^/?#@\s]+$")]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Name = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
-Sources = Annotated[list[Url], Field(min_length=1)]
-ZoneId = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-
-
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _known_codes(codes: list[str]) -> list[str]:
-    for code in codes:
-        if code not in MESSAGES:
-            raise ValueError(f"unknown warning {code!r}; known: {', '.join(sorted(MESSAGES))}")
-    return codes
-
-
-Warnings = Annotated[list[str], BeforeValidator(_known_codes)]
+    model_config = STRICT
 
 
 class Model(_Entry):
@@ -204,8 +149,13 @@ class Host(_Entry):
     name: str
     url: Url | None = None
     zone: ZoneId
+    subzone: ZoneId | None = None
     pue: Pue
+    pue_year: StatedYear = "not stated"
     wue: Wue
+    wue_year: StatedYear = "not stated"
+    licence: str | None = None
+    market: Market | None = None
     names: list[str] = []
     base_urls: list[HostName] = []
     regions: Literal["aws", "azure", "google"] | None = None
@@ -225,25 +175,16 @@ class Region(_Entry):
     id: Slug
     name: str | None = None
     zone: ZoneId
+    subzone: ZoneId | None = None
     pue: Pue
+    pue_year: StatedYear = "not stated"
     wue: Wue
+    wue_year: StatedYear = "not stated"
+    licence: str | None = None
+    market: Market | None = None
+    carbon_free: CarbonFree | None = None
     note: str | None = None
     sources: Sources
-    checked: dt.date
-
-
-class Zone(_Entry):
-    """An electricity mix, per kWh."""
-
-    id: ZoneId
-    name: str
-    gwp: Gwp
-    adpe: Adpe
-    pe: Energy
-    wue: Water
-    warnings: Warnings = []
-    via: str | None = None
-    sources: list[Url] = []
     checked: dt.date
 
 
@@ -343,6 +284,10 @@ class DataFile(_Entry):
     hosts: list[Host] = []
     regions: list[Region] = []
     zones: list[Zone] = []
+    licence: str | None = None
+    factor_sets: list[FactorSet] = []
+    subzones: list[Subzone] = []
+    disclosures: list[Disclosure] = []
     sources: dict[str, Url] = {}
     wrappers: list[Wrapper] = []
     kinds: list[KindWords] = []

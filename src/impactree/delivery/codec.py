@@ -268,16 +268,19 @@ def _encode_impacts(impacts: Impacts, messages: dict[Message, int]) -> list[Any]
         impacts.estimated_calls,
         impacts.unestimated_calls,
         impacts.method,
+        impacts.market,
     ]
 
 
 def _decode_impacts(fields: list[Any], messages: tuple[Message, ...]) -> Impacts:
-    figures, warnings, errors, grade, estimated, unestimated, *method = fields
-    if figures is not None and not method:
+    figures, warnings, errors, grade, estimated, unestimated, *later = fields
+    method, market, *_ = (*later, None, None)
+    if figures is not None and not later:
         figures = _with_means(figures)
     return Impacts(
         None if figures is None else Figures(*figures),
-        method=method[0] if method else None,
+        method=method,
+        market=None if market is None else tuple(market),
         warnings=tuple(messages[i] for i in warnings),
         errors=tuple(messages[i] for i in errors),
         grade=grade,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
@@ -41,6 +41,10 @@ class _Plan(NamedTuple):
     grade: str
     zone: str | None
     """Electricity mix zone; None: the one asked for is unknown."""
+    market: float | None
+    """The operator's market-based factor, kgCO2eq/kWh; None: it publishes none."""
+    credits: tuple[str, ...]
+    """What the licences of the factors want to be shown beside the figures."""
 
 
 _key: Final = attrgetter("provider", "model", "requested", "base_url", "kind", "zone", "region")
@@ -142,7 +146,7 @@ class Engine:
             plan = self._plans.get(_key(call)) or self._planned(call)
         else:
             plan = self._plan(self.read(call, at))
-        made, warnings, errors, grade, _ = plan
+        made, warnings, errors, grade, _, factor, _ = plan
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
         if call.usage_notes:
@@ -157,11 +161,17 @@ class Engine:
         if judged.errors:
             return Impacts(None, warnings=warnings, errors=judged.errors, grade=grade)
         figures = method.impacts(made, tokens, call.latency_s)
-        return Impacts(figures, method=method.name, warnings=warnings, grade=grade)
+        market = None if factor is None else figures.market_based(factor)
+        return Impacts(figures, method=method.name, market=market, warnings=warnings, grade=grade)
 
     def zone_of(self, call: ModelCall) -> str | None:
         """The electricity mix zone that a call is estimated with; None: one that is unknown."""
         return (self._plans.get(_key(call)) or self._planned(call)).zone
+
+    def credits_for(self, calls: Iterable[ModelCall]) -> tuple[str, ...]:
+        """What the licences of the factors behind estimates of these calls want to be shown."""
+        plans = (self._plans.get(_key(call)) or self._planned(call) for call in calls)
+        return tuple(dict.fromkeys(credit for plan in plans for credit in plan.credits))
 
     def _planned(self, call: ModelCall) -> _Plan:
         """The plan of a call, kept for the next like it."""
@@ -189,6 +199,8 @@ class Engine:
             found.errors,
             found.resolution.grade,
             None if found.zone is None else found.zone.id,
+            found.place.market.value if found.place.market else None,
+            found.credits,
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.catalog._near import nearest
 from impactree.catalog._places import UNKNOWN
 from impactree.catalog._resolve import resolve_name
-from impactree.methods import Method, Mix, Params, Site, Situation
+from impactree.methods import Method, Params, Site, Situation
 from impactree.values.impacts import worst_grade
 from impactree.values.messages import Message, message
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from impactree.calls import ModelCall
-    from impactree.catalog import Catalog, Host, Region, Resolution, Zone
+    from impactree.catalog import Catalog, Electricity, Host, Region, Resolution, Zone
     from impactree.engine.settings import Settings
 
 __all__ = ["Reading", "leads_somewhere", "read_call", "zone_error"]
@@ -37,7 +37,8 @@ class Reading:
     """None where no size can stand in."""
     host: Host
     region: Region | None
-    zone: Zone | None
+    electricity: Electricity | None
+    """The zone's factors; None where the zone is unknown."""
     zone_origin: str
     """Who says that this is the zone."""
     warnings: tuple[Message, ...]
@@ -46,19 +47,29 @@ class Reading:
     @property
     def site(self) -> Site:
         """The data centre."""
-        return self.region.site if self.region else self.host.site
+        return self.place.site
 
     @property
-    def mix(self) -> Mix:
-        """The electricity mix; empty where the zone is unknown."""
-        return self.zone.mix if self.zone else Mix(0, 0, 0, 0)
+    def place(self) -> Host | Region:
+        """Whose data centre that is."""
+        return self.region or self.host
+
+    @property
+    def zone(self) -> Zone | None:
+        """The zone whose factors are used."""
+        return self.electricity.zone if self.electricity else None
+
+    @property
+    def credits(self) -> tuple[str, ...]:
+        """What the licences of the factors want to be shown beside the figures."""
+        return self.electricity.credits if self.electricity and not self.errors else ()
 
     @property
     def situation(self) -> Situation | None:
         """What the method plans with; None where the call cannot be estimated."""
-        if self.errors or self.params is None:
+        if self.errors or self.params is None or self.electricity is None:
             return None
-        return Situation(self.params, self.site, self.mix, self.kind)
+        return Situation(self.params, self.site, self.electricity.mix, self.kind)
 
 
 def read_call(
@@ -72,19 +83,20 @@ def read_call(
     resolution = _resolve(catalog, settings, call, at)
     host = catalog.hosts[resolution.host or UNKNOWN]
     region, region_warning = _region(catalog, settings, call, resolution, host)
-    code, origin = _zone(catalog, settings, call, resolution, host, region)
+    code, origin = _zone(catalog, settings, call, resolution, region or host, host, method)
     zone = catalog.zone(code)
+    electricity = catalog.electricity(zone, method.factors, at) if zone else None
     error = _error(catalog, settings, method, call, resolution)
-    if error is None and zone is None:
+    if error is None and electricity is None:
         error = zone_error(catalog, code)
-    warnings = () if error else _warnings(catalog, call, resolution, host, zone)
+    warnings = () if error else _warnings(catalog, call, resolution, host, electricity)
     return Reading(
         kind=call.kind,
         resolution=resolution,
         params=None if error else _params(catalog, resolution),
         host=host,
         region=region,
-        zone=zone,
+        electricity=electricity,
         zone_origin=origin,
         warnings=warnings if error else (*warnings, *region_warning),
         errors=(error,) if error else (),
@@ -165,11 +177,16 @@ def _params(catalog: Catalog, found: Resolution) -> Params:
 
 
 def _warnings(
-    catalog: Catalog, call: ModelCall, found: Resolution, host: Host, zone: Zone | None
+    catalog: Catalog,
+    call: ModelCall,
+    found: Resolution,
+    host: Host,
+    electricity: Electricity | None,
 ) -> tuple[Message, ...]:
     record = found.record
     codes: dict[str, str | None] = dict.fromkeys(record.warnings if record else ())
-    codes.update(dict.fromkeys((*(zone.warnings if zone else ()), *host.warnings)))
+    codes.update(electricity.warnings if electricity else ())
+    codes.update(dict.fromkeys(host.warnings))
     if host.local:
         codes["local-hardware-not-modelled"] = None
     if host.id == UNKNOWN or host.passes_through:
@@ -215,8 +232,9 @@ def _zone(
     settings: Settings,
     call: ModelCall,
     found: Resolution,
+    place: Host | Region,
     host: Host,
-    region: Region | None,
+    method: Method,
 ) -> tuple[str, str]:
     """The electricity mix zone and who says so, the most specific first."""
     if call.zone:
@@ -229,9 +247,8 @@ def _zone(
         return settings.zone, f"the setting {settings.where('zone')}"
     if found.zone:  # a profile that spreads its calls over a continent
         return found.zone, "the model's name"
-    if region is not None:
-        return region.zone, f"the region {region.id}"
-    return host.zone, f"the host {host.id}"
+    zone = place.subzone if place.subzone and method.factors == "yearly" else place.zone
+    return zone, f"the {'host' if place is host else 'region'} {place.id}"
 
 
 def _asked(call: ModelCall) -> str:
@@ -242,7 +259,7 @@ def _asked(call: ModelCall) -> str:
 class _NearMessage(Message):
     """A message about an unknown name. The names near it are looked for when it is first read."""
 
-    __slots__ = ("_catalog", "_near", "_name")
+    __slots__ = ("_catalog", "_name", "_near")
 
     def __init__(self, said: Message, catalog: Catalog, name: str) -> None:
         super().__init__(said.code, said.message)
@@ -270,5 +287,5 @@ def zone_error(catalog: Catalog, zone: str) -> Message:
     """A zone is not in the catalog."""
     names = nearest(zone, catalog.zone_codes)
     hint = f" Nearest known: {', '.join(names)}." if names else ""
-    allowed = "use ISO 3166-1 alpha-3 or WOR (see `impactree zones`)"
+    allowed = "use ISO 3166-1 alpha-3, a code like US-VA, or WOR (see `impactree zones`)"
     return message("zone-not-registered", f"Asked for {zone!r:.40}; {allowed}.{hint}")

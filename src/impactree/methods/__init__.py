@@ -9,12 +9,13 @@ from typing import Final
 
 from impactree.methods.ecologits_0_11 import ECOLOGITS_0_11
 from impactree.methods.protocol import Constant, Judgement, Method, Step, choose
-from impactree.methods.situation import Mix, Params, Site, Situation
+from impactree.methods.situation import FactorChoice, Mix, Params, Site, Situation
 
 __all__ = [
     "DEFAULT_METHOD",
     "METHODS",
     "Constant",
+    "FactorChoice",
     "Judgement",
     "Method",
     "Mix",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Literal, NamedTuple
 
-__all__ = ["Mix", "Params", "Site", "Situation"]
+__all__ = ["FactorChoice", "Mix", "Params", "Site", "Situation"]
+
+FactorChoice = Literal["ecologits-0.11.3", "yearly"]
+"""Whose electricity factors a method uses: EcoLogits' as published, or those of the call's year."""
 
 
 class Params(NamedTuple):
@@ -30,12 +34,17 @@ class Site(NamedTuple):
 
 
 class Mix(NamedTuple):
-    """An electricity mix, per kWh: kgCO2eq, kgSbeq, MJ, L."""
+    """An electricity mix, per kWh: kgCO2eq, kgSbeq, MJ, L. NaN: nobody publishes the factor.
+
+    NaN goes through the same arithmetic as any factor, on columns too, and reads as None at last.
+    """
 
     gwp: float
     adpe: float
     pe: float
     wue: float
+    pe_nonrenewable: float = math.nan
+    """MJ, part of ``pe``."""
 
 
 class Situation(NamedTuple):

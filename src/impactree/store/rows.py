@@ -21,8 +21,8 @@ def figures(impacts: Impacts | None) -> dict[str, float | None]:
     out: dict[str, float | None] = dict.fromkeys((*FLAT_COLUMNS, *PART_COLUMNS))
     if impacts is None or not impacts.estimated:
         return out
-    values = [getattr(impacts, criterion.key).value for criterion in CRITERIA]
-    ends = [getattr(value, end) for value in values for end in ENDS]
+    values = [getattr(impacts, criterion.key) for criterion in CRITERIA]
+    ends = [value and getattr(value.value, end) for value in values for end in ENDS]
     out.update(zip(FLAT_COLUMNS, ends, strict=True))
     out.update(zip(PART_COLUMNS, (impacts.energy_parts or {}).values(), strict=False))
     return out

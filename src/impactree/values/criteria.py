@@ -22,6 +22,7 @@ __all__ = [
     "ENERGY",
     "FLAT_COLUMNS",
     "GWP",
+    "GWP_MARKET",
     "PART_COLUMNS",
     "PE",
     "WCF",
@@ -100,6 +101,15 @@ GWP: Final = Criterion(
     decades=(-8, -1),
     embodied=True,
 )
+GWP_MARKET: Final = GWP._replace(
+    key="gwp_market_based",
+    type="GWP-market-based",
+    name="Global Warming Potential, market-based",
+    label="GHG, market-based",
+    column="gwp_market_based_kgco2eq",
+)
+"""By what operators say of their contracts: beside ``gwp``, no criterion of the table."""
+
 ADPE: Final = Criterion(
     key="adpe",
     type="ADPe",

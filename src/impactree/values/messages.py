@@ -37,6 +37,25 @@ MESSAGES: Final[dict[str, str]] = {
     "model-not-registered": "The model is not in the catalog.",
     "zone-not-registered": "The electricity mix zone is not in the catalog.",
     # impactree's
+    "electricity-mix-pe-disputed": (
+        "EcoLogits' PE factor counts fossil and uranium energy alone, and the world's is France's "
+        "divided by 3.6; the method impactree-1 has another."
+    ),
+    "electricity-mix-adpe-disputed": (
+        "EcoLogits' ADPe factor of the world is France's divided by 3.6; the method impactree-1 "
+        "has none there."
+    ),
+    "electricity-mix-gwp-disputed": (
+        "EcoLogits' GHG factor of the zone is 0; the method impactree-1 has the published one."
+    ),
+    "electricity-mix-gwp-direct": (
+        "The zone's GHG factor counts the stacks of power plants alone, without fuel supply and "
+        "construction; its country's counts them."
+    ),
+    "electricity-mix-gwp-undated": "The zone has no GHG factor whose year is known.",
+    "electricity-mix-adpe-none": "Nobody publishes an open ADPe factor of the zone; ADPe is None.",
+    "electricity-mix-pe-none": "The zone has no primary energy factor; PE is None.",
+    "electricity-mix-country": "The country's factors stand in for those the zone lacks.",
     "kind-not-covered": "The method does not cover this kind of call.",
     "kind-not-text": (
         "The model speaks, transcribes or draws; the method counts its output tokens as text."
