@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from functools import cache
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
@@ -21,16 +21,17 @@ from weakref import WeakSet
 
 from impactree.exceptions import ConfigurationError
 from impactree.loops import Worker, ahead, on_loop
-from impactree.runs.current import current_run_ids
+from impactree.runs.current import active_trackers, current_run_ids
 from impactree.runs.trees import RunTrees
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from impactree.calls import ModelCall
+    from impactree.delivery.counts import Health
+    from impactree.delivery.dispatch import Dispatch
     from impactree.engine import Engine
     from impactree.engine.settings import EngineSettings
-    from impactree.exporters._dispatch import Dispatch
     from impactree.report import Report
     from impactree.runs import Exporter, Labels, Pending, Run, RunKind, RunStatus
     from impactree.values.impacts import Impacts
@@ -40,11 +41,6 @@ __all__ = ["ImpactTracker", "active_trackers"]
 _log: Final = logging.getLogger("impactree")
 _MAX_OPEN: Final = 100_000
 _T = TypeVar("_T")
-
-active_trackers: Final[ContextVar[tuple[ImpactTracker, ...]]] = ContextVar(
-    "impactree_active_trackers", default=()
-)
-"""Trackers of the ``track_impacts()`` blocks around the current code, outermost first."""
 
 
 class ImpactTracker:
@@ -247,7 +243,8 @@ class ImpactTracker:
         """What went wrong inside, by name, and how often."""
         self._handle_left()
         with self._lock:
-            return dict(self._problems)
+            found = dict(self._problems)
+        return found if self._dispatch is None else found | self._dispatch.problems()
 
     @property
     def finished_runs(self) -> int:
@@ -262,12 +259,22 @@ class ImpactTracker:
         return Report.of(self)
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Deliver what exporters hold; True when nothing is left."""
+        """Deliver what exporters hold; True when nothing is left, nor was lost since the last."""
         self._handle_left()
         deadline = None if timeout is None else time.monotonic() + timeout
         written = self._worker.wait(timeout)
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         return self._dispatch is None or (self._dispatch.flush(left) and written)
+
+    def health(self) -> dict[str, Health]:
+        """By destination (and whom it goes as), how the delivery goes: for a health check.
+
+        Counted are this process's trees: ``pending``, ``delivered``, ``dropped`` (lost),
+        ``set_aside``, ``oldest_s`` (of those pending, s), ``last_success`` (Unix time, s) and
+        ``failing``, the reason of the last failure, or None.
+        """
+        self._handle_left()
+        return {} if self._dispatch is None else self._dispatch.health()
 
     def close(self, timeout: float | None = None) -> bool:
         """Flush for up to ``timeout`` s, then end the exporters' threads and connections.
@@ -368,7 +375,7 @@ class ImpactTracker:
         return self.engine.estimate(call)  # looked up each time: a test or a user may replace it
 
     def _dispatcher(self) -> Dispatch:
-        from impactree.exporters._dispatch import Dispatch
+        from impactree.delivery.dispatch import Dispatch
 
         return Dispatch(self.exporters, self.engine, self.note_problem)
 

@@ -10,6 +10,7 @@ from impactree.tracker import ImpactTracker
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from impactree.delivery.counts import Health
     from impactree.engine.settings import EngineSettings
     from impactree.report import Report
     from impactree.runs import Exporter, Run
@@ -83,6 +84,10 @@ class ReadableHandler:
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver what exporters hold; True when nothing is left."""
         return self.tracker.flush(timeout)
+
+    def health(self) -> dict[str, Health]:
+        """By destination, how the delivery goes; see :meth:`ImpactTracker.health`."""
+        return self.tracker.health()
 
     def close(self, timeout: float | None = None) -> bool:
         """Flush, then end the exporters' threads and connections; True when nothing is left."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 from bisect import bisect_left
 from contextlib import suppress
@@ -300,6 +301,21 @@ def _parts(text: str, end: int) -> bool:
 
 _lock = threading.Lock()
 _loaded: Catalog | None = None
+
+
+def _in_child() -> None:
+    """In a forked child: the thread that read the catalog, or worked out a rule, is not there."""
+    _lock.release()
+    for kind in (Catalog, Rules):
+        for value in vars(kind).values():
+            if isinstance(value, cached_property) and hasattr(value, "lock"):  # Python 3.11
+                value.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows; nobody forks while the catalog is read
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_in_child
+    )
 
 
 def load_catalog() -> Catalog:

@@ -203,9 +203,10 @@ class OpenModel(OpenSpan):
     def _so_far(self) -> ModelCall:
         text = "".join(self.parts)
         if self.usage is not None:
-            tokens, source = self.usage.tokens, "reported"
+            tokens = self.usage.tokens
+            source: TokensSource = "reported"
             received = count_tokens(text)
-            if (tokens.output or 0) < received:  # the last chunk, which says what was written, is missing
+            if (tokens.output or 0) < received:  # the last chunk, which says so, is missing
                 tokens, source = replace(tokens, output=received, reasoning=None), "counted"
             return self._call(tokens, source, None, self.usage.notes)
         if text:

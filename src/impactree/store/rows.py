@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from impactree.exporters._time import resolved_at
 from impactree.runs import LABELS
 from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
+from impactree.values.times import resolved_at
 
 if TYPE_CHECKING:
-    from impactree.exporters._codec import Tree
+    from impactree.delivery.codec import Tree
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
 

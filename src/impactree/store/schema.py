@@ -6,8 +6,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from impactree.exporters._errors import DeliveryRefusedError
-from impactree.exporters._sql_migrations import MIGRATIONS
+from impactree.delivery.errors import DeliveryRefusedError
+from impactree.store.migrations import MIGRATIONS
 from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 
 __all__ = ["CALLS", "RUNS", "check_schema", "prepare_schema"]
