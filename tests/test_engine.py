@@ -11,7 +11,7 @@ from impactree import ModelCall, estimate
 from impactree.catalog import load_catalog
 from impactree.engine import Engine, shared_engine
 from impactree.exceptions import ConfigurationError, EstimateError
-from impactree.methods import METHODS, Params
+from impactree.methods import METHODS, Params, Situation
 
 METHOD = METHODS["ecologits-0.11"]
 
@@ -32,8 +32,8 @@ def codes(messages):
 def test_the_prior_is_the_range_in_the_data(engine):
     """Total 1.24 to 1000, active 1.24 to 405 (data/names.toml), at the host "unknown" in WOR."""
     unknown, world = load_catalog().hosts["unknown"], load_catalog().zone("WOR")
-    serving = METHOD.serve(Params(1.24, 405, 1.24, 1000))
-    expected = METHOD.impacts(serving, unknown.site, world.mix, 100, None)
+    plan = METHOD.plan(Situation(Params(1.24, 405, 1.24, 1000), unknown.site, world.mix))
+    expected = METHOD.impacts(plan, call("x").tokens)
     impacts = engine.estimate(call("unheard-of"))
     assert impacts.figures == pytest.approx(expected)
     assert impacts.grade == "prior"
@@ -42,7 +42,8 @@ def test_the_prior_is_the_range_in_the_data(engine):
 
 def test_a_size_from_the_name(engine):
     site, world = load_catalog().hosts["groq"].site, load_catalog().zone("USA")
-    expected = METHOD.impacts(METHOD.serve(Params(22, 22, 235, 235)), site, world.mix, 100, None)
+    plan = METHOD.plan(Situation(Params(22, 22, 235, 235), site, world.mix))
+    expected = METHOD.impacts(plan, call("x").tokens)
     impacts = engine.estimate(call("foo-235b-a22b", "groq"))
     assert impacts.figures == pytest.approx(expected)
     assert impacts.grade == "size"
@@ -132,10 +133,10 @@ def test_a_gateway_does_not_say_who_runs_the_model(engine):
 def test_a_region_gives_zone_pue_and_wue(engine):
     catalog = load_catalog()
     paris = catalog.regions["eu-west-3"]
-    found = engine.situate(call("anthropic.claude-haiku-4-5-20251001-v1:0", "bedrock",
+    found = engine.read(call("anthropic.claude-haiku-4-5-20251001-v1:0", "bedrock",
                                 region="eu-west-3"))  # fmt: skip
     assert (found.site, found.zone.id) == (paris.site, "FRA")
-    elsewhere = engine.situate(call("gpt-4o", "openai", region="eu-west-3"))
+    elsewhere = engine.read(call("gpt-4o", "openai", region="eu-west-3"))
     assert elsewhere.site == catalog.hosts["openai"].site
     typo = engine.estimate(call("gpt-4o", "azure", region="francecentrale"))
     assert "region-not-registered" in codes(typo.warnings)
@@ -151,10 +152,10 @@ def test_the_zone_is_the_most_specific_one():
         (call(bedrock, "bedrock"), "SWE"),
         (call("grok-4", "xai"), "SWE"),
     ):
-        assert engine.situate(asked).zone.id == zone
-    assert Engine(region="eu-west-3").situate(call(bedrock, "bedrock")).zone.id == "FRA"
-    assert Engine().situate(call(f"eu.{bedrock}", "bedrock")).zone.id == "EEE"
-    assert Engine().situate(call("mistral-large-2512", "mistralai")).zone.id == "SWE"
+        assert engine.read(asked).zone.id == zone
+    assert Engine(region="eu-west-3").read(call(bedrock, "bedrock")).zone.id == "FRA"
+    assert Engine().read(call(f"eu.{bedrock}", "bedrock")).zone.id == "EEE"
+    assert Engine().read(call("mistral-large-2512", "mistralai")).zone.id == "SWE"
 
 
 def test_an_unknown_zone_gives_no_figures(engine):
@@ -220,7 +221,7 @@ MINE = {
 def test_users_add_models_hosts_and_zones():
     engine = Engine(models=[MINE])
     asked = call("acme/roadrunner", "openai", base_url="https://llm.acme.example/v1")
-    found = engine.situate(asked)
+    found = engine.read(asked)
     assert (found.resolution.grade, found.host.id, found.zone.id) == ("exact", "acme-cloud", "ZZZ")
     impacts = engine.estimate(asked)
     # 1 kgCO2eq per kWh in that zone

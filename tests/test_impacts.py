@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from impactree import Impact, Impacts, ModelCall, Range, estimate
 from impactree.values.formatting import quantity
-from impactree.values.impacts import Message
+from impactree.values.messages import Message
 
 NUMBERS = st.floats(min_value=0, max_value=1e9)
 
@@ -34,7 +34,31 @@ def test_a_range_adds_scales_and_has_a_mean():
     assert Range(1, 2) * -1 == Range(-2, -1)
     assert Range(2, 4) / 2 == Range(1, 2)
     assert Range(0.9, 1.7).mean == pytest.approx(1.3)
-    assert Range(1, 2).to_dict() == {"min": 1, "max": 2}
+    assert Range(1, 2).to_dict() == {"min": 1, "mean": 1.5, "max": 2}
+
+
+def test_a_range_may_have_a_mean_of_its_own():
+    lopsided = Range(1, 9, mean=2)
+    assert lopsided.mean == 2
+    assert lopsided + Range(3, 5) == Range(4, 14, 6)
+    assert lopsided + 1 == Range(2, 10, 3)
+    assert lopsided * -2 == Range(-18, -2, -4)
+    assert lopsided.to_dict() == {"min": 1, "mean": 2, "max": 9}
+    assert str(lopsided) == "2 (1 to 9)"
+
+
+@pytest.mark.parametrize("mean", [0.9, 2.1, float("nan"), "1.5"])
+def test_a_mean_lies_between_the_ends(mean):
+    with pytest.raises(ValueError, match="mean lies between"):
+        Range(1, 2, mean=mean)
+
+
+@given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), min_size=1, max_size=20))
+def test_means_add_and_stay_between_the_ends(triples):
+    ranges = [Range(a, c, b) for a, b, c in map(sorted, triples)]
+    total = sum(ranges[1:], ranges[0])
+    assert total.min <= total.mean <= total.max
+    assert total.mean == pytest.approx(sum(r.mean for r in ranges))
 
 
 @pytest.mark.parametrize(
@@ -87,12 +111,12 @@ def test_values_are_immutable():
     ],
 )
 def test_quantities_read_with_a_prefix_that_fits(low, high, unit, text):
-    assert quantity(low, high, unit) == text
+    assert quantity(low, (low + high) / 2, high, unit) == text
 
 
 @given(low=NUMBERS, width=NUMBERS)
 def test_every_quantity_prints_without_an_exponent(low, width):
-    text = quantity(low, low + width, "Wh")
+    text = quantity(low, low + width / 3, low + width, "Wh")
     assert "e+" not in text
     assert text.endswith("Wh")
 
@@ -199,3 +223,21 @@ def test_impacts_travel_between_processes():
     assert pickle.loads(pickle.dumps(total)) == total
     assert copy.deepcopy(total) == total
     assert hash(copy.copy(total)) == hash(total)
+
+
+def test_impacts_of_two_methods_do_not_add():
+    ours = estimate(call())
+    other = Impacts(ours.figures, method="another-1", grade="exact")
+    assert (ours + ours).method == ours.method == "ecologits-0.11"
+    with pytest.raises(ValueError, match=r"another-1 to impacts by ecologits-0\.11.*method="):
+        ours + other
+    with pytest.raises(ValueError, match="cannot add impacts"):
+        Impacts.sum([Impacts.zero(), other, ours])
+
+
+def test_what_no_method_estimated_adds_to_either():
+    ours = estimate(call())
+    assert (Impacts.zero() + ours).method == ours.method
+    assert (ours + unestimated()).method == ours.method
+    measured = Impacts(ours.figures)
+    assert (measured + ours).method == (ours + measured).method == ours.method

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from impactree import ImpactTracker, ModelCall
-from impactree.engine import Engine
+from impactree import ImpactTracker, ModelCall, estimate, explain
+from impactree.catalog import load_catalog
+from impactree.engine import Engine, settings_sources
 from impactree.engine.configuration import load_settings
 from impactree.engine.settings import Settings
 from impactree.exceptions import ConfigurationError
@@ -229,3 +231,90 @@ basis = "published"
 sources = ["https://acme.example/bot"]
 checked = 2026-11-24
 """
+
+
+CALL = ModelCall(model="gpt-4o", provider="openai", output_tokens=100)
+
+
+def zone_used(**settings):
+    """By the electricity's carbon intensity, which no two of these zones share."""
+    impacts = estimate(CALL, **settings)
+    factor = impacts.usage.gwp.value.mean / impacts.energy.value.mean
+    mixes = {code: load_catalog().zone(code).mix.gwp for code in ("FRA", "SWE", "POL", "USA")}
+    return min(mixes, key=lambda code: abs(mixes[code] - factor))
+
+
+def test_estimates_follow_a_variable_that_changes(monkeypatch):
+    assert zone_used() == "USA"
+    for zone in ("FRA", "SWE", "FRA", "POL"):
+        monkeypatch.setenv("IMPACTREE_ZONE", zone)
+        assert zone_used() == zone
+        assert ImpactTracker().engine.zone == zone
+    monkeypatch.delenv("IMPACTREE_ZONE")
+    assert zone_used() == "USA"
+
+
+def test_estimates_follow_a_file_that_comes_changes_and_goes(write, tmp_path):
+    assert zone_used() == "USA"
+    path = write("impactree.toml", 'zone = "FRA"\n')
+    assert zone_used() == "FRA"
+    path.write_text('zone = "SWE"\n')
+    assert zone_used() == "SWE"
+    path.unlink()
+    assert zone_used() == "USA"
+
+
+def test_estimates_follow_the_working_directory(write, monkeypatch):
+    path = write("inner/impactree.toml", 'zone = "FRA"\n')
+    assert zone_used() == "USA"
+    monkeypatch.chdir(path.parent)
+    assert zone_used() == "FRA"
+
+
+def test_estimates_follow_the_files_of_models(write, monkeypatch):
+    entry = (
+        "maker = 'acme'\n[[models]]\nid = 'roadrunner'\ntotal = {size}\nbasis = 'published'\n"
+        "sources = ['https://acme.example']\nchecked = 2026-11-24\n"
+    )
+    path = write("ours.toml", entry.format(size=7))
+    write("impactree.toml", 'models = ["ours.toml"]\n')
+    mine = ModelCall(model="roadrunner", output_tokens=100)
+    small = estimate(mine)
+    path.write_text(entry.format(size=70))
+    assert estimate(mine).energy.value.mean > 2 * small.energy.value.mean
+
+
+def test_files_are_read_once_however_many_handlers(write, monkeypatch):
+    path = write("impactree.toml", 'zone = "FRA"\n')
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    reads = []
+    read = settings_sources.read_layers
+    monkeypatch.setattr(settings_sources, "read_layers", lambda file: reads.append(1) or read(file))
+    for zone in (None, "SWE", "POL", None):
+        assert ImpactTracker(zone=zone).engine.zone == (zone or "FRA")
+        (path.parent / f"beside-{zone}").touch()
+    assert len(reads) == 1
+
+
+def test_estimate_takes_what_explain_takes(monkeypatch):
+    asked = {"region": "eu-west-3", "deployments": {"house": "anthropic/claude-sonnet-4-5"}}
+    mine = ModelCall(model="house", provider="bedrock", output_tokens=100)
+    shown = explain("house", "bedrock", output_tokens=100, at="2026-10-01", **asked)
+    assert estimate(mine, at="2026-10-01", **asked).figures == shown.impacts.figures
+    with pytest.raises(ConfigurationError, match="nearest known names"):
+        estimate(mine, deployments={"house": "zzzzzzz"})
+    with pytest.raises(ValueError, match="no date"):
+        estimate(mine, at="yesterday")
+    extra = {
+        "maker": "acme",
+        "models": [
+            {
+                "id": "house",
+                "total": 7,
+                "basis": "published",
+                "sources": ["https://acme.example"],
+                "checked": "2026-11-24",
+            }
+        ],
+    }
+    assert estimate(mine, models=[extra]).grade == "exact"

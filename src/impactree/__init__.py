@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from impactree.block import track_impacts as track_impacts
     from impactree.calls import ModelCall as ModelCall
+    from impactree.calls import Tokens as Tokens
     from impactree.catalog import Resolution as Resolution
     from impactree.catalog import resolve as resolve
     from impactree.engine import estimate as estimate
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from impactree.tracker import ImpactTracker as ImpactTracker
     from impactree.values.impacts import Impact as Impact
     from impactree.values.impacts import Impacts as Impacts
-    from impactree.values.impacts import Range as Range
+    from impactree.values.range import Range as Range
 
 _HOMES = {
     "track_impacts": "impactree.block",
@@ -35,10 +36,11 @@ _HOMES = {
     "ImpactTracker": "impactree.tracker",
     "Impacts": "impactree.values.impacts",
     "ModelCall": "impactree.calls",
-    "Range": "impactree.values.impacts",
+    "Range": "impactree.values.range",
     "Report": "impactree.report",
     "Resolution": "impactree.catalog",
     "Run": "impactree.runs",
+    "Tokens": "impactree.calls",
     "estimate": "impactree.engine",
     "explain": "impactree.engine.explain",
     "resolve": "impactree.catalog",
@@ -56,6 +58,7 @@ __all__ = [
     "Report",
     "Resolution",
     "Run",
+    "Tokens",
     "__version__",
     "estimate",
     "explain",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from impactree.tracker import ImpactTracker, active_trackers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from contextvars import Token
     from types import TracebackType
+
+    from impactree.engine.settings import EngineSettings
+    from impactree.runs import Exporter
+    from impactree.runs.budget import ImpactBudget
 
 __all__ = ["track_impacts"]
 
@@ -25,7 +29,12 @@ class track_impacts:  # noqa: N801  # used as a function, like the frameworks' o
     ``with`` and ``async with``, and always detaches at the end.
 
     Args:
-        **settings: What :class:`ImpactTracker` takes: ``zone``, ``method``, ``exporters``, ...
+        exporters: Where finished run trees go.
+        max_runs: How many finished trees to keep; totals go on counting beyond it.
+        budget: Warn, or stop the chain before the next model call, when impacts exceed it.
+            LlamaIndex's calls can only be warned about.
+        **settings: ``zone``, ``region``, ``method``, ...: see
+            :class:`impactree.engine.settings.EngineSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -39,8 +48,16 @@ class track_impacts:  # noqa: N801  # used as a function, like the frameworks' o
         ```
     """
 
-    def __init__(self, **settings: Any) -> None:
-        self.tracker = ImpactTracker(**settings)
+    def __init__(
+        self,
+        *,
+        exporters: Iterable[Exporter] = (),
+        max_runs: int | None = None,
+        budget: ImpactBudget | None = None,
+        **settings: Unpack[EngineSettings],
+    ) -> None:
+        self.tracker = ImpactTracker(exporters=exporters, max_runs=max_runs, **settings)
+        self._budget = budget
         self._token: Token[tuple[ImpactTracker, ...]] | None = None
         self._detach: list[Callable[[], None]] = []
 
@@ -57,7 +74,7 @@ class track_impacts:  # noqa: N801  # used as a function, like the frameworks' o
             ):
                 if find_spec(package) is not None:
                     module = import_module(adapter)
-                    self._detach.append(module.attach(self.tracker))
+                    self._detach.append(module.attach(self.tracker, self._budget))
         except BaseException:
             self._leave()
             raise

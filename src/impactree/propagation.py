@@ -16,11 +16,11 @@ import math
 import re
 import uuid
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, get_args
-from urllib.parse import urlsplit, urlunsplit
 
 from impactree.calls import ModelCall
+from impactree.calls.scrubbing import plain_values
 from impactree.runs import RUN_KINDS, RunKind, RunStatus
 from impactree.runs.current import current_run_ids, remote_parent
 
@@ -35,7 +35,6 @@ __all__ = ["HEADER", "capture", "dump", "merge", "restore", "set_parent"]
 HEADER: Final = "x-impactree-run"
 _FIELDS: Final = ("name", "kind", "start", "end", "status", "cached")
 _STATUSES: Final = frozenset(get_args(RunStatus)) - {"running"}
-_PLAIN: Final = (str, int, float, bool)
 _ID: Final = re.compile(r"[\x21-\x7e]{1,200}")
 
 
@@ -94,14 +93,10 @@ def _dump_run(run: Run) -> dict[str, Any]:
     fields: dict[str, Any] = {key: getattr(run, key) for key in _FIELDS}
     fields["id"] = str(run.id)
     fields["parent_id"] = None if run.parent_id is None else str(run.parent_id)
-    fields["tags"], fields["metadata"] = list(run.tags), dict(run.metadata)
+    fields["tags"], fields["metadata"] = list(run.tags), plain_values(run.metadata)
     fields["call"] = None
     if run.call is not None:
-        fields["call"] = asdict(run.call)
-        if run.call.base_url is not None:
-            parts = urlsplit(run.call.base_url)
-            host = parts.netloc.rpartition("@")[2]  # no user and password
-            fields["call"]["base_url"] = urlunsplit((parts.scheme, host, parts.path, "", ""))
+        fields["call"] = run.call.to_dict()
     return fields
 
 
@@ -200,7 +195,7 @@ def _checked_run(fields: Mapping[str, Any]) -> _Remote:
         name=str(fields["name"]),
         kind=fields["kind"],
         tags=tuple(map(str, fields["tags"])),
-        metadata={str(k): v for k, v in fields["metadata"].items() if isinstance(v, _PLAIN)},
+        metadata=plain_values(fields["metadata"]),
         start=start,
         end=end,
         status=fields["status"],

@@ -29,6 +29,7 @@ from impactree.exporters import (  # noqa: E402
     _sql_schema,
 )
 from impactree.exporters._sql import connect, parse_url  # noqa: E402
+from impactree.exporters._sql_migrations import MIGRATIONS  # noqa: E402
 from impactree.exporters._sql_report import sums, write_rows  # noqa: E402
 from impactree.exporters._time import parse_since  # noqa: E402
 
@@ -162,11 +163,59 @@ def test_calls_that_share_an_id_arrive(url: str) -> None:
 def test_ids_of_the_first_schema_become_longer(postgresql: str, url: str) -> None:
     if url != postgresql:
         pytest.skip("SQLite does not hold texts to their length")
-    make_tables(url)
-    rows(url, "alter table impactree_calls alter column parent_id type varchar(64)")
-    rows(url, "alter table impactree_runs alter column id type varchar(64)")
-    rows(url, "update impactree_schema set version = 1")
+    first_schema(url)
+    rows(url, "delete from impactree_calls")
+    rows(url, "delete from impactree_runs")
     test_long_ids_and_odd_texts_arrive(url)
+
+
+def first_schema(url: str) -> None:
+    """Tables as the first version made them, with a run and a call of 1 to 3 kWh."""
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        MIGRATIONS[0](connection)
+        connection.execute(sa.text("insert into impactree_schema values (1)"))
+        connection.execute(
+            sa.text(
+                "insert into impactree_runs (id, revision, name, kind, status, started_at, method,"
+                " calls, estimated_calls, unestimated_calls, input_tokens, output_tokens,"
+                " energy_kwh_min, energy_kwh_max, tags, metadata) values ('old', 0, 'r', 'chain',"
+                " 'ok', '2026-01-01 00:00:00+00:00', 'ecologits-0.11', 1, 1, 0, 1, 1, 1, 3, '[]',"
+                " '{}')"
+            )
+        )
+        connection.execute(
+            sa.text(
+                "insert into impactree_calls (run_id, id, name, kind, status, cached, started_at,"
+                " model, tokens_source, warnings, errors, energy_kwh_min, energy_kwh_max) values"
+                " ('old', 'c', 'm', 'chat', 'ok', false, '2026-01-01 00:00:00+00:00', 'gpt-4o',"
+                " 'reported', '', '', 1, 3)"
+            )
+        )
+    engine.dispose()
+
+
+def test_rows_of_the_first_schema_get_the_middle_as_their_mean(url: str) -> None:
+    first_schema(url)
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    run_tree(tracker, call())
+    assert tracker.flush(10)
+    for table in ("runs", "calls"):
+        old = rows(
+            url, f"select energy_kwh_mean, pe_mj_mean from impactree_{table} order by started_at"
+        )
+        assert old[0] == (2.0, None)
+        assert old[1][0] > 0
+    assert [group.calls for group in sums(url, by="kind")] == [2]
+
+
+def test_the_first_step_makes_the_first_tables_whatever_comes_later() -> None:
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection:
+        MIGRATIONS[0](connection)
+        columns = {c["name"] for c in sa.inspect(connection).get_columns("impactree_calls")}
+    assert "energy_kwh_max" in columns
+    assert not [name for name in columns if name.endswith("_mean")]
 
 
 def test_a_row_that_the_database_never_takes_is_dropped_alone(
@@ -204,18 +253,19 @@ def test_an_older_schema_is_migrated_once(url: str, monkeypatch: pytest.MonkeyPa
     _spool._close()
     steps = []
 
-    def third(connection: Any) -> None:
+    def further(connection: Any) -> None:
         steps.append(1)
         connection.execute(sa.text("alter table impactree_runs add column team text"))
 
-    monkeypatch.setattr(_sql_schema, "MIGRATIONS", [*_sql_schema.MIGRATIONS, third])
+    newest = len(_sql_schema.MIGRATIONS)
+    monkeypatch.setattr(_sql_schema, "MIGRATIONS", [*_sql_schema.MIGRATIONS, further])
     for _ in range(2):
         tracker = ImpactTracker(exporters=[SQLExporter(url)])
         run_tree(tracker)
         assert tracker.flush(10)
         _spool._close()
     assert steps == [1]
-    assert rows(url, "select version from impactree_schema") == [(3,)]
+    assert rows(url, "select version from impactree_schema") == [(newest + 1,)]
     assert rows(url, "select count(*) from impactree_runs where team is null") == [(3,)]
 
 
@@ -226,7 +276,7 @@ def test_a_newer_schema_is_left_alone(url: str, caplog: pytest.LogCaptureFixture
     run_tree(tracker)
     assert not tracker.flush(10)
     (line,) = warnings(caplog)
-    assert "schema version 99, this impactree knows 2: upgrade it" in line
+    assert "schema version 99, this impactree knows 3: upgrade it" in line
 
 
 def test_a_missing_table_is_one_line(url: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,14 @@ from fakes import Reporting, tool_call
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableLambda
 
-from impactree import BudgetExceededError, ImpactBudget, ImpactHandler, ModelCall, estimate
+from impactree import (
+    BudgetExceededError,
+    ImpactBudget,
+    ImpactHandler,
+    ModelCall,
+    estimate,
+    track_impacts,
+)
 from impactree.exceptions import ConfigurationError
 from impactree.runs.budget import BudgetWatch
 
@@ -56,6 +63,17 @@ async def test_raise_stops_async_chains_and_streams():
         async for _ in chain(2).astream("x", config=slow(handler)):
             pass
     assert handler.total.estimated_calls == 2
+
+
+def test_a_block_takes_a_budget():
+    with (
+        track_impacts(budget=budget(1, action="raise")) as tracker,
+        pytest.raises(BudgetExceededError),
+    ):
+        chain(3).invoke("x")
+    assert tracker.last_run.total.estimated_calls == 1
+    with pytest.raises(ConfigurationError, match="unknown setting 'colour'"):
+        track_impacts(colour="green")
 
 
 def test_warn_lets_the_chain_finish_and_says_so_once(caplog):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from impactree import Impacts, ImpactTracker, ModelCall
-from impactree.values.impacts import Figures
+from impactree.values.figures import Figures
 from impactree.values.messages import message
 
 T0 = 1_800_000_000.0
@@ -33,11 +33,12 @@ class FlatEngine:
         if call.output_tokens is None:
             return Impacts.not_estimated(message("output-tokens-unknown"), grade="exact")
         n = call.output_tokens * 1e-6
-        figures = Figures(n, 3 * n, n, 3 * n, n, n, n, n, n, n, n, n, n, n, n, n)
+        range_, point = (n, 2 * n, 3 * n), (n, n, n)
+        figures = Figures(*range_, *range_, *point * 6)
         warnings = [message("model-arch-not-released")]
         if call.tokens_source == "counted":
             warnings.append(message("token-count-approximate"))
-        return Impacts(figures, warnings=tuple(warnings), grade="exact")
+        return Impacts(figures, method="flat-1", warnings=tuple(warnings), grade="exact")
 
 
 class Builder:

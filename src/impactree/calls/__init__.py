@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from impactree.calls.model_call import MAX_TOKENS, Kind, ModelCall, TokensSource
+from impactree.calls.model_call import Kind, ModelCall, TokensSource
+from impactree.calls.tokens import MAX_TOKENS, Tokens
 
-__all__ = ["MAX_TOKENS", "Kind", "ModelCall", "TokensSource"]
+__all__ = ["MAX_TOKENS", "Kind", "ModelCall", "Tokens", "TokensSource"]

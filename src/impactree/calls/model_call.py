@@ -4,34 +4,37 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from types import EllipsisType
+from typing import Any, Final, Literal, get_args
 
-__all__ = ["MAX_TOKENS", "Kind", "ModelCall", "TokensSource"]
+from impactree.calls.scrubbing import without_secrets
+from impactree.calls.tokens import Tokens
+
+__all__ = ["Kind", "ModelCall", "TokensSource"]
 
 Kind = Literal["chat", "completion", "embedding", "rerank"]
 TokensSource = Literal["reported", "counted", "unknown"]
 
-MAX_TOKENS: Final = 2**53
-"""The largest token count: past it a float no longer tells one token from the next."""
-
 _KINDS: Final = frozenset(get_args(Kind))
 _SOURCES: Final = frozenset(get_args(TokensSource))
-_TOKENS: Final = (
-    "input_tokens",
-    "output_tokens",
-    "cached_input_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-)
 _TEXTS: Final = ("provider", "zone", "requested", "base_url", "region")
+_PLAIN_FIELDS: Final = (
+    *("model", "provider", "kind", "input_tokens", "output_tokens", "cached_input_tokens"),
+    *("cache_write_tokens", "reasoning_tokens", "latency_s", "zone", "tokens_source"),
+    *("requested", "base_url", "region"),
+)
+_Count = int | None | EllipsisType
+_set: Final = object.__setattr__
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, init=False)
 class ModelCall:
     """One request to one model.
 
-    Token buckets are inclusive: cached and cache-write tokens are part of ``input_tokens``,
-    reasoning tokens part of ``output_tokens``. A count that nobody knows is None, never 0.
+    All arguments are keywords, and all but ``model`` may be left out. The counts are given as
+    ``tokens``, or one by one: ``input_tokens``, ``cached_input_tokens``, ``cache_write_tokens``,
+    ``output_tokens``, ``reasoning_tokens``. Both may be given: one by one then replaces those of
+    ``tokens``.
 
     Raises:
         TypeError: a value of the wrong type.
@@ -40,31 +43,66 @@ class ModelCall:
 
     model: str
     """The model's name as the answer gave it (else as it was requested)."""
-    provider: str | None = None
+    provider: str | None
     """Who was asked, as the framework or the user names them."""
-    kind: Kind = "chat"
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_input_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    latency_s: float | None = None
+    kind: Kind
+    tokens: Tokens
+    latency_s: float | None
     """Measured duration of this request alone, s; None when it was not measured."""
-    zone: str | None = None
+    zone: str | None
     """Electricity mix zone, ISO 3166-1 alpha-3 (``WOR``: the world); None: the host's."""
-    tokens_source: TokensSource = "reported"
-    requested: str | None = None
+    tokens_source: TokensSource
+    requested: str | None
     """The model's name as it was requested, where it differs from the answered one."""
-    base_url: str | None = None
+    base_url: str | None
     """Where the request went, if known: tells a local or compatible server from the maker's."""
-    region: str | None = None
+    region: str | None
     """Cloud region, e.g. ``eu-west-3``."""
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        model: str,
+        provider: str | None = None,
+        kind: Kind = "chat",
+        tokens: Tokens | None = None,
+        input_tokens: _Count = ...,
+        output_tokens: _Count = ...,
+        cached_input_tokens: _Count = ...,
+        cache_write_tokens: _Count = ...,
+        reasoning_tokens: _Count = ...,
+        latency_s: float | None = None,
+        zone: str | None = None,
+        tokens_source: TokensSource = "reported",
+        requested: str | None = None,
+        base_url: str | None = None,
+        region: str | None = None,
+    ) -> None:
+        if tokens is None:
+            tokens = _NONE
+        elif not isinstance(tokens, Tokens):
+            raise TypeError(f"tokens must be Tokens or None, not {tokens!r}")
+        read = (input_tokens, cached_input_tokens, cache_write_tokens)
+        given = (*read, output_tokens, reasoning_tokens)
+        if given != _NOT_GIVEN:
+            tokens = _replaced(tokens, given)
+        _set(self, "model", model)
+        _set(self, "provider", provider)
+        _set(self, "kind", kind)
+        _set(self, "tokens", tokens)
+        _set(self, "latency_s", latency_s)
+        _set(self, "zone", zone)
+        _set(self, "tokens_source", tokens_source)
+        _set(self, "requested", requested)
+        _set(self, "base_url", base_url)
+        _set(self, "region", region)
+        self._check()
+
+    def _check(self) -> None:
         if type(self.model) is not str:
             if not isinstance(self.model, str):
                 raise TypeError(f"model must be a string, not {self.model!r}")
-            object.__setattr__(self, "model", str.__str__(self.model))  # of an enumeration
+            _set(self, "model", str.__str__(self.model))  # of an enumeration
         for text in (self.provider, self.zone, self.requested, self.base_url, self.region):
             if text is not None and not isinstance(text, str):
                 raise self._bad_text()
@@ -74,15 +112,6 @@ class ModelCall:
             known = False
         if not known:
             raise self._bad_choice()
-        for count in (
-            self.input_tokens,
-            self.output_tokens,
-            self.cached_input_tokens,
-            self.cache_write_tokens,
-            self.reasoning_tokens,
-        ):
-            if count is not None and (type(count) is not int or not 0 <= count <= MAX_TOKENS):
-                raise self._bad_count()
         latency = self.latency_s
         if latency is not None and not (
             isinstance(latency, int | float) and 0 <= latency < math.inf
@@ -100,14 +129,50 @@ class ModelCall:
         known, value = sorted(_SOURCES if name == "tokens_source" else _KINDS), getattr(self, name)
         return ValueError(f"{name} must be one of {known}, not {value!r}")
 
-    def _bad_count(self) -> Exception:
-        counts = ((name, getattr(self, name)) for name in _TOKENS)
-        name, value = next(
-            (name, value)
-            for name, value in counts
-            if value is not None and (type(value) is not int or not 0 <= value <= MAX_TOKENS)
-        )
-        if type(value) is int and value > 0:
-            return ValueError(f"{name} must be at most 2**53, and is larger")
-        kind = ValueError if isinstance(value, int | float) else TypeError
-        return kind(f"{name} must be a whole number >= 0 or None, not {value!r}")
+    @property
+    def input_tokens(self) -> int | None:
+        """``tokens.input``."""
+        return self.tokens.input
+
+    @property
+    def cached_input_tokens(self) -> int | None:
+        """``tokens.cached_input``."""
+        return self.tokens.cached_input
+
+    @property
+    def cache_write_tokens(self) -> int | None:
+        """``tokens.cache_write``."""
+        return self.tokens.cache_write
+
+    @property
+    def output_tokens(self) -> int | None:
+        """``tokens.output``."""
+        return self.tokens.output
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """``tokens.reasoning``."""
+        return self.tokens.reasoning
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values under the names of the arguments, counts one by one, no credentials."""
+        fields = {name: getattr(self, name) for name in _PLAIN_FIELDS}
+        if self.base_url:
+            fields["base_url"] = without_secrets(self.base_url)
+        return fields
+
+
+_NONE: Final = Tokens()
+_NOT_GIVEN: Final = (...,) * 5
+
+
+def _replaced(tokens: Tokens, given: tuple[Any, ...]) -> Tokens:
+    """The buckets with those replaced that were given one by one."""
+    read, cached, written, wrote, reasoning = given
+    return Tokens(
+        input=tokens.input if read is ... else read,
+        cached_input=tokens.cached_input if cached is ... else cached,
+        cache_write=tokens.cache_write if written is ... else written,
+        output=tokens.output if wrote is ... else wrote,
+        reasoning=tokens.reasoning if reasoning is ... else reasoning,
+    )

@@ -8,36 +8,31 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from impactree.calls.model_call import MAX_TOKENS
+from impactree.calls.names import field
+from impactree.calls.tokens import MAX_TOKENS, Tokens, is_count
 
-__all__ = ["MalformedUsageError", "ReportedUsage", "count", "read_usage"]
+__all__ = ["MalformedUsageError", "count", "read_usage", "updated"]
 
 
 class MalformedUsageError(Exception):
     """Usage was there but not of any documented shape."""
 
 
-class ReportedUsage(NamedTuple):
-    """Tokens of one request. Cached and written are part of input, reasoning of output.
+def updated(earlier: Tokens | None, later: Tokens) -> Tokens:
+    """What a stream has reported after one more chunk: counts are cumulative."""
+    if earlier is None:
+        return later
+    return Tokens(
+        input=_later(earlier.input, later.input),
+        cached_input=_later(earlier.cached_input, later.cached_input),
+        cache_write=_later(earlier.cache_write, later.cache_write),
+        output=_later(earlier.output, later.output),
+        reasoning=_later(earlier.reasoning, later.reasoning),
+    )
 
-    None: the provider did not say.
-    """
 
-    input: int | None = None
-    output: int | None = None
-    cached: int | None = None
-    written: int | None = None
-    reasoning: int | None = None
-
-    def updated_by(self, later: ReportedUsage) -> ReportedUsage:
-        """What a stream has reported after one more chunk: counts are cumulative."""
-        return ReportedUsage(
-            later.input if later.input is not None else self.input,
-            later.output if later.output is not None else self.output,
-            later.cached if later.cached is not None else self.cached,
-            later.written if later.written is not None else self.written,
-            later.reasoning if later.reasoning is not None else self.reasoning,
-        )
+def _later(earlier: int | None, later: int | None) -> int | None:
+    return earlier if later is None else later
 
 
 # Where usage lies in an answer, and what it may be wrapped in.
@@ -87,7 +82,7 @@ _WRITTEN: Final = ("cache_write_tokens", "cache_creation_tokens")
 _REASONING: Final = ("reasoning_tokens", "thinking_tokens")
 
 
-def read_usage(answer: Any) -> ReportedUsage | None:
+def read_usage(answer: Any) -> Tokens | None:
     """The usage in a provider's answer; None when it reports none.
 
     Args:
@@ -118,7 +113,7 @@ def _find(place: Any, depth: int) -> _Found | None:
     if depth == 0:
         return None
     for key in (*_HOLDERS, *_WRAPPERS):
-        inner = _get(place, key)
+        inner = field(place, key)
         if inner is not None and not callable(inner):
             found = _find(inner, depth - 1)
             if found is not None:
@@ -129,17 +124,17 @@ def _find(place: Any, depth: int) -> _Found | None:
 def _find_nested(place: Any) -> _Found | None:
     """Cohere's counts are two floors down, but for the cached tokens."""
     for key in _UNITS:
-        usage = _get(place, key)
+        usage = field(place, key)
         read, wrote = _named(usage, _INPUT), _named(usage, _OUTPUT)
         if read or wrote:
             return _Found(usage, read, wrote, place)
     return None
 
 
-def _normalised(found: _Found) -> ReportedUsage | None:
+def _normalised(found: _Found) -> Tokens | None:
     usage, read, wrote, around = found
-    tokens_in = None if read is None else count(_get(usage, read))
-    tokens_out = None if wrote is None else count(_get(usage, wrote))
+    tokens_in = None if read is None else count(field(usage, read))
+    tokens_out = None if wrote is None else count(field(usage, wrote))
     if not tokens_in and not tokens_out:
         return None  # some clients say 0 and 0 where the answer reported nothing
     details = _first(usage, _INPUT_DETAILS)
@@ -158,21 +153,21 @@ def _normalised(found: _Found) -> ReportedUsage | None:
         reasoning, tokens_out = thoughts, (tokens_out or 0) + thoughts
     if tokens_in is not None:
         tokens_in += _number(usage, _TOOL_PROMPT) or 0
-    return ReportedUsage(tokens_in, tokens_out, cached, written, reasoning)
-
-
-def _get(place: Any, key: str) -> Any:
-    if isinstance(place, dict):
-        return place.get(key)
-    return getattr(place, key, None)
+    return Tokens(
+        input=tokens_in,
+        cached_input=cached,
+        cache_write=written,
+        output=tokens_out,
+        reasoning=reasoning,
+    )
 
 
 def _named(place: Any, keys: tuple[str, ...]) -> str | None:
-    return next((key for key in keys if _is_number(_get(place, key))), None)
+    return next((key for key in keys if _is_number(field(place, key))), None)
 
 
 def _first(place: Any, keys: tuple[str, ...]) -> Any:
-    return next((value for key in keys if (value := _get(place, key)) is not None), None)
+    return next((value for key in keys if (value := field(place, key)) is not None), None)
 
 
 def _number(place: Any, keys: tuple[str, ...]) -> int | None:
@@ -190,7 +185,7 @@ def count(value: Any) -> int:
     Raises:
         MalformedUsageError: it is no whole number from 0 to ``MAX_TOKENS``.
     """
-    if type(value) is int and 0 <= value <= MAX_TOKENS:
+    if is_count(value):
         return value
     if type(value) is float and 0 <= value <= MAX_TOKENS and value.is_integer():
         return int(value)  # Cohere sends 12.0

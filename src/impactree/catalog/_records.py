@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from impactree.methods import Mix, Site
-from impactree.values.impacts import Range
+from impactree.values.range import Range
 
 __all__ = ["Host", "ModelRecord", "Region", "Resolution", "Zone"]
 

@@ -9,7 +9,7 @@ from impactree.catalog._catalog import Catalog, as_day, as_of, load_catalog
 from impactree.catalog._places import LOCAL, UNKNOWN, asked_host, region_in
 from impactree.catalog._records import Resolution
 from impactree.catalog._text import MAX_NAME, clean, key, without_size
-from impactree.values.impacts import Range
+from impactree.values.range import Range
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -35,7 +35,7 @@ def show(rows: Sequence[dict[str, Any]], as_json: bool) -> int:
 
 def _cell(value: Any) -> str:
     from impactree.values.formatting import exact
-    from impactree.values.impacts import Range
+    from impactree.values.range import Range
 
     if isinstance(value, Range):
         return exact(value.min, value.max)
@@ -52,7 +52,7 @@ def print_rich(renderable: Any) -> None:
 
 
 def print_json(value: Any) -> None:
-    from impactree.values.impacts import Range
+    from impactree.values.range import Range
 
     def plain(item: Any) -> Any:
         if isinstance(item, Range):

@@ -98,7 +98,7 @@ def _model_row(record: ModelRecord) -> dict[str, Any]:
 
 
 def _host_row(host: Host) -> dict[str, Any]:
-    from impactree.values.impacts import Range
+    from impactree.values.range import Range
 
     site = host.site
     return {

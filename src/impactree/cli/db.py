@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from impactree.cli._printing import as_json_option, print_json, print_rich
-from impactree.values.impacts import Impact, Range
+from impactree.values.criteria import CRITERIA
+from impactree.values.range import Range
 
 if TYPE_CHECKING:
     from impactree.exporters._sql_report import Group
+    from impactree.values.impacts import Impact
 
 __all__ = ["db"]
 
@@ -68,11 +70,9 @@ def _group_dict(by: str, group: Group) -> dict[str, Any]:
 def _print_table(by: str, groups: list[Group]) -> None:
     from rich.table import Table
 
-    from impactree.exporters._rows import COLUMNS
-
     table = Table(box=None, padding=(0, 2), header_style="bold")
     table.add_column(by, overflow="fold")
-    for title in ("calls", "input", "output", *COLUMNS.values()):
+    for title in ("calls", "input", "output", *(criterion.key for criterion in CRITERIA)):
         table.add_column(title, justify="right")
     for group in groups:
         some = 0 < group.estimated_calls < group.calls

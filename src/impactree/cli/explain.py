@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from impactree.calls import Kind
 from impactree.cli._printing import as_json_option, print_json, print_rich
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["explain"]
 
 _DAY = click.DateTime(["%Y-%m-%d"])
+_COUNT = click.IntRange(0)
 
 
 @click.command()
@@ -24,7 +26,10 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--at", type=_DAY, help="Day of the call, YYYY-MM-DD, for aliases that moved.")
 @click.option("--zone", help="Electricity mix zone, e.g. FRA; WOR is the world.")
 @click.option("--region", help="Cloud region, e.g. eu-west-3.")
-@click.option("--tokens", type=click.IntRange(0), default=1000, show_default=True)
+@click.option("--kind", type=click.Choice(get_args(Kind)), default="chat", show_default=True)
+@click.option("--input", "input_tokens", type=_COUNT, help="Input tokens, cached ones included.")
+@click.option("--cached", "cached_input_tokens", type=_COUNT, help="Cached input tokens.")
+@click.option("--tokens", type=_COUNT, default=1000, show_default=True, help="Output tokens.")
 @click.option("--latency", type=click.FloatRange(0), help="Duration of the request, s.")
 @click.option("--method", help="Name of the method.")
 @as_json_option

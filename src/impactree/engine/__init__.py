@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from impactree.engine.engine import Engine, default_engine, estimate, shared_engine
+from impactree.engine.engine import Engine, estimate, shared_engine
 
-__all__ = ["Engine", "default_engine", "estimate", "shared_engine"]
+__all__ = ["Engine", "estimate", "shared_engine"]

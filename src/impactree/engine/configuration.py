@@ -2,25 +2,101 @@
 
 Arguments go before ``IMPACTREE_*`` variables, and those before ``impactree.toml`` or the table
 ``[tool.impactree]`` of ``pyproject.toml``, whichever is nearest upward from the working directory.
-Where nothing is configured, nothing is parsed and pydantic stays unimported.
+Where nothing is configured, nothing is parsed and pydantic stays unimported. Variables and files
+are read once, and again when one of them has changed.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.engine.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["find_file", "load_settings"]
+__all__ = ["Surroundings", "find_file", "load_settings", "surroundings"]
 
 _PLAIN: Final = frozenset({"method", "region", "zone"})
 """Arguments that the engine checks itself, against the catalog."""
+_LOOK_EVERY_S: Final = 0.0002
+"""Looking at files takes a few times as long as an estimate."""
+_RECENT_NS: Final = 50_000_000
+"""Of a file that changed so lately, the next change may leave time and size as they are."""
+# The dictionary behind os.environ: equal to a copy of it in a fraction of the time.
+_environ: Final[Any] = getattr(os.environ, "_data", os.environ)
+
+
+class Surroundings:
+    """Variables, working directory and configuration files as they were at one moment."""
+
+    def __init__(self) -> None:
+        self._all = dict(_environ)
+        self._ours = _variables()
+        self._look_around()
+        self._files: dict[Path, object] = {}
+        self.watch([] if self.file is None else [self.file])
+        self._looked = time.monotonic()
+
+    def _look_around(self) -> None:
+        self._folder = _working_directory()
+        folder = None if self._folder is None else Path(self._folder)
+        places = () if folder is None else (folder, *folder.parents)
+        # A folder's time changes with what comes and goes; files may get our table.
+        projects = [p for place in places if (p := place / "pyproject.toml").exists()]
+        self._around = {path: _stamp(path) for path in (*places, *projects)}
+        self.file = None if folder is None else find_file(folder)
+        """The configuration file; None without one."""
+
+    @cached_property
+    def layers(self) -> list[Any]:
+        """What file and variables say, checked; least specific first."""
+        if self.file is None and not self._ours:
+            return []
+        from impactree.engine import settings_sources
+
+        return settings_sources.read_layers(self.file)
+
+    def watch(self, files: Iterable[Path]) -> None:
+        """What else settings were read from."""
+        self._files.update((file, _stamp(file)) for file in files)
+
+    def hold(self) -> bool:
+        """Whether all that settings depend on is still as it was."""
+        if _environ != self._all:
+            if _variables() != self._ours:
+                return False
+            self._all = dict(_environ)
+        here = _working_directory() == self._folder
+        now = time.monotonic()
+        if here and now - self._looked < _LOOK_EVERY_S:
+            return True
+        self._looked = now
+        if not _unchanged(self._files):
+            return False
+        if here and _unchanged(self._around):
+            return True
+        before = self._folder, self.file
+        self._look_around()
+        # A model file's relative path starts from the working directory.
+        return before == (self._folder, self.file)
+
+
+_latest: Surroundings | None = None
+
+
+def surroundings() -> Surroundings:
+    """The surroundings now: the same object as before when nothing has changed."""
+    global _latest
+    latest = _latest
+    if latest is None or not latest.hold():
+        latest = _latest = Surroundings()
+    return latest
 
 
 def load_settings(given: Mapping[str, Any]) -> Settings:
@@ -30,19 +106,15 @@ def load_settings(given: Mapping[str, Any]) -> Settings:
         ConfigurationError: names the source, the key, the value and what was expected.
     """
     given = {name: value for name, value in given.items() if value is not None}
-    file = None
-    with suppress(FileNotFoundError):  # the working directory has been deleted
-        file = find_file(Path.cwd())
+    place = surroundings()
     plain = given.keys() <= _PLAIN and all(isinstance(value, str) for value in given.values())
-    if file is None and plain and not _in_environment():
+    if plain and not place.layers:
         return Settings(**given)
     from impactree.engine.settings_sources import merged
 
-    return merged(given, file)
-
-
-def _in_environment() -> bool:
-    return any(name.upper().startswith(PREFIX) for name in os.environ)
+    settings = merged(place.layers, given)
+    place.watch(settings.files)
+    return settings
 
 
 def find_file(folder: Path) -> Path | None:
@@ -56,3 +128,29 @@ def find_file(folder: Path) -> Path | None:
             if project.is_file() and b"[tool.impactree" in project.read_bytes():
                 return project
     return None
+
+
+def _variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+
+
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109  # as text in a tenth of the time
+    except FileNotFoundError:  # it has been deleted
+        return None
+
+
+def _unchanged(stamps: dict[Path, object]) -> bool:
+    return all(stamp is not None and _stamp(path) == stamp for path, stamp in stamps.items())
+
+
+def _stamp(path: Path) -> object:
+    """Changes with the file or folder; None: too fresh to tell."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    if time.time_ns() - found.st_mtime_ns < _RECENT_NS:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

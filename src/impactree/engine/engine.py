@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Mapping
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
 from impactree.calls import ModelCall
 from impactree.catalog import Catalog, Resolution, load_catalog
+from impactree.catalog._catalog import as_day
 from impactree.catalog._near import nearest
-from impactree.engine.configuration import load_settings
-from impactree.engine.reading import Situation, leads_somewhere, situate, zone_error
+from impactree.engine.configuration import Surroundings, load_settings, surroundings
+from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
-from impactree.methods import METHODS, Method, Mix, Serving, Site
-from impactree.values.impacts import Impacts, Message
-from impactree.values.messages import message
+from impactree.methods import METHODS, Method
+from impactree.values.impacts import Impacts
+from impactree.values.messages import Message, message
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from impactree.engine.settings import EngineSettings, Settings
 
-__all__ = ["Engine", "default_engine", "estimate", "shared_engine"]
+__all__ = ["Engine", "estimate", "shared_engine"]
 
 _MAX_PLANS: Final = 4096
 _MAX_KEY: Final = 2000
@@ -31,9 +32,8 @@ _MAX_KEY: Final = 2000
 class _Plan(NamedTuple):
     """All that calls to one model at one place have in common."""
 
-    serving: Serving | None
-    site: Site
-    mix: Mix
+    made: Any
+    """The method's own plan; None where the call cannot be estimated."""
     warnings: tuple[Message, ...]
     errors: tuple[Message, ...]
     grade: str
@@ -138,16 +138,21 @@ class Engine:
         if at is None:
             plan = self._plans.get(_key(call)) or self._planned(call)
         else:
-            plan = self._plan(self.situate(call, at))
-        serving, site, mix, warnings, errors, grade, _ = plan
+            plan = self._plan(self.read(call, at))
+        made, warnings, errors, grade, _ = plan
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
-        if serving is None:
+        method = self.method
+        if made is None:
             return Impacts(None, warnings=warnings, errors=errors, grade=grade)
-        if call.output_tokens is None:
-            return Impacts(None, warnings=warnings, errors=_NO_OUTPUT, grade=grade)
-        figures = self.method.impacts(serving, site, mix, call.output_tokens, call.latency_s)
-        return Impacts(figures, warnings=warnings, grade=grade)
+        tokens = call.tokens
+        judged = method.judge(tokens)
+        if judged.warnings:
+            warnings = (*warnings, *judged.warnings)
+        if judged.errors:
+            return Impacts(None, warnings=warnings, errors=judged.errors, grade=grade)
+        figures = method.impacts(made, tokens, call.latency_s)
+        return Impacts(figures, method=method.name, warnings=warnings, grade=grade)
 
     def zone_of(self, call: ModelCall) -> str | None:
         """The electricity mix zone that a call is estimated with; None: one that is unknown."""
@@ -155,7 +160,7 @@ class Engine:
 
     def _planned(self, call: ModelCall) -> _Plan:
         """The plan of a call, kept for the next like it."""
-        plan, key = self._plan(self.situate(call)), _key(call)
+        plan, key = self._plan(self.read(call)), _key(call)
         if sum(len(text) for text in key if text) <= _MAX_KEY:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
@@ -164,17 +169,16 @@ class Engine:
 
     def resolve(self, call: ModelCall) -> Resolution:
         """How the call's model name is read."""
-        return self.situate(call).resolution
+        return self.read(call).resolution
 
-    def situate(self, call: ModelCall, at: dt.date | None = None) -> Situation:
+    def read(self, call: ModelCall, at: dt.date | None = None) -> Reading:
         """Everything behind an estimate but the tokens: the model, its size, who runs it where."""
-        return situate(self.catalog, self.settings, self.method, call, at)
+        return read_call(self.catalog, self.settings, self.method, call, at)
 
-    def _plan(self, found: Situation) -> _Plan:
+    def _plan(self, found: Reading) -> _Plan:
+        situation = found.situation
         return _Plan(
-            None if found.errors or found.params is None else self.method.serve(found.params),
-            found.site,
-            found.mix,
+            None if situation is None else self.method.plan(situation),
             found.warnings,
             found.errors,
             found.resolution.grade,
@@ -183,65 +187,78 @@ class Engine:
 
 
 _APPROXIMATE: Final = message("token-count-approximate")
-_NO_OUTPUT: Final = (message("output-tokens-unknown"),)
 
-_MAX_SHARED: Final = 64
-_shared: dict[object, Engine] = {}
+_shared: tuple[Surroundings | None, dict[object, Engine]] = (None, {})
+"""The engines made for the surroundings as they were last seen."""
 
 
 def shared_engine(**settings: Unpack[EngineSettings]) -> Engine:
-    """An engine with these settings, and the environment's and file's: the same for the same."""
-    merged = load_settings(settings)
-    if merged.models:
-        return Engine._of(merged)
-    engine = _shared.get(merged.key)
+    """An engine with these settings, and the environment's and file's: the same for the same.
+
+    Raises:
+        ConfigurationError: a setting is wrong.
+    """
+    global _shared
+    place = surroundings()
+    made_for, engines = _shared
+    if made_for is not place:
+        engines = {}
+        _shared = (place, engines)
+    key = _frozen(settings) if settings else ()
+    engine = engines.get(key)
     if engine is None:
-        engine = Engine._of(merged)
-        if len(_shared) >= _MAX_SHARED:
-            _shared.clear()
-        engine = _shared.setdefault(merged.key, engine)
+        engine = engines[key] = Engine._of(load_settings(settings))
     return engine
 
 
-@lru_cache(maxsize=_MAX_SHARED)
-def default_engine(zone: str | None = None, method: str | None = None) -> Engine:
-    """The process's engine for a zone and a method; other settings are read at its first use."""
-    return shared_engine(zone=zone, method=method)
+def _frozen(value: Any) -> object:
+    """A hashable stand-in for what settings are made of."""
+    if isinstance(value, Mapping):
+        return tuple(sorted((str(k), _frozen(v)) for k, v in value.items() if v is not None))
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 def estimate(
     call: ModelCall,
     *,
-    zone: str | None = None,
-    method: str | None = None,
+    at: dt.date | str | None = None,
     strict: bool = False,
+    **settings: Unpack[EngineSettings],
 ) -> Impacts:
     """Estimate the impacts of one model call.
 
     Args:
         call: What was asked of which model.
-        zone: Electricity mix zone where the call names none (ISO 3166-1 alpha-3, ``WOR`` the
-            world); None: the zone of whoever runs the model.
-        method: Name of the method.
+        at: The day of the call (a date or ``YYYY-MM-DD``), for what changed since; None: today.
         strict: Raise instead of returning impacts without values, and for a model that only the
             prior stands in for.
+        **settings: ``zone``, ``region``, ``method``, ``deployments``, ``models``, ...: see
+            :class:`impactree.engine.settings.EngineSettings`; what is not given comes from the
+            environment and the configuration file, as they are now.
 
     Returns:
         Impacts with values, or with an error that says why there are none.
 
     Raises:
-        ConfigurationError: unknown ``zone`` or ``method``.
+        ConfigurationError: a setting is wrong.
         TypeError: ``call`` is no ModelCall.
+        ValueError: ``at`` is a string that is no date.
         EstimateError: with ``strict``, when the call cannot be estimated or the model is unknown.
     """
     if not isinstance(call, ModelCall):
         raise TypeError(f"estimate takes a ModelCall, not {call!r:.80}")
-    engine = default_engine(zone, method)
-    impacts = engine.estimate(call)
+    engine = shared_engine(**settings)
+    day = None if at is None else as_day(at)
+    impacts = engine.estimate(call, at=day)
     if strict:
-        problems = [error.message for error in impacts.errors]
-        if not problems and impacts.grade == "prior" and engine.resolve(call).model is None:
-            problems = [w.message for w in impacts.warnings if w.code == "model-prior"]
-        if problems:
-            raise EstimateError("; ".join(problems))
+        _refuse(impacts, engine.read(call, day))
     return impacts
+
+
+def _refuse(impacts: Impacts, found: Reading) -> None:
+    """Raise for what ``strict`` does not take."""
+    problems = [error.message for error in impacts.errors]
+    if not problems and impacts.grade == "prior" and found.resolution.model is None:
+        problems = [w.message for w in impacts.warnings if w.code == "model-prior"]
+    if problems:
+        raise EstimateError("; ".join(problems))

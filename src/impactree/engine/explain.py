@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
-from impactree.calls import ModelCall
+from impactree.calls import ModelCall, Tokens
 from impactree.catalog._catalog import as_day
 from impactree.engine.engine import shared_engine
 from impactree.methods import Params
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from impactree.calls import Kind
     from impactree.catalog import Resolution, Zone
     from impactree.engine.engine import Engine
-    from impactree.engine.reading import Situation
+    from impactree.engine.reading import Reading
     from impactree.engine.settings import EngineSettings
     from impactree.methods import Method, Step
     from impactree.values.impacts import Impacts
@@ -59,7 +60,7 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        call = {name: value for name, value in asdict(self.call).items() if value is not None}
+        call = {name: value for name, value in self.call.to_dict().items() if value is not None}
         return {
             "call": call,
             "resolution": self.resolution.to_dict(),
@@ -85,50 +86,45 @@ def explain(
     *,
     requested: str | None = None,
     base_url: str | None = None,
-    at: dt.date | str | None = None,
-    output_tokens: int = 1000,
+    kind: Kind = "chat",
+    input_tokens: int | None = None,
+    cached_input_tokens: int | None = None,
+    output_tokens: int | None = 1000,
     latency_s: float | None = None,
+    at: dt.date | str | None = None,
     **settings: Unpack[EngineSettings],
 ) -> Explanation:
     """Show how a model's name is read and what an estimate for it rests on.
 
     Args:
         name: The model's name as a client, cloud, gateway or server reports it.
-        provider: Who was asked, as the framework names them.
+        provider: Who was asked; this, ``requested`` and ``base_url`` as for ``resolve``.
         requested: The name that was asked for, where it differs.
         base_url: Where the request went.
-        at: The day of the call (a date or ``YYYY-MM-DD``), for aliases that moved; None: today.
-        output_tokens: How many tokens the answer has.
+        kind: Of the call.
+        input_tokens: Read, those from a cache included; None: unknown.
+        cached_input_tokens: Of the input, from the provider's prompt cache.
+        output_tokens: Written, reasoning included; None: unknown.
         latency_s: Measured duration of the request, s; None: not measured.
-        **settings: ``zone``, ``region``, ``method``, ...: see
-            :class:`impactree.engine.settings.EngineSettings`.
-
-    Returns:
-        The resolution, hypotheses, steps and impacts; for a name that cannot be estimated without
-        steps, and with the reason among the impacts' errors.
+        at: Day of the call (a date or ``YYYY-MM-DD``), for what changed since; None: today.
+        **settings: See :class:`impactree.engine.settings.EngineSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.
         ValueError: ``at`` is a string that is no date.
     """
-    call = ModelCall(
-        model=name,
-        provider=provider,
-        requested=requested,
-        base_url=base_url,
-        output_tokens=output_tokens,
-        latency_s=latency_s,
-    )
+    tokens = Tokens(input=input_tokens, cached_input=cached_input_tokens, output=output_tokens)
+    call = ModelCall(model=name, provider=provider, kind=kind, tokens=tokens, latency_s=latency_s)
+    call = replace(call, requested=requested, base_url=base_url)
     return _explained(shared_engine(**settings), call, as_day(at))
 
 
 def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanation:
-    found = engine.situate(call, at)
+    found = engine.read(call, at)
     steps: list[Step] = []
-    if found.params is not None and call.output_tokens is not None:
-        steps = engine.method.steps(
-            found.params, found.site, found.mix, call.output_tokens, call.latency_s
-        )
+    situation, method = found.situation, engine.method
+    if situation is not None and not method.judge(call.tokens).errors:
+        steps = method.steps(method.plan(situation), call.tokens, call.latency_s)
     return Explanation(
         call=call,
         resolution=found.resolution,
@@ -144,7 +140,7 @@ def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanati
     )
 
 
-def _hypotheses(found: Situation, engine: Engine) -> list[Hypothesis]:
+def _hypotheses(found: Reading, engine: Engine) -> list[Hypothesis]:
     params = found.params or _size(found.resolution)
     if params is None:
         return []
@@ -177,7 +173,7 @@ def _of_method(method: Method) -> list[Hypothesis]:
     ]
 
 
-def _of_model(found: Situation, p: Params, prior: dict[str, Any]) -> list[Hypothesis]:
+def _of_model(found: Reading, p: Params, prior: dict[str, Any]) -> list[Hypothesis]:
     record = found.resolution.record
     told: dict[str, Any]
     if found.resolution.total_params is None:
@@ -205,7 +201,7 @@ def _of_model(found: Situation, p: Params, prior: dict[str, Any]) -> list[Hypoth
     return rows
 
 
-def _of_place(found: Situation, zone: Zone) -> list[Hypothesis]:
+def _of_place(found: Reading, zone: Zone) -> list[Hypothesis]:
     place, site = found.region or found.host, found.site
     who = f"{'region' if found.region else 'host'} {place.id}"
     told = {"basis": who, "note": place.note or "", **_sourced(asdict(place))}
@@ -250,7 +246,12 @@ def _asked(e: Explanation) -> str:
     latency = "not measured" if e.call.latency_s is None else f"= {e.call.latency_s:g} s"
     n = "unknown" if e.call.output_tokens is None else f"{e.call.output_tokens:,}"
     name = clean(e.call.model) or "(no name)"
-    return f"{name}{provider}: N = {n} output tokens, latency L {latency}"
+    known = [f"N = {n} output tokens"]
+    if e.call.input_tokens is not None:
+        known.insert(0, f"{e.call.input_tokens:,} input tokens")
+    if e.call.cached_input_tokens:
+        known[0] += f" ({e.call.cached_input_tokens:,} cached)"
+    return f"{name}{provider}: {', '.join(known)}, latency L {latency}"
 
 
 def _facts(e: Explanation) -> list[tuple[str, str]]:
@@ -305,7 +306,7 @@ def _pages(numbered: dict[_Source, str]) -> list[tuple[str, str, str]]:
 
 
 def _step(step: Step) -> tuple[str, str, str, str]:
-    value = f"{exact(step.low, step.high)} {step.unit}".strip()
+    value = f"{exact(step.min, step.max)} {step.unit}".strip()
     return step.symbol, step.name, value, step.equation
 
 

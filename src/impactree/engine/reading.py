@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from impactree.catalog._near import nearest
 from impactree.catalog._places import UNKNOWN
 from impactree.catalog._resolve import resolve_name
-from impactree.methods import Method, Mix, Params, Site
-from impactree.values.impacts import Message, worst_grade
-from impactree.values.messages import message
+from impactree.methods import Method, Mix, Params, Site, Situation
+from impactree.values.impacts import worst_grade
+from impactree.values.messages import Message, message
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from impactree.catalog import Catalog, Host, Region, Resolution, Zone
     from impactree.engine.settings import Settings
 
-__all__ = ["Situation", "leads_somewhere", "situate", "zone_error"]
+__all__ = ["Reading", "leads_somewhere", "read_call", "zone_error"]
 
 _GRADE_CODES: Final = {"family": "model-family", "size": "model-size-from-name"}
 _ANY_HOST: Final = "litellm"
@@ -27,9 +27,11 @@ _ANY_HOST: Final = "litellm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class Reading:
     """All that calls to one model at one place have in common."""
 
+    kind: str
+    """The kind of call."""
     resolution: Resolution
     params: Params | None
     """None where no size can stand in."""
@@ -51,14 +53,21 @@ class Situation:
         """The electricity mix; empty where the zone is unknown."""
         return self.zone.mix if self.zone else Mix(0, 0, 0, 0)
 
+    @property
+    def situation(self) -> Situation | None:
+        """What the method plans with; None where the call cannot be estimated."""
+        if self.errors or self.params is None:
+            return None
+        return Situation(self.params, self.site, self.mix, self.kind)
 
-def situate(
+
+def read_call(
     catalog: Catalog,
     settings: Settings,
     method: Method,
     call: ModelCall,
     at: dt.date | None = None,
-) -> Situation:
+) -> Reading:
     """Read a call's names with a catalog and settings; never raises for what the call holds."""
     resolution = _resolve(catalog, settings, call, at)
     host = catalog.hosts[resolution.host or UNKNOWN]
@@ -69,7 +78,8 @@ def situate(
     if error is None and zone is None:
         error = zone_error(catalog, code)
     warnings = () if error else _warnings(catalog, call, resolution, host, zone)
-    return Situation(
+    return Reading(
+        kind=call.kind,
         resolution=resolution,
         params=None if error else _params(catalog, resolution),
         host=host,
@@ -125,9 +135,9 @@ def _error(
 ) -> Message | None:
     """Why a call cannot be estimated."""
     record = found.record
-    if call.kind not in method.kinds:
+    if not method.covers(call.kind):
         return message("kind-not-covered", f"({call.kind})")
-    if found.kind not in method.kinds and not (record and record.is_from_ecologits):
+    if not method.covers(found.kind, via=record.via if record else None):
         if found.grade == "unsupported":
             return message("kind-unsupported", f"({found.kind})")
         return message("kind-not-covered", f"({found.kind})")

@@ -52,19 +52,8 @@ class Settings:
     """How many finished trees a tracker keeps."""
     origins: dict[str, str] = field(default_factory=dict)
     """Where each setting came from, for messages."""
-
-    @property
-    def key(self) -> object:
-        """Equal for settings that mean the same; ``models`` aside."""
-        maps = (self.provider_zones, self.deployments)
-        return (
-            self.zone,
-            self.region,
-            *(tuple(sorted(m.items())) for m in maps),
-            self.unknown_models,
-            self.method,
-            self.max_runs,
-        )
+    files: tuple[Path, ...] = ()
+    """The files of ``models``."""
 
     def where(self, name: str) -> str:
         """The setting with its source, as messages name it."""

@@ -6,7 +6,7 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, field_validator
 from pydantic_settings import (
@@ -25,7 +25,7 @@ from impactree.methods import METHODS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["merged"]
+__all__ = ["Layer", "merged", "read_layers"]
 
 
 class _Layer(BaseModel):
@@ -56,30 +56,21 @@ class _Sources(_Layer, BaseSettings):
     )
 
 
-def merged(given: Mapping[str, Any], file: Path | None) -> Settings:
-    """All sources in one, the most specific last."""
-    values: dict[str, Any] = {"provider_zones": {}, "deployments": {}, "models": ()}
-    origins: dict[str, str] = {}
-    for origin, folder, raw in _layers(given, file):
-        layer = _checked(raw, origin)
-        for name in layer.model_fields_set:
-            value = getattr(layer, name)
-            if value is None:
-                continue
-            if isinstance(value, dict):
-                value = {**values[name], **{key.lower(): v for key, v in value.items()}}
-            elif name == "models":
-                listed = [content for _, content in values[name]]
-                files = (_content(m, folder, origin) for m in value)
-                value = (*values[name], *(f for f in files if f[1] not in listed))
-            values[name], origins[name] = value, origin
-    return Settings(**values, origins={k: v for k, v in origins.items() if v})
+class Layer(NamedTuple):
+    """One source's name, the folder that its paths start from, and what it says."""
+
+    origin: str
+    folder: Path
+    said: _Layer
 
 
-def _layers(
-    given: Mapping[str, Any], file: Path | None
-) -> Iterator[tuple[str, Path, dict[str, Any]]]:
-    """Each source's name, the folder that its paths start from, and what it says."""
+def read_layers(file: Path | None) -> list[Layer]:
+    """The configuration file and the variables, checked.
+
+    Raises:
+        ConfigurationError: names the source, the key, the value and what was expected.
+    """
+    layers = []
     if file is not None:
         kind = (
             PyprojectTomlConfigSettingsSource
@@ -87,12 +78,13 @@ def _layers(
             else TomlConfigSettingsSource
         )
         try:
-            yield str(file), file.parent, kind(_Sources, file)()
+            raw = kind(_Sources, file)()
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{file}: not valid TOML: {error}") from error
+        layers.append(Layer(str(file), file.parent, _checked(raw, str(file))))
     _check_variables()
     try:
-        yield "environment", Path(), EnvSettingsSource(_Sources)()
+        raw = EnvSettingsSource(_Sources)()
     except SettingsError as error:
         raise ConfigurationError(
             f"environment: {str(error).partition(' from source ')[0]}; "
@@ -100,7 +92,33 @@ def _layers(
             """IMPACTREE_PROVIDER_ZONES='{"openai": "USA"}', """
             """IMPACTREE_MODELS='["our-models.toml"]'"""
         ) from error
-    yield "", Path(), dict(given)
+    layers.append(Layer("environment", Path(), _checked(raw, "environment")))
+    return layers
+
+
+def merged(layers: list[Layer], given: Mapping[str, Any]) -> Settings:
+    """All sources in one, the most specific last: the arguments given.
+
+    Raises:
+        ConfigurationError: names the source, the key, the value and what was expected.
+    """
+    values: dict[str, Any] = {"provider_zones": {}, "deployments": {}, "models": ()}
+    origins: dict[str, str] = {}
+    files: list[Path] = []
+    for origin, folder, layer in [*layers, Layer("", Path(), _checked(dict(given), ""))]:
+        for name in layer.model_fields_set:
+            value = getattr(layer, name)
+            if value is None:
+                continue
+            if isinstance(value, dict):
+                value = {**values[name], **{key.lower(): v for key, v in value.items()}}
+            elif name == "models":
+                files += [folder / m.expanduser() for m in value if isinstance(m, Path)]
+                listed = [content for _, content in values[name]]
+                contents = (_content(m, folder, origin) for m in value)
+                value = (*values[name], *(c for c in contents if c[1] not in listed))
+            values[name], origins[name] = value, origin
+    return Settings(**values, origins={k: v for k, v in origins.items() if v}, files=tuple(files))
 
 
 def _check_variables() -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
 
 from impactree.calls import ModelCall
+from impactree.calls.scrubbing import plain_values
 from impactree.exporters._time import resolved_at
 from impactree.runs import Run
-from impactree.values.impacts import Figures, Impacts, Message
+from impactree.values.figures import Figures
+from impactree.values.impacts import Impacts
+from impactree.values.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tree", "decode", "encode"]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Of a line; 1 had no means and no method on impacts."""
 _MAX_TEXT: Final = 500
 # base_url stays out: it can carry credentials, and the estimate is made already.
 _CALL_FIELDS: Final = (
@@ -123,7 +126,7 @@ def _encode_run(
     if run.tags:
         out["tags"] = [_text(tag) for tag in run.tags]
     if run.metadata:
-        out["metadata"] = _plain(run.metadata)
+        out["metadata"] = plain_values(run.metadata)
     if run.call is not None:
         out["call"] = _encode_call(run.call, zone_of(run.call))
         out["cached"] = run.cached
@@ -183,13 +186,17 @@ def _encode_impacts(impacts: Impacts, messages: dict[Message, int]) -> list[Any]
         impacts.grade,
         impacts.estimated_calls,
         impacts.unestimated_calls,
+        impacts.method,
     ]
 
 
 def _decode_impacts(fields: list[Any], messages: tuple[Message, ...]) -> Impacts:
-    figures, warnings, errors, grade, estimated, unestimated = fields
+    figures, warnings, errors, grade, estimated, unestimated, *method = fields
+    if figures is not None and not method:
+        figures = _with_means(figures)
     return Impacts(
         None if figures is None else Figures(*figures),
+        method=method[0] if method else None,
         warnings=tuple(messages[i] for i in warnings),
         errors=tuple(messages[i] for i in errors),
         grade=grade,
@@ -198,19 +205,11 @@ def _decode_impacts(fields: list[Any], messages: tuple[Message, ...]) -> Impacts
     )
 
 
+def _with_means(pairs: list[float]) -> list[float]:
+    """The figures of format 1, low and high by turns, whose mean was the middle."""
+    ends = zip(pairs[::2], pairs[1::2], strict=True)
+    return [end for low, high in ends for end in (low, (low + high) / 2, high)]
+
+
 def _text(value: str) -> str:
     return value if len(value) <= _MAX_TEXT else value[:_MAX_TEXT]
-
-
-def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for key, value in metadata.items():
-        if isinstance(value, str):
-            out[str(key)] = _text(value)
-        elif value is None or isinstance(value, bool | int) or _finite(value):
-            out[str(key)] = value
-    return out
-
-
-def _finite(value: object) -> bool:
-    return isinstance(value, float) and math.isfinite(value)

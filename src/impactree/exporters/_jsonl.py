@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["JSONLExporter"]
 
+FORMAT: Final = 2
+"""Of a line; 1 had no means, and did not say its format."""
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 _KEY: Final = re.compile(rb'\{"id":("(?:[^"\\]|\\.)*"),"revision":(\d+),')
@@ -110,6 +112,7 @@ def line(tree: Tree) -> dict[str, Any]:
     return {
         "id": root.id,
         "revision": root.revision,
+        "format": FORMAT,
         "method": tree.method,
         "name": root.name,
         "kind": root.kind,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.exceptions import MissingExtraError
 from impactree.exporters._errors import DeliveryRefusedError, RetryLaterError, TreeRejectedError
 from impactree.exporters._time import resolved_at
+from impactree.values.criteria import CRITERIA
 
 try:
     import langsmith
@@ -31,14 +32,8 @@ __all__ = ["FEEDBACK", "LangSmithAPI", "feedback", "feedback_values"]
 _NAMESPACE: Final = uuid.UUID("5d1c0c3a-8a2e-5b0e-9a51-0f6a3f0f6f5e")
 _MULTIPART_FEEDBACK_SINCE: Final = (0, 8, 10)
 
-FEEDBACK: Final = {
-    "impact_energy_mwh": ("energy", 1e6),  # kWh -> mWh
-    "impact_gwp_mg": ("gwp", 1e6),  # kgCO2eq -> mg
-    "impact_adpe_ng": ("adpe", 1e12),  # kgSbeq -> ng
-    "impact_pe_j": ("pe", 1e6),  # MJ -> J
-    "impact_water_ml": ("wcf", 1e3),  # L -> mL
-}
-"""Feedback key -> criterion and factor. LangSmith keeps 4 decimals: one token of the smallest
+FEEDBACK: Final = {criterion.feedback: criterion for criterion in CRITERIA}
+"""Feedback key -> criterion. LangSmith keeps 4 decimals: one token of the smallest
 model of the catalog is 0.075 mWh, 0.0087 mg, 0.36 ng, 0.093 J, 0.0003 mL."""
 
 
@@ -212,11 +207,10 @@ def _retry_after(response: Any) -> float | None:
 def feedback_values(impacts: Impacts) -> dict[str, dict[str, float]]:
     """Feedback key -> mean, min and max in the key's unit; empty when nothing was estimated."""
     out = {}
-    for key, (criterion, factor) in FEEDBACK.items():
-        impact = getattr(impacts, criterion)
+    for key, criterion in FEEDBACK.items():
+        impact = getattr(impacts, criterion.key)
         if impact is not None:
-            value = impact.value * factor
-            out[key] = {"mean": value.mean, "min": value.min, "max": value.max}
+            out[key] = (impact.value * criterion.feedback_factor).to_dict()
     return out
 
 
@@ -242,7 +236,7 @@ def feedback(
             "session_id": session_id,
             "key": key,
             "score": round(value["mean"], 4),
-            "value": {"min": value["min"], "max": value["max"], "method": method},
+            "value": {**value, "method": method},
             "comment": comment,
             "feedback_source": {"type": "api", "metadata": {"source": "impactree"}},
             "start_time": None if started is None else started.isoformat(),

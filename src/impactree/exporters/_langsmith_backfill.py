@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls import Kind, ModelCall
-from impactree.engine import Engine, default_engine
+from impactree.engine import Engine, shared_engine
 from impactree.exceptions import ConfigurationError
 from impactree.exporters._errors import RetryLaterError
 from impactree.exporters._langsmith_api import FEEDBACK, LangSmithAPI, feedback
@@ -71,7 +71,7 @@ class Backfill:
             DeliveryRefusedError: wrong key or endpoint.
             RetryLaterError: LangSmith stayed away for all attempts.
         """
-        engine = self.engine or default_engine()
+        engine = self.engine or shared_engine()
         session = self._patiently(lambda: self.api.existing_session_id(self.project))
         if session is None:
             raise ConfigurationError(f"LangSmith has no project {self.project!r:.100}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from impactree.exporters._rows import agent_of
+from impactree.values.criteria import CRITERIA, ENDS
 
 if TYPE_CHECKING:
     from impactree.runs import Run
@@ -23,20 +24,19 @@ __all__ = [
     "span_name",
 ]
 
-_CRITERIA: Final = {
-    # name: (criterion, UCUM unit, what it is)
-    "impactree.energy": ("energy", "kW.h", "Electricity of model calls, data centre included"),
-    "impactree.gwp": ("gwp", "kg{CO2eq}", "Greenhouse gases of model calls, usage and embodied"),
-    "impactree.adpe": ("adpe", "kg{Sbeq}", "Abiotic depletion of model calls"),
-    "impactree.pe": ("pe", "MJ", "Primary energy of model calls"),
-    "impactree.water": ("wcf", "L", "Water consumed by model calls"),
+_TEXTS: Final = {
+    "energy": "Electricity of model calls, data centre included",
+    "gwp": "Greenhouse gases of model calls, usage and embodied",
+    "adpe": "Abiotic depletion of model calls",
+    "pe": "Primary energy of model calls",
+    "wcf": "Water consumed by model calls",
 }
 _ENDS: Final = {"": "", ".min": ", low estimate", ".max": ", high estimate"}
 
 METRICS: Final[dict[str, tuple[str, str]]] = {
     **{
-        f"{name}{end}": (unit, f"{text}{said}")
-        for name, (_, unit, text) in _CRITERIA.items()
+        f"{c.metric}{end}": (c.ucum, f"{_TEXTS[c.key]}{said}")
+        for c in CRITERIA
         for end, said in _ENDS.items()
     },
     "impactree.calls": ("{call}", "Model calls"),
@@ -45,22 +45,13 @@ METRICS: Final[dict[str, tuple[str, str]]] = {
 }
 """Counter -> unit and description."""
 
-# Each from one token of a small model to a long answer of a large one.
-_BOUNDS: Final = {
-    "impactree.energy": (-7, 0),
-    "impactree.gwp": (-8, -1),
-    "impactree.adpe": (-13, -6),
-    "impactree.pe": (-7, 1),
-    "impactree.water": (-7, 0),
-}
-
 HISTOGRAMS: Final[dict[str, tuple[str, str, tuple[float, ...]]]] = {
-    f"{name}.per_call": (
-        unit,
-        text.replace("model calls", "one model call"),
-        tuple(m * 10.0**e for e in range(*_BOUNDS[name]) for m in (1, 3)),
+    f"{c.metric}.per_call": (
+        c.ucum,
+        _TEXTS[c.key].replace("model calls", "one model call"),
+        tuple(m * 10.0**e for e in range(*c.decades) for m in (1, 3)),
     )
-    for name, (_, unit, text) in _CRITERIA.items()
+    for c in CRITERIA
 }
 HISTOGRAMS["impactree.tokens.per_call"] = (
     "{token}",
@@ -85,12 +76,11 @@ def impact_attributes(impacts: Impacts | None) -> dict[str, float | int | str]:
     out: dict[str, float | int | str] = {}
     if impacts is None:
         return out
-    for name, (criterion, _, _) in _CRITERIA.items():
-        impact = getattr(impacts, criterion)
+    for criterion in CRITERIA:
+        impact = getattr(impacts, criterion.key)
         if impact is not None:
-            out[f"{name}.mean"] = impact.value.mean
-            out[f"{name}.min"] = impact.value.min
-            out[f"{name}.max"] = impact.value.max
+            for end in ENDS:
+                out[f"{criterion.metric}.{end}"] = getattr(impact.value, end)
     out["impactree.calls.estimated"] = impacts.estimated_calls
     out["impactree.calls.unestimated"] = impacts.unestimated_calls
     if impacts.grade is not None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from impactree.exceptions import MissingExtraError
 from impactree.exporters._base import SpooledExporter
 from impactree.exporters._locks import held
-from impactree.exporters._rows import COLUMNS, call_row
+from impactree.exporters._rows import call_row
+from impactree.values.criteria import FLAT_COLUMNS
 
 try:
     import pyarrow as pa
@@ -28,6 +29,8 @@ _TEXT = (
     *("id", "run_id", "parent_id", "run_name", "name", "kind", "agent", "node", "status"),
     *("provider", "model", "zone", "tokens_source", "grade", "warnings", "errors", "method"),
 )
+FORMAT = 2
+"""Version of the columns, in each file's metadata: 1 had no means, and did not say so."""
 _COUNTS = ["input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens"]
 
 
@@ -36,8 +39,9 @@ def _schema() -> Any:
     fields = [(name, pa.string()) for name in _TEXT]
     fields += [(name, pa.int64()) for name in (*_COUNTS, "revision")]
     fields += [("cached", pa.bool_()), ("started_at", time), ("ended_at", time)]
-    fields += [(f"{stem}_{end}", pa.float64()) for stem in COLUMNS for end in ("min", "max")]
-    return pa.schema([*fields, ("latency_s", pa.float64())])
+    fields += [(name, pa.float64()) for name in FLAT_COLUMNS]
+    metadata = {"impactree.format": str(FORMAT)}
+    return pa.schema([*fields, ("latency_s", pa.float64())], metadata=metadata)
 
 
 class ParquetExporter(SpooledExporter):

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from impactree.exporters._time import resolved_at
+from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS
 
 if TYPE_CHECKING:
     from impactree.exporters._codec import Tree
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
 
-__all__ = ["COLUMNS", "agent_of", "call_row", "figures", "run_row"]
-
-COLUMNS: Final = {
-    "energy_kwh": "energy",
-    "gwp_kgco2eq": "gwp",
-    "adpe_kgsbeq": "adpe",
-    "pe_mj": "pe",
-    "water_l": "wcf",
-}
-"""Column stem -> criterion. Each stem has a ``_min`` and a ``_max`` column."""
+__all__ = ["agent_of", "call_row", "figures", "run_row"]
 
 
 def figures(impacts: Impacts | None) -> dict[str, float | None]:
-    """The ten ends of the five criteria; None where nothing was estimated."""
-    out: dict[str, float | None] = {}
-    for stem, criterion in COLUMNS.items():
-        impact = None if impacts is None else getattr(impacts, criterion)
-        out[f"{stem}_min"] = None if impact is None else impact.value.min
-        out[f"{stem}_max"] = None if impact is None else impact.value.max
-    return out
+    """Min, mean and max of the five criteria; None where nothing was estimated."""
+    if impacts is None or not impacts.estimated:
+        return dict.fromkeys(FLAT_COLUMNS)
+    values = [getattr(impacts, criterion.key).value for criterion in CRITERIA]
+    ends = [getattr(value, end) for value in values for end in ENDS]
+    return dict(zip(FLAT_COLUMNS, ends, strict=True))
 
 
 def agent_of(run: Run) -> str | None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.exporters._errors import DeliveryRefusedError, RetryLaterError
-from impactree.exporters._rows import COLUMNS
 
 try:
     import sqlalchemy as sa
@@ -20,7 +19,9 @@ except ImportError as error:
 
 from impactree.exporters._sql import connect, explain, parse_url, sqlite_file
 from impactree.exporters._sql_schema import CALLS, RUNS, check_schema
-from impactree.values.impacts import Impact, Impacts, Range
+from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS
+from impactree.values.impacts import Impact
+from impactree.values.range import Range
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,13 +59,13 @@ class Group:
     def impacts(self) -> list[Impact | None]:
         """The five criteria, in the order of the columns."""
         out: list[Impact | None] = []
-        for stem, criterion in COLUMNS.items():
-            low, high = self.figures[f"{stem}_min"], self.figures[f"{stem}_max"]
-            unit = getattr(Impacts.zero(), criterion)
-            if low is None or high is None:
+        for c in CRITERIA:
+            low, mean, high = (self.figures[f"{c.column}_{end}"] for end in ENDS)
+            if low is None or mean is None or high is None:
                 out.append(None)
             else:
-                out.append(replace(unit, value=Range(low, high)))
+                mean = min(max(mean, low), high)  # each summed in an order of its own
+                out.append(Impact(c.type, c.name, Range(low, high, mean), c.unit))
         return out
 
 
@@ -79,7 +80,6 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
     if by not in GROUPS:
         raise ConfigurationError(f"by must be one of {', '.join(GROUPS)}, not {by!r}")
     key = GROUPS[by]
-    ends = [f"{stem}_{end}" for stem in COLUMNS for end in ("min", "max")]
     query = (
         sa.select(
             key.label("key"),
@@ -87,7 +87,7 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
             sa.func.count(CALLS.c.gwp_kgco2eq_min).label("estimated"),
             sa.func.coalesce(sa.func.sum(CALLS.c.input_tokens), 0).label("input_tokens"),
             sa.func.coalesce(sa.func.sum(CALLS.c.output_tokens), 0).label("output_tokens"),
-            *(sa.func.sum(CALLS.c[name]).label(name) for name in ends),
+            *(sa.func.sum(CALLS.c[name]).label(name) for name in FLAT_COLUMNS),
         )
         .select_from(CALLS.join(RUNS, RUNS.c.id == CALLS.c.run_id))
         .group_by(key)
@@ -103,11 +103,11 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
             estimated_calls=row["estimated"],
             input_tokens=int(row["input_tokens"]),
             output_tokens=int(row["output_tokens"]),
-            figures={name: row[name] for name in ends},
+            figures={name: row[name] for name in FLAT_COLUMNS},
         )
         for row in rows
     ]
-    return sorted(groups, key=lambda group: -(group.figures["gwp_kgco2eq_max"] or 0))
+    return sorted(groups, key=lambda group: -(group.figures["gwp_kgco2eq_mean"] or 0))
 
 
 def write_rows(url: str, out: IO[str], *, table: str = "calls", format: str = "csv") -> int:

@@ -1,18 +1,16 @@
-"""The tables, their version, and how an older version becomes the present one."""
+"""The tables as they are now, and whether a database has them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import sqlalchemy as sa
 
 from impactree.exporters._errors import DeliveryRefusedError
-from impactree.exporters._rows import COLUMNS
+from impactree.exporters._sql_migrations import MIGRATIONS
+from impactree.values.criteria import FLAT_COLUMNS
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["CALLS", "MIGRATIONS", "RUNS", "check_schema", "prepare_schema"]
+__all__ = ["CALLS", "RUNS", "check_schema", "prepare_schema"]
 
 _metadata: Final = sa.MetaData()
 _TIME: Final = sa.DateTime(timezone=True)
@@ -21,8 +19,7 @@ _LOCK_KEY: Final = 0x1_1AAC_7EEE  # PostgreSQL's advisory lock: one process migr
 
 
 def _figures() -> list[sa.Column[float | None]]:
-    ends = [f"{stem}_{end}" for stem in COLUMNS for end in ("min", "max")]
-    return [sa.Column(name, sa.Double) for name in ends]
+    return [sa.Column(name, sa.Double) for name in FLAT_COLUMNS]
 
 
 SCHEMA: Final = sa.Table(
@@ -79,23 +76,6 @@ CALLS: Final = sa.Table(
     sa.Column("errors", sa.Text, nullable=False),
     *_figures(),
 )
-
-
-def _first(connection: sa.Connection) -> None:
-    _metadata.create_all(connection)
-
-
-def _longer_ids(connection: sa.Connection) -> None:
-    # Version 1 had 64 characters. SQLite does not hold texts to their length.
-    if connection.dialect.name == "postgresql":
-        for table, column in (RUNS, "id"), (CALLS, "run_id"), (CALLS, "id"), (CALLS, "parent_id"):
-            connection.execute(
-                sa.text(f"alter table {table.name} alter column {column} type varchar(255)")
-            )
-
-
-MIGRATIONS: list[Callable[[sa.Connection], None]] = [_first, _longer_ids]
-"""Step n brings version n to n + 1; a new version appends one, none is ever changed."""
 
 
 def prepare_schema(connection: sa.Connection) -> None:

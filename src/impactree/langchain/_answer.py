@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.calls import Kind, ModelCall, TokensSource
+from impactree.calls import Kind, ModelCall, Tokens, TokensSource
+from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens, tokens_by_length
-from impactree.calls.usage import MalformedUsageError, ReportedUsage
+from impactree.calls.usage import MalformedUsageError
 from impactree.langchain import _names as names
 from impactree.langchain._usage import usage_of
 
@@ -25,7 +26,7 @@ _TEXTS: Final = ("text", "reasoning", "thinking", "summary", "reasoning_content"
 class Answer:
     """What a result says about its call. Holds the text only until tokens are counted."""
 
-    usage: ReportedUsage | None = None
+    usage: Tokens | None = None
     model: str | None = None
     text: str = ""
     cached: bool = False
@@ -168,6 +169,8 @@ class PendingCall:
     streamed_tokens: float = 0.0
     prompt_tokens: int | None = None
     """Counted already, the prompt itself being gone."""
+    asked: Asked | None = None
+    """Read already, what tells it being gone."""
     owner: Any = None
     """Tells when LangChain lets go of the run without having ended it."""
 
@@ -199,13 +202,13 @@ class PendingCall:
             batch.ended = True
             batch.reported |= usage is not None
         if usage is None and answer.usage_removed and batch is not None and batch.reported:
-            usage = ReportedUsage(0, 0)
+            usage = Tokens(input=0, output=0)
         elif usage is None:
             source = "counted"
-            usage = ReportedUsage(self._prompt_tokens(), count_tokens(answer.text))
+            usage = Tokens(input=self._prompt_tokens(), output=count_tokens(answer.text))
         elif usage.output is None:
             source = "counted"
-            usage = usage._replace(output=count_tokens(answer.text))
+            usage = replace(usage, output=count_tokens(answer.text))
         self.prompt = ""
         latency = None
         if batch is None and now is not None and self.started is not None and not answer.cached:
@@ -226,7 +229,7 @@ class PendingCall:
         received = math.ceil(self.streamed_tokens)
         if usage is not None and (usage.output or 0) < received:
             # Cut off before its last chunk: what came first said what was read, not yet written.
-            usage = usage._replace(output=received, reasoning=None)
+            usage = replace(usage, output=received, reasoning=None)
             return self._model_call(answer.model, usage, "counted", None)
         if usage is not None or answer.text:
             return self.call(answer, now)
@@ -237,7 +240,7 @@ class PendingCall:
         if stopped or "CancelledError" in lineage or "Timeout" in lineage:
             return self._unknown_call()  # a model may have answered all the same
         # Nothing was generated, so no time was spent generating: the latency bounds it at zero.
-        return self._model_call(answer.model, ReportedUsage(None, 0), "unknown", 0.0)
+        return self._model_call(answer.model, Tokens(output=0), "unknown", 0.0)
 
     def produced(self) -> ModelCall:
         """The call so far: asked when the run is abandoned while it is open."""
@@ -251,19 +254,19 @@ class PendingCall:
         if self.prompt_tokens is None:
             self.prompt_tokens = self._prompt_tokens()
         self.prompt = ""
-        provider = names.provider(self.metadata, self.params, self.class_name)
-        requested = names.requested_model(self.metadata, self.params)
-        region = names.region(self.metadata, self.params)
-        url = names.base_url(self.serialized)
-        self.serialized = {"kwargs": {"base_url": url}}
-        self.metadata = {"ls_provider": provider, "ls_model_name": requested}
-        self.params = {"region_name": region}
+        self.asked = self._asked()
+        self.serialized, self.metadata, self.params = None, {}, {}
 
-    def _so_far(self) -> ReportedUsage:
-        return ReportedUsage(self._prompt_tokens(), math.ceil(self.streamed_tokens))
+    def _asked(self) -> Asked:
+        if self.asked is not None:
+            return self.asked
+        return names.asked(self.metadata, self.params, self.serialized, self.class_name)
+
+    def _so_far(self) -> Tokens:
+        return Tokens(input=self._prompt_tokens(), output=math.ceil(self.streamed_tokens))
 
     def _unknown_call(self) -> ModelCall:
-        return self._model_call(None, ReportedUsage(None, None), "unknown", None)
+        return self._model_call(None, Tokens(), "unknown", None)
 
     def _prompt_tokens(self) -> int:
         if self.prompt_tokens is not None:
@@ -275,23 +278,10 @@ class PendingCall:
     def _model_call(
         self,
         answered: str | None,
-        usage: ReportedUsage,
+        usage: Tokens,
         source: TokensSource,
         latency: float | None,
     ) -> ModelCall:
-        requested = names.requested_model(self.metadata, self.params)
-        return ModelCall(
-            provider=names.provider(self.metadata, self.params, self.class_name),
-            model=answered or requested or self.class_name,
-            requested=requested,
-            base_url=names.base_url(self.serialized),
-            region=names.region(self.metadata, self.params),
-            kind=self.kind,
-            input_tokens=usage.input,
-            output_tokens=usage.output,
-            cached_input_tokens=usage.cached,
-            cache_write_tokens=usage.written,
-            reasoning_tokens=usage.reasoning,
-            latency_s=latency,
-            tokens_source=source,
+        return build_call(
+            self._asked(), self.kind, usage, source, answered=answered, latency_s=latency
         )

@@ -15,6 +15,7 @@ from impactree.langchain._handler import ImpactHandler
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from impactree.runs.budget import ImpactBudget
     from impactree.tracker import ImpactTracker
 
 __all__ = ["ambient_trackers", "attach"]
@@ -25,9 +26,9 @@ _depths: Final[list[ContextVar[_BlockHandler | None]]] = []
 _lock: Final = threading.Lock()
 
 
-def attach(tracker: ImpactTracker) -> Callable[[], None]:
+def attach(tracker: ImpactTracker, budget: ImpactBudget | None = None) -> Callable[[], None]:
     """Send all runs started in this context to a tracker; the returned function stops it."""
-    handler = _BlockHandler(tracker=tracker)
+    handler = _BlockHandler(tracker=tracker, budget=budget)
     variable = _free_variable()
     token = variable.set(handler)
 

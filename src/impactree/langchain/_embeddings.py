@@ -6,15 +6,17 @@ import copy
 import time
 import uuid
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.documents.compressor import BaseDocumentCompressor
 from langchain_core.embeddings import Embeddings
 from pydantic import ConfigDict, PrivateAttr
 
 from impactree.adapters.guarding import status_of
-from impactree.calls import Kind, ModelCall
+from impactree.calls import Kind, ModelCall, Tokens, TokensSource
+from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens
+from impactree.calls.names import MODEL_KEYS, first_address, first_text
 from impactree.langchain._attach import ambient_trackers
 from impactree.langchain._current import current_run_id
 from impactree.langchain._handler import ImpactHandler
@@ -30,8 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["track_embeddings", "track_reranker"]
 
-_MODEL: tuple[str, ...] = ("model", "model_name", "model_id", "deployment", "repo_id", "name")
-_URL: tuple[str, ...] = ("openai_api_base", "base_url", "azure_endpoint", "endpoint_url")
+_MODEL_KEYS: Final = (*MODEL_KEYS, "deployment", "repo_id", "name")
 
 
 def track_embeddings(
@@ -181,20 +182,7 @@ def _trackers(tracker: ImpactTracker | ImpactHandler | None) -> list[ImpactTrack
 
 def _call(model: Any, kind: Kind, texts: Iterable[str], reported: int | None) -> ModelCall:
     tokens = sum(map(count_tokens, texts)) if reported is None else reported
-    return ModelCall(
-        provider=type(model).__name__,
-        model=_attribute(model, _MODEL) or type(model).__name__,
-        kind=kind,
-        input_tokens=tokens,
-        output_tokens=0,
-        base_url=_attribute(model, _URL),
-        tokens_source="counted" if reported is None else "reported",
-    )
-
-
-def _attribute(model: Any, names: Iterable[str]) -> str | None:
-    for name in names:
-        value = getattr(model, name, None)
-        if isinstance(value, str) and value:
-            return value
-    return None
+    name = type(model).__name__
+    asked = Asked(name, first_text(_MODEL_KEYS, model), first_address(model), None, name)
+    source: TokensSource = "counted" if reported is None else "reported"
+    return build_call(asked, kind, Tokens(input=tokens, output=0), source)

@@ -17,6 +17,7 @@ from impactree.langchain._attach import ambient_trackers
 from impactree.langchain._current import current_run_id
 from impactree.runs.budget import BudgetWatch, ImpactBudget, Spent
 from impactree.tracker import ImpactTracker
+from impactree.values.criteria import CRITERIA
 
 try:
     from langchain.agents.middleware import AgentMiddleware, AgentState, hook_config
@@ -252,12 +253,12 @@ def summarize(impacts: Impacts) -> dict[str, Any]:
     """A compact summary: plain numbers in the units of the keys, and what they cover."""
     if not impacts.estimated:
         return {"estimated": False, "errors": [error.code for error in impacts.errors]}
-    factors = {"gwp_g": ("gwp", 1e3), "energy_wh": ("energy", 1e3), "water_l": ("wcf", 1.0)}
-    factors |= {"adpe_g": ("adpe", 1e3), "pe_mj": ("pe", 1.0)}
-    values = {}
-    for key, (criterion, factor) in factors.items():
-        value = getattr(impacts, criterion).value
-        values[key] = {"min": value.min * factor, "max": value.max * factor}
+    values = {
+        criterion.everyday: (
+            getattr(impacts, criterion.key).value * criterion.everyday_factor
+        ).to_dict()
+        for criterion in CRITERIA
+    }
     return {
         "estimated": True,
         **values,

@@ -1,47 +1,28 @@
-"""Who was asked, as LangChain's events tell it: run names, kinds, provider and model names."""
+"""Who was asked, as LangChain's events tell it: run names, provider, model and place."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Final
 
+from impactree.calls.building import Asked
+from impactree.calls.names import MODEL_KEYS, URL_KEYS, address, first_address, first_text
+from impactree.calls.names import answered_model as answered_in
+from impactree.calls.scrubbing import MAX_TEXT as MAX_NAME
+from impactree.calls.scrubbing import plain_values, text
+
 __all__ = [
     "MAX_NAME",
     "answered_model",
-    "base_url",
+    "asked",
     "kept_metadata",
     "kept_tags",
-    "provider",
-    "region",
-    "requested_model",
     "run_name",
     "text",
 ]
 
-MAX_NAME: Final = 300
-_MODEL_KEYS: Final = ("model_name", "model", "model_id", "deployment_name", "azure_deployment")
-_ANSWER_KEYS: Final = ("model_name", "model", "model_id", "modelId")
-_URL_KEYS: Final = frozenset(
-    {
-        "anthropic_api_url",
-        "api_base",
-        "azure_endpoint",
-        "base_url",
-        "endpoint",
-        "endpoint_url",
-        "groq_api_base",
-        "mistral_api_base",
-        "openai_api_base",
-        "openrouter_api_base",
-        "xai_api_base",
-    }
-)
+_URL_KEYS: Final = frozenset(URL_KEYS)
 _URL_IN_REPR: Final = re.compile(r"(?:base_url|api_base|endpoint_url)='(https?://[^']{1,300})'")
-
-
-def text(value: Any) -> str | None:
-    """A non-empty string cut to a sane length, else None."""
-    return value[:MAX_NAME] if isinstance(value, str) and value else None
 
 
 def run_name(serialized: Any, name: Any, fallback: str) -> str:
@@ -66,66 +47,48 @@ def kept_tags(tags: Any) -> tuple[str, ...]:
 
 def kept_metadata(metadata: Any, keys: frozenset[str]) -> dict[str, Any]:
     """The whitelisted keys, plain values only."""
-    if not isinstance(metadata, dict):
-        return {}
-    kept: dict[str, Any] = {}
-    for key, value in metadata.items():
-        if key in keys:
-            if isinstance(value, str):
-                kept[key] = value[:MAX_NAME]
-            elif isinstance(value, int | float | bool):
-                kept[key] = value
-    return kept
+    return plain_values(metadata, keys) if isinstance(metadata, dict) else {}
 
 
-def provider(metadata: dict[str, Any], params: dict[str, Any], class_name: str) -> str | None:
-    """Who was asked: LangSmith's provider, else the client's type, else its class."""
-    return text(metadata.get("ls_provider") or params.get("_type") or class_name)
-
-
-def requested_model(metadata: dict[str, Any], params: dict[str, Any]) -> str | None:
-    """The model's name as it was asked for."""
-    found = metadata.get("ls_model_name") or next(filter(None, map(params.get, _MODEL_KEYS)), None)
-    return text(found)
+def asked(
+    metadata: dict[str, Any], params: dict[str, Any], serialized: Any, class_name: str
+) -> Asked:
+    """Who is asked, as a start event tells it."""
+    return Asked(
+        # LangSmith's provider, else the client's type, else its class.
+        text(metadata.get("ls_provider") or params.get("_type") or class_name),
+        text(metadata.get("ls_model_name")) or first_text(MODEL_KEYS, params),
+        _base_url(serialized),
+        _region(params, metadata.get("ls_invocation_params")),
+        class_name,
+    )
 
 
 def answered_model(message: Any, llm_output: Any, generation_info: Any) -> str | None:
     """The model's name as the answer gave it."""
-    for place in (getattr(message, "response_metadata", None), generation_info, llm_output):
-        if isinstance(place, dict):
-            for key in _ANSWER_KEYS:
-                found = place.get(key)
-                if found and isinstance(found, str) and "://" not in found:  # an endpoint
-                    return _unrepeated(found)[:MAX_NAME]
-    return None
+    places = (getattr(message, "response_metadata", None), generation_info, llm_output)
+    return answered_in(place for place in places if isinstance(place, dict))
 
 
-def _unrepeated(name: str) -> str:
-    """Merging stream chunks concatenates strings: ``gpt-4ogpt-4o`` is ``gpt-4o``."""
-    period = (name + name).find(name, 1)
-    return name[:period] if period > 2 else name
-
-
-def base_url(serialized: Any) -> str | None:
+def _base_url(serialized: Any) -> str | None:
     """Where the requests go, if the client says so: among its arguments, else in its repr."""
     if not isinstance(serialized, dict):
         return None
     kwargs = serialized.get("kwargs")
-    if isinstance(kwargs, dict):
-        for key in _URL_KEYS & kwargs.keys():
-            found = text(kwargs[key])
-            if found:
-                return found
+    if isinstance(kwargs, dict) and not _URL_KEYS.isdisjoint(kwargs):
+        found = first_address(kwargs)
+        if found:
+            return found
     shown = serialized.get("repr")
     match = _URL_IN_REPR.search(shown) if isinstance(shown, str) and "://" in shown else None
-    return match[1] if match else None
+    return address(match[1]) if match else None
 
 
-def region(metadata: dict[str, Any], params: dict[str, Any]) -> str | None:
+def _region(*places: Any) -> str | None:
     """The cloud region, where the client tells it (Bedrock does)."""
-    for place in (params, metadata.get("ls_invocation_params")):
+    for place in places:
         if isinstance(place, dict):
-            found = text(place.get("region_name") or place.get("location"))
+            found = first_text(("region_name", "location"), place)
             if found:
                 return found
     return None

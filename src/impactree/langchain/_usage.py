@@ -7,14 +7,16 @@ with ``n > 1`` every generation repeats the usage of the whole response.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from impactree.calls.usage import MalformedUsageError, ReportedUsage, count, read_usage
+from impactree.calls import Tokens
+from impactree.calls.usage import MalformedUsageError, count, read_usage
 
 __all__ = ["usage_of"]
 
 
-def usage_of(message: Any, generation_info: Any, llm_output: Any) -> ReportedUsage | None:
+def usage_of(message: Any, generation_info: Any, llm_output: Any) -> Tokens | None:
     """The usage of one run's result; None when none was reported.
 
     Args:
@@ -31,14 +33,14 @@ def usage_of(message: Any, generation_info: Any, llm_output: Any) -> ReportedUsa
         places = (response, generation_info, llm_output)
         return next(filter(None, map(read_usage, filter(None, places))), None)
     usage = _standard(metadata)
-    if usage.cached is None and response and "token_usage" in response:
+    if usage.cached_input is None and response and "token_usage" in response:
         # Mistral's client leaves them where the provider put them.
         raw = read_usage(response)
-        return usage if raw is None else usage._replace(cached=raw.cached)
+        return usage if raw is None else replace(usage, cached_input=raw.cached_input)
     return usage
 
 
-def _standard(metadata: Any) -> ReportedUsage:
+def _standard(metadata: Any) -> Tokens:
     """LangChain's ``UsageMetadata``: inclusive already."""
     if not isinstance(metadata, dict):
         raise MalformedUsageError(f"usage_metadata is a {type(metadata).__name__}")
@@ -55,12 +57,12 @@ def _standard(metadata: Any) -> ReportedUsage:
     taken, given = count(metadata.get("input_tokens", 0)), count(metadata.get("output_tokens", 0))
     if reasoning and metadata.get("total_tokens") == taken + given + reasoning:
         given += reasoning  # xAI counts it apart; its own class adds it, ``ChatOpenAI`` does not
-    return ReportedUsage(
-        taken,
-        given,
-        cached,
-        written,
-        reasoning,
+    return Tokens(
+        input=taken,
+        cached_input=cached,
+        cache_write=written,
+        output=given,
+        reasoning=reasoning,
     )
 
 

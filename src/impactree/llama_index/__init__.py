@@ -15,6 +15,7 @@ from impactree.llama_index._handler import ImpactHandler
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from impactree.runs.budget import ImpactBudget
     from impactree.tracker import ImpactTracker
 
 __all__ = ["ImpactHandler", "attach"]
@@ -23,12 +24,13 @@ if find_spec("llama_index_instrumentation") is None:
     raise MissingExtraError("llama-index", "llama-index-core")
 
 
-def attach(tracker: ImpactTracker) -> Callable[[], None]:
+def attach(tracker: ImpactTracker, budget: ImpactBudget | None = None) -> Callable[[], None]:
     """Send LlamaIndex's runs inside the tracker's ``track_impacts()`` blocks to it.
 
     Returns:
         A function that stops it.
     """
     from impactree.llama_index._attach import attach as attach_tracker
+    from impactree.runs.budget import BudgetWatch
 
-    return attach_tracker(tracker)
+    return attach_tracker(tracker, watch=None if budget is None else BudgetWatch(budget, tracker))

@@ -145,7 +145,8 @@ class CallbackEvents:
                 return None
             call = pending.failed()
             # Of a stream that its reader left, nothing tells how far it came.
-            return replace(call, output_tokens=None) if isinstance(error, GeneratorExit) else call
+            left = isinstance(error, GeneratorExit)
+            return replace(call, tokens=replace(call.tokens, output=None)) if left else call
         response = fields.get("response") or fields.get("completion")
         answer = hash(answer_text(response))
         self._tell_outer(run, pending, answer)

@@ -8,9 +8,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.calls import Kind, ModelCall, TokensSource
+from impactree.calls import Kind, ModelCall, Tokens, TokensSource
+from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens
-from impactree.calls.usage import MalformedUsageError, ReportedUsage, read_usage
+from impactree.calls.usage import MalformedUsageError, read_usage, updated
 from impactree.llama_index import _names as names
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class OpenBatch(OpenSpan):
     texts: Sequence[str] = ()
     size: int = 1
     sent: int = 0
-    asked: names.Asked | None = None
+    asked: Asked | None = None
     requests: deque[OpenModel] = field(default_factory=deque)
     """Those under way. LlamaIndex tells their ends in the order of their starts."""
 
@@ -108,7 +109,7 @@ class OpenModel(OpenSpan):
     """Told about usage of a wrong shape."""
     kind: Kind = "chat"
     model_dict: dict[str, Any] = field(default_factory=dict)
-    asked: names.Asked | None = None
+    asked: Asked | None = None
     """Who is asked, where it is known already."""
     prompt: Any = None
     """Messages, a prompt, or the texts to embed or rank."""
@@ -126,7 +127,7 @@ class OpenModel(OpenSpan):
     """A weak reference to the stream it returned."""
     aliases: list[str] = field(default_factory=list)
     """Spans of the methods it inherits and calls: their events are its own."""
-    usage: ReportedUsage | None = None
+    usage: Tokens | None = None
     answered: str | None = None
     run: weakref.ref[Run] | None = None
     ended: float | None = None
@@ -161,7 +162,7 @@ class OpenModel(OpenSpan):
     def read(self, texts: Iterable[str]) -> ModelCall:
         """The finished embedding or rerank call; LlamaIndex hands on no usage of these."""
         latency = time.perf_counter() - self.started
-        usage = ReportedUsage(sum(count_tokens(text) for text in texts), 0)
+        usage = Tokens(input=sum(count_tokens(text) for text in texts), output=0)
         return self._call(usage, "counted", latency)
 
     def failed(self) -> ModelCall:
@@ -170,7 +171,7 @@ class OpenModel(OpenSpan):
         if produced is not None:
             return produced
         # Nothing was generated, so no time was spent generating: the latency bounds it at zero.
-        return self._call(ReportedUsage(None, 0), "unknown", 0.0)
+        return self._call(Tokens(output=0), "unknown", 0.0)
 
     def produced(self) -> ModelCall | None:
         """The call so far: asked when the run is abandoned while it is open."""
@@ -188,32 +189,19 @@ class OpenModel(OpenSpan):
             found = (read_usage(place) for place in _places(response))
             usage = next((usage for usage in found if usage is not None), None)
             if usage is not None:
-                self.usage = usage if self.usage is None else self.usage.updated_by(usage)
+                self.usage = updated(self.usage, usage)
         except MalformedUsageError as wrong:
             self.note("usage of an unknown shape", wrong)
         self.answered = names.answered_model(getattr(response, "raw", None)) or self.answered
 
-    def _counted(self, answer: str) -> ReportedUsage:
-        return ReportedUsage(
-            count_tokens("\n".join(prompt_texts(self.prompt))), count_tokens(answer)
-        )
+    def _counted(self, answer: str) -> Tokens:
+        read = count_tokens("\n".join(prompt_texts(self.prompt)))
+        return Tokens(input=read, output=count_tokens(answer))
 
-    def _call(self, usage: ReportedUsage, source: TokensSource, latency: float | None) -> ModelCall:
+    def _call(self, usage: Tokens, source: TokensSource, latency: float | None) -> ModelCall:
         asked = self.asked or names.asked(self.instance, self.model_dict)
-        return ModelCall(
-            provider=asked.provider,
-            model=self.answered or asked.requested or asked.class_name,
-            requested=asked.requested,
-            base_url=asked.base_url,
-            region=asked.region,
-            kind=self.kind,
-            input_tokens=usage.input,
-            output_tokens=usage.output,
-            cached_input_tokens=usage.cached,
-            cache_write_tokens=usage.written,
-            reasoning_tokens=usage.reasoning,
-            latency_s=latency,
-            tokens_source=source,
+        return build_call(
+            asked, self.kind, usage, source, answered=self.answered, latency_s=latency
         )
 
 

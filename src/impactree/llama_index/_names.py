@@ -3,44 +3,23 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
+
+from impactree.calls.building import Asked
+from impactree.calls.names import MODEL_KEYS, address, field, first_address, first_text
+from impactree.calls.names import answered_model as answered_in
+from impactree.calls.scrubbing import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Asked", "answered_model", "asked"]
 
-_MAX_NAME: Final = 300
-_MODEL_KEYS: Final = ("model_name", "model", "model_id", "deployment_name", "engine")
-_ANSWER_KEYS: Final = ("model", "model_version", "modelVersion", "model_id", "modelId")
 _ANSWER_WRAPPERS: Final = ("response", "data", "message")
-_URL_NAMES: Final = (
-    "azure_endpoint",
-    "api_base",
-    "base_url",
-    "endpoint_url",
-    "endpoint",
-    "openai_api_base",  # of a wrapped LangChain model
-)
 _NAMELESS: Final = "base_component"  # LlamaIndex's default where a class gives itself no name
 _CLIENTS: Final = ("_client", "_aclient")
 # llama_index.llms.openai.base -> openai; these hold no client of their own.
 _PACKAGES: Final = ("llama_index.llms.", "llama_index.embeddings.", "llama_index.postprocessor.")
-
-
-def text(value: Any) -> str | None:
-    """A non-empty string cut to a sane length, else None."""
-    return value[:_MAX_NAME] if isinstance(value, str) and value else None
-
-
-class Asked(NamedTuple):
-    """Who is asked, as one model object tells it."""
-
-    provider: str | None
-    requested: str | None
-    base_url: str | None
-    region: str | None
-    class_name: str
 
 
 def asked(instance: Any, model_dict: dict[str, Any]) -> Asked:
@@ -50,10 +29,10 @@ def asked(instance: Any, model_dict: dict[str, Any]) -> Asked:
     if said.get("class_name") == _NAMELESS:
         said = {**said, "class_name": None}
     return Asked(
-        provider(speaks, said),
-        requested_model(speaks, said),
-        base_url(speaks),
-        region(speaks),
+        _provider(speaks, said),
+        _requested_model(speaks, said),
+        _base_url(speaks),
+        _region(speaks),
         said.get("class_name") or type(speaks).__name__,
     )
 
@@ -65,7 +44,7 @@ def _asked_object(instance: Any) -> Any:
     return instance if wrapped is None else wrapped
 
 
-def provider(instance: Any, model_dict: dict[str, Any]) -> str | None:
+def _provider(instance: Any, model_dict: dict[str, Any]) -> str | None:
     """Who was asked: the client package's name, else the class's without its ``_llm``."""
     package = None if instance is None else _package(type(instance))  # type: ignore[arg-type]
     if package is not None:
@@ -86,10 +65,10 @@ def _package(cls: type) -> str | None:
     return None
 
 
-def requested_model(instance: Any, model_dict: dict[str, Any]) -> str | None:
+def _requested_model(instance: Any, model_dict: dict[str, Any]) -> str | None:
     """The model's name as it was asked for: the object's, else the event's."""
-    for key in _MODEL_KEYS:
-        found = text(model_dict.get(key)) or text(getattr(instance, key, None))
+    for key in MODEL_KEYS:
+        found = first_text((key,), model_dict, instance)
         if found and found != "unknown":  # LlamaIndex's default where a class sets no name
             return found
     return None
@@ -99,32 +78,26 @@ def answered_model(raw: Any) -> str | None:
     """The model's name as the provider's answer gave it."""
     if raw is None:
         return None
-    for place in (raw, *(_get(raw, key) for key in _ANSWER_WRAPPERS)):
-        for key in _ANSWER_KEYS:
-            found = None if place is None else text(_get(place, key))
-            if found:
-                return found.removeprefix("models/")
-    return None
+    return answered_in((raw, *(field(raw, key) for key in _ANSWER_WRAPPERS)))
 
 
-def base_url(instance: Any) -> str | None:
+def _base_url(instance: Any) -> str | None:
     """Where the requests go, if the client says so."""
-    for name in _URL_NAMES:
-        found = text(getattr(instance, name, None))
-        if found:
-            return found
+    found = first_address(instance)
+    if found:
+        return found
     for holder in _clients(instance):
         url = getattr(holder, "base_url", None)
         if url is not None and str(url).startswith("http"):
-            return text(str(url))
+            return address(str(url))
     return None
 
 
-def region(instance: Any) -> str | None:
+def _region(instance: Any) -> str | None:
     """The cloud region, where the client tells it (Bedrock and Vertex do)."""
     found = text(getattr(instance, "region_name", None))
     return found or next(
-        filter(None, (text(_get(c, "location")) for c in _clients(instance))), None
+        filter(None, (text(field(c, "location")) for c in _clients(instance))), None
     )
 
 
@@ -139,7 +112,3 @@ def _clients(instance: Any) -> Iterator[Any]:
             if inner is not None:
                 yield inner
                 yield getattr(inner, "_http_options", None)
-
-
-def _get(place: Any, key: str) -> Any:
-    return place.get(key) if isinstance(place, dict) else getattr(place, key, None)

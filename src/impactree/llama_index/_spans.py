@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from impactree.calls.scrubbing import plain_values
+
 if TYPE_CHECKING:
     import inspect
     from collections.abc import Callable
@@ -159,13 +161,7 @@ def shown_name(name: str, instance: Any, role: Role, kind: RunKind) -> str:
 
 def kept(tags: Any, keys: frozenset[str]) -> dict[str, Any]:
     """The whitelisted instrumentation tags, plain values only."""
-    if not isinstance(tags, dict) or not tags:
-        return {}
-    return {
-        key: value[:300] if isinstance(value, str) else value
-        for key, value in tags.items()
-        if key in keys and isinstance(value, str | int | float | bool)
-    }
+    return plain_values(tags, keys) if tags and isinstance(tags, dict) else {}
 
 
 def agent_name(instance: Any, role: Role, bound_args: inspect.BoundArguments) -> str | None:

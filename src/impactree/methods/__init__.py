@@ -8,18 +8,21 @@ from __future__ import annotations
 from typing import Final
 
 from impactree.methods.ecologits_0_11 import ECOLOGITS_0_11
-from impactree.methods.protocol import Constant, Method, Mix, Params, Serving, Site, Step
+from impactree.methods.protocol import Constant, Judgement, Method, Step, choose
+from impactree.methods.situation import Mix, Params, Site, Situation
 
 __all__ = [
     "DEFAULT_METHOD",
     "METHODS",
     "Constant",
+    "Judgement",
     "Method",
     "Mix",
     "Params",
-    "Serving",
     "Site",
+    "Situation",
     "Step",
+    "choose",
 ]
 
 METHODS: Final[dict[str, Method]] = {ECOLOGITS_0_11.name: ECOLOGITS_0_11}

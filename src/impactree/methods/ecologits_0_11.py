@@ -11,14 +11,17 @@ Input tokens, training, networks and end-user devices are outside the method.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from impactree.methods.protocol import Constant, Mix, Params, Serving, Site, Step
-from impactree.values.impacts import Figures
+from impactree.methods.protocol import Constant, Judgement, Step, choose
+from impactree.values.figures import Figures
+from impactree.values.messages import message
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
+
+    from impactree.methods.situation import Situation
 
 __all__ = ["ECOLOGITS_0_11", "EcoLogits011"]
 
@@ -34,7 +37,6 @@ class EcoLogits011:
 
     name: str = "ecologits-0.11"
     citation: str = "Rincé and Banse, JOSS 10(111) 7471, 2025, doi:10.21105/joss.07471"
-    kinds: frozenset[str] = field(default=frozenset({"chat", "completion"}))
     checked: str = "2026-11-24"
     """The day on which the constants were checked against EcoLogits 0.11.3."""
 
@@ -79,21 +81,6 @@ class EcoLogits011:
     """Embodied kgSbeq."""
     gpu_pe: float = 3721
     """Embodied MJ."""
-
-    _per_gpu: tuple[float, ...] = field(init=False, repr=False, compare=False)
-    """What no call changes: server energy, kWh/s of a request; lifetime, s of all requests;
-    embodied gwp, adpe, pe. Per GPU, with its share of the server."""
-
-    def __post_init__(self) -> None:
-        shared_by = self.server_gpus
-        constants = (
-            self.server_power_kw / 3600 / self.batch_size / shared_by,
-            self.lifetime_s * self.batch_size,
-            self.server_gwp / shared_by + self.gpu_gwp,
-            self.server_adpe / shared_by + self.gpu_adpe,
-            self.server_pe / shared_by + self.gpu_pe,
-        )
-        object.__setattr__(self, "_per_gpu", constants)
 
     def constants(self) -> list[Constant]:
         """Every constant of the equations, with its source."""
@@ -144,105 +131,160 @@ class EcoLogits011:
         needed = math.ceil(self.memory_gb(total) / self.gpu_memory_gb)
         return int(2 ** math.ceil(math.log2(needed)))
 
-    def serve(self, params: Params) -> Serving:
-        """Everything that depends on the model alone."""
-        p = params
-        return Serving(
-            self.gpus(p.total_min),
-            self.gpus(p.total_max),
-            self.kwh_per_token(p.active_min),
-            self.kwh_per_token(p.active_max),
-            self.s_per_token(p.active_min, p.tps),
-            self.s_per_token(p.active_max, p.tps),
-            p.ttft or 0.0,
+    def covers(self, kind: str, *, via: str | None = None) -> bool:
+        """Text, and whatever else EcoLogits itself lists."""
+        return kind in _KINDS or (via is not None and via.startswith("ecologits"))
+
+    def judge(self, quantities: Any) -> Judgement:
+        """Only output tokens count."""
+        return _KNOWN if quantities.output is not None else _NO_OUTPUT
+
+    def plan(self, situation: Situation) -> Plan:
+        """Everything that depends on the model and the place alone."""
+        params, site, mix, _ = situation
+        server = self.server_power_kw / 3600 / self.batch_size / self.server_gpus
+        lasting = self.lifetime_s * self.batch_size
+        made_gwp = (self.server_gwp / self.server_gpus + self.gpu_gwp) / lasting
+        made_adpe = (self.server_adpe / self.server_gpus + self.gpu_adpe) / lasting
+        made_pe = (self.server_pe / self.server_gpus + self.gpu_pe) / lasting
+        gpus_min, gpus_max = self.gpus(params.total_min), self.gpus(params.total_max)
+        return Plan(
+            memory_gb_min=self.memory_gb(params.total_min),
+            memory_gb_max=self.memory_gb(params.total_max),
+            gpus_min=gpus_min,
+            gpus_max=gpus_max,
+            kwh_per_token_min=self.kwh_per_token(params.active_min),
+            kwh_per_token_max=self.kwh_per_token(params.active_max),
+            s_per_token_min=self.s_per_token(params.active_min, params.tps),
+            s_per_token_max=self.s_per_token(params.active_max, params.tps),
+            ttft_s=params.ttft or 0.0,
+            server_kwh_per_s_min=gpus_min * server,
+            server_kwh_per_s_max=gpus_max * server,
+            pue_min=site.pue_min,
+            pue_max=site.pue_max,
+            water_l_per_kwh_min=site.wue_min + site.pue_min * mix.wue,
+            water_l_per_kwh_max=site.wue_max + site.pue_max * mix.wue,
+            gwp_per_kwh=mix.gwp,
+            adpe_per_kwh=mix.adpe,
+            pe_per_kwh=mix.pe,
+            made_gwp_per_s_min=gpus_min * made_gwp,
+            made_gwp_per_s_max=gpus_max * made_gwp,
+            made_adpe_per_s_min=gpus_min * made_adpe,
+            made_adpe_per_s_max=gpus_max * made_adpe,
+            made_pe_per_s_min=gpus_min * made_pe,
+            made_pe_per_s_max=gpus_max * made_pe,
+            measured_speed=params.tps is not None,
         )
 
     def impacts(
-        self, serving: Serving, site: Site, mix: Mix, output_tokens: int, latency_s: float | None
+        self,
+        plan: Plan,
+        quantities: Any,
+        latency_s: Any = None,
+        *,
+        where: Callable[[Any, Any, Any], Any] = choose,
     ) -> Figures:
-        """The figures of one call: usage and embodied, low and high.
+        """The figures of one call: usage and embodied; expected is the middle."""
+        figures = _equations(plan, quantities.output, latency_s, where)[1]
+        return tuple.__new__(Figures, figures)  # its own __new__ takes twice as long
 
-        One flat pass, since this is the hot path; :meth:`steps` spells out the same equations.
-        """
-        g_lo, g_hi, e_lo, e_hi, t_lo, t_hi, ttft = serving
-        pue_lo, pue_hi, wue_lo, wue_hi = site
-        gwp, adpe, pe, wue = mix
-        n = output_tokens
-        s_lo = n * t_lo + ttft
-        s_hi = n * t_hi + ttft
-        if latency_s is not None:
-            s_lo = latency_s if latency_s < s_lo else s_lo
-            s_hi = latency_s if latency_s < s_hi else s_hi
-
-        server_kwh_per_s, slots, made_gwp, made_adpe, made_pe = self._per_gpu
-        it_lo = g_lo * (s_lo * server_kwh_per_s + n * e_lo)
-        it_hi = g_hi * (s_hi * server_kwh_per_s + n * e_hi)
-        energy_lo = pue_lo * it_lo
-        energy_hi = pue_hi * it_hi
-
-        worn_lo = g_lo * s_lo / slots
-        worn_hi = g_hi * s_hi / slots
-        # Straight to the tuple: a NamedTuple's own __new__ takes twice as long.
-        figures = (
-            energy_lo,
-            energy_hi,
-            energy_lo * gwp,
-            energy_hi * gwp,
-            energy_lo * adpe,
-            energy_hi * adpe,
-            energy_lo * pe,
-            energy_hi * pe,
-            it_lo * (wue_lo + pue_lo * wue),
-            it_hi * (wue_hi + pue_hi * wue),
-            worn_lo * made_gwp,
-            worn_hi * made_gwp,
-            worn_lo * made_adpe,
-            worn_hi * made_adpe,
-            worn_lo * made_pe,
-            worn_hi * made_pe,
-        )
-        return tuple.__new__(Figures, figures)
-
-    def steps(
-        self, params: Params, site: Site, mix: Mix, output_tokens: int, latency_s: float | None
-    ) -> list[Step]:
+    def steps(self, plan: Plan, quantities: Any, latency_s: float | None = None) -> list[Step]:
         """Every intermediate of :meth:`impacts`, in the order of the published equations."""
-        serving = self.serve(params)
-        n, limit = output_tokens, math.inf if latency_s is None else latency_s
-        figures = self.impacts(serving, site, mix, n, latency_s)
-        times = [
-            min(n * t + serving.ttft, limit)
-            for t in (serving.s_per_token_min, serving.s_per_token_max)
-        ]
-        gpus = [serving.gpus_min, serving.gpus_max]
-        per_gpu = [n * serving.kwh_per_token_min, n * serving.kwh_per_token_max]
-        server = [
-            t / 3600 * self.server_power_kw * (g / self.server_gpus) / self.batch_size
-            for t, g in zip(times, gpus, strict=True)
-        ]
-        it = [s + g * e for s, g, e in zip(server, gpus, per_gpu, strict=True)]
-        per_token = "1/tps" if params.tps else "a_l P_a + b_l B + c_l"
-        memory = [self.memory_gb(params.total_min), self.memory_gb(params.total_max)]
-        rows: list[tuple[str, str, Sequence[float], str, str]] = [
+        row, figures = _equations(plan, quantities.output, latency_s, choose)
+        per_gpu, times, server, it = zip(row[0::2], row[1::2], strict=True)
+        per_token = "1/tps" if plan.measured_speed else "a_l P_a + b_l B + c_l"
+        made = "T ((G/n) S_{0} + G U_{0}) / (lifetime B)"
+        steps = [
             ("e", "GPU energy, one GPU", per_gpu, "kWh", "N (a exp(b B) P_a + c) / 1000"),
-            ("t", "time per token", list(serving[4:6]), "s", per_token),
+            ("t", "time per token", plan[6:8], "s", per_token),
             ("T", "generation latency", times, "s", "min(N t + ttft, L)"),
-            ("M", "memory", memory, "GB", "o P_t Q / 8"),
-            ("G", "GPUs", gpus, "", "2^ceil(log2(ceil(M / V)))"),
+            ("M", "memory", plan[0:2], "GB", "o P_t Q / 8"),
+            ("G", "GPUs", plan[2:4], "", "2^ceil(log2(ceil(M / V)))"),
             ("s", "server energy", server, "kWh", "(T / 3600) W (G / n) / B"),
             ("E_it", "IT energy", it, "kWh", "s + G e"),
-            ("E", "energy", list(figures[0:2]), "kWh", "PUE E_it"),
-            ("gwp_u", "usage GWP", list(figures[2:4]), "kgCO2eq", "E F_gwp"),
-            ("adpe_u", "usage ADPe", list(figures[4:6]), "kgSbeq", "E F_adpe"),
-            ("pe_u", "usage PE", list(figures[6:8]), "MJ", "E F_pe"),
-            ("wcf", "water", list(figures[8:10]), "L", "E_it (WUE_dc + PUE WUE_grid)"),
-            ("gwp_e", "embodied GWP", list(figures[10:12]), "kgCO2eq", _worn("gwp")),
-            ("adpe_e", "embodied ADPe", list(figures[12:14]), "kgSbeq", _worn("adpe")),
-            ("pe_e", "embodied PE", list(figures[14:16]), "MJ", _worn("pe")),
         ]
-        return [Step(s, name, v[0], v[1], unit, eq) for s, name, v, unit, eq in rows]
+        results = [
+            ("E", "energy", "kWh", "PUE E_it"),
+            ("gwp_u", "usage GWP", "kgCO2eq", "E F_gwp"),
+            ("adpe_u", "usage ADPe", "kgSbeq", "E F_adpe"),
+            ("pe_u", "usage PE", "MJ", "E F_pe"),
+            ("wcf", "water", "L", "E_it (WUE_dc + PUE WUE_grid)"),
+            ("gwp_e", "embodied GWP", "kgCO2eq", made.format("gwp")),
+            ("adpe_e", "embodied ADPe", "kgSbeq", made.format("adpe")),
+            ("pe_e", "embodied PE", "MJ", made.format("pe")),
+        ]
+        shown = [Step(s, name, v[0], (v[0] + v[1]) / 2, v[1], u, eq) for s, name, v, u, eq in steps]
+        ends = zip(*(iter(figures),) * 3, strict=True)
+        return shown + [
+            Step(symbol, name, *values, unit, equation)
+            for (symbol, name, unit, equation), values in zip(results, ends, strict=True)
+        ]
 
 
+class Plan(NamedTuple):
+    """What follows from the model and the place, low and high."""
+
+    memory_gb_min: float
+    memory_gb_max: float
+    gpus_min: float
+    gpus_max: float
+    kwh_per_token_min: float
+    """One GPU's energy for one output token, kWh."""
+    kwh_per_token_max: float
+    s_per_token_min: float
+    s_per_token_max: float
+    ttft_s: float
+    server_kwh_per_s_min: float
+    """The request's share of the server without its GPUs."""
+    server_kwh_per_s_max: float
+    pue_min: float
+    pue_max: float
+    water_l_per_kwh_min: float
+    """Of IT energy: the data centre's and the grid's."""
+    water_l_per_kwh_max: float
+    gwp_per_kwh: float
+    adpe_per_kwh: float
+    pe_per_kwh: float
+    made_gwp_per_s_min: float
+    """Embodied, per second that the request holds its share of the hardware."""
+    made_gwp_per_s_max: float
+    made_adpe_per_s_min: float
+    made_adpe_per_s_max: float
+    made_pe_per_s_min: float
+    made_pe_per_s_max: float
+    measured_speed: bool
+
+
+def _equations(
+    plan: Plan, n: Any, latency_s: Any, where: Callable[[Any, Any, Any], Any]
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The equations of one call: intermediates, and the fields of ``Figures``."""
+    _, _, g_lo, g_hi, e_lo, e_hi, t_lo, t_hi, ttft, w_lo, w_hi, pue_lo, pue_hi = plan[:13]
+    wue_lo, wue_hi, gwp, adpe, pe, mg_lo, mg_hi, ma_lo, ma_hi, mp_lo, mp_hi, _ = plan[13:]
+    gpu_lo, gpu_hi = n * e_lo, n * e_hi
+    s_lo, s_hi = n * t_lo + ttft, n * t_hi + ttft
+    if latency_s is not None:
+        s_lo = where(latency_s < s_lo, latency_s, s_lo)
+        s_hi = where(latency_s < s_hi, latency_s, s_hi)
+    server_lo, server_hi = s_lo * w_lo, s_hi * w_hi
+    it_lo, it_hi = server_lo + g_lo * gpu_lo, server_hi + g_hi * gpu_hi
+    shown = (gpu_lo, gpu_hi, s_lo, s_hi, server_lo, server_hi, it_lo, it_hi)
+    e_lo, e_hi = pue_lo * it_lo, pue_hi * it_hi
+    e = (e_lo + e_hi) / 2
+    w_lo, w_hi = it_lo * wue_lo, it_hi * wue_hi
+    mg_lo, mg_hi = s_lo * mg_lo, s_hi * mg_hi
+    ma_lo, ma_hi = s_lo * ma_lo, s_hi * ma_hi
+    mp_lo, mp_hi = s_lo * mp_lo, s_hi * mp_hi
+    energy = (e_lo, e, e_hi, e_lo * gwp, e * gwp, e_hi * gwp)
+    more = (e_lo * adpe, e * adpe, e_hi * adpe, e_lo * pe, e * pe, e_hi * pe)
+    water = (w_lo, (w_lo + w_hi) / 2, w_hi, mg_lo, (mg_lo + mg_hi) / 2, mg_hi)
+    made = (ma_lo, (ma_lo + ma_hi) / 2, ma_hi, mp_lo, (mp_lo + mp_hi) / 2, mp_hi)
+    return shown, energy + more + water + made
+
+
+_KINDS: Final = frozenset({"chat", "completion"})
+_KNOWN: Final = Judgement()
+_NO_OUTPUT: Final = Judgement(errors=(message("output-tokens-unknown"),))
 _DOCS: Final = "https://ecologits.ai/latest/methodology/llm_inference/"
 _FIT: Final = "https://arxiv.org/abs/2505.06371"
 _ADEME: Final = (
@@ -250,10 +292,6 @@ _ADEME: Final = (
     "9103-analyse-de-cycle-de-vie-de-gpu-cartes-graphiques-pour-l-intelligence-artificielle.html"
 )
 _BOAVIZTA: Final = "https://github.com/Boavizta/boaviztapi"
-
-
-def _worn(criterion: str) -> str:
-    return f"T ((G/n) S_{criterion} + G U_{criterion}) / (lifetime B)"
 
 
 ECOLOGITS_0_11: Final = EcoLogits011()

@@ -1,55 +1,29 @@
-"""What every method takes and returns."""
+"""What every method takes and returns.
+
+A method plans once per model and place, then turns the quantities of each call into figures. What
+it does per call uses only ``+ - * /`` and one choice (``where``), so that the very same lines run
+on floats, on numpy arrays and on columns of a table; all else belongs into the plan.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from impactree.values.impacts import Figures
+    from collections.abc import Callable
+
+    from impactree.methods.situation import Situation
+    from impactree.values.figures import Figures
+    from impactree.values.messages import Message
+
+__all__ = ["Constant", "Judgement", "Method", "Step", "choose"]
+
+_T = TypeVar("_T")
 
 
-class Params(NamedTuple):
-    """A model as the equations see it: parameters in 10^9, low and high."""
-
-    active_min: float
-    active_max: float
-    total_min: float
-    total_max: float
-    tps: float | None = None
-    """Measured output tokens per second of one request."""
-    ttft: float | None = None
-    """Measured time to first token, s."""
-
-
-class Site(NamedTuple):
-    """A data centre: power usage effectiveness and water usage effectiveness (L/kWh)."""
-
-    pue_min: float
-    pue_max: float
-    wue_min: float
-    wue_max: float
-
-
-class Mix(NamedTuple):
-    """An electricity mix, per kWh: kgCO2eq, kgSbeq, MJ, L."""
-
-    gwp: float
-    adpe: float
-    pe: float
-    wue: float
-
-
-class Serving(NamedTuple):
-    """What follows from the model's parameters alone, low and high: computed once per model."""
-
-    gpus_min: int
-    gpus_max: int
-    kwh_per_token_min: float
-    """One GPU's energy for one output token, kWh."""
-    kwh_per_token_max: float
-    s_per_token_min: float
-    s_per_token_max: float
-    ttft: float
+def choose(condition: Any, then: _T, otherwise: _T) -> _T:
+    """``where`` for floats; ``numpy.where`` and ``ibis.ifelse`` are the others."""
+    return then if condition else otherwise
 
 
 class Step(NamedTuple):
@@ -57,8 +31,9 @@ class Step(NamedTuple):
 
     symbol: str
     name: str
-    low: float
-    high: float
+    min: float
+    mean: float
+    max: float
     unit: str
     equation: str
 
@@ -74,8 +49,19 @@ class Constant(NamedTuple):
     source: str
 
 
+class Judgement(NamedTuple):
+    """What is unknown of a call's quantities: warnings, and errors that rule an estimate out."""
+
+    warnings: tuple[Message, ...] = ()
+    errors: tuple[Message, ...] = ()
+
+
 class Method(Protocol):
-    """A named, versioned set of equations and constants."""
+    """A named, versioned set of equations and constants.
+
+    Quantities are the call's :class:`impactree.Tokens`, or what another kind of call has; tokens
+    that nobody counted are None there, and what that means is the method's business.
+    """
 
     @property
     def name(self) -> str:
@@ -88,31 +74,49 @@ class Method(Protocol):
         ...
 
     @property
-    def kinds(self) -> frozenset[str]:
-        """The kinds of call that the equations cover."""
-        ...
-
-    @property
     def checked(self) -> str:
         """The day on which the constants were checked against the publication."""
+        ...
+
+    def covers(self, kind: str, *, via: str | None = None) -> bool:
+        """Whether the equations hold for calls to a model of this kind.
+
+        Args:
+            kind: What the model makes: ``chat``, ``embedding``, ``image``, ...
+            via: Where the catalog has the model's figure from, e.g. ``ecologits-0.11.3``.
+        """
         ...
 
     def constants(self) -> list[Constant]:
         """Every constant of the equations, with its source."""
         ...
 
-    def serve(self, params: Params) -> Serving:
-        """Everything that depends on the model alone."""
+    def plan(self, situation: Situation) -> Any:
+        """Everything that no single call changes: a flat named tuple of numbers."""
+        ...
+
+    def judge(self, quantities: Any) -> Judgement:
+        """What of the quantities is unknown. With an error, :meth:`impacts` is not asked."""
         ...
 
     def impacts(
-        self, serving: Serving, site: Site, mix: Mix, output_tokens: int, latency_s: float | None
+        self,
+        plan: Any,
+        quantities: Any,
+        latency_s: Any = None,
+        *,
+        where: Callable[[Any, Any, Any], Any] = choose,
     ) -> Figures:
-        """The figures of one call."""
+        """The figures of one call, or of a column of them.
+
+        Args:
+            plan: What :meth:`plan` made; of a column, the same fields as columns.
+            quantities: Token counts by class; of a column, columns.
+            latency_s: Measured duration of each request, s; None: not measured.
+            where: Chooses between two values by a condition.
+        """
         ...
 
-    def steps(
-        self, params: Params, site: Site, mix: Mix, output_tokens: int, latency_s: float | None
-    ) -> list[Step]:
-        """Every intermediate of :meth:`impacts`, in order."""
+    def steps(self, plan: Any, quantities: Any, latency_s: float | None = None) -> list[Step]:
+        """Every intermediate of :meth:`impacts`, in order, made by the same lines."""
         ...

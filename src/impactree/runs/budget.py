@@ -9,6 +9,7 @@ from weakref import ref
 
 from impactree.exceptions import ConfigurationError
 from impactree.runs.current import Finds
+from impactree.values.criteria import ENERGY, GWP, WCF
 
 if TYPE_CHECKING:
     from impactree.runs.run import Run
@@ -20,9 +21,7 @@ _log: Final = logging.getLogger("impactree")
 
 Per = Literal["run", "handler"]
 Action = Literal["warn", "raise"]
-_LIMITS: Final = {"gwp_g": ("gCO2eq", "gwp", 1e3), "energy_wh": ("Wh", "energy", 1e3)} | {
-    "water_l": ("L", "wcf", 1.0)
-}
+_LIMITS: Final = {criterion.everyday: criterion for criterion in (GWP, ENERGY, WCF)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Spent:
 class ImpactBudget:
     """Limits on what a run, or everything a handler sees, may cost.
 
-    Compared with the middle of each estimated range. Calls that cannot be estimated count as
+    Compared with the mean of each estimated range. Calls that cannot be estimated count as
     nothing, which the message says.
 
     Args:
@@ -80,14 +79,15 @@ class ImpactBudget:
     def spent(self, total: Impacts) -> Spent:
         """How much of the budget a total has used."""
         worst = Spent(0.0, "nothing")
-        for name, (unit, criterion, factor) in _LIMITS.items():
+        for name, criterion in _LIMITS.items():
             limit = getattr(self, name)
-            impact = getattr(total, criterion)
+            impact = getattr(total, criterion.key)
             if limit is None or impact is None:
                 continue
-            used = impact.value.mean * factor
+            used = impact.value.mean * criterion.everyday_factor
             if used / limit >= worst.share:
-                worst = Spent(used / limit, f"{used:.3g} of {limit:.3g} {unit}")
+                text = f"{used:.3g} of {limit:.3g} {criterion.shown_unit}"
+                worst = Spent(used / limit, text)
         if total.unestimated_calls:
             calls = total.unestimated_calls
             return Spent(worst.share, f"{worst.text} (calls not estimated: {calls})")

@@ -21,10 +21,10 @@ def _digits(value: float) -> str:
     return f"{value:.2g}"
 
 
-def range_text(low: float, high: float) -> str:
+def range_text(low: float, mean: float, high: float) -> str:
     """Text such as ``1.3 (0.9 to 1.7)``; a point is one number."""
-    mean, first, last = (_digits(x) for x in ((low + high) / 2, low, high))
-    return mean if first == last else f"{mean} ({first} to {last})"
+    middle, first, last = (_digits(x) for x in (mean, low, high))
+    return middle if first == last else f"{middle} ({first} to {last})"
 
 
 def exact(low: float, high: float) -> str:
@@ -33,15 +33,14 @@ def exact(low: float, high: float) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def quantity(low: float, high: float, unit: str) -> str:
+def quantity(low: float, mean: float, high: float, unit: str) -> str:
     """Text such as ``1.3 (0.9 to 1.7) mWh``: the prefix puts the mean between 0.1 and 100."""
-    mean = (low + high) / 2
     if not math.isfinite(mean) or mean == 0:
-        return f"{range_text(low, high)} {unit}"
+        return f"{range_text(low, mean, high)} {unit}"
     power = math.floor((math.log10(abs(mean)) + 1 + 1e-9) / 3)
     power = max(-4, min(4, power))
     scale = 10.0 ** (-3 * power)
-    return f"{range_text(low * scale, high * scale)} {_PREFIXES[power + 4]}{unit}"
+    return f"{range_text(low * scale, mean * scale, high * scale)} {_PREFIXES[power + 4]}{unit}"
 
 
 def clean(text: str) -> str:

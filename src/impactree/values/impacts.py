@@ -1,42 +1,25 @@
-"""Values: what a model call costs the planet, and the arithmetic of it.
+"""What a model call costs the planet, and the arithmetic of it.
 
-Five criteria, each a range from a low to a high estimate:
-
-| criterion | unit | meaning |
-| --- | --- | --- |
-| ``energy`` | kWh | final electricity, the data centre's overhead included |
-| ``gwp`` | kgCO2eq | global warming potential |
-| ``adpe`` | kgSbeq | abiotic depletion potential, elements |
-| ``pe`` | MJ | primary energy |
-| ``wcf`` | L | water consumption footprint |
-
-The usage phase has all five, the embodied phase gwp, adpe and pe. Totals are usage plus embodied.
-Nothing here knows a model, a method or a framework.
+The usage phase has all five criteria, the embodied phase gwp, adpe and pe. Totals are usage plus
+embodied. Nothing here knows a model, a method or a framework.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from impactree.values.criteria import ADPE, CRITERIA, ENERGY, GWP, PE, WCF, Criterion
-from impactree.values.formatting import quantity, range_text
+from impactree.values.figures import ZERO, Figures
+from impactree.values.formatting import quantity
+from impactree.values.messages import Message
+from impactree.values.range import Range
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = [
-    "GRADES",
-    "Embodied",
-    "Figures",
-    "Impact",
-    "Impacts",
-    "Message",
-    "Range",
-    "Usage",
-    "worst_grade",
-]
+__all__ = ["GRADES", "EmbodiedPhase", "Impact", "Impacts", "UsagePhase", "worst_grade"]
 
 GRADES: Final = ("exact", "alias", "variant", "family", "size", "prior", "unsupported", "unknown")
 """How a model name was resolved, most certain first."""
@@ -47,59 +30,6 @@ def worst_grade(a: str | None, b: str | None) -> str | None:
     if a is None or b is None or a == b:
         return a or b
     return max(a, b, key=GRADES.index)
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """An interval from a low to a high estimate; a point has two equal ends.
-
-    Raises:
-        ValueError: an end is not a number, or ``min`` is above ``max``.
-    """
-
-    min: float
-    max: float
-
-    def __post_init__(self) -> None:
-        numbers = isinstance(self.min, int | float) and isinstance(self.max, int | float)
-        if not (numbers and self.min <= self.max):  # false for NaN, too
-            raise ValueError(
-                f"a Range needs two numbers with min <= max, not ({self.min!r}, {self.max!r})"
-            )
-
-    @property
-    def mean(self) -> float:
-        """The middle of the interval."""
-        return (self.min + self.max) / 2
-
-    def __add__(self, other: Range | float) -> Range:
-        if isinstance(other, Range):
-            return Range(self.min + other.min, self.max + other.max)
-        if isinstance(other, int | float):
-            return Range(self.min + other, self.max + other)
-        return NotImplemented
-
-    __radd__ = __add__
-
-    def __mul__(self, factor: float) -> Range:
-        if not isinstance(factor, int | float):
-            return NotImplemented
-        low, high = self.min * factor, self.max * factor
-        return Range(low, high) if low <= high else Range(high, low)
-
-    __rmul__ = __mul__
-
-    def __truediv__(self, divisor: float) -> Range:
-        if not isinstance(divisor, int | float):
-            return NotImplemented
-        return self * (1 / divisor)
-
-    def to_dict(self) -> dict[str, float]:
-        """``{"min": ..., "max": ...}``."""
-        return {"min": self.min, "max": self.max}
-
-    def __str__(self) -> str:
-        return range_text(self.min, self.max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +52,7 @@ class Impact:
         return self if other == 0 else NotImplemented  # sum() starts from 0
 
     def to_dict(self) -> dict[str, Any]:
-        """EcoLogits' shape: type, name, value as min and max, unit."""
+        """EcoLogits' shape: type, name, value as min, mean and max, unit."""
         return {
             "type": self.type,
             "name": self.name,
@@ -132,58 +62,16 @@ class Impact:
 
     def __str__(self) -> str:
         criterion = _BY_TYPE.get(self.type)
+        value = self.value
         if criterion is None:
-            return f"{range_text(self.value.min, self.value.max)} {self.unit}"
+            return f"{value} {self.unit}"
+        factor = criterion.shown_factor
         return quantity(
-            self.value.min * criterion.display_factor,
-            self.value.max * criterion.display_factor,
-            criterion.display_unit,
+            value.min * factor, value.mean * factor, value.max * factor, criterion.shown_unit
         )
 
 
 _BY_TYPE: Final = {c.type: c for c in CRITERIA}
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A warning or an error: a stable code and a sentence."""
-
-    code: str
-    message: str
-
-    def to_dict(self) -> dict[str, str]:
-        """``{"code": ..., "message": ...}``."""
-        return {"code": self.code, "message": self.message}
-
-    def __str__(self) -> str:
-        return f"{self.message} [{self.code}]"
-
-
-class Figures(NamedTuple):
-    """The sixteen floats a method returns: low and high of the eight independent figures.
-
-    Usage phase: energy kWh, gwp kgCO2eq, adpe kgSbeq, pe MJ, wcf L. Embodied phase: gwp, adpe, pe.
-    """
-
-    energy_min: float
-    energy_max: float
-    gwp_usage_min: float
-    gwp_usage_max: float
-    adpe_usage_min: float
-    adpe_usage_max: float
-    pe_usage_min: float
-    pe_usage_max: float
-    wcf_min: float
-    wcf_max: float
-    gwp_embodied_min: float
-    gwp_embodied_max: float
-    adpe_embodied_min: float
-    adpe_embodied_max: float
-    pe_embodied_min: float
-    pe_embodied_max: float
-
-
-_ZERO: Final = Figures(*(0.0,) * 16)
 
 
 def _setters(cls: type) -> list[Callable[[Any, Any], None]]:
@@ -192,14 +80,15 @@ def _setters(cls: type) -> list[Callable[[Any, Any], None]]:
 
 
 _new: Final = object.__new__
-_set_min, _set_max = _setters(Range)
+_set_min, _set_max, _set_mean = _setters(Range)
 _set_type, _set_name, _set_value, _set_unit = _setters(Impact)
 
 
-def _impact(criterion: Criterion, low: float, high: float) -> Impact:
-    """A method's figures as an impact; low is at most high there."""
+def _impact(criterion: Criterion, low: float, mean: float, high: float) -> Impact:
+    """A method's figures as an impact; low is at most mean there, and mean at most high."""
     value = _new(Range)
     _set_min(value, low)
+    _set_mean(value, mean)
     _set_max(value, high)
     impact = _new(Impact)
     _set_type(impact, criterion.type)
@@ -210,7 +99,7 @@ def _impact(criterion: Criterion, low: float, high: float) -> Impact:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class UsagePhase:
     """The usage phase: running the model."""
 
     energy: Impact
@@ -227,7 +116,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Embodied:
+class EmbodiedPhase:
     """The embodied phase: the share of making and moving the hardware."""
 
     gwp: Impact
@@ -241,9 +130,19 @@ class Embodied:
         return _phase(self, ("gwp", "adpe", "pe"))
 
 
-def _phase(phase: Usage | Embodied, keys: tuple[str, ...]) -> dict[str, Any]:
+def _phase(phase: UsagePhase | EmbodiedPhase, keys: tuple[str, ...]) -> dict[str, Any]:
     values = {key: getattr(phase, key).to_dict() for key in keys}
     return {"type": phase.type, "name": phase.name, **values}
+
+
+def _both(criterion: Criterion, f: Figures, usage: int, made: int) -> Impact:
+    """Usage plus embodied, given where each begins."""
+    return _impact(
+        criterion,
+        f[usage] + f[made],
+        f[usage + 1] + f[made + 1],
+        f[usage + 2] + f[made + 2],
+    )
 
 
 _M = TypeVar("_M", bound=Message)
@@ -272,6 +171,7 @@ class Impacts:
         "estimated_calls",
         "figures",
         "grade",
+        "method",
         "unestimated_calls",
         "warnings",
     )
@@ -283,6 +183,8 @@ class Impacts:
     grade: str | None
     """How the model's name was resolved (see GRADES); of a sum the least certain one; None when
     there was no call."""
+    method: str | None
+    """Name of the method behind the figures; None: no call was estimated."""
     estimated_calls: int
     unestimated_calls: int
 
@@ -290,6 +192,7 @@ class Impacts:
         self,
         figures: Figures | None,
         *,
+        method: str | None = None,
         warnings: tuple[Message, ...] = (),
         errors: tuple[Message, ...] = (),
         grade: str | None = None,
@@ -300,6 +203,7 @@ class Impacts:
         _set_warnings(self, warnings)
         _set_errors(self, errors)
         _set_grade(self, grade)
+        _set_method(self, method)
         if estimated_calls is None:
             estimated_calls = 0 if figures is None else 1
         if unestimated_calls is None:
@@ -319,6 +223,7 @@ class Impacts:
             tuple((m.code, m.message) for m in self.warnings),
             tuple((m.code, m.message) for m in self.errors),
             self.grade,
+            self.method,
             self.estimated_calls,
             self.unestimated_calls,
         )
@@ -347,49 +252,49 @@ class Impacts:
     def energy(self) -> Impact | None:
         """Electricity, kWh."""
         f = self.figures
-        return None if f is None else _impact(ENERGY, f[0], f[1])
+        return None if f is None else _impact(ENERGY, f[0], f[1], f[2])
 
     @property
     def gwp(self) -> Impact | None:
         """Global warming potential, usage plus embodied, kgCO2eq."""
         f = self.figures
-        return None if f is None else _impact(GWP, f[2] + f[10], f[3] + f[11])
+        return None if f is None else _both(GWP, f, 3, 15)
 
     @property
     def adpe(self) -> Impact | None:
         """Abiotic depletion potential of elements, usage plus embodied, kgSbeq."""
         f = self.figures
-        return None if f is None else _impact(ADPE, f[4] + f[12], f[5] + f[13])
+        return None if f is None else _both(ADPE, f, 6, 18)
 
     @property
     def pe(self) -> Impact | None:
         """Primary energy, usage plus embodied, MJ."""
         f = self.figures
-        return None if f is None else _impact(PE, f[6] + f[14], f[7] + f[15])
+        return None if f is None else _both(PE, f, 9, 21)
 
     @property
     def wcf(self) -> Impact | None:
         """Water consumption, usage only, L."""
         f = self.figures
-        return None if f is None else _impact(WCF, f[8], f[9])
+        return None if f is None else _impact(WCF, f[12], f[13], f[14])
 
     @property
-    def usage(self) -> Usage | None:
+    def usage(self) -> UsagePhase | None:
         """The usage phase: all five criteria."""
         f = self.figures
         if f is None:
             return None
-        pairs = zip(CRITERIA, range(0, 10, 2), strict=True)
-        return Usage(*(_impact(criterion, f[i], f[i + 1]) for criterion, i in pairs))
+        pairs = zip(CRITERIA, range(0, 15, 3), strict=True)
+        return UsagePhase(*(_impact(criterion, *f[i : i + 3]) for criterion, i in pairs))
 
     @property
-    def embodied(self) -> Embodied | None:
+    def embodied(self) -> EmbodiedPhase | None:
         """The embodied phase: gwp, adpe, pe."""
         f = self.figures
         if f is None:
             return None
-        pairs = zip((GWP, ADPE, PE), range(10, 16, 2), strict=True)
-        return Embodied(*(_impact(criterion, f[i], f[i + 1]) for criterion, i in pairs))
+        pairs = zip((GWP, ADPE, PE), range(15, 24, 3), strict=True)
+        return EmbodiedPhase(*(_impact(criterion, *f[i : i + 3]) for criterion, i in pairs))
 
     def __add__(self, other: Impacts) -> Impacts:
         if not isinstance(other, Impacts):
@@ -401,12 +306,17 @@ class Impacts:
 
     @classmethod
     def sum(cls, items: Iterable[Impacts]) -> Impacts:
-        """The sum of any number of impacts; of none: zero."""
+        """The sum of any number of impacts; of none: zero.
+
+        Raises:
+            ValueError: figures of two methods, which do not add up to anything.
+        """
         estimated = unestimated = 0
         figures: list[Figures] = []
         warnings: tuple[Message, ...] = ()
         errors: tuple[Message, ...] = ()
         grade: str | None = None
+        method: str | None = None
         for item in items:
             estimated += item.estimated_calls
             unestimated += item.unestimated_calls
@@ -418,17 +328,20 @@ class Impacts:
                 errors = _merge(errors, item.errors)
             if item.grade != grade:
                 grade = worst_grade(grade, item.grade)
+            if item.method != method and item.method is not None:
+                method = _one_method(method, item.method)
         if unestimated and not estimated:
             total = None
         else:
             # By column: a loop over additions costs several times as much.
             columns = zip(*figures, strict=True)
-            total = Figures._make(map(math.fsum, columns)) if figures else _ZERO
+            total = Figures._make(map(math.fsum, columns)) if figures else ZERO
         return cls(
             total,
             warnings=warnings,
             errors=errors,
             grade=grade,
+            method=method,
             estimated_calls=estimated,
             unestimated_calls=unestimated,
         )
@@ -442,9 +355,9 @@ class Impacts:
         return hash((self.figures, self.warnings, self.errors, self.grade, self.estimated_calls))
 
     def to_dict(self) -> dict[str, Any]:
-        """The shape of EcoLogits' ``ImpactsOutput``, every value as min and max.
+        """The shape of EcoLogits' ``ImpactsOutput``, every value as min, mean and max.
 
-        Adds ``grade``, ``estimated_calls``, ``unestimated_calls`` and ``lower_bound``.
+        Adds ``method``, ``grade``, ``estimated_calls``, ``unestimated_calls`` and ``lower_bound``.
         """
         usage, embodied = self.usage, self.embodied
         out: dict[str, Any] = {c.key: _dict(getattr(self, c.key)) for c in CRITERIA}
@@ -452,6 +365,7 @@ class Impacts:
         out["embodied"] = None if embodied is None else embodied.to_dict()
         out["warnings"] = [m.to_dict() for m in self.warnings] or None
         out["errors"] = [m.to_dict() for m in self.errors] or None
+        out["method"] = self.method
         out["grade"] = self.grade
         out["estimated_calls"] = self.estimated_calls
         out["unestimated_calls"] = self.unestimated_calls
@@ -470,7 +384,16 @@ class Impacts:
 
 
 _set_errors, _set_estimated, _set_figures, *_rest = _setters(Impacts)
-_set_grade, _set_unestimated, _set_warnings = _rest
+_set_grade, _set_method, _set_unestimated, _set_warnings = _rest
+
+
+def _one_method(method: str | None, other: str) -> str:
+    if method is not None:
+        raise ValueError(
+            f"cannot add impacts by {other} to impacts by {method}: estimate all calls with one "
+            "method (estimate(call, method=...), or a report of one handler)"
+        )
+    return other
 
 
 def _dict(impact: Impact | None) -> dict[str, Any] | None:
@@ -482,6 +405,7 @@ def _restore(
     warnings: tuple[tuple[str, str], ...],
     errors: tuple[tuple[str, str], ...],
     grade: str | None,
+    method: str | None,
     estimated_calls: int,
     unestimated_calls: int,
 ) -> Impacts:
@@ -491,9 +415,10 @@ def _restore(
         warnings=tuple(Message(*m) for m in warnings),
         errors=tuple(Message(*m) for m in errors),
         grade=grade,
+        method=method,
         estimated_calls=estimated_calls,
         unestimated_calls=unestimated_calls,
     )
 
 
-_ZERO_IMPACTS: Final = Impacts(_ZERO, estimated_calls=0, unestimated_calls=0)
+_ZERO_IMPACTS: Final = Impacts(ZERO, estimated_calls=0, unestimated_calls=0)

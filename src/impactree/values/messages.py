@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-from impactree.values.impacts import Message
+__all__ = ["MESSAGES", "Message", "message"]
 
-__all__ = ["MESSAGES", "message"]
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A warning or an error: a stable code and a sentence."""
+
+    code: str
+    message: str
+
+    def to_dict(self) -> dict[str, str]:
+        """``{"code": ..., "message": ...}``."""
+        return {"code": self.code, "message": self.message}
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.code}]"
+
 
 MESSAGES: Final[dict[str, str]] = {
     # EcoLogits' own

@@ -68,7 +68,7 @@ def amount(impacts: Impacts, key: Literal["energy", "gwp"]) -> str:
     if impact is None:
         return ""
     mean, unit = impact.value.mean * 1e3, "Wh" if key == "energy" else "g"
-    text = quantity(mean, mean, unit) if mean < 1e15 else f"{mean:.1e} {unit}"
+    text = quantity(mean, mean, mean, unit) if mean < 1e15 else f"{mean:.1e} {unit}"
     return f"≥{text}" if impacts.lower_bound else text
 
 

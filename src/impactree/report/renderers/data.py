@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from impactree.calls import ModelCall
+from impactree.calls.scrubbing import plain_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,12 +15,16 @@ if TYPE_CHECKING:
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
 
-__all__ = ["report_dict", "run_dicts"]
+__all__ = ["FORMAT", "report_dict", "run_dicts"]
+
+FORMAT: Final = 2
+"""Of the report as data; 1 had no means, and did not say so."""
 
 
 def report_dict(report: View) -> dict[str, Any]:
     """Everything in a report; runs as a flat list, so that any depth can be written as JSON."""
     return {
+        "format": FORMAT,
         "method": report.method,
         "zone": report.zone,
         "catalog_version": report.catalog_version,
@@ -57,25 +59,13 @@ def run_dicts(root: Run) -> Iterator[dict[str, Any]]:
             "latency_s": run.latency_s,
             "revision": run.revision,
             "tags": list(run.tags),
-            "metadata": {str(key): _plain(value) for key, value in run.metadata.items()},
-            "call": None if run.call is None else _call(run.call),
+            "metadata": plain_values(run.metadata),
+            "call": None if run.call is None else run.call.to_dict(),
             "cached": run.cached,
             "own": _impacts(run.own),
             "avoided": _impacts(run.avoided),
             "total": run.total.to_dict(),
         }
-
-
-def _call(call: ModelCall) -> dict[str, Any]:
-    fields = {name: getattr(call, name) for name in ModelCall.__slots__}
-    if call.base_url:
-        fields["base_url"] = _without_secrets(call.base_url)
-    return fields
-
-
-def _without_secrets(url: str) -> str:
-    """An address without the user, password and query that some clients put keys in."""
-    return re.sub(r"^([\w+.-]+://)?[^/?#]*@", r"\1", re.split("[?#]", url)[0])
 
 
 def _group_dict(group: Group) -> dict[str, Any]:
@@ -95,10 +85,3 @@ def _id(value: object) -> str | None:
 
 def _impacts(value: Impacts | None) -> dict[str, Any] | None:
     return None if value is None else value.to_dict()
-
-
-def _plain(value: object) -> str | int | float | None:
-    """A value that JSON has."""
-    if value is None or isinstance(value, str | int):
-        return value
-    return value if isinstance(value, float) and math.isfinite(value) else str(value)

@@ -11,15 +11,17 @@ from impactree.report.renderers._cells import Line, Style, clip, count, grid, ma
 from impactree.report.renderers._table import HEADER, legend, model_rows, tree_rows
 from impactree.values.criteria import CRITERIA
 from impactree.values.formatting import clean
-from impactree.values.impacts import Impacts, Range
+from impactree.values.impacts import Impacts
 from impactree.values.messages import MESSAGES
+from impactree.values.range import Range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from impactree.report._view import View
     from impactree.runs import Run
-    from impactree.values.impacts import Embodied, Impact, Message, Usage
+    from impactree.values.impacts import EmbodiedPhase, Impact, UsagePhase
+    from impactree.values.messages import Message
 
 __all__ = ["WIDTH", "report_lines"]
 
@@ -27,13 +29,6 @@ WIDTH: Final = 100
 """Columns a report takes at most."""
 _LABEL: Final = 10
 _MAX_SENTENCES: Final = 3
-_CRITERION: Final = {
-    "energy": "energy",
-    "gwp": "GHG",
-    "adpe": "ADPe",
-    "pe": "primary energy",
-    "wcf": "water",
-}
 _EMPTY: Final = (
     "no runs yet. A run is listed once its outermost chain, agent or graph has ended; for "
     'LangChain pass the handler along: chain.invoke(..., config={"callbacks": [handler]}).'
@@ -87,7 +82,7 @@ def _total(total: Impacts, coverage: Coverage, width: int) -> list[Line]:
     label = "total, at least" if total.lower_bound else "total"
     rows = [(label, "mean and range", "usage", "embodied")]
     for criterion in CRITERIA:
-        name, value = f"  {_CRITERION[criterion.key]}", str(getattr(total, criterion.key))
+        name, value = f"  {criterion.label}", str(getattr(total, criterion.key))
         usage, embodied = total.usage, total.embodied
         rows.append((name, value, _mean(usage, criterion.key), _mean(embodied, criterion.key)))
     sizes = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
@@ -103,7 +98,7 @@ def _total(total: Impacts, coverage: Coverage, width: int) -> list[Line]:
     return lines
 
 
-def _mean(phase: Impacts | Usage | Embodied | None, key: str) -> str:
+def _mean(phase: Impacts | UsagePhase | EmbodiedPhase | None, key: str) -> str:
     impact: Impact | None = getattr(phase, key, None)
     if impact is None:
         return ""

@@ -1,0 +1,86 @@
+"""Reading names out of what frameworks and providers hand over: dicts or objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from impactree.calls.scrubbing import MAX_TEXT, text, without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "MODEL_KEYS",
+    "URL_KEYS",
+    "address",
+    "answered_model",
+    "field",
+    "first_address",
+    "first_text",
+]
+
+MODEL_KEYS: Final = (
+    *("model_name", "model", "model_id", "deployment_name", "azure_deployment", "engine"),
+)
+"""What clients call the model that they ask, the most specific first."""
+URL_KEYS: Final = (
+    "azure_endpoint",
+    "anthropic_api_url",
+    "groq_api_base",
+    "mistral_api_base",
+    "openai_api_base",
+    "openrouter_api_base",
+    "xai_api_base",
+    "api_base",
+    "base_url",
+    "endpoint_url",
+    "endpoint",
+)
+"""What clients call the address that they ask, the most specific first."""
+_ANSWER_KEYS: Final = (
+    *("model_name", "model", "model_version", "modelVersion", "model_id", "modelId"),
+)
+
+
+def field(place: Any, key: str) -> Any:
+    """What a dict or an object holds under a name; None if nothing."""
+    return place.get(key) if isinstance(place, dict) else getattr(place, key, None)
+
+
+def first_text(keys: Iterable[str], *places: Any) -> str | None:
+    """The first non-empty text under these names, cut; each name is looked up in all places."""
+    for key in keys:
+        for place in places:
+            found = text(field(place, key))
+            if found:
+                return found
+    return None
+
+
+def address(value: Any) -> str | None:
+    """Where requests go, without credentials; None if that is no text."""
+    # Cut last: half a user and password could not be told from a host.
+    return text(without_secrets(value)) if isinstance(value, str) and value else None
+
+
+def first_address(place: Any) -> str | None:
+    """The address that a client asks, without credentials, under whatever name it has it."""
+    found = (address(field(place, key)) for key in URL_KEYS)
+    return next(filter(None, found), None)
+
+
+def answered_model(places: Iterable[Any]) -> str | None:
+    """The model's name as an answer gave it, in the first of the places that has one."""
+    for place in places:
+        if place is not None:
+            for key in _ANSWER_KEYS:
+                found = field(place, key)
+                if found and isinstance(found, str) and "://" not in found:  # an endpoint
+                    return _unrepeated(found)[:MAX_TEXT].removeprefix("models/")
+    return None
+
+
+def _unrepeated(name: str) -> str:
+    """Merging stream chunks concatenates strings: ``gpt-4ogpt-4o`` is ``gpt-4o``."""
+    period = (name + name).find(name, 1)
+    return name[:period] if period > 2 else name

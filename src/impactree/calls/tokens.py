@@ -1,0 +1,59 @@
+"""The token counts of one request, in inclusive buckets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, TypeGuard
+
+__all__ = ["MAX_TOKENS", "Tokens", "is_count"]
+
+MAX_TOKENS: Final = 2**53
+"""The largest token count: past it a float no longer tells one token from the next."""
+
+
+def is_count(value: Any) -> TypeGuard[int]:
+    """Whether a value is a whole number from 0 to ``MAX_TOKENS``."""
+    return type(value) is int and 0 <= value <= MAX_TOKENS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """What a model read and wrote for one request, in tokens.
+
+    Buckets are inclusive: cached and cache-write tokens are part of the input, reasoning tokens
+    part of the output. A count that nobody knows is None, never 0.
+
+    Raises:
+        TypeError: a count is no number.
+        ValueError: a count is no whole number from 0 to 2**53.
+    """
+
+    input: int | None = None
+    """Everything that was read, from a cache or not."""
+    cached_input: int | None = None
+    """Of the input: read from the provider's prompt cache."""
+    cache_write: int | None = None
+    """Of the input: written to the provider's prompt cache."""
+    output: int | None = None
+    """Everything that was generated, shown or not."""
+    reasoning: int | None = None
+    """Of the output: thought before the answer."""
+
+    def __post_init__(self) -> None:
+        # One expression: every model call passes here.
+        if not (
+            ((n := self.input) is None or (type(n) is int and 0 <= n <= MAX_TOKENS))
+            and ((n := self.output) is None or (type(n) is int and 0 <= n <= MAX_TOKENS))
+            and ((n := self.cached_input) is None or is_count(n))
+            and ((n := self.cache_write) is None or is_count(n))
+            and ((n := self.reasoning) is None or is_count(n))
+        ):
+            raise self._wrong()
+
+    def _wrong(self) -> Exception:
+        buckets = ((name, getattr(self, name)) for name in self.__slots__)
+        name, value = next((n, v) for n, v in buckets if v is not None and not is_count(v))
+        if type(value) is int and value > 0:
+            return ValueError(f"{name}_tokens must be at most 2**53, and is larger")
+        kind = ValueError if isinstance(value, int | float) else TypeError
+        return kind(f"{name}_tokens must be a whole number >= 0 or None, not {value!r}")
