@@ -79,6 +79,8 @@ class Catalog:
         """Ends of the host names of addresses to hosts."""
         self.regions: dict[str, Region] = {**base.regions} if base else {}
         self.regions.update((raw["id"], Region.read(raw)) for raw in data["regions"])
+        self.accelerators: dict[str, dict[str, Any]] = data["accelerators"]
+        """Data sheets by id in small letters, as in ``data/accelerators.toml``."""
         self.resolutions: dict[Any, Any] = {}
         """What names have been resolved to lately; bounded by the resolver."""
 

@@ -40,6 +40,7 @@ __all__ = [
     "read_file",
 ]
 
+PRECISIONS = ("bf16", "fp16", "fp8", "int8", "mxfp4", "int4")
 CATALOG_KINDS = (
     "chat",
     "completion",
@@ -88,6 +89,8 @@ Overhead = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 Params = Annotated[tuple[Billions, Billions], BeforeValidator(_pair), AfterValidator(_ordered)]
 Pue = Annotated[tuple[Overhead, Overhead], BeforeValidator(_pair), AfterValidator(_ordered)]
 Wue = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(_pair), AfterValidator(_ordered)]
+Figure = Annotated[tuple[Positive, Positive], BeforeValidator(_pair), AfterValidator(_ordered)]
+Status = Literal["maker", "packaged", "secondary"]
 HostName = Annotated[str, Field(pattern=r"^[^/?#@\s]+$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -186,6 +189,8 @@ class Host(_Entry):
     names: list[str] = []
     base_urls: list[HostName] = []
     regions: Literal["aws", "azure", "google"] | None = None
+    accelerators: list[Name] = []
+    """Ids of what it says it runs models on."""
     passes_through: bool = False
     local: bool = False
     warnings: Warnings = []
@@ -221,6 +226,53 @@ class Zone(_Entry):
     warnings: Warnings = []
     via: str | None = None
     sources: list[Url] = []
+    checked: dt.date
+
+
+class Architecture(_Entry):
+    """What a step of a model reads and computes. Parameters in 10^9, caches in bytes."""
+
+    id: Name
+    layers: Positive
+    moe_layers: NotNegative = 0
+    experts: Overhead = 1
+    active_experts: Overhead = 1
+    expert_params: NotNegative = 0
+    total_params: Billions
+    active_params: Billions
+    input_embedding: NotNegative = 0
+    kv_bytes: NotNegative
+    window_bytes: NotNegative = 0
+    window: Overhead = 1
+    window_layers: NotNegative = 0
+    state_bytes: NotNegative = 0
+    attention_width: NotNegative
+    attention_layers: NotNegative
+    precision: Literal[PRECISIONS] | None = None  # type: ignore[valid-type]  # a tuple of literals
+    status: Status
+    source: str
+    checked: dt.date
+
+
+class Accelerator(_Entry):
+    """A data sheet: W, GB, TB/s, TFLOP/s; embodied kgCO2eq, kgSbeq, MJ. None: nobody says."""
+
+    id: Name
+    name: str
+    power: Figure | None = None
+    idle_power: Figure | None = None
+    memory: Positive
+    bandwidth: Figure | None = None
+    bf16: Figure | None = None
+    fp8: Figure | None = None
+    int8: Figure | None = None
+    fp4: Figure | None = None
+    gwp: Figure | None = None
+    adpe: Figure | None = None
+    pe: Figure | None = None
+    status: Status
+    note: str | None = None
+    sources: Sources
     checked: dt.date
 
 
@@ -306,6 +358,8 @@ class DataFile(_Entry):
     hosts: list[Host] = []
     regions: list[Region] = []
     zones: list[Zone] = []
+    architectures: list[Architecture] = []
+    accelerators: list[Accelerator] = []
     sources: dict[str, Url] = {}
     wrappers: list[Wrapper] = []
     kinds: list[KindWords] = []

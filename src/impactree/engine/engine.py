@@ -11,6 +11,7 @@ from impactree.catalog import Catalog, Resolution, load_catalog
 from impactree.catalog._catalog import as_day
 from impactree.catalog._near import nearest
 from impactree.engine.configuration import Surroundings, load_settings, surroundings
+from impactree.engine.deployments import read_deployment
 from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
 from impactree.methods import METHODS, Method
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from impactree.engine.settings import EngineSettings, Settings
+    from impactree.methods import Deployment
 
 __all__ = ["Engine", "estimate", "shared_engine"]
 
@@ -53,8 +55,8 @@ class Engine:
 
     Args:
         catalog: A catalog instead of the shipped one.
-        **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
-            ``unknown_models``, ``method``: see :class:`impactree.engine.settings.EngineSettings`.
+        **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``deployment``,
+            ``models``, ``unknown_models``, ``method``: see :class:`impactree.engine.settings.EngineSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -81,6 +83,7 @@ class Engine:
         self.method: Method = METHODS[settings.method]
         self._catalog = catalog
         self._plans: dict[object, _Plan] = {}
+        self._hardware: Mapping[str, Deployment] = {}
         self._check()
 
     def _check(self) -> None:
@@ -97,6 +100,8 @@ class Engine:
             if self.catalog.zone(zone) is None:
                 place = s.where(name.partition(".")[0]).replace("provider_zones", name)
                 raise ConfigurationError(f"{place}: {zone_error(self.catalog, zone).message}")
+        if s.deployment:
+            self._hardware = read_deployment(self.catalog, s.deployment, s.where("deployment"))
         for host in s.provider_zones:
             if self.catalog.host(host) is None:
                 raise ConfigurationError(
@@ -146,7 +151,7 @@ class Engine:
         if made is None:
             return Impacts(None, warnings=warnings, errors=errors, grade=grade)
         tokens = call.tokens
-        judged = method.judge(tokens)
+        judged = method.judge(tokens, call.kind)
         if judged.warnings:
             warnings = (*warnings, *judged.warnings)
         if judged.errors:
@@ -173,7 +178,7 @@ class Engine:
 
     def read(self, call: ModelCall, at: dt.date | None = None) -> Reading:
         """Everything behind an estimate but the tokens: the model, its size, who runs it where."""
-        return read_call(self.catalog, self.settings, self.method, call, at)
+        return read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
 
     def _plan(self, found: Reading) -> _Plan:
         situation = found.situation

@@ -123,7 +123,7 @@ def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanati
     found = engine.read(call, at)
     steps: list[Step] = []
     situation, method = found.situation, engine.method
-    if situation is not None and not method.judge(call.tokens).errors:
+    if situation is not None and not method.judge(call.tokens, call.kind).errors:
         steps = method.steps(method.plan(situation), call.tokens, call.latency_s)
     return Explanation(
         call=call,

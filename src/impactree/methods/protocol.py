@@ -78,6 +78,11 @@ class Method(Protocol):
         """The day on which the constants were checked against the publication."""
         ...
 
+    @property
+    def plans_hardware(self) -> bool:
+        """Whether plans depend on architecture and accelerators, so that warnings name them."""
+        ...
+
     def covers(self, kind: str, *, via: str | None = None) -> bool:
         """Whether the equations hold for calls to a model of this kind.
 
@@ -95,8 +100,8 @@ class Method(Protocol):
         """Everything that no single call changes: a flat named tuple of numbers."""
         ...
 
-    def judge(self, quantities: Any) -> Judgement:
-        """What of the quantities is unknown. With an error, :meth:`impacts` is not asked."""
+    def judge(self, quantities: Any, kind: str = "chat") -> Judgement:
+        """What of a call's quantities is unknown. With an error, :meth:`impacts` is not asked."""
         ...
 
     def impacts(

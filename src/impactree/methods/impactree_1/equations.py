@@ -185,16 +185,23 @@ def loads(c: Constants, a: Architecture, h: Accelerator, s: Served) -> Loads:
     )
 
 
-def seconds(c: Constants, t: Loads, batch: Number) -> Coefficients:
+def seconds(c: Constants, t: Loads, batch: Number, crowding: Number = 0) -> Coefficients:
     """Seconds of the replica that one of ``batch`` requests takes, by token class."""
-    return _weighed(c, t, batch, 1, 1, 1)
+    return _weighed(c, t, batch, crowding, 1, 1, 1)
 
 
-def joules(c: Constants, t: Loads, s: Served, h: Accelerator) -> Coefficients:
-    """Energy of the accelerators for one of a batch's requests, J by token class."""
+def joules(
+    c: Constants, t: Loads, s: Served, h: Accelerator, crowding: Number = 0
+) -> Coefficients:
+    """Energy of the accelerators for one of a batch's requests, J by token class.
+
+    ``crowding``: share of the memory left for caches that one token of context takes; 0 where the
+    batch is known. Long contexts leave room for fewer requests, so 1 / B grows with the context.
+    """
     waiting, computing = c.ph * h.power, c.pc * h.power
     reading = _smaller(waiting + c.em * h.bandwidth, computing)
-    return _weighed(c, t, s.batch, s.count * waiting, s.count * reading, s.count * computing)
+    powers = s.count * waiting, s.count * reading, s.count * computing
+    return _weighed(c, t, s.batch, crowding, *powers)
 
 
 def _smaller(a: Number, b: Number) -> Number:
@@ -203,10 +210,17 @@ def _smaller(a: Number, b: Number) -> Number:
 
 
 def _weighed(
-    c: Constants, t: Loads, batch: Number, host: Number, memory: Number, compute: Number
+    c: Constants,
+    t: Loads,
+    batch: Number,
+    crowding: Number,
+    host: Number,
+    memory: Number,
+    compute: Number,
 ) -> Coefficients:
     """A pass and a step cost their shared part by the share of the request, 1 / B."""
-    shared = (host * t.gap + memory * t.weights) / batch
+    step = host * t.gap + memory * t.weights
+    shared = step / batch
     one_pass = shared + memory * t.unread
     return Coefficients(
         passes=one_pass,
@@ -214,7 +228,7 @@ def _weighed(
         attention=compute * t.attention,
         window_attention=compute * t.window_attention,
         output=shared + memory * t.state + compute * (t.request + t.compute),
-        context=memory * t.context,
+        context=memory * t.context + step * crowding,
         window=memory * t.window,
     )
 

@@ -1,0 +1,189 @@
+"""Plans: all that no single call changes, as three polynomials in token counts per figure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from impactree.methods.impactree_1.constants import FITTED, SPREAD
+from impactree.methods.impactree_1.equations import Coefficients
+from impactree.methods.impactree_1.serving import (
+    BATCHES,
+    architectures,
+    costs,
+    scenarios,
+    sd_of_situation,
+    slower,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from impactree.methods.impactree_1.equations import Architecture
+    from impactree.methods.situation import Hardware, Situation
+
+__all__ = ["Plan", "make_plan"]
+
+Z: Final = 1.645
+"""Standard deviations from the median to the 5 and 95 % points."""
+J_PER_KWH: Final = 3.6e6
+HOST: Final = (0.21, 0.30)
+"""Power of the server around an accelerator, by its rated power: low, a server without
+accelerators of 1.2 kW for eight of 700 W (BoaviztAPI, AWS p5.48xlarge); high, Google's split of a
+median prompt (2025): host 25 % to 58 % of accelerators, which draw about 0.7 of their rated power."""
+IDLE: Final = 0.10 / 0.58
+"""Capacity that stands ready, by the accelerators' energy: Google's split, 10 % to 58 % (2025)."""
+LIFETIME_S: Final = (5 * 365 * 86400.0, 3 * 365 * 86400.0)
+"""Of servers, longest first: depreciation over 5 years, and EcoLogits' 3 years."""
+SERVER: Final = (5700 / 8, 0.37 / 8, 70000 / 8)
+"""Embodied kgCO2eq, kgSbeq and MJ of an eighth of a server without accelerators (BoaviztAPI)."""
+
+Three = tuple[float, float, float]
+"""Low end, expected value and high end."""
+
+
+class Plan(NamedTuple):
+    """What follows from the model and the place. Energy in kWh, times in s of one accelerator."""
+
+    window: float
+    """Tokens that a sliding layer sees."""
+    energy_min: Coefficients
+    energy_mean: Coefficients
+    energy_max: Coefficients
+    time_min: Coefficients
+    time_mean: Coefficients
+    time_max: Coefficients
+    held_min: float
+    """Accelerators per request: a measured latency times it limits the time held."""
+    held_mean: float
+    held_max: float
+    step_min: float
+    """Requests per accelerator: seconds of one accelerator times it are seconds of a step."""
+    step_mean: float
+    step_max: float
+    ready: float
+    """IT energy by the accelerators' energy: idle capacity included."""
+    host_min: float
+    """kWh of the server per s of an accelerator."""
+    host_mean: float
+    host_max: float
+    pue_min: float
+    pue_mean: float
+    pue_max: float
+    water_min: float
+    """L per kWh of IT energy: the data centre's and the grid's."""
+    water_mean: float
+    water_max: float
+    gwp_per_kwh: float
+    adpe_per_kwh: float
+    pe_per_kwh: float
+    made_gwp_min: float
+    """Embodied, per s of one accelerator with its share of the server."""
+    made_gwp_mean: float
+    made_gwp_max: float
+    made_adpe_min: float
+    made_adpe_mean: float
+    made_adpe_max: float
+    made_pe_min: float
+    made_pe_mean: float
+    made_pe_max: float
+
+
+def make_plan(situation: Situation) -> Plan:
+    """Propagate what is unknown: batch, hardware, precision, software, size, the equations."""
+    site, mix = situation.site, situation.mix
+    low, middle, high = architectures(situation)
+    energy, time, held = _ends(situation, low, middle, high)
+    in_kwh = [Coefficients(*(x / J_PER_KWH for x in c)) for c in energy]
+    hardware = [s.hardware for s in scenarios(situation, middle, 1)]
+    watts = [math.sqrt(h.power[0] * h.power[1]) for h in hardware if h.power]
+    power = sum(watts) / len(watts) / 1000 / 3600
+    pue = (site.pue_min, (site.pue_min + site.pue_max) / 2, site.pue_max)
+    wue = (site.wue_min, (site.wue_min + site.wue_max) / 2, site.wue_max)
+    return Plan(
+        middle.window,
+        *in_kwh,
+        *time,
+        *held,
+        *(1 / x for x in held),
+        1 + IDLE,
+        *(power * share for share in (HOST[0], sum(HOST) / 2, HOST[1])),
+        *pue,
+        *(w + p * mix.wue for w, p in zip(wue, pue, strict=True)),
+        mix.gwp,
+        mix.adpe,
+        mix.pe,
+        *_made(situation, hardware),
+    )
+
+
+def _ends(
+    situation: Situation, low: Architecture, middle: Architecture, high: Architecture
+) -> tuple[list[Coefficients], list[Coefficients], Three]:
+    """Low, expected and high coefficients of energy and time, and accelerators per request."""
+    batch = situation.deployment.batch_size
+    few, usual, many = (batch, batch, batch) if batch else BATCHES
+    factor = 1.0 if batch else SPREAD.factor
+    at = {
+        "middle": costs(FITTED, situation, middle, usual),
+        "few": costs(FITTED, situation, middle, few),
+        "many": costs(FITTED, situation, middle, many),
+        "low": costs(FITTED, situation, low, usual),
+        "high": costs(FITTED, situation, high, usual),
+        "older": costs(slower(FITTED), situation, middle, usual),
+    }
+    count = at["middle"][2]
+    sd = sd_of_situation(situation)
+    made: list[list[Coefficients]] = []
+    for which in (0, 1):
+        columns = [
+            _spread(
+                {name: values[which][i] for name, values in at.items()},  # type: ignore[misc]
+                _sd(sd, Coefficients._fields[i], count),
+                factor,
+            )
+            for i in range(len(Coefficients._fields))
+        ]
+        made.append([Coefficients(*column) for column in zip(*columns, strict=True)])
+    return made[0], made[1], (count / many, count / usual, count / few)
+
+
+def _sd(sd: float, field: str, count: float) -> float:
+    """Prompts on four and more accelerators are less certain."""
+    prompt = field in ("input", "attention", "window_attention") and count >= 4
+    return math.hypot(sd, SPREAD.prefill) if prompt else sd
+
+
+def _spread(at: dict[str, float], sd: float, factor: float) -> Three:
+    """One coefficient's 5 %, expected value and 95 %: logs, independent, in squares.
+
+    ``few`` and ``many`` requests in a batch, ``low`` and ``high`` parameters and ``older`` software
+    are where the coefficient is at these ends; ``sd`` is the log-sd of the rest.
+    """
+    middle = at["middle"]
+    if middle <= 0:
+        return 0.0, 0.0, 0.0
+    software = math.log(at["older"] / middle)
+    rest = Z * math.hypot(sd, software)
+    up = math.hypot(_step(at["few"], middle), _step(at["high"], middle), rest)
+    down = math.hypot(_step(middle, at["many"]), _step(middle, at["low"]), rest)
+    most, least = middle * math.exp(factor * up), middle * math.exp(-factor * down)
+    # The batch is uniform in its log between its ends: Simpson's rule; the rest is log-normal.
+    by_batch = (at["few"] + 4 * middle + at["many"]) / 6
+    size = (math.log(at["high"] / at["low"]) / 2 / Z) if at["low"] > 0 else 0.0
+    expected = by_batch * math.exp((sd**2 + software**2 + size**2) / 2)
+    return least, min(expected, most), most
+
+
+def _step(above: float, below: float) -> float:
+    return math.log(above / below) if above > 0 and below > 0 else 0.0
+
+
+def _made(situation: Situation, hardware: Iterable[Hardware]) -> Iterable[float]:
+    """Embodied gwp, adpe and pe per s of an accelerator: low, middle, high."""
+    sheets = list(hardware)
+    for name, server in zip(("gwp", "adpe", "pe"), SERVER, strict=True):
+        figures = [getattr(h, name) or getattr(situation.generic, name) for h in sheets]
+        least = (min(low for low, _ in figures) + server) / LIFETIME_S[0]
+        most = (max(high for _, high in figures) + server) / LIFETIME_S[1]
+        yield from (least, (least + most) / 2, most)
