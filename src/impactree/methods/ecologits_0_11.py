@@ -142,7 +142,7 @@ class EcoLogits011:
 
     def plan(self, situation: Situation) -> Plan:
         """Everything that depends on the model and the place alone."""
-        params, site, mix, _ = situation
+        params, site, mix = situation[:3]
         server = self.server_power_kw / 3600 / self.batch_size / self.server_gpus
         lasting = self.lifetime_s * self.batch_size
         made_gwp = (self.server_gwp / self.server_gpus + self.gpu_gwp) / lasting

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from impactree.methods.impactree_1 import plan as plans
 from impactree.methods.impactree_1.constants import FITTED, SPREAD
-from impactree.methods.impactree_1.equations import tokens, total
+from impactree.methods.impactree_1.equations import tokens
 from impactree.methods.impactree_1.plan import Plan, make_plan
 from impactree.methods.protocol import Constant, Judgement, Step, choose
 from impactree.values.figures import Figures
@@ -74,15 +74,8 @@ class Impactree1:
     def steps(self, plan: Plan, quantities: Any, latency_s: float | None = None) -> list[Step]:
         """Every intermediate of :meth:`impacts`, in order."""
         shown, figures = _equations(plan, quantities, latency_s, choose)
-        features = shown[-1]
-        per_step = []
-        output = features.output or 1
-        for time, share in zip(plan[4:7], plan[10:13], strict=True):
-            context = features.context or quantities.input or 0
-            read = (time.context * context + time.window * features.window) / output
-            per_step.append((time.output + read) * share)
         steps = [
-            ("t_token", "time between two tokens", sorted(per_step), "s", "t_host + t_mem + t_cmp"),
+            ("t_token", "time between two tokens", _step(plan, shown[-1]), "s", _STEP),
             ("E_gpu", "accelerator energy", shown[0:3], "kWh", "G TDP (ph t_host + pm t_mem + ...)"),
             ("T_acc", "accelerator time", shown[3:6], "s", "min(G T / B, L G / B)"),
             ("E_it", "IT energy", shown[6:9], "kWh", "(1 + idle) E_gpu + host T_acc"),
@@ -98,10 +91,18 @@ class Impactree1:
             ("pe_e", "embodied PE", "MJ", "T_acc (U_pe + S_pe / 8) / lifetime"),
         ]
         ends = zip(*(iter(figures),) * 3, strict=True)
+        steps = steps if quantities.output else steps[1:]
         return [Step(s, name, *v, unit, equation) for s, name, v, unit, equation in steps] + [
             Step(symbol, name, *values, unit, equation)
             for (symbol, name, unit, equation), values in zip(results, ends, strict=True)
         ]
+
+
+def _step(plan: Plan, n: Any) -> list[float]:
+    """Time between two tokens, at the mean context of the answer: low, expected and high, s."""
+    output = n.output or 1
+    ends = zip(*(iter(plan[46:55]),) * 3, strict=True)
+    return [fixed + (by_n * n.context + by_w * n.window) / output for fixed, by_n, by_w in ends]
 
 
 def _equations(
@@ -111,15 +112,15 @@ def _equations(
     read, cached, written = quantities.input, quantities.cached_input, quantities.output
     n_in = 0 if read is None else read
     n = tokens(n_in, 0 if cached is None else cached, 0 if written is None else written, plan[0])
-    e_lo, e, e_hi = total(plan[1], n), total(plan[2], n), total(plan[3], n)
-    t_lo, t, t_hi = total(plan[4], n), total(plan[5], n), total(plan[6], n)
+    e_lo, e, e_hi = _cost(plan[1:8], n), _cost(plan[8:15], n), _cost(plan[15:22], n)
+    t_lo, t, t_hi = _cost(plan[22:29], n), _cost(plan[29:36], n), _cost(plan[36:43], n)
     if latency_s is not None:
-        c_lo, c, c_hi = latency_s * plan[7], latency_s * plan[8], latency_s * plan[9]
+        c_lo, c, c_hi = latency_s * plan[43], latency_s * plan[44], latency_s * plan[45]
         t_lo = where(c_lo < t_lo, c_lo, t_lo)
         t = where(c < t, c, t)
         t_hi = where(c_hi < t_hi, c_hi, t_hi)
-    ready, h_lo, h, h_hi, pue_lo, pue, pue_hi, w_lo, w, w_hi, gwp, adpe, pe = plan[13:26]
-    g_lo, g, g_hi, a_lo, a, a_hi, p_lo, p, p_hi = plan[26:]
+    ready, h_lo, h, h_hi, pue_lo, pue, pue_hi, w_lo, w, w_hi, gwp, adpe, pe = plan[55:68]
+    g_lo, g, g_hi, a_lo, a, a_hi, p_lo, p, p_hi = plan[68:]
     it_lo, it, it_hi = ready * e_lo + h_lo * t_lo, ready * e + h * t, ready * e_hi + h_hi * t_hi
     u_lo, u, u_hi = pue_lo * it_lo, pue * it, pue_hi * it_hi
     usage = (u_lo, u, u_hi, u_lo * gwp, u * gwp, u_hi * gwp, u_lo * adpe, u * adpe, u_hi * adpe)
@@ -127,6 +128,13 @@ def _equations(
     made = (t_lo * g_lo, t * g, t_hi * g_hi, t_lo * a_lo, t * a, t_hi * a_hi)
     shown = (e_lo, e, e_hi, t_lo, t, t_hi, it_lo, it, it_hi, n)
     return shown, usage + more + made + (t_lo * p_lo, t * p, t_hi * p_hi)
+
+
+def _cost(coefficients: Any, features: Any) -> Any:
+    """``equations.total``, written out: six of them are most of an estimate's time."""
+    a, b, c, d, e, f, g = coefficients
+    p, u, q, r, n, s, w = features
+    return a * p + b * u + c * q + d * r + e * n + f * s + g * w
 
 
 def _constants() -> list[tuple[str, str, float, str, str, str]]:
@@ -158,6 +166,7 @@ def _constants() -> list[tuple[str, str, float, str, str, str]]:
     ]
 
 
+_STEP: Final = "t_host + t_mem + t_cmp"
 _KNOWN: Final = Judgement()
 _NO_INPUT: Final = Judgement(warnings=(message("input-tokens-unknown"),))
 _NO_OUTPUT: Final = Judgement(errors=(message("output-tokens-unknown"),))

@@ -43,24 +43,69 @@ Three = tuple[float, float, float]
 
 
 class Plan(NamedTuple):
-    """What follows from the model and the place. Energy in kWh, times in s of one accelerator."""
+    """What follows from the model and the place: flat, so that it can be the columns of a table.
+
+    ``energy_*``: kWh, ``time_*``: s of one accelerator, each per :class:`equations.Tokens` field.
+    ``step_*``: a decode step, s: whatever the context, per token of it, per token in the window.
+    """
 
     window: float
     """Tokens that a sliding layer sees."""
-    energy_min: Coefficients
-    energy_mean: Coefficients
-    energy_max: Coefficients
-    time_min: Coefficients
-    time_mean: Coefficients
-    time_max: Coefficients
+    energy_passes_min: float
+    energy_input_min: float
+    energy_attention_min: float
+    energy_window_attention_min: float
+    energy_output_min: float
+    energy_context_min: float
+    energy_window_min: float
+    energy_passes_mean: float
+    energy_input_mean: float
+    energy_attention_mean: float
+    energy_window_attention_mean: float
+    energy_output_mean: float
+    energy_context_mean: float
+    energy_window_mean: float
+    energy_passes_max: float
+    energy_input_max: float
+    energy_attention_max: float
+    energy_window_attention_max: float
+    energy_output_max: float
+    energy_context_max: float
+    energy_window_max: float
+    time_passes_min: float
+    time_input_min: float
+    time_attention_min: float
+    time_window_attention_min: float
+    time_output_min: float
+    time_context_min: float
+    time_window_min: float
+    time_passes_mean: float
+    time_input_mean: float
+    time_attention_mean: float
+    time_window_attention_mean: float
+    time_output_mean: float
+    time_context_mean: float
+    time_window_mean: float
+    time_passes_max: float
+    time_input_max: float
+    time_attention_max: float
+    time_window_attention_max: float
+    time_output_max: float
+    time_context_max: float
+    time_window_max: float
     held_min: float
     """Accelerators per request: a measured latency times it limits the time held."""
     held_mean: float
     held_max: float
-    step_min: float
-    """Requests per accelerator: seconds of one accelerator times it are seconds of a step."""
-    step_mean: float
-    step_max: float
+    step_output_min: float
+    step_context_min: float
+    step_window_min: float
+    step_output_mean: float
+    step_context_mean: float
+    step_window_mean: float
+    step_output_max: float
+    step_context_max: float
+    step_window_max: float
     ready: float
     """IT energy by the accelerators' energy: idle capacity included."""
     host_min: float
@@ -93,7 +138,7 @@ def make_plan(situation: Situation) -> Plan:
     """Propagate what is unknown: batch, hardware, precision, software, size, the equations."""
     site, mix = situation.site, situation.mix
     low, middle, high = architectures(situation)
-    energy, time, held = _ends(situation, low, middle, high)
+    energy, time, held, step = _ends(situation, low, middle, high)
     in_kwh = [Coefficients(*(x / J_PER_KWH for x in c)) for c in energy]
     hardware = [s.hardware for s in scenarios(situation, middle, 1)]
     watts = [math.sqrt(h.power[0] * h.power[1]) for h in hardware if h.power]
@@ -102,10 +147,10 @@ def make_plan(situation: Situation) -> Plan:
     wue = (site.wue_min, (site.wue_min + site.wue_max) / 2, site.wue_max)
     return Plan(
         middle.window,
-        *in_kwh,
-        *time,
+        *(x for end in in_kwh for x in end),
+        *(x for end in time for x in end),
         *held,
-        *(1 / x for x in held),
+        *(x for end in step for x in end),
         1 + IDLE,
         *(power * share for share in (HOST[0], sum(HOST) / 2, HOST[1])),
         *pue,
@@ -119,8 +164,8 @@ def make_plan(situation: Situation) -> Plan:
 
 def _ends(
     situation: Situation, low: Architecture, middle: Architecture, high: Architecture
-) -> tuple[list[Coefficients], list[Coefficients], Three]:
-    """Low, expected and high coefficients of energy and time, and accelerators per request."""
+) -> tuple[list[Coefficients], list[Coefficients], Three, list[Three]]:
+    """Low, expected and high: coefficients of energy and time, accelerators per request, steps."""
     batch = situation.deployment.batch_size
     few, usual, many = (batch, batch, batch) if batch else BATCHES
     factor = 1.0 if batch else SPREAD.factor
@@ -145,7 +190,15 @@ def _ends(
             for i in range(len(Coefficients._fields))
         ]
         made.append([Coefficients(*column) for column in zip(*columns, strict=True)])
-    return made[0], made[1], (count / many, count / usual, count / few)
+    batches = {"few": few, "many": many}
+    steps = [
+        _spread(
+            {n: getattr(v[1], f) * batches.get(n, usual) / v[2] for n, v in at.items()}, sd, factor
+        )
+        for f in ("output", "context", "window")
+    ]
+    ends = [(x[0], x[1], x[2]) for x in zip(*steps, strict=True)]
+    return made[0], made[1], (count / many, count / usual, count / few), ends
 
 
 def _sd(sd: float, field: str, count: float) -> float:
@@ -165,8 +218,9 @@ def _spread(at: dict[str, float], sd: float, factor: float) -> Three:
         return 0.0, 0.0, 0.0
     software = math.log(at["older"] / middle)
     rest = Z * math.hypot(sd, software)
-    up = math.hypot(_step(at["few"], middle), _step(at["high"], middle), rest)
-    down = math.hypot(_step(middle, at["many"]), _step(middle, at["low"]), rest)
+    costly, cheap = sorted((at["few"], at["many"]), reverse=True)  # a step is longer with many
+    up = math.hypot(_step(costly, middle), _step(at["high"], middle), rest)
+    down = math.hypot(_step(middle, cheap), _step(middle, at["low"]), rest)
     most, least = middle * math.exp(factor * up), middle * math.exp(-factor * down)
     # The batch is uniform in its log between its ends: Simpson's rule; the rest is log-normal.
     by_batch = (at["few"] + 4 * middle + at["many"]) / 6
