@@ -17,10 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(Path(__file__).parent)]
 
-from impactree.methods.impactree_1.constants import FITTED, INPUT_SHA256, SPREAD  # noqa: E402
-from impactree_fit import prefill, tables  # noqa: E402
-from impactree_fit.fitting import FREE, bootstrap, fit  # noqa: E402
-from impactree_fit.rows import (  # noqa: E402
+from impactree.methods.impactree_1.constants import FITTED, INPUT_SHA256, SPREAD
+from impactree_fit import prefill, tables
+from impactree_fit.fitting import FREE, bootstrap, fit
+from impactree_fit.rows import (
     ARCHITECTURES,
     ROWS,
     digest,
@@ -28,7 +28,7 @@ from impactree_fit.rows import (  # noqa: E402
     read_rows,
     read_sizes,
 )
-from impactree_fit.validation import across_hardware, leave_one_out, spread, validate  # noqa: E402
+from impactree_fit.validation import across_hardware, leave_one_out, spread, validate
 
 SEED = 20261128
 DRAWS = 100

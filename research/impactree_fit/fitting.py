@@ -9,7 +9,6 @@ from scipy.optimize import least_squares
 
 from impactree.methods.impactree_1.constants import Constants
 from impactree.methods.impactree_1.equations import joules, loads, seconds, total
-
 from impactree_fit.rows import Rows
 
 

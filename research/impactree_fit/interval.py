@@ -17,7 +17,6 @@ from impactree.methods.impactree_1.equations import (
     loads,
     total,
 )
-
 from impactree_fit.rows import ACCELERATORS, Rows
 
 Z = 1.645

@@ -8,9 +8,9 @@ import matplotlib as mpl
 import numpy as np
 
 mpl.use("svg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
-from impactree_fit.validation import Scores  # noqa: E402
+from impactree_fit.validation import Scores
 
 mpl.rcParams["svg.hashsalt"] = "impactree-1"
 

@@ -38,13 +38,22 @@ ACCELERATORS = {  # data sheets: W, bytes/s, FLOP/s at 16 bits, bytes
     "MI300X": (750, 5.3e12, 1307.4e12, 192e9),
 }
 BYTES = {
-    "bfloat16": 2, "bf16": 2, "float16": 2, "fp16": 2, "fp8": 1, "int8": 1,
-    "mxfp4": 0.53125, "nvfp4": 0.5625, "int4": 0.53125,
+    "bfloat16": 2,
+    "bf16": 2,
+    "float16": 2,
+    "fp16": 2,
+    "fp8": 1,
+    "int8": 1,
+    "mxfp4": 0.53125,
+    "nvfp4": 0.5625,
+    "int4": 0.53125,
 }
 """Bytes per parameter, scales included. 4-bit formats of experts leave the rest at 16 bits."""
 PROMPTS = {"lm-arena-chat": 250.0, "gpqa": 250.0, "sourcegraph-fim": 4500.0}
 """Mean tokens of a prompt: the rows do not tell; assumed."""
-SUFFIX = re.compile(r"[-_](fp8|awq|gptq|int4|int8|nvfp4|mxfp4|bf16|8bit|4bit)(-.*)?$", re.IGNORECASE)
+SUFFIX = re.compile(
+    r"[-_](fp8|awq|gptq|int4|int8|nvfp4|mxfp4|bf16|8bit|4bit)(-.*)?$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -153,7 +162,14 @@ def read_rows(path: Path, architectures: dict[str, Architecture]) -> Rows:
         **{
             name: np.array([m[name] for m in made])
             for name in (
-                "family", "gpu", "task", "precision", "joules", "seconds", "model", "known",
+                "family",
+                "gpu",
+                "task",
+                "precision",
+                "joules",
+                "seconds",
+                "model",
+                "known",
             )
         },
     )

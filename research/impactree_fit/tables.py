@@ -8,7 +8,6 @@ import numpy as np
 
 from impactree.methods import ecologits_0_11
 from impactree.methods.impactree_1.constants import Constants
-
 from impactree_fit import interval, prefill
 from impactree_fit.fitting import FREE, predict
 from impactree_fit.interval import Spread
@@ -68,10 +67,18 @@ def accuracy(s: Scores, crossed: dict[str, np.ndarray]) -> str:
     tensor = s.rows.served.data_parallel == 1
     energy, time = peer(s.rows)
     rows = [
-        ("architecture known, 328 rows", score(s.energy[tensor]), score(energy[tensor]),
-         "<= 1.18, >= 98 %"),
-        ("with the attention-data-parallel rows, 344", score(s.energy), score(energy),
-         "<= 1.22, >= 96 %"),
+        (
+            "architecture known, 328 rows",
+            score(s.energy[tensor]),
+            score(energy[tensor]),
+            "<= 1.18, >= 98 %",
+        ),
+        (
+            "with the attention-data-parallel rows, 344",
+            score(s.energy),
+            score(energy),
+            "<= 1.22, >= 96 %",
+        ),
         ("only P_a and P_t known", score(s.energy_by_size[tensor]), "", "<= 1.30, >= 95 %"),
         *((f"fitted on {name}", score(r), "", "<= 1.27, >= 95 %") for name, r in crossed.items()),
         ("time between tokens", score(s.time[tensor]), score(time[tensor]), "<= 1.22, >= 96 %"),
@@ -85,8 +92,11 @@ def intervals(s: Scores) -> str:
     tensor = s.rows.served.data_parallel == 1
     usual = interval.usual(s.rows) & tensor
     cases = {
-        "architecture": ("nothing known but the architecture, B 8 to 256", usual,
-                         "87 to 95 %, <= 9"),
+        "architecture": (
+            "nothing known but the architecture, B 8 to 256",
+            usual,
+            "87 to 95 %, <= 9",
+        ),
         "size": ("nothing known but P_a, P_t, B 8 to 256", usual, "87 to 96 %, <= 12.5"),
         "deployment": ("accelerator, count and batch known", tensor, "87 to 94 %, <= 2.1"),
     }
@@ -116,15 +126,27 @@ def groups(s: Scores) -> str:
     """Bias and error of parts of the rows."""
     tensor, rows = s.rows.served.data_parallel == 1, []
     batch = np.where(s.rows.served.batch < 20, "below 20", "20 and more")
-    for what, column in (("architecture", s.rows.family), ("accelerator", s.rows.gpu),
-                         ("task", s.rows.task), ("precision", s.rows.precision), ("B", batch)):
+    for what, column in (
+        ("architecture", s.rows.family),
+        ("accelerator", s.rows.gpu),
+        ("task", s.rows.task),
+        ("precision", s.rows.precision),
+        ("B", batch),
+    ):
         for name in np.unique(column):
             mask = (column == name) & tensor
             if mask.any():
                 e, t = s.energy[mask], s.time[mask]
-                rows.append((f"{what} {name}", mask.sum(), f"{np.exp(e.mean()):.2f}",
-                             f"{geometric(e):.2f}", f"{np.exp(t.mean()):.2f}",
-                             f"{geometric(t):.2f}"))
+                rows.append(
+                    (
+                        f"{what} {name}",
+                        mask.sum(),
+                        f"{np.exp(e.mean()):.2f}",
+                        f"{geometric(e):.2f}",
+                        f"{np.exp(t.mean()):.2f}",
+                        f"{geometric(t):.2f}",
+                    )
+                )
     head = ("rows", "n", "energy: bias", "error", "time: bias", "error")
     return table("Where it errs (held out)", head, rows)
 

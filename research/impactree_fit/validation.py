@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from impactree.methods.impactree_1.constants import Constants
-
 from impactree_fit import interval
 from impactree_fit.fitting import fit, predict
 from impactree_fit.interval import Spread, Z

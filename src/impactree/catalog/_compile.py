@@ -114,7 +114,7 @@ def _add_architectures(
             if lines is None:
                 near = ", ".join(nearest(entry.id, names)) or "none"
                 raise CatalogError(
-                    f"{where}: the architecture of {entry.id!r} belongs to no model; nearest: {near}"
+                    f"{where}: the architecture {entry.id!r} belongs to no model; nearest: {near}"
                 )
             for line in lines:
                 records[line]["architecture"] = entry.model_dump(

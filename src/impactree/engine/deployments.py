@@ -84,7 +84,9 @@ def _one(catalog: Catalog, said: Mapping[str, Any], where: str) -> Deployment:
         if key not in FIELDS:
             near = nearest(key, FIELDS)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigurationError(f"{where}: unknown key {key!r}{hint} Keys: {', '.join(FIELDS)}")
+            raise ConfigurationError(
+                f"{where}: unknown key {key!r}{hint} Keys: {', '.join(FIELDS)}"
+            )
     sheet = said.get("accelerator")
     spread, groups = _parallelism(said.get("parallelism"), said.get("count"), where)
     precision = said.get("precision")

@@ -56,7 +56,8 @@ class Engine:
     Args:
         catalog: A catalog instead of the shipped one.
         **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``deployment``,
-            ``models``, ``unknown_models``, ``method``: see :class:`impactree.engine.settings.EngineSettings`.
+            ``models``, ``unknown_models``, ``method``: see
+            :class:`impactree.engine.settings.EngineSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -83,8 +84,12 @@ class Engine:
         self.method: Method = METHODS[settings.method]
         self._catalog = catalog
         self._plans: dict[object, _Plan] = {}
-        self._hardware: Mapping[str, Deployment] = {}
         self._check()
+        self._hardware: Mapping[str, Deployment] = (
+            read_deployment(self.catalog, settings.deployment, settings.where("deployment"))
+            if settings.deployment
+            else {}
+        )
 
     def _check(self) -> None:
         """The settings that only the catalog can judge."""
@@ -100,8 +105,6 @@ class Engine:
             if self.catalog.zone(zone) is None:
                 place = s.where(name.partition(".")[0]).replace("provider_zones", name)
                 raise ConfigurationError(f"{place}: {zone_error(self.catalog, zone).message}")
-        if s.deployment:
-            self._hardware = read_deployment(self.catalog, s.deployment, s.where("deployment"))
         for host in s.provider_zones:
             if self.catalog.host(host) is None:
                 raise ConfigurationError(

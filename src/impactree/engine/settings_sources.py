@@ -18,8 +18,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from impactree.engine.settings import PREFIX, Settings
 from impactree.engine.deployments import FIELDS
+from impactree.engine.settings import PREFIX, Settings
 from impactree.exceptions import ConfigurationError
 from impactree.methods import METHODS
 

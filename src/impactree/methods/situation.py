@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Hardware(NamedTuple):
     """Embodied MJ."""
 
 
-class Deployment(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
     """What is known of how a model is served; None: not known."""
 
     accelerator: Hardware | None = None

@@ -51,7 +51,7 @@ class Impactree1:
         return make_plan(situation)
 
     def judge(self, quantities: Any, kind: str = "chat") -> Judgement:
-        """Text needs its output, the rest its input; a text's unknown input is left out, and said."""
+        """Text needs its output, the rest its input; text's unknown input is left out, and said."""
         read, cached = quantities.input, quantities.cached_input
         if kind in _TEXT and quantities.output is None:
             return _NO_OUTPUT
@@ -74,9 +74,15 @@ class Impactree1:
     def steps(self, plan: Plan, quantities: Any, latency_s: float | None = None) -> list[Step]:
         """Every intermediate of :meth:`impacts`, in order."""
         shown, figures = _equations(plan, quantities, latency_s, choose)
-        steps = [
+        steps: list[tuple[str, str, Any, str, str]] = [
             ("t_token", "time between two tokens", _step(plan, shown[-1]), "s", _STEP),
-            ("E_gpu", "accelerator energy", shown[0:3], "kWh", "G TDP (ph t_host + pm t_mem + ...)"),
+            (
+                "E_gpu",
+                "accelerator energy",
+                shown[0:3],
+                "kWh",
+                "G TDP (ph t_host + pm t_mem + ...)",
+            ),
             ("T_acc", "accelerator time", shown[3:6], "s", "min(G T / B, L G / B)"),
             ("E_it", "IT energy", shown[6:9], "kWh", "(1 + idle) E_gpu + host T_acc"),
         ]
@@ -92,7 +98,7 @@ class Impactree1:
         ]
         ends = zip(*(iter(figures),) * 3, strict=True)
         steps = steps if quantities.output else steps[1:]
-        return [Step(s, name, *v, unit, equation) for s, name, v, unit, equation in steps] + [
+        return [Step(s, name, v[0], v[1], v[2], unit, eq) for s, name, v, unit, eq in steps] + [
             Step(symbol, name, *values, unit, equation)
             for (symbol, name, unit, equation), values in zip(results, ends, strict=True)
         ]

@@ -38,7 +38,7 @@ class Constants(NamedTuple):
     em: float
     """Energy of a byte read, J on top of waiting: memory, wires, registers (67 to 103 pJ)."""
     iw: float = 1.05
-    """1 / share of the bandwidth with which dense weights are read: a plain stream comes to 95 %."""
+    """1 / share of the bandwidth with which dense weights are read: a stream reaches 95 %."""
     ic: float = 1.56
     """1 / share of the 16-bit peak that matrix products reach. Measured on prompts by others (1.4
     to 1.75: arXiv 2603.18383, 2407.04014); 8-bit products are not taken for faster."""

@@ -190,9 +190,7 @@ def seconds(c: Constants, t: Loads, batch: Number, crowding: Number = 0) -> Coef
     return _weighed(c, t, batch, crowding, 1, 1, 1)
 
 
-def joules(
-    c: Constants, t: Loads, s: Served, h: Accelerator, crowding: Number = 0
-) -> Coefficients:
+def joules(c: Constants, t: Loads, s: Served, h: Accelerator, crowding: Number = 0) -> Coefficients:
     """Energy of the accelerators for one of a batch's requests, J by token class.
 
     ``crowding``: share of the memory left for caches that one token of context takes; 0 where the

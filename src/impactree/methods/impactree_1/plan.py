@@ -30,7 +30,7 @@ J_PER_KWH: Final = 3.6e6
 HOST: Final = (0.21, 0.30)
 """Power of the server around an accelerator, by its rated power: low, a server without
 accelerators of 1.2 kW for eight of 700 W (BoaviztAPI, AWS p5.48xlarge); high, Google's split of a
-median prompt (2025): host 25 % to 58 % of accelerators, which draw about 0.7 of their rated power."""
+median prompt (2025): host 25 % to 58 % of accelerators, which draw about 0.7 of their rating."""
 IDLE: Final = 0.10 / 0.58
 """Capacity that stands ready, by the accelerators' energy: Google's split, 10 % to 58 % (2025)."""
 LIFETIME_S: Final = (5 * 365 * 86400.0, 3 * 365 * 86400.0)
@@ -145,7 +145,7 @@ def make_plan(situation: Situation) -> Plan:
     power = sum(watts) / len(watts) / 1000 / 3600
     pue = (site.pue_min, (site.pue_min + site.pue_max) / 2, site.pue_max)
     wue = (site.wue_min, (site.wue_min + site.wue_max) / 2, site.wue_max)
-    return Plan(
+    figures: tuple[float, ...] = (
         middle.window,
         *(x for end in in_kwh for x in end),
         *(x for end in time for x in end),
@@ -160,6 +160,7 @@ def make_plan(situation: Situation) -> Plan:
         mix.pe,
         *_made(situation, hardware),
     )
+    return Plan._make(figures)
 
 
 def _ends(
@@ -177,28 +178,24 @@ def _ends(
         "high": costs(FITTED, situation, high, usual),
         "older": costs(slower(FITTED), situation, middle, usual),
     }
-    count = at["middle"][2]
+    count = at["middle"].accelerators
     sd = sd_of_situation(situation)
-    made: list[list[Coefficients]] = []
-    for which in (0, 1):
-        columns = [
-            _spread(
-                {name: values[which][i] for name, values in at.items()},  # type: ignore[misc]
-                _sd(sd, Coefficients._fields[i], count),
-                factor,
-            )
-            for i in range(len(Coefficients._fields))
+    ends = [
+        [
+            _spread({n: getattr(v, what)[i] for n, v in at.items()}, _sd(sd, name, count), factor)
+            for i, name in enumerate(Coefficients._fields)
         ]
-        made.append([Coefficients(*column) for column in zip(*columns, strict=True)])
+        for what in ("energy", "time")
+    ]
+    energy, time = ([Coefficients(*x) for x in zip(*columns, strict=True)] for columns in ends)
     batches = {"few": few, "many": many}
+    times = {n: (v.time, batches.get(n, usual) / v.accelerators) for n, v in at.items()}
     steps = [
-        _spread(
-            {n: getattr(v[1], f) * batches.get(n, usual) / v[2] for n, v in at.items()}, sd, factor
-        )
+        _spread({n: getattr(time, f) * share for n, (time, share) in times.items()}, sd, factor)
         for f in ("output", "context", "window")
     ]
-    ends = [(x[0], x[1], x[2]) for x in zip(*steps, strict=True)]
-    return made[0], made[1], (count / many, count / usual, count / few), ends
+    step = [(x[0], x[1], x[2]) for x in zip(*steps, strict=True)]
+    return energy, time, (count / many, count / usual, count / few), step
 
 
 def _sd(sd: float, field: str, count: float) -> float:

@@ -6,7 +6,7 @@ import math
 from itertools import product
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from impactree.methods.impactree_1.constants import FITTED, SPREAD, Constants
+from impactree.methods.impactree_1.constants import SPREAD, Constants
 from impactree.methods.impactree_1.equations import (
     Accelerator,
     Architecture,
@@ -22,11 +22,18 @@ from impactree.methods.impactree_1.sizes import from_figures, from_params
 if TYPE_CHECKING:
     from impactree.methods.situation import Hardware, Situation
 
-__all__ = ["BATCHES", "Scenario", "architectures", "costs", "scenarios", "sd_of_situation"]
+__all__ = ["BATCHES", "Costs", "Scenario", "architectures", "costs", "scenarios", "sd_of_situation"]
 
 BATCHES: Final = (8.0 * 32**0.05, 8.0 * 32**0.5, 8.0 * 32**0.95)
 """5, 50 and 95 % of a batch that is log-uniform from 8 to 256."""
-BYTES: Final = {"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "mxfp4": 0.53125, "int4": 0.53125}
+BYTES: Final = {
+    "bf16": 2.0,
+    "fp16": 2.0,
+    "fp8": 1.0,
+    "int8": 1.0,
+    "mxfp4": 0.53125,
+    "int4": 0.53125,
+}
 """Bytes per parameter, the scales of 4-bit blocks included."""
 SPARE: Final = 1.2
 """Memory of a replica over that of its weights, at least."""
@@ -45,6 +52,17 @@ class Scenario(NamedTuple):
     hardware: Hardware
     room: float
     """Bytes that the weights leave for caches."""
+
+
+class Costs(NamedTuple):
+    """What a request costs by token class."""
+
+    energy: Coefficients
+    """J"""
+    time: Coefficients
+    """s of one accelerator."""
+    accelerators: float
+    """Of the replica."""
 
 
 def architectures(situation: Situation) -> tuple[Architecture, Architecture, Architecture]:
@@ -71,7 +89,9 @@ def scenarios(situation: Situation, a: Architecture, batch: float) -> list[Scena
     settled = d.precision or known in ("fp8", "int8", "mxfp4", "int4")
     precisions = (known,) if known and settled else ("bf16", "fp8")
     more = (1,) if d.count else (1, 2)
-    return [_scenario(situation, a, h, p, m, batch) for h, p, m in product(hardware, precisions, more)]
+    return [
+        _scenario(situation, a, h, p, m, batch) for h, p, m in product(hardware, precisions, more)
+    ]
 
 
 def _scenario(
@@ -98,21 +118,19 @@ def _scenario(
     return Scenario(served, h, max(USED * count * memory - weights, 0.05 * count * memory))
 
 
-def costs(
-    c: Constants, situation: Situation, a: Architecture, batch: float
-) -> tuple[Coefficients, Coefficients, float]:
-    """Geometric means over the scenarios: J, s of one accelerator, and accelerators."""
+def costs(c: Constants, situation: Situation, a: Architecture, batch: float) -> Costs:
+    """Geometric means over the scenarios."""
     energy, time, count = [], [], []
     for s in scenarios(situation, a, batch):
         sheet = _sheet(s.hardware)
         work = loads(c, a, sheet, s.served)
         known = situation.deployment.batch_size is not None
-        crowding = 0.0 if known else (a.kv_bytes + 0.0) / s.room
+        crowding = 0.0 if known else a.kv_bytes / s.room
         energy.append(joules(c, work, s.served, sheet, crowding))
         held = seconds(c, work, batch, crowding)
         time.append(Coefficients(*(s.served.count * x for x in held)))
         count.append(s.served.count)
-    return _mean(energy), _mean(time), math.exp(math.fsum(map(math.log, count)) / len(count))
+    return Costs(_mean(energy), _mean(time), math.exp(math.fsum(map(math.log, count)) / len(count)))
 
 
 def _sheet(h: Hardware) -> Accelerator:
@@ -139,9 +157,7 @@ def sd_of_situation(situation: Situation) -> float:
     """Log-sd of what the scenarios leave open, the batch and the parameters apart."""
     d, s = situation.deployment, SPREAD
     hardware = (
-        0.5 * (d.accelerator is None)
-        + 0.25 * (d.count is None)
-        + 0.25 * (d.precision is None)
+        0.5 * (d.accelerator is None) + 0.25 * (d.count is None) + 0.25 * (d.precision is None)
     )
     size = 0.0 if situation.architecture is not None else s.size**2
     encoder = ENCODER_SD**2 if situation.kind in ("embedding", "rerank") else 0.0
@@ -152,6 +168,3 @@ def slower(c: Constants) -> Constants:
     """The constants of software one log-sd older."""
     factor = math.exp(SPREAD.software)
     return c._replace(tau=c.tau * factor, tau_g=c.tau_g * factor, sigma=c.sigma * factor)
-
-
-DEFAULT: Final = FITTED
