@@ -241,3 +241,24 @@ def test_what_no_method_estimated_adds_to_either():
     assert (ours + unestimated()).method == ours.method
     measured = Impacts(ours.figures)
     assert (measured + ours).method == (ours + measured).method == ours.method
+
+
+def test_the_parts_of_the_energy_add_up():
+    """By the published method a call's energy goes into output, the server and the overhead."""
+    ours = estimate(call())
+    parts = ours.energy_parts
+    assert list(parts) == ["input", "cached", "output", "host", "overhead"]
+    assert parts["input"] == parts["cached"] == 0
+    assert min(parts["output"], parts["host"], parts["overhead"]) > 0
+    assert sum(parts.values()) == pytest.approx(ours.energy.value.mean, rel=1e-12)
+    both = sum([ours, ours, unestimated()])
+    assert both.energy_parts["output"] == pytest.approx(2 * parts["output"], rel=1e-12)
+    assert unestimated().energy_parts is None
+    assert Impacts.zero().energy_parts == dict.fromkeys(parts, 0.0)
+
+
+def test_parts_that_nobody_recorded_are_unknown_in_a_sum():
+    ours = estimate(call())
+    old = Impacts(ours.figures._replace(part_host=float("nan")))
+    assert old.energy_parts is None
+    assert (ours + old).energy_parts is None

@@ -459,7 +459,7 @@ def test_events_in_any_order_count_each_call_once(events, max_open):
         elif event == "end":
             tracker.end(run_id, status=status, call=call() if model else None)
         elif event == "abandon":
-            tracker.trees.abandon(run_id, 1.0)
+            tracker.abandon(run_id)
         else:
             assert all(run.total.unestimated_calls == 0 for run in tracker.open_roots)
     roots = [*tracker.runs, *tracker.open_roots]
@@ -471,43 +471,85 @@ def test_events_in_any_order_count_each_call_once(events, max_open):
     assert sum(run.end is None for run in runs) <= max_open
 
 
-def test_events_left_for_later_are_handled_in_order_before_anything_is_read():
+class Told:
+    """Pending state whose question brings up what a finalizer would, in the midst of an event."""
+
+    def __init__(self, tell):
+        self.tell = tell
+
+    def produced(self):
+        self.tell()
+
+
+def test_what_finalizers_leave_is_handled_in_order_before_anything_is_read():
     tracker = ImpactTracker()
-    handled = []
+    asked = []
     for i in range(1000):
-        tracker.later((handled.append, i))
-    assert len(handled) >= 700  # in batches meanwhile
-    assert tracker.runs == []
-    assert handled == list(range(1000))
+        tracker.start(i, name=str(i), pending=Told(lambda i=i: asked.append(i)))
+    for i in range(1000):
+        tracker.let_go(i)
+    assert asked == []
+    assert len(tracker.runs) == 1000
+    assert asked == list(range(1000))
 
 
-def test_what_handling_an_event_raises_is_a_counted_problem():
+def test_an_event_within_another_is_next_and_none_waits_after_it():
+    """A stream that the collector closes ends its run in the midst of anything."""
+    tracker, order = ImpactTracker(), []
+    tracker.start("inner", name="inner")
+    tracker.start("outer", name="outer", pending=Told(lambda: order.append(tracker.end("inner"))))
+    tracker.abandon("outer")
+    assert order == [None]  # it waits: no run yet
+    assert [(run.name, run.status) for run in tracker.runs] == [
+        ("outer", "abandoned"),
+        ("inner", "ok"),
+    ]
+
+
+def test_an_interrupt_within_an_event_stops_nothing_that_comes_after():
+    tracker = ImpactTracker()
+    interrupts = [KeyboardInterrupt()]
+
+    def interrupted():
+        if interrupts:
+            raise interrupts.pop()
+
+    tracker.start("a", name="a", pending=Told(interrupted))
+    with pytest.raises(KeyboardInterrupt):
+        tracker.abandon("a")
+    tracker.start("b", name="b")
+    tracker.end("b")
+    assert [(run.name, run.status) for run in tracker.runs] == [("a", "abandoned"), ("b", "ok")]
+
+
+def test_what_a_left_event_raises_is_a_counted_problem(monkeypatch):
     tracker = ImpactTracker()
 
-    def broken():
+    def broken(run_id, now):
         raise KeyError("x")
 
-    tracker.later((broken,))
-    tracker.later((tracker.trees.start, "r", None, "r", "chain", (), None, None, None))
+    monkeypatch.setattr(tracker._trees, "abandon", broken)
+    tracker.start("r", name="r")
+    tracker.let_go("r")
     assert [run.id for run in tracker.open_roots] == ["r"]
     assert tracker.problems == {"broken: KeyError": 1}
 
 
-def test_readers_wait_for_events_that_another_thread_is_handling():
+def test_readers_wait_for_left_events_that_another_thread_is_handling():
     tracker = ImpactTracker()
     entered, go_on = threading.Event(), threading.Event()
 
     def slow():
         entered.set()
         assert go_on.wait(10)
-        tracker.trees.start("r", None, "r", "chain", (), None, None, None)
 
-    tracker.later((slow,))
-    handling = threading.Thread(target=tracker.catch_up)
+    tracker.start("r", name="r", pending=Told(slow))
+    tracker.let_go("r")
+    handling = threading.Thread(target=lambda: tracker.find("r"))
     handling.start()
     assert entered.wait(10)
     with ThreadPoolExecutor(1) as pool:
-        read = pool.submit(lambda: tracker.open_roots)
+        read = pool.submit(lambda: tracker.runs)
         go_on.set()
         assert [run.id for run in read.result(10)] == ["r"]
     handling.join()
@@ -525,3 +567,126 @@ def test_what_is_no_list_of_exporters_is_refused_at_once(wrong):
     with pytest.raises(ConfigurationError, match="exporters takes a list of exporters, such as"):
         ImpactTracker(exporters=wrong)
     assert ImpactTracker(exporters=(e for e in [Exports()])).exporters
+
+
+# Small faults of the way
+
+
+def test_the_end_of_an_alias_leaves_its_parent_open():
+    tracker = ImpactTracker()
+    tracker.start("parent", name="parent")
+    tracker.alias("hidden", "parent")
+    assert tracker.end("hidden") is None
+    assert [run.id for run in tracker.open_roots] == ["parent"]
+    assert tracker.find("hidden") is None  # the unit of work is over
+    tracker.alias("hidden", "parent")
+    tracker.abandon("hidden")
+    assert [run.status for run in tracker.open_roots] == ["running"]
+
+
+def test_a_recorded_call_shows_how_long_it_took():
+    tracker = ImpactTracker()
+    run = tracker.record(ModelCall(model="gpt-4o-mini", output_tokens=9, latency_s=3.2))
+    assert run.latency_s == pytest.approx(3.2, abs=1e-3)
+
+
+def test_an_end_during_eviction_is_no_fault():
+    """Closing the oldest tree asks what it has produced; meanwhile it ends after all."""
+    tracker = ImpactTracker(max_open=1)
+    finished = []
+
+    class Ends:
+        def produced(self):
+            with ThreadPoolExecutor(1) as pool:  # as another thread would
+                finished.append(pool.submit(lambda: tracker.end("old", call=call())).result(10))
+
+    tracker.start("old", name="old", pending=Ends())
+    tracker.start("new", name="new")
+    assert [run.status for run in finished] == ["ok"]
+    assert [(run.id, run.status) for run in tracker.runs] == [("old", "ok")]
+    assert tracker.total.estimated_calls == 1
+    assert [run.id for run in tracker.open_roots] == ["new"]
+    assert tracker.problems == {"open-runs-evicted": 1}
+
+
+def test_annotations_hold_for_what_has_started_below_and_for_nothing_that_says_other():
+    tracker = ImpactTracker()
+    tracker.start("graph", name="graph", metadata={"thread_id": "t"})
+    tracker.start("before", "graph", name="before")
+    tracker.start("other", "graph", name="other", labels={"agent": "other"})
+    tracker.annotate("graph", kind="agent", metadata={"tier": 1}, labels={"agent": "late"})
+    after = tracker.start("after", "before", name="after")
+    graph, before, other = map(tracker.find, ("graph", "before", "other"))
+    assert (graph.kind, graph.metadata) == ("agent", {"thread_id": "t", "tier": 1})
+    assert [run.agent for run in (graph, before, other, after)] == ["late", "late", "other", "late"]
+    assert {run.thread for run in graph.walk()} == {"t"}
+    tracker.annotate("nobody", metadata={"x": 1})
+    assert tracker.problems == {}
+
+
+def test_a_run_says_what_it_works_for_and_the_nearest_word_holds():
+    tracker = ImpactTracker()
+    metadata = {"lc_agent_name": "boss", "langgraph_node": "model", "langgraph_step": 1}
+    tracker.start("a", name="a", kind="agent", metadata={**metadata, "user_id": 7})
+    tool = tracker.start("b", "a", name="search", kind="tool", metadata=metadata)
+    inner = tracker.start("c", "b", name="c", metadata={"agent_name": "helper"})
+    # The outer agent's name comes down with its metadata: the helper's still holds.
+    model = tracker.start("d", "c", name="d", kind="chat", metadata=metadata)
+    assert (tool.agent, tool.tool, tool.step, tool.user) == ("boss", "search", "1 model", "7")
+    assert (inner.agent, inner.tool, inner.own_labels) == ("helper", "search", {"agent": "helper"})
+    assert model.step == "1 model"
+    assert tool.labels is not inner.labels
+
+
+def test_a_total_that_is_asked_after_every_call_is_that_of_all_of_them():
+    """As a budget asks: the root's sum is kept running, and is the same as a fresh one."""
+    tracker = ImpactTracker()
+    root = tracker.start("root", name="root")
+    for number in range(50):
+        tracker.start(number, "root", name="m", kind="chat", pending=Half(5))
+        tracker.end(number, call=call(number), cached=number % 7 == 0)
+        assert root.total.estimated_calls == sum(n % 7 != 0 for n in range(number + 1))
+    tracker.start("late", "root", name="m", kind="chat", pending=Half(5))
+    running = root.total
+    root._total = None
+    assert root.total.estimated_calls == running.estimated_calls
+    assert running.gwp.value.max == pytest.approx(root.total.gwp.value.max, rel=1e-12)
+    tracker.end("root")
+    before = root.total.estimated_calls
+    tracker.end("late", call=call())  # instead of the half that stood for it
+    assert root.total.estimated_calls == before
+
+
+def test_a_late_child_hangs_under_its_parent_for_as_long_as_the_tree_is_kept():
+    """A background task is told of a parent that has ended, as its root has."""
+    tracker = ImpactTracker(max_runs=2)
+    tracker.start("root", name="root")
+    tracker.start("step", "root", name="step")
+    tracker.end("step")
+    tracker.end("root")
+    for number in range(1):
+        tracker.start(number, name="another")
+        tracker.end(number)
+    late = tracker.start("late", "step", name="late")
+    tracker.end("late", call=call())
+    root = tracker.runs[0]
+    assert (late.root, late.parent.id, root.revision) == (root, "step", 1)
+    assert root.total.estimated_calls == 1
+    assert len(tracker.runs) == 2
+    for number in range(2):  # now it is gone
+        tracker.start(f"more {number}", name="another")
+        tracker.end(f"more {number}")
+    orphan = tracker.start("later", "step", name="later")
+    assert (orphan.parent, orphan.parent_id) == (None, "step")
+    assert tracker.find("step") is None
+
+
+def test_what_is_remembered_is_bounded_by_what_is_kept():
+    tracker = ImpactTracker(max_runs=3)
+    for number in range(5000):
+        tracker.start(f"root {number}", name="root")
+        for child in range(2):
+            tracker.start(f"{number} {child}", f"root {number}", name="r", pending=Half(5))
+        tracker.end(f"{number} 0")
+        tracker.end(f"root {number}")
+    assert len(tracker._trees._runs) < 3 * 3 + 2 * 1024 + 9

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from impactree.calls import ModelCall
 from impactree.calls.scrubbing import plain_values
-from impactree.runs import RUN_KINDS, RunKind, RunStatus
+from impactree.runs import LABELS, RUN_KINDS, Labels, RunKind, RunStatus
 from impactree.runs.current import current_run_ids, remote_parent
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def _dump_run(run: Run) -> dict[str, Any]:
     fields["id"] = str(run.id)
     fields["parent_id"] = None if run.parent_id is None else str(run.parent_id)
     fields["tags"], fields["metadata"] = list(run.tags), plain_values(run.metadata)
+    fields["labels"] = dict(run.own_labels)
     fields["call"] = None
     if run.call is not None:
         fields["call"] = run.call.to_dict()
@@ -132,6 +133,7 @@ def _merge_tree(tracker: ImpactTracker, tree: list[_Remote]) -> Run:
             tags=remote.tags,
             metadata=remote.metadata,
             start=remote.start,
+            labels=remote.labels,
         )
     for remote in reversed(tree):  # a root that ends closes what is open under it
         tracker.end(
@@ -164,6 +166,7 @@ class _Remote:
     kind: RunKind
     tags: tuple[str, ...]
     metadata: dict[str, Any]
+    labels: Labels
     start: float
     end: float
     status: RunStatus
@@ -189,6 +192,8 @@ def _checked_run(fields: Mapping[str, Any]) -> _Remote:
     start, end = float(fields["start"]), float(fields["end"])
     if not (math.isfinite(start) and math.isfinite(end)):
         raise ValueError(f"start and end must be Unix times, not {start} and {end}")
+    told = fields.get("labels") or {}  # before 1.0 there were none
+    labels = {key: str(told[key]) for key in LABELS if told.get(key) is not None}
     return _Remote(
         id=_framework_id(fields["id"]),
         parent_id=None if parent_id is None else _framework_id(parent_id),
@@ -196,6 +201,7 @@ def _checked_run(fields: Mapping[str, Any]) -> _Remote:
         kind=fields["kind"],
         tags=tuple(map(str, fields["tags"])),
         metadata=plain_values(fields["metadata"]),
+        labels=Labels(**labels),  # type: ignore[typeddict-item]  # its keys are Labels'
         start=start,
         end=end,
         status=fields["status"],

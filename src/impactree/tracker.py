@@ -1,8 +1,8 @@
 """ImpactTracker: any framework's started and ended events become run trees with impacts.
 
-Thread-safe and framework-free. One lock guards the maps; estimating happens outside it. Callbacks
-on a hot path may leave their event with :meth:`ImpactTracker.later`, which takes no lock: events
-are handled in order, in batches, and always before anything is read.
+Thread-safe and framework-free. One lock guards the maps; estimating happens outside it. An event
+is handled where it happens, before its call returns. Only what a finalizer tells, which may run in
+the midst of anything, waits for the next event or read.
 """
 
 from __future__ import annotations
@@ -13,31 +13,33 @@ import threading
 import time
 import uuid
 from collections import deque
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 from weakref import WeakSet
 
 from impactree.exceptions import ConfigurationError
+from impactree.loops import Worker, ahead, on_loop
 from impactree.runs.current import current_run_ids
 from impactree.runs.trees import RunTrees
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from impactree.calls import ModelCall
     from impactree.engine import Engine
     from impactree.engine.settings import EngineSettings
     from impactree.exporters._dispatch import Dispatch
     from impactree.report import Report
-    from impactree.runs import Exporter, Pending, Run, RunKind, RunStatus
+    from impactree.runs import Exporter, Labels, Pending, Run, RunKind, RunStatus
     from impactree.values.impacts import Impacts
 
 __all__ = ["ImpactTracker", "active_trackers"]
 
 _log: Final = logging.getLogger("impactree")
 _MAX_OPEN: Final = 100_000
-_MAX_WAITING: Final = 256
+_T = TypeVar("_T")
 
 
 active_trackers: Final[ContextVar[tuple[ImpactTracker, ...]]] = ContextVar(
@@ -75,6 +77,7 @@ class ImpactTracker:
 
             engine = shared_engine(**settings)
         self.engine = engine
+        ahead(lambda: self.engine.catalog)
         if max_runs is None:
             max_runs = self.engine.settings.max_runs
         for name, bound in (("max_runs", max_runs), ("max_open", max_open)):
@@ -85,67 +88,17 @@ class ImpactTracker:
         self._problems: dict[str, int] = {}
         # Reentrant: the collector may close a stream, which is an event, wherever it runs.
         self._lock = threading.RLock()
-        self._waiting: deque[tuple[Any, ...]] = deque()
-        self._catching_up = threading.RLock()
-        self._busy_thread: int | None = None
-        self._here = threading.local()  # with exporters: events of the calling thread
-        self.trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
-        """The trees themselves: what handles the events left with :meth:`later` speaks to them."""
+        self._handling: set[int] = set()  # the threads that are within an event
+        self._left: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._handling_left = threading.Lock()
+        self._worker = Worker()
+        self._trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
         _guard_against_forks().add(self)
         if self._dispatch is not None:
-            self.trees.run_ended = self._dispatch.run_ended
-            self.trees.root_finished = self._dispatch.export
+            self._trees.run_ended = self._dispatch.run_ended
+            self._trees.root_finished = self._export
 
     # Events
-
-    def later(self, event: tuple[Any, ...], *, idle: bool = False) -> None:
-        """Leave an event to be handled soon: costs a fraction of handling it in place.
-
-        The event is a function and its arguments, one flat tuple: whatever waits is work for the
-        garbage collector. It is handled before anything is read from this tracker, before any
-        event that is handled in place, and after at most 256 others. Where there are exporters it
-        is handled at once, in the caller's thread and context: what has ended is in the journal,
-        and what exporters look at (the active span) is the caller's. What it raises is counted as
-        a problem. Events keep their order.
-
-        Args:
-            event: What to call, with what.
-            idle: Only leave it, exporters or not: for finalizers, which run anywhere.
-        """
-        if self._dispatch is not None and not idle:
-            if self._waiting:
-                self.catch_up(wait=False)
-            self._handle_here(event)
-            return
-        self._waiting.append(event)
-        if not idle and len(self._waiting) >= _MAX_WAITING:
-            # No convoy: whoever is at it takes these too, or the next one does, up to a bound.
-            self.catch_up(wait=len(self._waiting) >= 50 * _MAX_WAITING)
-
-    def catch_up(self, *, wait: bool = True) -> None:
-        """Handle the events that wait now (within an event's handling: none).
-
-        Args:
-            wait: Wait for a thread that is at it; else leave it to that thread and the next one.
-        """
-        if not self._waiting and self._busy_thread is None:
-            return
-        if self._busy_thread == threading.get_ident() or not self._catching_up.acquire(wait):
-            return
-        try:
-            self._busy_thread = threading.get_ident()
-            for _ in range(len(self._waiting)):  # not until empty: others may keep adding
-                event = self._waiting.popleft()
-                try:
-                    event[0](*event[1:])
-                except Exception as error:
-                    self.note_problem(f"{event[0].__name__}: {type(error).__name__}", error)
-                except BaseException:  # a keyboard interrupt: handled again, nothing counts twice
-                    self._waiting.appendleft(event)
-                    raise
-        finally:
-            self._busy_thread = None
-            self._catching_up.release()
 
     def start(
         self,
@@ -158,14 +111,26 @@ class ImpactTracker:
         metadata: dict[str, Any] | None = None,
         start: float | None = None,
         pending: Pending | None = None,
+        labels: Labels | None = None,
     ) -> Run:
         """A run has started. An open id is returned as it is, an ended one starts anew.
 
-        A parent that is unknown makes the run a root. ``pending`` says what the run has produced
-        if it never ends.
+        Args:
+            run_id: The framework's own id.
+            parent_id: The run it is part of; one that is unknown makes this run a root.
+            name: As it shall show.
+            kind: What it is.
+            tags: Labels of the user's.
+            metadata: Plain values to keep with it.
+            start: Unix time, s; None: now.
+            pending: Asked what the run has produced, if it never ends.
+            labels: What it works for (agent, node, step, thread, tool, user), where that is new
+                with this run: what stands above it goes on being true.
         """
-        self.catch_up()
-        return self.trees.start(run_id, parent_id, name, kind, tags, metadata, start, pending)
+        arguments = run_id, parent_id, name, kind, tags, metadata, start, pending, labels
+        if get_ident() in self._handling:  # within another event it cannot wait: its run is asked
+            return self._trees.start(*arguments)
+        return self._handle(self._trees.start, *arguments)
 
     def end(
         self,
@@ -182,79 +147,114 @@ class ImpactTracker:
             The run; None when its id was never started or has ended before.
         """
         now = time.time() if end is None else end
-        self.catch_up()
-        return self.trees.end(run_id, status, call, cached, now)
+        return self._handle(self._trees.end, run_id, status, call, cached, now)
+
+    def abandon(self, run_id: Any) -> None:
+        """Nobody will end this run: close it with what it has produced; it may still end late."""
+        self._handle(self._trees.abandon, run_id, time.time())
+
+    def let_go(self, run_id: Any) -> None:
+        """As :meth:`abandon`, with the next event or read: for finalizers, which run anywhere."""
+        self._left.append((self._trees.abandon, (run_id, time.time())))
+
+    def annotate(
+        self,
+        run_id: Any,
+        *,
+        kind: RunKind | None = None,
+        metadata: dict[str, Any] | None = None,
+        labels: Labels | None = None,
+    ) -> None:
+        """Something became known about a run after its start; an unknown id is left alone.
+
+        Args:
+            run_id: The run's.
+            kind: What it has turned out to be.
+            metadata: Plain values to keep, beside and instead of those that it has.
+            labels: As in :meth:`start`; they hold for what has started under it, too.
+        """
+        self._handle(self._trees.annotate, run_id, kind, metadata or {}, labels or {})
 
     def record(self, call: ModelCall, parent_id: Any = None, *, name: str | None = None) -> Run:
-        """Add a call made outside the frameworks.
+        """Add a call made outside the frameworks, which has just ended.
 
         It hangs under ``parent_id``, else under the framework's run that the current code is part
         of (a raw SDK call inside a tool), else it is a root of its own.
         """
-        self.catch_up()
-        run_id = uuid.uuid4()
+        run_id, now = uuid.uuid4(), time.time()
         if parent_id is None:
-            parent_id = next(filter(self.trees.find, current_run_ids()), None)
-        run = self.start(run_id, parent_id, name=name or call.model, kind=call.kind)
-        self.end(run_id, call=call)
+            parent_id = next(filter(self.find, current_run_ids()), None)
+        start = now - (call.latency_s or 0.0)
+        run = self.start(run_id, parent_id, name=name or call.model, kind=call.kind, start=start)
+        self.end(run_id, call=call, end=now)
         return run
 
     def alias(self, run_id: Any, parent_id: Any) -> None:
         """A unit of work that shall not show: what starts under it hangs under its parent.
 
-        Held until :meth:`forget_alias`; :meth:`find` then gives the parent's run.
+        Held until its :meth:`end` or :meth:`forget_alias`; :meth:`find` then gives the parent's
+        run.
         """
-        self.catch_up()
-        self.trees.alias(run_id, parent_id)
+        self._handle(self._trees.alias, run_id, parent_id)
 
     def forget_alias(self, run_id: Any) -> None:
         """The end of what :meth:`alias` announced; the id of a real run is left alone."""
-        self.catch_up()
-        self.trees.forget_alias(run_id)
+        self._handle(self._trees.forget_alias, run_id)
+
+    def release(self, run_id: Any) -> None:
+        """Nobody will end an abandoned run late: let go of its ``pending``."""
+        self._handle(self._trees.release, run_id)
 
     # State
 
     def find(self, run_id: Any) -> Run | None:
         """An open or lately closed run by its id."""
-        self.catch_up()
-        return self.trees.find(run_id)
+        if self._left:
+            self._handle_left(wait=False)
+        return self._trees.find(run_id)
 
     @property
     def runs(self) -> list[Run]:
         """The finished roots that are kept, oldest first."""
-        self.catch_up()
-        return self.trees.finished()
+        self._handle_left()
+        return self._trees.finished()
 
     @property
     def open_roots(self) -> list[Run]:
         """The roots that are running."""
-        self.catch_up()
-        return self.trees.open_roots()
+        self._handle_left()
+        return self._trees.open_roots()
+
+    @property
+    def abandoned(self) -> list[Run]:
+        """The runs that were closed while they were open and may still end late."""
+        self._handle_left()
+        return self._trees.abandoned()
 
     @property
     def last_run(self) -> Run | None:
         """The root that finished last."""
-        self.catch_up()
-        return self.trees.last()
+        self._handle_left()
+        return self._trees.last()
 
     @property
     def total(self) -> Impacts:
         """Impacts of all calls ever, those of running and of no longer kept trees included."""
-        self.catch_up()
-        return self.trees.total()
+        self._handle_left()
+        return self._trees.total()
 
     @property
     def problems(self) -> dict[str, int]:
         """What went wrong inside, by name, and how often."""
-        self.catch_up()
+        self._handle_left()
         with self._lock:
             return dict(self._problems)
 
     @property
     def finished_runs(self) -> int:
         """Finished roots ever, those no longer kept included."""
-        self.catch_up()
-        return self.trees.finished_runs
+        self._handle_left()
+        return self._trees.finished_runs
 
     def report(self) -> Report:
         """A report over the finished roots that are kept."""
@@ -264,8 +264,11 @@ class ImpactTracker:
 
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver what exporters hold; True when nothing is left."""
-        self.catch_up()
-        return self._dispatch is None or self._dispatch.flush(timeout)
+        self._handle_left()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        written = self._worker.wait(timeout)
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        return self._dispatch is None or (self._dispatch.flush(left) and written)
 
     def close(self, timeout: float | None = None) -> bool:
         """Flush for up to ``timeout`` s, then end the exporters' threads and connections.
@@ -276,8 +279,12 @@ class ImpactTracker:
         Returns:
             True when nothing is left.
         """
-        self.catch_up()
-        return self._dispatch is None or self._dispatch.close(timeout)
+        self._handle_left()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        written = self._worker.wait(timeout)
+        self._worker.rest()
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        return self._dispatch is None or (self._dispatch.close(left) and written)
 
     def note_problem(self, name: str, error: BaseException | None = None) -> None:
         """Count something that went wrong inside; logged the first time."""
@@ -290,25 +297,68 @@ class ImpactTracker:
 
     # Inside
 
-    def _handle_here(self, event: tuple[Any, ...]) -> None:
-        """Handle an event now; one that comes up within the handling (a collected stream) next."""
-        events = self._here.__dict__.setdefault("events", deque())
-        events.append(event)
-        if len(events) == 1:
-            while events:
-                event = events[0]
+    def _handle(self, event: Callable[..., _T], *arguments: Any) -> _T:
+        """Handle an event; one that comes up within it (the collector closes a stream) is next."""
+        here = get_ident()
+        if here in self._handling:
+            self._left.append((event, arguments))
+            return None  # type: ignore[return-value]  # of those that may: not of start
+        if self._left:
+            self._handle_left(wait=False)
+        try:
+            self._handling.add(here)
+            return event(*arguments)
+        except Exception:
+            raise
+        except BaseException:  # interrupted from the keyboard: handled again, nothing counts twice
+            self._left.append((event, arguments))
+            raise
+        finally:
+            self._handling.discard(here)
+            if self._left:
+                self._handle_left(wait=False)
+
+    def _handle_left(self, *, wait: bool = True) -> None:
+        """Handle what finalizers have left, unless this is within an event.
+
+        Args:
+            wait: For a thread that is at it, so that its reader sees what was left before.
+        """
+        here = get_ident()
+        if here in self._handling or not (self._left or self._handling_left.locked()):
+            return
+        if not self._handling_left.acquire(wait):
+            return
+        try:
+            self._handling.add(here)
+            for _ in range(len(self._left)):  # not until empty: others may keep adding
+                event, arguments = self._left[0]
                 try:
-                    event[0](*event[1:])
+                    event(*arguments)
                 except Exception as error:
-                    self.note_problem(f"{event[0].__name__}: {type(error).__name__}", error)
-                finally:
-                    events.popleft()
+                    self.note_problem(f"{event.__name__}: {type(error).__name__}", error)
+                self._left.popleft()
+        finally:
+            self._handling.discard(here)
+            self._handling_left.release()
+
+    def _export(self, root: Run) -> None:
+        """Hand a finished tree to the exporters: in place, but on an event loop by a worker.
+
+        Its context goes along: exporters look at the active span.
+        """
+        if self._dispatch is not None:
+            if on_loop() or self._worker.busy:  # what comes later stays behind it
+                self._worker.put(copy_context().run, self._dispatch.export, root)
+            else:
+                self._dispatch.export(root)
 
     def _unlock(self) -> None:
         """In a forked child: the threads that held a lock are not there."""
-        self._lock, self._catching_up = threading.RLock(), threading.RLock()
-        self._busy_thread = None
-        self.trees.unlock()
+        self._lock, self._handling_left = threading.RLock(), threading.Lock()
+        self._handling.clear()
+        self._worker.after_fork()
+        self._trees.unlock()
 
     def _note(self, name: str) -> int:
         with self._lock:

@@ -14,7 +14,8 @@ import langsmith
 from langsmith import run_trees
 from langsmith_helpers import chain, scores, settle  # type: ignore[import-not-found]
 
-from impactree import ImpactHandler
+from impactree import ImpactHandler, ModelCall, estimate
+from impactree.engine import shared_engine
 from impactree.exporters import LangSmithExporter
 from impactree.exporters._langsmith_api import FEEDBACK, LangSmithAPI
 from impactree.exporters._langsmith_backfill import Backfill, calls_of
@@ -107,6 +108,23 @@ def test_a_handlers_own_feedback_further_down_is_not_doubled(traced: LangSmith) 
     job.run()
     assert (job.traces, job.skipped) == (0, 1)
     assert len(traced.feedback) == len(FEEDBACK)
+
+
+def test_a_trace_is_estimated_as_of_its_own_day(
+    traced: LangSmith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``deepseek-chat`` was DeepSeek-V3 (671B) in May 2025 and DeepSeek-V2.5 (236B) before."""
+    job = Backfill(project="green", since=parse_since("1d"), api=LangSmithAPI())
+    run = stored_call("r", output_tokens=500, input_tokens=1)
+    run["extra"]["metadata"] |= {"ls_model_name": "deepseek-chat", "ls_provider": "deepseek"}
+    monkeypatch.setattr(job, "_query", lambda *_, **__: iter([run]))
+    for day in ("2024-10-01", "2025-05-01"):
+        root = {"id": "r", "trace_id": "r", "start_time": f"{day}T12:00:00"}
+        found = job._impacts("session", root, shared_engine())
+        assert found is not None
+        call = ModelCall(model="deepseek-chat", provider="deepseek", output_tokens=500)
+        assert found.figures == estimate(call, at=day).figures
+        assert found.figures != estimate(call).figures
 
 
 def stored_call(id: str, parent: str | None = None, **usage: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from exporter_helpers import call, run_tree  # type: ignore[import-not-found]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impactree import ImpactTracker, ModelCall
+from impactree import ImpactTracker, ModelCall, Range
 from impactree.exporters._codec import decode, encode
 
 if TYPE_CHECKING:
@@ -130,3 +130,39 @@ def test_what_the_fast_encoder_refuses_is_encoded_too() -> None:
     again = back(tracker.last_run)
     assert again.metadata["big"] == 2**70
     assert again.name == "half ? of a pair"
+
+
+def test_a_line_of_the_first_format_is_read() -> None:
+    """Sixteen ends, low and high by turns; no means, no method, no parts of the energy."""
+    ends = [float(n) for n in range(1, 17)]
+    line = json.dumps(
+        {
+            "to": ["a"],
+            "id": "r",
+            "revision": 0,
+            "format": 1,
+            "method": "ecologits-0.11",
+            "parent_id": None,
+            "runs": [
+                {
+                    "id": "r",
+                    "parent": None,
+                    "name": "model",
+                    "kind": "chat",
+                    "start": 1.0,
+                    "end": 2.0,
+                    "status": "ok",
+                    "call": {"model": "gpt-4o", "kind": "chat", "tokens_source": "reported"},
+                    "cached": False,
+                    "own": [ends, [], [], "exact", 1, 0],
+                }
+            ],
+            "messages": [],
+        }
+    ).encode()
+    total = decode(line, "a").root.total
+    assert total.energy is not None
+    assert total.energy.value == Range(1, 2, 1.5)
+    assert total.gwp is not None
+    assert total.gwp.value == Range(3 + 11, 4 + 12)
+    assert total.energy_parts is None

@@ -343,19 +343,22 @@ def test_closing_waits_no_longer_than_asked_and_keeps_the_rest() -> None:
 
 
 def test_an_event_within_an_events_handling_is_handled_next() -> None:
-    """A stream that the garbage collector closes may end in the midst of anything."""
-    tracker = ImpactTracker(exporters=[Sink()])
+    """A stream that the garbage collector closes may end in the midst of an export."""
     order: list[str] = []
 
-    def outer() -> None:
-        tracker.later((inner,))
-        order.append("outer")
+    class Nested:
+        def export(self, root: Any) -> None:
+            order.append(f"{root.name} goes out")
+            tracker.end("inner")
+            order.append(f"{root.name} is out")
 
-    def inner() -> None:
-        order.append("inner")
+        def flush(self, timeout: float | None = None) -> bool:
+            return True
 
-    tracker.later((outer,))
-    assert order == ["outer", "inner"]
+    tracker = ImpactTracker(exporters=[Nested()])
+    tracker.start("inner", name="inner")
+    run_tree(tracker, name="outer")
+    assert order == ["outer goes out", "outer is out", "inner goes out", "inner is out"]
 
 
 def test_a_new_exporter_takes_over_a_refused_destination() -> None:

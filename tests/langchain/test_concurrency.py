@@ -136,11 +136,11 @@ def _no_clamp(monkeypatch):
 
     unclamped = Engine.estimate
 
-    def estimate_without(self, call):
+    def estimate_without(self, call, **when):
         from dataclasses import replace
 
         # A failed call keeps its zero: nothing was generated.
-        return unclamped(self, replace(call, latency_s=None) if call.latency_s else call)
+        return unclamped(self, replace(call, latency_s=None) if call.latency_s else call, **when)
 
     monkeypatch.setattr(Engine, "estimate", estimate_without)
 

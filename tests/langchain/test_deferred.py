@@ -1,4 +1,4 @@
-"""Events that are left for later: in order, none lost, and nobody waits for ever."""
+"""Events within events, in the collector and in forks: none is lost, nobody waits for ever."""
 
 from __future__ import annotations
 
@@ -26,27 +26,32 @@ def test_a_keyboard_interrupt_inside_loses_no_event(handler, monkeypatch):
         return end(*args)
 
     monkeypatch.setattr(RunTrees, "end", interrupted)
-    RunnableLambda(str).invoke("Hi", {"callbacks": [handler]})
     with pytest.raises(KeyboardInterrupt):
-        assert handler.runs
+        RunnableLambda(str).invoke("Hi", {"callbacks": [handler]})
     assert [run.status for run in handler.runs] == ["ok"]
+    RunnableLambda(str).invoke("Hi", {"callbacks": [handler]})  # this thread goes on
+    assert [run.status for run in handler.runs] == ["ok", "ok"]
     assert healthy(handler)
 
 
-def test_a_reader_waits_for_what_another_thread_is_handling(handler):
+def test_a_reader_waits_for_what_another_thread_is_handling(handler, monkeypatch):
+    """A run was let go of before the read: that it is being closed elsewhere hides nothing."""
     entered, go_on = threading.Event(), threading.Event()
+    abandon = RunTrees.abandon
 
-    def slow():
+    def slow(*args):
         entered.set()
         go_on.wait(5)
-        handler.tracker.trees.start(1, None, "late", "chain", (), None, 0.0, None)
+        abandon(*args)
 
-    handler.tracker.later((slow,))
-    worker = threading.Thread(target=handler.tracker.catch_up)
+    monkeypatch.setattr(RunTrees, "abandon", slow)
+    handler.tracker.start("late", name="late")
+    handler.tracker.let_go("late")
+    worker = threading.Thread(target=lambda: handler.tracker.find("late"))
     worker.start()
     entered.wait(5)
     threading.Timer(0.05, go_on.set).start()
-    assert [run.name for run in handler.tracker.open_roots] == ["late"]
+    assert [run.name for run in handler.runs] == ["late"]
     worker.join()
 
 
@@ -61,13 +66,13 @@ def test_an_event_of_the_collector_within_another_is_no_deadlock(handler):
         return number
 
     left = sum(1 for number in range(40) if left_in_a_cycle(number) >= 0)
-    for _ in range(200):  # events wait already: the next one handles them
-        handler.tracker.later((int,))
     tracker = handler.tracker
+    for _ in range(200):  # others wait already
+        tracker.let_go("unknown")
     done = threading.Event()
 
     def collect_inside():
-        with tracker.trees._lock, tracker._lock:
+        with tracker._trees._lock, tracker._lock:
             gc.collect()
         done.set()
 
@@ -85,12 +90,16 @@ def test_a_child_that_was_forked_while_a_thread_was_handling_can_read():
 import os, signal, threading
 from impactree import ImpactHandler
 handler = ImpactHandler()
-entered, go_on = threading.Event(), threading.Event()
-def slow():
-    entered.set()
-    go_on.wait(5)
-handler.tracker.later((slow,))
-thread = threading.Thread(target=handler.tracker.catch_up)
+entered, go_on, parent = threading.Event(), threading.Event(), os.getpid()
+class Slow:
+    def produced(self):
+        if os.getpid() == parent:
+            with handler.tracker._lock, handler.tracker._trees._lock:
+                entered.set()
+                go_on.wait(5)
+handler.tracker.start("slow", name="slow", pending=Slow())
+handler.tracker.let_go("slow")
+thread = threading.Thread(target=lambda: handler.runs)
 thread.start()
 entered.wait(5)
 child = os.fork()
@@ -98,7 +107,7 @@ if child == 0:
     signal.alarm(5)
     handler.on_chain_start({}, {}, run_id=1, name="chain")
     handler.on_chain_end({}, run_id=1)
-    os._exit(0 if len(handler.runs) == 1 else 1)
+    os._exit(0 if [run.name for run in handler.runs] == ['slow', 'chain'] else 1)
 go_on.set()
 thread.join()
 print(os.waitpid(child, 0)[1])

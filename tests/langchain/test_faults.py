@@ -23,7 +23,15 @@ from models import Chat, Completion
 from impactree import ImpactHandler, ImpactTracker
 from impactree.calls import counting
 from impactree.engine import Engine
-from impactree.langchain import _answer, _current, _events, _handler, _kinds, _names, _usage
+from impactree.langchain import (
+    _answer,
+    _current,
+    _handler,
+    _kinds,
+    _names,
+    _open_calls,
+    _usage,
+)
 
 
 class Shelf(BaseRetriever):
@@ -99,7 +107,7 @@ def functions_of(owner, *, of_module=None):
 
 READERS = {"report", "flush"}
 POINTS = [
-    *((ImpactTracker, name) for name in ("start", "end", "find")),
+    *((ImpactTracker, name) for name in ("start", "end", "find", "annotate", "let_go")),
     (Engine, "estimate"),
     *functions_of(_answer.PendingCall),
     *functions_of(_answer.Batches),
@@ -110,7 +118,7 @@ POINTS = [
     *functions_of(_kinds, of_module="impactree"),
     *functions_of(_handler, of_module="impactree"),
     *functions_of(_current, of_module="impactree"),
-    *functions_of(_events.EventHandling),
+    *functions_of(_open_calls.OpenCalls),
 ]
 
 
@@ -132,7 +140,7 @@ def test_a_fault_at_any_point_changes_nothing_and_is_shown(owner, name, monkeypa
         patch.setattr(owner, name, fail)
         # In a context of its own: a fault may leave a retriever's scope open in it.
         assert contextvars.copy_context().run(work, [handler]) == without
-        total = handler.total  # what is deferred has happened
+        total = handler.total  # what finalizers left has happened
     assert total is not None
     problems = handler.tracker.problems
     assert bool(problems) == bool(hits)
@@ -158,13 +166,13 @@ def test_every_callback_is_guarded(name, monkeypatch):
     """Whatever it asks for fails: it says so in the tracker, and raises nothing."""
     handler = ImpactHandler()
     handler.on_chat_model_start({}, [[AIMessage("Hi")]], run_id=1)
-    assert handler.tracker.open_roots  # what is deferred has happened
+    assert handler.tracker.open_roots
 
     def fail(*args, **kwargs):
         raise RuntimeError("a fault inside")
 
-    for asked in ("start", "end", "find", "later"):
-        monkeypatch.setattr(handler.tracker, asked, fail, raising=False)
+    for asked in ("start", "end", "find", "annotate"):
+        monkeypatch.setattr(handler.tracker, asked, fail)
     for asked in ("streamed", "streamed_event", "call", "failed_call"):
         monkeypatch.setattr(_answer.PendingCall, asked, fail)
     first = ValueError("x") if name.endswith("error") else {}

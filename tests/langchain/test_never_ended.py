@@ -143,8 +143,8 @@ def test_an_end_that_comes_again_after_the_tree_was_closed_counts_once(handler):
 
 
 def test_a_late_end_after_the_tracker_forgot_the_run_counts_once(handler, monkeypatch):
-    monkeypatch.setattr("impactree.langchain._events._SWEPT_AT", 8)
-    handler._sweep_at = 8
+    monkeypatch.setattr("impactree.langchain._open_calls._SWEPT_AT", 8)
+    handler._calls._sweep_at = 8
     root, model = uuid.uuid4(), uuid.uuid4()
     handler.on_chain_start({}, {}, run_id=root, name="chain")
     handler.on_chat_model_start({}, [[HumanMessage("Hi")]], run_id=model, parent_run_id=root)
@@ -156,7 +156,7 @@ def test_a_late_end_after_the_tracker_forgot_the_run_counts_once(handler, monkey
         handler.on_chain_end({}, run_id=other)
     for _ in range(9):  # and the calls that nobody will end are dropped
         handler.on_chat_model_start({}, [[HumanMessage("Hi")]], run_id=uuid.uuid4())
-    assert model.int not in handler._calls
+    assert handler._calls.get(model) is None
     handler.on_llm_end(answered("late", 10, 4), run_id=model)
     assert handler.total.gwp == before.gwp
 
@@ -168,7 +168,7 @@ def test_calls_that_never_end_do_not_pile_up(handler):
         handler.on_chat_model_start({}, [[HumanMessage("Hi")]], run_id=model, parent_run_id=root)
         handler.on_chain_end({}, run_id=root)
     assert len(handler._calls) <= 4096
-    assert len(handler.tracker.trees._runs) <= 2048
+    assert len(handler.tracker._trees._runs) <= 2048
 
 
 # A fallback by any name

@@ -34,7 +34,7 @@ class FlatEngine:
             return Impacts.not_estimated(message("output-tokens-unknown"), grade="exact")
         n = call.output_tokens * 1e-6
         range_, point = (n, 2 * n, 3 * n), (n, n, n)
-        figures = Figures(*range_, *range_, *point * 6)
+        figures = Figures(*range_, *range_, *point * 6, 0, 0, 2 * n, 0, 0)
         warnings = [message("model-arch-not-released")]
         if call.tokens_source == "counted":
             warnings.append(message("token-count-approximate"))

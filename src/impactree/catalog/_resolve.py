@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from impactree.catalog._catalog import Catalog, as_day, as_of, load_catalog
-from impactree.catalog._places import LOCAL, UNKNOWN, asked_host, region_in
+from impactree.catalog._places import LOCAL, UNKNOWN, asked_host, is_ollama, region_in
 from impactree.catalog._records import Resolution
 from impactree.catalog._text import MAX_NAME, clean, key, without_size
+from impactree.catalog._within import (
+    family_span,
+    is_near,
+    kept_share,
+    model_within,
+    sized,
+    with_stated,
+)
 from impactree.values.range import Range
 
 if TYPE_CHECKING:
@@ -22,7 +31,12 @@ __all__ = ["TEXT_KINDS", "resolve", "resolve_name"]
 
 TEXT_KINDS: Final = ("chat", "completion")
 _COVERED: Final = (*TEXT_KINDS, "embedding", "rerank")
-_MAX_KNOWN: Final = 4096
+_SLUG: Final = re.compile(r"[a-z][a-z0-9._-]{1,80}")
+_COMPANY: Final = re.compile(
+    r"(?:[-_](?:ai|labs?|research|org|hq|inc|community|llm|nlp|official))+$"
+)
+"""What organizations append to their maker's name."""
+_MAX_KNOWN: Final = 32_768
 
 
 def resolve(
@@ -101,10 +115,14 @@ class _Reader:
         self.provider = provider
         self.base_url = base_url
         self.at = at
+        self.is_ollama = is_ollama(host, provider, base_url)
 
     def read(self, name: str) -> Resolution:
         """The best that can be said of a name."""
         text = self._tagged(clean(name))
+        spans = self._spans(text)
+        if spans is not None:
+            return spans
         record = as_of(self.catalog.named(text), self.at) if self.at is None else None
         if record is not None:  # listed as it stands, the usual case
             grade = "exact" if record.id.lower() == text else "alias"
@@ -114,6 +132,7 @@ class _Reader:
             return self._unknown(text, steps)
         return (
             self._listed(text, steps)
+            or self._contained(text, steps)
             or self._family(text, steps)
             or self._sized(text, steps)
             or self._unknown(text, steps)
@@ -121,7 +140,7 @@ class _Reader:
 
     def _tagged(self, text: str) -> str:
         """With the tag that Ollama takes for a bare name."""
-        if self.asked is None or not self.asked.local:
+        if not self.is_ollama:
             return text
         default = self.rules.local_defaults.get(text.removesuffix(":latest"))
         return f"{text.removesuffix(':latest')}-{default}" if default else text
@@ -160,7 +179,7 @@ class _Reader:
             size = rules.size(step.text)
             if size is not None:
                 records = catalog.reduced(rules.reduced(without_size(step.text)))
-                near = [r for r in records if r.total and _near(r.total.mean, size[0])]
+                near = [r for r in records if r.total and is_near(r.total.mean, size[0])]
                 yield self._pick(near, step), step
 
     def _moved(self, spelling: str, step: Step) -> ModelRecord | None:
@@ -190,7 +209,7 @@ class _Reader:
             if record is None or not self._vouched(record.maker, step, rest):
                 continue
             size = self.rules.size(step.text)
-            if size and (record.total is None or not _near(record.total.mean, size[0])):
+            if size and (record.total is None or not is_near(record.total.mean, size[0])):
                 continue
             kind = self.rules.kind(step.text)
             if kind and kind != record.kind and record.kind in TEXT_KINDS:
@@ -198,6 +217,72 @@ class _Reader:
             how = f"{step.text!r} begins like the family {prefix!r}; {record.id!r} stands in"
             return self._of_record(record, "family", how, text, steps)
         return None
+
+    def _spans(self, text: str) -> Resolution | None:
+        """A bare family name at a server of the user's own: any of the family's open models."""
+        if self.is_ollama or not self._is_own():
+            return None
+        step = self.rules.unwrap(text)[-1]
+        span = family_span(self.catalog, step.text) if step.text else None
+        if span is None:
+            return None
+        maker, total, active = span
+        how = f"{step.text!r} is a family of models of {total.min:g} to {total.max:g} x 10^9"
+        return replace(
+            self._unknown(text, self.rules.unwrap(text)),
+            maker=maker,
+            grade="family",
+            total_params=total,
+            active_params=active,
+            how=how,
+        )
+
+    def _contained(self, text: str, steps: list[Step]) -> Resolution | None:
+        """A longer name with a known model in it: a copy, or a fine-tune of its shape."""
+        step = steps[-1]
+        kind = self.rules.kind(step.text)
+        within = model_within(self.catalog, step.text, lambda records: self._inside(records, step))
+        if within is None or (kind and kind != within.record.kind):
+            return None
+        record = within.record
+        rest = self.rules.unnoised(within.before, within.after)
+        how = f"{step.text!r} contains {record.id!r}"
+        if self.rules.is_reshaped(rest):
+            return self._pruned(record, how, text, steps)
+        grade = "variant" if within.has_size or not rest else "family"
+        if grade == "family" and (record.is_closed or self.rules.names_class(rest)):
+            return None
+        found = self._of_record(record, grade, how, text, steps)
+        is_copy = not rest and not self.rules.is_tuned(within.before, within.after)
+        tuner = None if is_copy else self._tuner(step)
+        if tuner in (None, found.maker) or found.total_params is None or not within.has_size:
+            return replace(found, maker=tuner or found.maker)
+        total, active = with_stated(found, self.rules.size(step.text))
+        return replace(found, maker=tuner, total_params=total, active_params=active)
+
+    def _pruned(
+        self, record: ModelRecord, how: str, text: str, steps: list[Step]
+    ) -> Resolution | None:
+        """A copy with fewer experts or layers, as its name says."""
+        step = steps[-1]
+        kept = kept_share(step.text)
+        found = self._of_record(record, "size", how, text, steps)
+        if kept is None or found.total_params is None or self.rules.size(step.text):
+            return None
+        total = Range(kept * found.total_params.min, found.total_params.max)
+        return replace(found, total_params=total, maker=self._tuner(step) or found.maker)
+
+    def _inside(self, records: list[ModelRecord], step: Step) -> ModelRecord | None:
+        """The entry that may stand inside a name of this organization: nobody tunes closed ones."""
+        maker, is_copy = self._org(step)
+        if maker is not None and not is_copy and maker not in {r.maker for r in records}:
+            return as_of(_best_first([r for r in records if not r.is_closed]), self.at)
+        return self._pick(records, step)
+
+    def _tuner(self, step: Step) -> str | None:
+        """Who tuned a copy: the organization in front, where it is not one that only copies."""
+        maker, is_copy = self._org(step)
+        return None if is_copy else maker or self._unlisted(step)
 
     def _vouched(self, maker: str, step: Step, rest: str) -> bool:
         """Whether a name that only begins like a maker's model is that maker's."""
@@ -220,14 +305,15 @@ class _Reader:
             return None
         maker = self._maker(step)
         host = self._host(text, steps, maker, is_sized=True)
+        total, active = sized(self.catalog, step.text, size)
         return Resolution(
             model=None,
             maker=maker,
             host=host.id,
             grade="size",
             kind=kind,
-            total_params=Range(*size[0]),
-            active_params=Range(*size[1]),
+            total_params=total,
+            active_params=active,
             zone=_zone(steps),
             region=self._region(text, host),
             how=f"{step.text!r} is not in the catalog but states its size",
@@ -261,12 +347,15 @@ class _Reader:
         self, record: ModelRecord, grade: str, how: str, text: str, steps: Iterable[Step]
     ) -> Resolution:
         host = self._host(text, steps := list(steps), record.maker, record)
-        if record.is_closed and (host.local or host.id == "self-hosted"):
+        if record.is_closed and _is_own(host) and self._is_proxy(steps):
+            host = self.catalog.hosts[UNKNOWN]
+        elif record.is_closed and _is_own(host):
             return replace(
                 self._unknown("", ()),
                 host=host.id,
                 kind=record.kind if record.kind in _COVERED else "chat",
                 how=f"{record.id!r} cannot run there: some other model answers by its name",
+                is_other=True,
             )
         if record.kind not in _COVERED:
             grade = "unsupported"
@@ -288,22 +377,41 @@ class _Reader:
 
     def _org(self, step: Step) -> tuple[str | None, bool]:
         """Whose the organization in front of a name is, and whether it hosts others' weights."""
-        if not step.orgs:
-            return None, False
-        org = step.orgs[-1]
-        if org in self.rules.copies:
+        orgs = [org for org in step.orgs if org not in self.rules.no_orgs]
+        if not orgs:
+            return None, bool(step.orgs)
+        org = orgs[-1]
+        if org in self.rules.copies or org in self.rules.shared_orgs:
             return None, True
-        maker = self.rules.org_makers.get(org) or (org if org in self.catalog.makers else None)
-        if len(step.orgs) == 1 and self.catalog.host(org) is not None:
+        maker = self.rules.org_makers.get(org) or self._if_maker(org)
+        maker = maker or self.rules.lines.get(org)  # ``codellama/``
+        if len(orgs) == 1 and self.catalog.host(org) is not None:
             prefix_host = self._is_gateway() or maker is None
             return (None, True) if prefix_host else (maker, False)
-        return maker, False
+        bare = _COMPANY.sub("", org)
+        if maker is None and len(orgs) == 1 and self._is_gateway():
+            return None, True  # a gateway's name for a host that nobody lists
+        return maker or self.rules.org_makers.get(bare) or self._if_maker(bare), False
+
+    def _if_maker(self, slug: str) -> str | None:
+        return slug if slug in self.catalog.makers else None
+
+    def _unlisted(self, step: Step) -> str | None:
+        """The organization in front of a name that is neither listed, nor a gateway's or host's."""
+        orgs = [org for org in step.orgs if org not in self.rules.no_orgs]
+        if not orgs or (len(orgs) == 1 and self._is_gateway()):
+            return None
+        return orgs[-1] if _SLUG.fullmatch(orgs[-1]) else None
 
     def _maker(self, step: Step) -> str | None:
         maker, is_copy = self._org(step)
+        if not step.text or self.rules.says_nothing(step.text):
+            return None
         if maker is not None or (step.orgs and not is_copy):
-            return maker
-        return self.rules.line(step.text)
+            return maker or self._unlisted(step)
+        org = next((o for o in reversed(step.orgs) if o not in self.rules.no_orgs), "")
+        fallback = self.rules.org_makers.get(org) if org in self.rules.shared_orgs else None
+        return self.rules.line(step.text, is_copy=org in self.rules.copies) or fallback
 
     def _kind(self, steps: list[Step]) -> str:
         for step in steps:
@@ -311,6 +419,16 @@ class _Reader:
             if kind is not None:
                 return kind
         return "chat"
+
+    def _is_proxy(self, steps: list[Step]) -> bool:
+        """Whether only a private address, not a server's kind or a file, says who answered."""
+        if not self.base_url or any(step.host == LOCAL for step in steps):
+            return False
+        hinted = self.catalog.host(self.provider)
+        return not self.is_ollama and (hinted is None or not _is_own(hinted))
+
+    def _is_own(self) -> bool:
+        return self.asked is not None and _is_own(self.asked)
 
     def _is_gateway(self) -> bool:
         return self.asked is not None and self.asked.id in self.rules.prefix_hosts
@@ -340,7 +458,9 @@ class _Reader:
             return hosts[UNKNOWN]
         if asked is not None and not self._is_gateway():
             return asked
-        told = hosts[last.host] if last and last.host else self._prefix_host(text)
+        told = self._prefix_host(text)
+        if last and last.host and (told is None or told.id in (last.instead_of, last.host)):
+            told = hosts[last.host]
         if told is None and asked is None:
             told = self._home(text, maker, record)
         return told or asked or hosts[UNKNOWN]
@@ -375,6 +495,10 @@ class _Reader:
         return self.catalog.host(maker)
 
 
+def _is_own(host: Host) -> bool:
+    return host.local or host.id == "self-hosted"
+
+
 def _is_file(catalog: Catalog, name: str) -> bool:
     """Whether a name is a path: a server of open weights answered, whatever it was asked for."""
     return any(step.host == LOCAL for step in catalog.rules.unwrap(clean(name)))
@@ -388,10 +512,6 @@ def _best_first(records: list[ModelRecord]) -> list[ModelRecord]:
     own = sorted((r for r in records if r.maker == first), key=lambda r: r.id, reverse=True)
     best = min(own, key=lambda r: (r.total is None, r.kind not in TEXT_KINDS, len(r.id)))
     return [r for r in records if r.id == best.id]
-
-
-def _near(known: float, stated: tuple[float, float]) -> bool:
-    return abs(known - sum(stated) / 2) <= 0.15 * known
 
 
 def _zone(steps: list[Step]) -> str | None:

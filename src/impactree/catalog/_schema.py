@@ -9,17 +9,22 @@ import datetime as dt
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from impactree.catalog._fields import (
-    CATALOG_KINDS,
-    PRECISIONS,
+from impactree.catalog._schema_factors import (
+    CarbonFree,
+    Disclosure,
+    FactorSet,
+    Market,
+    Subzone,
+    Zone,
+)
+from impactree.catalog._schema_serving import Accelerator, Architecture
+from impactree.catalog._schema_types import (
+    STRICT,
     Billions,
-    Figure,
     HostName,
     Name,
-    NotNegative,
-    Overhead,
     Params,
     Pattern,
     Positive,
@@ -27,7 +32,7 @@ from impactree.catalog._fields import (
     Share,
     Slug,
     Sources,
-    Status,
+    StatedYear,
     Url,
     Warnings,
     Wue,
@@ -42,19 +47,36 @@ if TYPE_CHECKING:
 __all__ = [
     "CATALOG_KINDS",
     "DataFile",
+    "Disclosure",
+    "FactorSet",
     "Family",
     "Host",
     "Model",
     "Moving",
     "Region",
+    "Subzone",
     "Zone",
     "check",
     "read_file",
 ]
 
+CATALOG_KINDS = (
+    "chat",
+    "completion",
+    "embedding",
+    "rerank",
+    "image",
+    "video",
+    "speech",
+    "transcription",
+    "audio",
+    "moderation",
+    "other",
+)
+
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = STRICT
 
 
 class Model(_Entry):
@@ -128,8 +150,13 @@ class Host(_Entry):
     name: str
     url: Url | None = None
     zone: ZoneId
+    subzone: ZoneId | None = None
     pue: Pue
+    pue_year: StatedYear = "not stated"
     wue: Wue
+    wue_year: StatedYear = "not stated"
+    licence: str | None = None
+    market: Market | None = None
     names: list[str] = []
     base_urls: list[HostName] = []
     regions: Literal["aws", "azure", "google"] | None = None
@@ -151,70 +178,14 @@ class Region(_Entry):
     id: Slug
     name: str | None = None
     zone: ZoneId
+    subzone: ZoneId | None = None
     pue: Pue
+    pue_year: StatedYear = "not stated"
     wue: Wue
-    note: str | None = None
-    sources: Sources
-    checked: dt.date
-
-
-class Zone(_Entry):
-    """An electricity mix, per kWh."""
-
-    id: ZoneId
-    name: str
-    gwp: NotNegative
-    adpe: NotNegative
-    pe: NotNegative
-    wue: NotNegative
-    warnings: Warnings = []
-    via: str | None = None
-    sources: list[Url] = []
-    checked: dt.date
-
-
-class Architecture(_Entry):
-    """What a step of a model reads and computes. Parameters in 10^9, caches in bytes."""
-
-    id: Name
-    layers: Positive
-    moe_layers: NotNegative = 0
-    experts: Overhead = 1
-    active_experts: Overhead = 1
-    expert_params: NotNegative = 0
-    total_params: Billions
-    active_params: Billions
-    input_embedding: NotNegative = 0
-    kv_bytes: NotNegative
-    window_bytes: NotNegative = 0
-    window: Overhead = 1
-    window_layers: NotNegative = 0
-    state_bytes: NotNegative = 0
-    attention_width: NotNegative
-    attention_layers: NotNegative
-    precision: Literal[PRECISIONS] | None = None  # type: ignore[valid-type]  # a tuple of literals
-    status: Status
-    source: str
-    checked: dt.date
-
-
-class Accelerator(_Entry):
-    """A data sheet: W, GB, TB/s, TFLOP/s; embodied kgCO2eq, kgSbeq, MJ. None: nobody says."""
-
-    id: Name
-    name: str
-    power: Figure | None = None
-    idle_power: Figure | None = None
-    memory: Positive
-    bandwidth: Figure | None = None
-    bf16: Figure | None = None
-    fp8: Figure | None = None
-    int8: Figure | None = None
-    fp4: Figure | None = None
-    gwp: Figure | None = None
-    adpe: Figure | None = None
-    pe: Figure | None = None
-    status: Status
+    wue_year: StatedYear = "not stated"
+    licence: str | None = None
+    market: Market | None = None
+    carbon_free: CarbonFree | None = None
     note: str | None = None
     sources: Sources
     checked: dt.date
@@ -251,12 +222,24 @@ class Words(_Sourced):
     day: Pattern
     family: Pattern
     nothing: Pattern
+    noise: Pattern
+    tuned: Pattern
+    reshaped: Pattern
+    classes: Pattern
 
 
 class Mixture(_Sourced):
     """What a name like ``8x7b`` stands for, as shares of the product."""
 
     least_total: Share
+    least_active: Share
+
+
+class Sizes(_Sourced):
+    """What a size in a name stands for. Sizes in 10^9, shares of the size."""
+
+    rounding: tuple[Positive, Positive]
+    large: Billions
     least_active: Share
 
 
@@ -268,6 +251,8 @@ class Orgs(_Sourced):
     prefix_hosts: list[Slug]
     first_party: list[Slug]
     own: dict[Slug, Slug]
+    nobody: list[str]
+    shared: list[str]
 
 
 class Lines(_Sourced):
@@ -302,6 +287,10 @@ class DataFile(_Entry):
     hosts: list[Host] = []
     regions: list[Region] = []
     zones: list[Zone] = []
+    licence: str | None = None
+    factor_sets: list[FactorSet] = []
+    subzones: list[Subzone] = []
+    disclosures: list[Disclosure] = []
     architectures: list[Architecture] = []
     accelerators: list[Accelerator] = []
     sources: dict[str, Url] = {}
@@ -309,6 +298,7 @@ class DataFile(_Entry):
     kinds: list[KindWords] = []
     words: Words | None = None
     mixture: Mixture | None = None
+    sizes: Sizes | None = None
     orgs: Orgs | None = None
     lines: Lines | None = None
     local: Local | None = None
@@ -344,10 +334,16 @@ def check(raw: dict[str, Any], where: str) -> DataFile:
 
 
 def _explain(raw: dict[str, Any], error: ValidationError) -> Iterable[str]:
+    said_before = set()
     for problem in error.errors(include_url=False):
         place: list[str] = []
         node: Any = raw
-        for part in problem["loc"]:
+        ends = len(problem["loc"]) - (problem["loc"][-1:] in ((0,), (1,)))  # of a range
+        where = problem["loc"][:ends] if problem["loc"][-2:-1] != ("models",) else problem["loc"]
+        if (where, problem["msg"]) in said_before:
+            continue
+        said_before.add((where, problem["msg"]))
+        for part in where:
             try:
                 node = node[part]
             except (KeyError, IndexError, TypeError):

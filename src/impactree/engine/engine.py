@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
 from impactree.calls import ModelCall
+from impactree.calls.reconciling import READINGS, UNCLEAR
 from impactree.catalog import Catalog, Resolution, load_catalog
 from impactree.catalog._catalog import as_day
 from impactree.catalog._near import nearest
@@ -14,6 +15,7 @@ from impactree.engine.configuration import Surroundings, load_settings, surround
 from impactree.engine.deployments import read_deployment
 from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
+from impactree.loops import off_loop
 from impactree.methods import METHODS, Method
 from impactree.values.impacts import Impacts
 from impactree.values.messages import Message, message
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine", "estimate", "shared_engine"]
 
-_MAX_PLANS: Final = 4096
+_MAX_PLANS: Final = 32_768
 _MAX_KEY: Final = 2000
 """Characters: longer names are read anew each time, so that memory stays bounded."""
 
@@ -41,6 +43,10 @@ class _Plan(NamedTuple):
     grade: str
     zone: str | None
     """Electricity mix zone; None: the one asked for is unknown."""
+    market: float | None
+    """The operator's market-based factor, kgCO2eq/kWh; None: it publishes none."""
+    credits: tuple[str, ...]
+    """What the licences of the factors want to be shown beside the figures."""
 
 
 _key: Final = attrgetter("provider", "model", "requested", "base_url", "kind", "zone", "region")
@@ -108,7 +114,8 @@ class Engine:
         for host in s.provider_zones:
             if self.catalog.host(host) is None:
                 raise ConfigurationError(
-                    f"{s.where('provider_zones')}: {host!r} is no host; known: "
+                    f"{s.where('provider_zones')}: {host!r} is no host; nearest: "
+                    f"{', '.join(nearest(host, self.catalog.hosts)) or 'none'}; known: "
                     f"{', '.join(sorted(self.catalog.hosts))}"
                 )
         for name, target in s.deployments.items():
@@ -147,9 +154,11 @@ class Engine:
             plan = self._plans.get(_key(call)) or self._planned(call)
         else:
             plan = self._plan(self.read(call, at))
-        made, warnings, errors, grade, _ = plan
+        made, warnings, errors, grade, _, factor, _ = plan
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
+        if call.usage_notes:
+            warnings = (*warnings, *map(_usage_message, call.usage_notes))
         method = self.method
         if made is None:
             return Impacts(None, warnings=warnings, errors=errors, grade=grade)
@@ -160,15 +169,22 @@ class Engine:
         if judged.errors:
             return Impacts(None, warnings=warnings, errors=judged.errors, grade=grade)
         figures = method.impacts(made, tokens, call.latency_s)
-        return Impacts(figures, method=method.name, warnings=warnings, grade=grade)
+        market = None if factor is None else figures.market_based(factor)
+        return Impacts(figures, method=method.name, market=market, warnings=warnings, grade=grade)
 
     def zone_of(self, call: ModelCall) -> str | None:
         """The electricity mix zone that a call is estimated with; None: one that is unknown."""
         return (self._plans.get(_key(call)) or self._planned(call)).zone
 
+    def credits_for(self, calls: Iterable[ModelCall]) -> tuple[str, ...]:
+        """What the licences of the factors behind estimates of these calls want to be shown."""
+        plans = (self._plans.get(_key(call)) or self._planned(call) for call in calls)
+        return tuple(dict.fromkeys(credit for plan in plans for credit in plan.credits))
+
     def _planned(self, call: ModelCall) -> _Plan:
         """The plan of a call, kept for the next like it."""
-        plan, key = self._plan(self.read(call)), _key(call)
+        # The first may load the catalog, and a method tables of its own.
+        plan, key = off_loop(lambda: self._plan(self.read(call))), _key(call)
         if sum(len(text) for text in key if text) <= _MAX_KEY:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
@@ -191,6 +207,8 @@ class Engine:
             found.errors,
             found.resolution.grade,
             None if found.zone is None else found.zone.id,
+            found.place.market.value if found.place.market else None,
+            found.credits,
         )
 
 
@@ -206,6 +224,10 @@ def shared_engine(**settings: Unpack[EngineSettings]) -> Engine:
     Raises:
         ConfigurationError: a setting is wrong.
     """
+    return off_loop(lambda: _shared_engine(settings))
+
+
+def _shared_engine(settings: EngineSettings) -> Engine:
     global _shared
     place = surroundings()
     made_for, engines = _shared
@@ -224,6 +246,12 @@ def _frozen(value: Any) -> object:
     if isinstance(value, Mapping):
         return tuple(sorted((str(k), _frozen(v)) for k, v in value.items() if v is not None))
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _usage_message(note: str) -> Message:
+    """What a note on the reading of usage says to the user."""
+    code = "usage-unclear" if note in UNCLEAR else "usage-reconciled"
+    return message(code, READINGS.get(note, f"({note:.60})"))
 
 
 def estimate(

@@ -21,7 +21,8 @@ class EngineSettings(TypedDict, total=False):
     """The arguments that an engine, a tracker and a handler have in common; all optional."""
 
     zone: str | None
-    """Electricity mix zone of every call (ISO 3166-1 alpha-3, ``WOR`` the world)."""
+    """Electricity mix zone of every call (ISO 3166-1 alpha-3, ``WOR`` the world, or a part of a
+    country by ISO 3166-2 or the grid operator's code)."""
     region: str | None
     """Cloud region of the calls to the cloud it belongs to, e.g. ``eu-west-3``."""
     provider_zones: Mapping[str, str] | None

@@ -56,6 +56,11 @@ class _Layer(BaseModel):
             )
         return said
 
+    @field_validator("zone", "region", "method", mode="before")
+    @classmethod
+    def _trimmed(cls, value: Any) -> Any:
+        return value.strip() if isinstance(value, str) else value
+
     @field_validator("method")
     @classmethod
     def _known(cls, method: str | None) -> str | None:
@@ -164,7 +169,9 @@ def _explain(error: ValidationError) -> Iterator[str]:
         if name in seen:
             continue
         seen.add(name)
-        if problem["type"] == "extra_forbidden":
+        if problem["type"] == "extra_forbidden" and name == "tool":
+            yield "[tool.impactree] is for pyproject.toml; in impactree.toml write the settings bare"
+        elif problem["type"] == "extra_forbidden":
             yield f"unknown setting {name!r}; settings are {', '.join(_Layer.model_fields)}"
         else:
             said = problem["msg"].removeprefix("Value error, ")

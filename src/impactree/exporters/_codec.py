@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,7 @@ from impactree.calls import ModelCall
 from impactree.calls.scrubbing import plain_values
 from impactree.exporters._time import resolved_at
 from impactree.runs import Run
-from impactree.values.figures import Figures
+from impactree.values.figures import PARTS, Figures
 from impactree.values.impacts import Impacts
 from impactree.values.messages import Message
 
@@ -127,6 +128,8 @@ def _encode_run(
         out["tags"] = [_text(tag) for tag in run.tags]
     if run.metadata:
         out["metadata"] = plain_values(run.metadata)
+    if labels := run.own_labels:
+        out["labels"] = {key: _text(str(value)) for key, value in labels.items()}
     if run.call is not None:
         out["call"] = _encode_call(run.call, zone_of(run.call))
         out["cached"] = run.cached
@@ -148,6 +151,7 @@ def _decode_run(fields: dict[str, Any], runs: list[Run], messages: tuple[Message
         start=fields["start"],
         tags=tuple(fields.get("tags", ())),
         metadata=fields.get("metadata"),
+        labels=fields.get("labels"),
     )
     run.end, run.status = fields["end"], fields["status"]
     for time in (run.start, run.end):
@@ -173,6 +177,8 @@ def _encode_call(call: ModelCall, zone: str | None) -> dict[str, Any]:
         value = getattr(call, name)
         if value is not None:
             out[name] = _text(value) if isinstance(value, str) else value
+    if call.usage_notes:
+        out["usage_notes"] = list(call.usage_notes)
     if zone is not None:
         out["zone"] = zone
     return out
@@ -187,16 +193,19 @@ def _encode_impacts(impacts: Impacts, messages: dict[Message, int]) -> list[Any]
         impacts.estimated_calls,
         impacts.unestimated_calls,
         impacts.method,
+        impacts.market,
     ]
 
 
 def _decode_impacts(fields: list[Any], messages: tuple[Message, ...]) -> Impacts:
-    figures, warnings, errors, grade, estimated, unestimated, *method = fields
-    if figures is not None and not method:
+    figures, warnings, errors, grade, estimated, unestimated, *later = fields
+    method, market, *_ = (*later, None, None)
+    if figures is not None and not later:
         figures = _with_means(figures)
     return Impacts(
         None if figures is None else Figures(*figures),
-        method=method[0] if method else None,
+        method=method,
+        market=None if market is None else tuple(market),
         warnings=tuple(messages[i] for i in warnings),
         errors=tuple(messages[i] for i in errors),
         grade=grade,
@@ -206,9 +215,10 @@ def _decode_impacts(fields: list[Any], messages: tuple[Message, ...]) -> Impacts
 
 
 def _with_means(pairs: list[float]) -> list[float]:
-    """The figures of format 1, low and high by turns, whose mean was the middle."""
+    """The figures of format 1: low and high by turns, means in the middle, no parts."""
     ends = zip(pairs[::2], pairs[1::2], strict=True)
-    return [end for low, high in ends for end in (low, (low + high) / 2, high)]
+    triples = [end for low, high in ends for end in (low, (low + high) / 2, high)]
+    return [*triples, *(math.nan for _ in PARTS)]
 
 
 def _text(value: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.exceptions import ConfigurationError
 from impactree.exporters._base import SpooledExporter
 from impactree.exporters._locks import held
-from impactree.exporters._rows import agent_of
+from impactree.runs import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Set
@@ -133,7 +133,7 @@ def _run(run: Run) -> dict[str, Any]:
         "status": run.status,
         "start": run.start,
         "end": run.end,
-        "agent": agent_of(run),
+        **{label: getattr(run, label) for label in LABELS},
         "tags": list(run.tags),
         "metadata": dict(run.metadata),
     }

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from impactree.exporters._base import SpooledExporter
-from impactree.exporters._langsmith_api import LangSmithAPI, feedback, feedback_values, run_metadata
+from impactree.exporters._langsmith_api import (
+    LangSmithAPI,
+    feedback,
+    feedback_values,
+    label_metadata,
+    run_metadata,
+)
 from impactree.exporters._langsmith_hook import Traced, tracing
 from impactree.exporters._time import resolved_at
 from impactree.values.impacts import Impacts
@@ -213,7 +219,7 @@ def _runs(root: Run, project: str) -> Iterator[dict[str, Any]]:
         own = f"{_order(start)}{run_id}"
         above = None if run is root or run.parent is None else _uuid(run.parent.id)
         orders[run_id] = own if above is None else f"{orders[above]}.{own}"
-        metadata = {**run.metadata, **(run_metadata(run) or {})}
+        metadata = {**run.metadata, **label_metadata(run), **(run_metadata(run) or {})}
         if run.call is not None:
             metadata |= {"ls_model_name": run.call.model, "ls_provider": run.call.provider}
             if (usage := _usage(run.call, cached=run.cached)) is not None:

@@ -254,4 +254,9 @@ def run_metadata(run: Run) -> dict[str, Any] | None:
     if not total.estimated_calls and not total.unestimated_calls:
         return None
     flat = {key: value["mean"] for key, value in feedback_values(total).items()}
-    return {**flat, "impacts": total.to_dict()}
+    return {**flat, **label_metadata(run), "impacts": total.to_dict()}
+
+
+def label_metadata(run: Run) -> dict[str, str]:
+    """What a run works for, to filter by: ``impactree_agent`` and so on."""
+    return {f"impactree_{key}": str(value) for key, value in run.labels.items()}

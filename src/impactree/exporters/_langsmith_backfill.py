@@ -104,7 +104,9 @@ class Backfill:
         # A handler under @traceable has written to its own root, which is not the trace's.
         if any(map(self._carries, runs)):
             return None
-        impacts = Impacts.sum(map(engine.estimate, calls_of(runs)))
+        began = _time(start)
+        day = None if began is None else began.date()  # names and factors as they were then
+        impacts = Impacts.sum(engine.estimate(call, at=day) for call in calls_of(runs))
         return impacts if impacts.estimated_calls else None
 
     def _write(self, session: str, root: dict[str, Any], impacts: Impacts, method: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from impactree.exporters._rows import agent_of
 from impactree.values.criteria import CRITERIA, ENDS
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def metric_attributes(run: Run) -> dict[str, str]:
         "gen_ai.response.model": call.model,
         "gen_ai.provider.name": call.provider,
         "gen_ai.operation.name": _OPERATIONS[call.kind],
-        "gen_ai.agent.name": agent_of(run),
+        "gen_ai.agent.name": run.agent,
         "impactree.zone": call.zone,
     }
     return {key: value for key, value in values.items() if value}
@@ -116,7 +115,12 @@ def span_attributes(run: Run) -> dict[str, str | int]:
         "impactree.run.id": run.id,
         "impactree.run.kind": run.kind,
         "gen_ai.operation.name": _OPERATIONS.get(run.kind),
-        "gen_ai.agent.name": agent_of(run),
+        "gen_ai.agent.name": run.agent,
+        "gen_ai.conversation.id": run.thread,
+        "gen_ai.tool.name": run.tool,
+        "impactree.node": run.node,
+        "impactree.step": run.step,
+        "user.id": run.user,
     }
     call = run.call
     if call is not None:
@@ -126,5 +130,6 @@ def span_attributes(run: Run) -> dict[str, str | int]:
             "gen_ai.response.model": call.model,
             "gen_ai.usage.input_tokens": call.input_tokens,
             "gen_ai.usage.output_tokens": call.output_tokens,
+            "impactree.cached": True if run.cached else None,
         }
     return {key: value for key, value in values.items() if value is not None}

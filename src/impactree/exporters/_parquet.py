@@ -10,7 +10,8 @@ from impactree.exceptions import MissingExtraError
 from impactree.exporters._base import SpooledExporter
 from impactree.exporters._locks import held
 from impactree.exporters._rows import call_row
-from impactree.values.criteria import FLAT_COLUMNS
+from impactree.runs import LABELS
+from impactree.values.criteria import FLAT_COLUMNS, PART_COLUMNS
 
 try:
     import pyarrow as pa
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ParquetExporter"]
 
 _TEXT = (
-    *("id", "run_id", "parent_id", "run_name", "name", "kind", "agent", "node", "status"),
+    *("id", "run_id", "parent_id", "run_name", "name", "kind", *LABELS, "status"),
     *("provider", "model", "zone", "tokens_source", "grade", "warnings", "errors", "method"),
 )
 FORMAT = 2
@@ -39,7 +40,7 @@ def _schema() -> Any:
     fields = [(name, pa.string()) for name in _TEXT]
     fields += [(name, pa.int64()) for name in (*_COUNTS, "revision")]
     fields += [("cached", pa.bool_()), ("started_at", time), ("ended_at", time)]
-    fields += [(name, pa.float64()) for name in FLAT_COLUMNS]
+    fields += [(name, pa.float64()) for name in (*FLAT_COLUMNS, *PART_COLUMNS)]
     metadata = {"impactree.format": str(FORMAT)}
     return pa.schema([*fields, ("latency_s", pa.float64())], metadata=metadata)
 

@@ -5,40 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from impactree.exporters._time import resolved_at
-from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS
+from impactree.runs import LABELS
+from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS, PART_COLUMNS
 
 if TYPE_CHECKING:
     from impactree.exporters._codec import Tree
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
 
-__all__ = ["agent_of", "call_row", "figures", "run_row"]
+__all__ = ["call_row", "figures", "run_row"]
 
 
 def figures(impacts: Impacts | None) -> dict[str, float | None]:
-    """Min, mean and max of the five criteria; None where nothing was estimated."""
+    """Min, mean and max of the five criteria, and the energy's parts; None where unknown."""
+    out: dict[str, float | None] = dict.fromkeys((*FLAT_COLUMNS, *PART_COLUMNS))
     if impacts is None or not impacts.estimated:
-        return dict.fromkeys(FLAT_COLUMNS)
-    values = [getattr(impacts, criterion.key).value for criterion in CRITERIA]
-    ends = [getattr(value, end) for value in values for end in ENDS]
-    return dict(zip(FLAT_COLUMNS, ends, strict=True))
-
-
-def agent_of(run: Run) -> str | None:
-    """The nearest agent's name, by LangChain's ``lc_agent_name`` or the run's kind."""
-    for above in (run, *run.ancestors()):
-        name = above.metadata.get("lc_agent_name")
-        if isinstance(name, str):
-            return name
-        if above.kind == "agent":
-            return above.name
-    return None
+        return out
+    values = [getattr(impacts, criterion.key) for criterion in CRITERIA]
+    ends = [value and getattr(value.value, end) for value in values for end in ENDS]
+    out.update(zip(FLAT_COLUMNS, ends, strict=True))
+    out.update(zip(PART_COLUMNS, (impacts.energy_parts or {}).values(), strict=False))
+    return out
 
 
 def run_row(tree: Tree) -> dict[str, Any]:
     """A root as one row."""
     root = tree.root
-    calls = [run.call for run in root.walk() if run.call is not None]
+    calls = root.calls
+    asked = [run.call for run in calls if run.call is not None and not run.cached]
     total = root.total
     return {
         "id": root.id,
@@ -53,8 +47,8 @@ def run_row(tree: Tree) -> dict[str, Any]:
         "calls": len(calls),
         "estimated_calls": total.estimated_calls,
         "unestimated_calls": total.unestimated_calls,
-        "input_tokens": sum(call.input_tokens or 0 for call in calls),
-        "output_tokens": sum(call.output_tokens or 0 for call in calls),
+        "input_tokens": sum(call.input_tokens or 0 for call in asked),
+        "output_tokens": sum(call.output_tokens or 0 for call in asked),
         **figures(total),
     }
 
@@ -70,8 +64,7 @@ def call_row(run: Run) -> dict[str, Any]:
         "parent_id": run.parent_id,
         "name": run.name,
         "kind": call.kind,
-        "agent": agent_of(run),
-        "node": _node_of(run),
+        **{label: getattr(run, label) for label in LABELS},
         "status": run.status,
         "cached": run.cached,
         "started_at": resolved_at(run.start),
@@ -90,12 +83,3 @@ def call_row(run: Run) -> dict[str, Any]:
         "errors": "" if own is None else " ".join(m.code for m in own.errors),
         **figures(own),
     }
-
-
-def _node_of(run: Run) -> str | None:
-    """The nearest LangGraph node's name."""
-    for above in (run, *run.ancestors()):
-        name = above.metadata.get("langgraph_node")
-        if isinstance(name, str):
-            return name
-    return None

@@ -96,7 +96,10 @@ def _to_2(connection: sa.Connection) -> None:
 
 
 def _to_3(connection: sa.Connection) -> None:
-    """A mean of its own for every figure; until now it was the middle of the range."""
+    """A mean for every figure, until now the middle of the range; what the energy goes into.
+
+    And what a call worked for: of earlier ones only agent and node are known.
+    """
     kind = "double precision" if connection.dialect.name == "postgresql" else "double"
     for table in ("impactree_runs", "impactree_calls"):
         for stem in _STEMS:
@@ -104,6 +107,11 @@ def _to_3(connection: sa.Connection) -> None:
             connection.execute(sa.text(f"alter table {table} add column {mean} {kind}"))
             ends = f"({stem}_min + {stem}_max) / 2"
             connection.execute(sa.text(f"update {table} set {mean} = {ends}"))  # noqa: S608
+        for part in ("input", "cached", "output", "host", "overhead"):
+            column = f"energy_{part}_kwh"
+            connection.execute(sa.text(f"alter table {table} add column {column} {kind}"))
+    for column in ("step", "thread", "tool", "user"):
+        connection.execute(sa.text(f'alter table impactree_calls add column "{column}" text'))
 
 
 MIGRATIONS: list[Callable[[sa.Connection], None]] = [_to_1, _to_2, _to_3]

@@ -38,6 +38,10 @@ GROUPS: Final[dict[str, sa.ColumnElement[Any]]] = {
     "provider": CALLS.c.provider,
     "run": RUNS.c.name,
     "status": CALLS.c.status,
+    "step": CALLS.c.step,
+    "thread": CALLS.c.thread,
+    "tool": CALLS.c.tool,
+    "user": CALLS.c.user,
     "zone": CALLS.c.zone,
 }
 """What ``--by`` takes."""
@@ -69,6 +73,11 @@ class Group:
         return out
 
 
+def _asked(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """A call's value, unless a cache answered it: no model saw those tokens."""
+    return sa.case((CALLS.c.cached, None), else_=column)
+
+
 def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[Group]:
     """The calls in a database summed by an attribute, most greenhouse gases first.
 
@@ -84,9 +93,9 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
         sa.select(
             key.label("key"),
             sa.func.count().label("calls"),
-            sa.func.count(CALLS.c.gwp_kgco2eq_min).label("estimated"),
-            sa.func.coalesce(sa.func.sum(CALLS.c.input_tokens), 0).label("input_tokens"),
-            sa.func.coalesce(sa.func.sum(CALLS.c.output_tokens), 0).label("output_tokens"),
+            sa.func.count(_asked(CALLS.c.gwp_kgco2eq_min)).label("estimated"),
+            sa.func.coalesce(sa.func.sum(_asked(CALLS.c.input_tokens)), 0).label("input_tokens"),
+            sa.func.coalesce(sa.func.sum(_asked(CALLS.c.output_tokens)), 0).label("output_tokens"),
             *(sa.func.sum(CALLS.c[name]).label(name) for name in FLAT_COLUMNS),
         )
         .select_from(CALLS.join(RUNS, RUNS.c.id == CALLS.c.run_id))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from impactree.exporters._errors import DeliveryRefusedError
 from impactree.exporters._sql_migrations import MIGRATIONS
-from impactree.values.criteria import FLAT_COLUMNS
+from impactree.values.criteria import FLAT_COLUMNS, PART_COLUMNS
 
 __all__ = ["CALLS", "RUNS", "check_schema", "prepare_schema"]
 
@@ -19,7 +19,7 @@ _LOCK_KEY: Final = 0x1_1AAC_7EEE  # PostgreSQL's advisory lock: one process migr
 
 
 def _figures() -> list[sa.Column[float | None]]:
-    return [sa.Column(name, sa.Double) for name in FLAT_COLUMNS]
+    return [sa.Column(name, sa.Double) for name in (*FLAT_COLUMNS, *PART_COLUMNS)]
 
 
 SCHEMA: Final = sa.Table(
@@ -58,6 +58,10 @@ CALLS: Final = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("agent", sa.Text),
     sa.Column("node", sa.Text),
+    sa.Column("step", sa.Text),
+    sa.Column("thread", sa.Text),
+    sa.Column("tool", sa.Text),
+    sa.Column("user", sa.Text),
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("cached", sa.Boolean, nullable=False),
     sa.Column("started_at", _TIME, nullable=False, index=True),

@@ -33,7 +33,6 @@ def attach(tracker: ImpactTracker, budget: ImpactBudget | None = None) -> Callab
     token = variable.set(handler)
 
     def detach() -> None:
-        tracker.catch_up()  # what has started inside still counts
         handler.detached = True
         # Left in another context than it was entered in, it stays there, detached.
         with suppress(ValueError):
@@ -47,13 +46,9 @@ class _BlockHandler(ImpactHandler):
 
     detached = False
 
-    def _chain_started(self, run_id: Any, parent_id: Any, *args: Any) -> None:
-        if not self.detached or self._trees.find(parent_id) is not None:
-            super()._chain_started(run_id, parent_id, *args)
-
-    def _started(self, run_id: Any, parent_id: Any, *args: Any) -> None:
-        if not self.detached or self._trees.find(parent_id) is not None:
-            super()._started(run_id, parent_id, *args)
+    def _start(self, run_id: Any, parent_id: Any, *args: Any) -> None:
+        if not self.detached or self.tracker.find(parent_id) is not None:
+            super()._start(run_id, parent_id, *args)
 
     def _unknown_end(self, response: Any, run_id: Any) -> None:
         if not self.detached:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
@@ -10,13 +11,13 @@ from langchain_core.callbacks import BaseCallbackHandler
 from impactree.adapters.guarding import guarded, status_of
 from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for
 from impactree.exceptions import BudgetExceededError
+from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
 from impactree.langchain._answer import Batches, PendingCall, read_answer
 from impactree.langchain._current import caused_by, enter_scope, leave_scope
-from impactree.langchain._events import EventHandling
-from impactree.runs import run_key
+from impactree.langchain._inline import told_with_all
+from impactree.langchain._open_calls import OpenCalls
 from impactree.runs.budget import BudgetWatch, ImpactBudget
-from impactree.runs.trees import RunTrees
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +35,7 @@ _KEPT: Final = frozenset(
         "langgraph_checkpoint_ns",
         "langgraph_node",
         "langgraph_step",
+        "langfuse_user_id",
         "lc_agent_name",
         "session_id",
         "thread_id",
@@ -42,7 +44,7 @@ _KEPT: Final = frozenset(
 )
 
 
-class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
+class ImpactHandler(ReadableHandler, BaseCallbackHandler):
     """Put it in ``callbacks`` and read the impacts of every run: ``print(handler.report())``.
 
     One handler may serve many chains, threads and tasks at once. It never changes what a chain
@@ -62,7 +64,6 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         ConfigurationError: a setting is wrong.
     """
 
-    run_inline = True  # under asyncio too: in order, and in the caller's context
     # LangChain asks before each event: plain values answer faster than the base's properties.
     ignore_llm = ignore_chat_model = ignore_chain = False
 
@@ -76,18 +77,27 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         tracker: ImpactTracker | None = None,
         **settings: Unpack[EngineSettings],
     ) -> None:
-        tracker = tracker_for(tracker, exporters, max_runs, settings)
-        EventHandling.__init__(self, tracker, _KEPT | kept_keys(metadata_keys))
-        BaseCallbackHandler.__init__(self)
+        super().__init__()
+        self.tracker = tracker_for(tracker, exporters, max_runs, settings)
+        self._keys = _KEPT | kept_keys(metadata_keys)
+        self._calls = OpenCalls(self.tracker)
         self._batches = Batches()
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
         # Only a spent budget ever leaves a callback; without it LangChain would swallow that too.
         self.raise_error = budget is not None and budget.action == "raise"
 
+    @property
+    def run_inline(self) -> bool:  # type: ignore[override]  # an attribute there
+        """True: under asyncio too, events are handled in order and in the caller's context.
+
+        But where LangChain tells all handlers of a completion model: there it would skip those
+        that do not run inline, if only one does.
+        """
+        return not told_with_all(self, sys._getframe(1))
+
     # LangChain's callbacks
 
-    # Most events are only left for later: what they mean is worked out in batches. Those that
-    # come most often guard themselves: a wrapper would cost as much as their work.
+    # Those that come most often guard themselves: a wrapper would cost as much as their work.
 
     def on_chain_start(
         self,
@@ -105,38 +115,23 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         try:
             if type(name) is not str or not 0 < len(name) <= names.MAX_NAME:
                 name = names.run_name(serialized, name, "chain")
-            self.tracker.later(
-                (
-                    type(self)._chain_started,
-                    self,
-                    run_id,
-                    caused_by(self.tracker, parent_run_id, name),
-                    name,
-                    tags,
-                    metadata or None,
-                    time.time(),
-                )
-            )
+            parent_id = caused_by(self.tracker, parent_run_id, name)
+            kind = self._chain_kind(name, parent_id, tags, metadata)
+            self._start(run_id, parent_id, name, kind, tags, metadata)
         except Exception as error:
             self._failed("on_chain_start", error)
 
-    def on_chain_end(
-        self, outputs: Any, *, run_id: Any, parent_run_id: Any = None, **kwargs: Any
-    ) -> None:
+    def on_chain_end(self, outputs: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A chain ends."""
         try:
-            self.tracker.later((RunTrees.end, self._trees, run_id, "ok", None, False, time.time()))
-            if parent_run_id is None and self._calls:
-                self.tracker.catch_up(wait=False)  # what it left open lets go of its prompt
+            self.tracker.end(run_id)
         except Exception as error:
             self._failed("on_chain_end", error)
 
     @guarded
     def on_chain_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
         """A chain fails, is cancelled, or is interrupted to wait for a human."""
-        self._end(run_id, status_of(error))
-        if self._calls:
-            self.tracker.catch_up(wait=False)
+        self.tracker.end(run_id, status=status_of(error))
 
     @guarded
     def on_tool_start(
@@ -158,12 +153,12 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
     @guarded
     def on_tool_end(self, output: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A tool ends."""
-        self._end(run_id, "ok")
+        self.tracker.end(run_id)
 
     @guarded
     def on_tool_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
         """A tool fails."""
-        self._end(run_id, status_of(error))
+        self.tracker.end(run_id, status=status_of(error))
 
     @guarded
     def on_retriever_start(
@@ -180,9 +175,7 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         """A retriever starts."""
         name = names.run_name(serialized, kwargs.get("name"), "retriever")
         parent_id = caused_by(self.tracker, parent_run_id, name)
-        key = run_key(run_id)
-        # One that is cancelled, or interrupted from the keyboard, never ends.
-        run_id, self._retrieving[key] = self._watched(run_id)
+        run_id = self._calls.watch(run_id)
         enter_scope(self.tracker, run_id)
         self._start(run_id, parent_id, name, "retriever", tags, metadata)
 
@@ -239,62 +232,50 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         self, token: Any, *, chunk: Any = None, run_id: Any, **kwargs: Any
     ) -> None:
         """A piece of a streamed answer: only its length is kept."""
-        pending = self._calls.get(run_key(run_id))
+        pending = self._calls.get(run_id)
         if pending is not None:
             pending.streamed(token, chunk)
 
     @guarded
     def on_stream_event(self, event: Any, *, run_id: Any, **kwargs: Any) -> None:
         """As :meth:`on_llm_new_token`, of ``stream_events(version="v3")``."""
-        pending = self._calls.get(run_key(run_id))
+        pending = self._calls.get(run_id)
         if pending is not None:
             pending.streamed_event(event)
 
     def on_llm_end(self, response: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A model has answered."""
         try:
-            key = run_key(run_id)
-            pending = self._calls.pop(key, None)
+            pending = self._calls.pop(run_id)
             if pending is None:
                 self._unknown_end(response, run_id)
                 return
-            self._past.append(key)
-            answer = read_answer(response, self.tracker.note_problem)
+            # Counting tokens takes a time that is not the run's.
             now, at = time.perf_counter(), time.time()
-            # No text is kept until later; the first of a batch speaks for the others.
-            if answer.usage is None or answer.text or pending.batch is not None:
-                call = pending.call(answer, now)
-                self.tracker.later(
-                    (RunTrees.end, self._trees, run_id, "ok", call, answer.cached, at)
-                )
-            else:
-                pending.prompt = ""
-                self.tracker.later((type(self)._answered, self, run_id, at, pending, answer, now))
+            answer = read_answer(response, self.tracker.note_problem)
+            call = pending.call(answer, now)
+            self.tracker.end(run_id, call=call, cached=answer.cached, end=at)
             if self._watch is not None:
                 self._watch.check_run(run_id)
         except Exception as error:
             self._failed("on_llm_end", error)
-            self._let_go(run_id)
+            self._calls.let_go(run_id)
 
     def on_llm_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
         """A model call failed, perhaps after part of an answer, which counts."""
         try:
-            key = run_key(run_id)
-            pending = self._calls.pop(key, None)
+            pending = self._calls.pop(run_id)
             if pending is None:
                 return
-            self._past.append(key)
+            now, at = time.perf_counter(), time.time()
             answer = read_answer(kwargs.get("response"), self.tracker.note_problem, error)
-            call = pending.failed_call(answer, error, time.perf_counter())
-            status = status_of(error)
-            self.tracker.later(
-                (RunTrees.end, self._trees, run_id, status, call, False, time.time())
-            )
+            call = pending.failed_call(answer, error, now)
+            self.tracker.end(run_id, status=status_of(error), call=call, end=at)
             if self._watch is not None:
                 self._watch.check_run(run_id)
         except Exception as fault:
             self._failed("on_llm_error", fault)
-            self._let_go(run_id)
+            self._calls.let_go(run_id)
 
     # Inside
 
@@ -302,6 +283,19 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         if isinstance(error, BudgetExceededError):
             raise error  # the user asked for it
         self.tracker.note_problem(f"{callback}: {type(error).__name__}", error)
+
+    def _chain_kind(self, name: str, parent_id: Any, tags: Any, metadata: Any) -> RunKind:
+        """The kind of a chain that starts; it may tell what its parent is, too."""
+        if not metadata:  # LangGraph and create_agent give all theirs some
+            return kinds.named_kind(name)
+        parent = None if parent_id is None else self.tracker.find(parent_id)
+        kind = kinds.chain_kind(name, tags, metadata, parent, parent_id is None)
+        if kind == "node" and parent is not None and parent.kind != "agent":
+            found = kinds.parent_kind(parent, name, tags, metadata)
+            if found is not None:
+                told = kinds.agent_metadata(parent) if found == "agent" else None
+                self.tracker.annotate(parent_id, kind=found, metadata=told)
+        return kind
 
     def _start(
         self,
@@ -311,17 +305,31 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
         kind: RunKind,
         tags: list[str] | None,
         metadata: dict[str, Any] | None,
+        pending: PendingCall | None = None,
     ) -> None:
-        handle, at = type(self)._started, time.time()
-        self.tracker.later((handle, self, run_id, parent_id, name, kind, tags, metadata, at))
-
-    def _end(self, run_id: Any, status: RunStatus) -> None:
-        self.tracker.later((RunTrees.end, self._trees, run_id, status, None, False, time.time()))
+        self.tracker.start(
+            run_id,
+            parent_id,
+            name=name,
+            kind=kind,
+            tags=names.kept_tags(tags) if tags else (),
+            metadata=names.kept_metadata(metadata, self._keys) if metadata else None,
+            pending=pending,
+        )
 
     def _retrieved(self, run_id: Any, status: RunStatus) -> None:
-        self._retrieving.pop(run_key(run_id), None)
+        self._calls.unwatch(run_id)
         leave_scope(run_id)
-        self._end(run_id, status)
+        self.tracker.end(run_id, status=status)
+
+    def _unknown_end(self, response: Any, run_id: Any) -> None:
+        """An answer whose start this handler never saw: a root of its own, unless it is known."""
+        if self._calls.is_past(run_id) or self.tracker.find(run_id) is not None:
+            return
+        answer = read_answer(response, self.tracker.note_problem)
+        pending = PendingCall(kind="chat", class_name="chat")
+        self.tracker.start(run_id, name="model", kind="chat")
+        self.tracker.end(run_id, call=pending.call(answer, None), cached=answer.cached)
 
     def _model_start(
         self,
@@ -352,16 +360,10 @@ class ImpactHandler(ReadableHandler, EventHandling, BaseCallbackHandler):
             batch=None if kwargs.get("batch_size") == 1 else self._batches.of(kwargs),
             started=time.perf_counter(),
         )
-        key = run_key(run_id)
         if parent_id is None:  # else the end of the run around it closes it
-            run_id, pending.owner = self._watched(run_id)
-        handle, at = type(self)._started, time.time()
-        self.tracker.later(
-            (handle, self, run_id, parent_id, name, kind, tags, metadata, at, pending)
-        )
-        self._calls[key] = pending
-        if len(self._calls) >= self._sweep_at:
-            self._sweep()
+            run_id = self._calls.watch(run_id)
+        self._start(run_id, parent_id, name, kind, tags, metadata, pending)
+        self._calls.add(run_id, pending)
 
     def _check_budget(self, watch: BudgetWatch, parent_id: Any) -> None:
         parent = self.tracker.find(parent_id)

@@ -9,7 +9,7 @@ from impactree.langchain._names import text
 if TYPE_CHECKING:
     from impactree.runs import Run, RunKind
 
-__all__ = ["chain_kind", "mark_parent", "named_kind"]
+__all__ = ["agent_metadata", "chain_kind", "named_kind", "parent_kind"]
 
 _UNNAMED: Final = "LangGraph"
 # What ``create_agent`` has marked its runs with since langchain 1.2.4. Before, its node ``model``
@@ -51,17 +51,18 @@ def named_kind(name: str) -> RunKind:
     return "agent" if name == "AgentExecutor" else "chain"
 
 
-def mark_parent(parent: Run, node: str, tags: Any, metadata: Any) -> None:
-    """A node has started, so its parent is a graph, which nothing told when that one started."""
+def parent_kind(parent: Run, node: str, tags: Any, metadata: Any) -> RunKind | None:
+    """What a parent is now that a node has started in it, which nothing told before; or None."""
     if node == "agent" or (node == "model" and not _MARKS & (metadata or {}).keys()):
         kind: RunKind = "agent"
     else:
         kind = "graph"
-    if kind == parent.kind or not _is_step(tags):
-        return
-    parent.kind = kind
-    if kind == "agent" and parent.name != _UNNAMED:
-        parent.metadata = {**parent.metadata, "agent_name": parent.name}
+    return None if kind == parent.kind or not _is_step(tags) else kind
+
+
+def agent_metadata(run: Run) -> dict[str, Any]:
+    """Of a graph that has turned out to be an agent: its name, if it was given one."""
+    return {} if run.name == _UNNAMED else {"agent_name": run.name}
 
 
 def _is_step(tags: Any) -> bool:

@@ -172,6 +172,9 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
             return self.handler.tracker
         return next(iter(ambient_trackers()), None)
 
+    def _counted_by(self, state: Any) -> ImpactTracker | None:
+        return self._own if state.get("impact_run") is not None else self._followed_by()
+
     def _root(self, state: Any) -> Run | None:
         run_id = state.get("impact_run")
         if run_id is not None:  # started here, or before an interrupt in another process
@@ -183,8 +186,7 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
     def _spent(self, state: Any) -> Spent | None:
         if self.budget is None:
             return None
-        own = state.get("impact_run") is not None
-        tracker = self._own if own else self._followed_by()
+        tracker = self._counted_by(state)
         if tracker is None:
             return None
         watch = self._watches.get(tracker)
@@ -199,10 +201,11 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
         spent = self._spent(request.state)
         if spent is None or spent.share < self.switch_at:
             return None
-        root = self._root(request.state)
-        if root is not None and "impact_switched" not in root.metadata:
+        root, tracker = self._root(request.state), self._counted_by(request.state)
+        if root is not None and tracker is not None and "impact_switched" not in root.metadata:
             name = _ls_params(self.switch_to).get("ls_model_name", "the cheaper model")
-            root.metadata = {**root.metadata, "impact_switched": f"to {name} at {spent.text}"}
+            told = {"impact_switched": f"to {name} at {spent.text}"}
+            tracker.annotate(root.id, metadata=told)
         return request.override(model=self.switch_to)
 
     @guarded
@@ -254,10 +257,9 @@ def summarize(impacts: Impacts) -> dict[str, Any]:
     if not impacts.estimated:
         return {"estimated": False, "errors": [error.code for error in impacts.errors]}
     values = {
-        criterion.everyday: (
-            getattr(impacts, criterion.key).value * criterion.everyday_factor
-        ).to_dict()
+        criterion.everyday: impact and (impact.value * criterion.everyday_factor).to_dict()
         for criterion in CRITERIA
+        for impact in [getattr(impacts, criterion.key)]
     }
     return {
         "estimated": True,

@@ -18,6 +18,7 @@ from impactree.llama_index._models import (
 )
 from impactree.llama_index._runs import Runs
 from impactree.llama_index._workers import cache_size, in_workers, record_workers
+from impactree.runs import Labels
 from impactree.runs.current import innermost
 from impactree.tracker import active_trackers
 
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Hook"]
 
-_KEPT: Final = frozenset({"conversation_id", "session_id", "thread_id", "user_id"})
+_KEPT: Final = frozenset(
+    {"conversation_id", "langfuse_user_id", "session_id", "thread_id", "user_id"}
+)
 _WORKFLOWS: Final = frozenset({"agent", "graph"})
 _MODEL_KINDS: Final = GENERATING | {"embedding", "rerank"}
 
@@ -87,10 +90,11 @@ class Hook:
         agent = _agent(kind, parent, spans.agent_name(instance, role, bound_args))
         if agent is not None:
             metadata["agent_name"] = agent
+        shown = spans.shown_name(name, instance, role, kind)
+        labels = Labels(node=shown, step=shown) if kind == "node" else None
         if in_workers(instance, method, bound_args):
             self._workers[id_] = cache_size(instance)
-        shown = spans.shown_name(name, instance, role, kind)
-        run = self.runs.start(id_, found_id, shown, kind, pending, metadata)
+        run = self.runs.start(id_, found_id, shown, kind, pending, metadata, labels)
         if role == "embedding":
             streams.embedding_entered(run)
 
@@ -113,7 +117,7 @@ class Hook:
             elif pending.ended is None:
                 self._returned(run, pending, result)
         elif isinstance(pending, OpenPrediction) and stream is None and not _generated(run):
-            run.kind = "chat"
+            self.tracker.annotate(run.id, kind="chat")
             self.runs.end(run, "ok", pending.call(result, self.tracker.note_problem))
         else:
             if stream is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls import Kind, ModelCall, Tokens, TokensSource
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import weakref
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from impactree.calls.reconciling import Reading
     from impactree.runs import Run, RunStatus
 
 __all__ = [
@@ -127,7 +128,7 @@ class OpenModel(OpenSpan):
     """A weak reference to the stream it returned."""
     aliases: list[str] = field(default_factory=list)
     """Spans of the methods it inherits and calls: their events are its own."""
-    usage: Tokens | None = None
+    usage: Reading | None = None
     answered: str | None = None
     run: weakref.ref[Run] | None = None
     ended: float | None = None
@@ -148,16 +149,20 @@ class OpenModel(OpenSpan):
     def chunk(self, response: Any) -> None:
         """A piece of a streamed answer."""
         self.parts.append(getattr(response, "delta", None) or "")
-        self._read(response)
+        self._read(response, named=self.answered is not None)
 
     def answer(self, response: Any) -> ModelCall:
         """The finished chat or completion call."""
         latency = time.perf_counter() - self.started
         self._read(response)
-        if self.usage is not None:
-            return self._call(self.usage, "reported", latency)
+        usage = self.usage
+        if usage is not None and usage.tokens.output is not None:
+            return self._call(usage.tokens, "reported", latency, usage.notes)
         text = max(answer_text(response), "".join(self.parts), key=len)
-        return self._call(self._counted(text), "counted", latency)
+        if usage is None:
+            return self._call(self._counted(text), "counted", latency)
+        tokens = replace(usage.tokens, output=count_tokens(text))
+        return self._call(tokens, "counted", latency, usage.notes)
 
     def read(self, texts: Iterable[str]) -> ModelCall:
         """The finished embedding or rerank call; LlamaIndex hands on no usage of these."""
@@ -180,11 +185,11 @@ class OpenModel(OpenSpan):
         if self.delegates:
             return None
         if self.usage is not None:
-            return self._call(self.usage, "reported", None)
+            return self._call(self.usage.tokens, "reported", None, self.usage.notes)
         text = "".join(self.parts)
         return self._call(self._counted(text), "counted", None) if text else None
 
-    def _read(self, response: Any) -> None:
+    def _read(self, response: Any, *, named: bool = False) -> None:
         try:
             found = (read_usage(place) for place in _places(response))
             usage = next((usage for usage in found if usage is not None), None)
@@ -192,16 +197,29 @@ class OpenModel(OpenSpan):
                 self.usage = updated(self.usage, usage)
         except MalformedUsageError as wrong:
             self.note("usage of an unknown shape", wrong)
-        self.answered = names.answered_model(getattr(response, "raw", None)) or self.answered
+        if not named:
+            self.answered = names.answered_model(getattr(response, "raw", None)) or self.answered
 
     def _counted(self, answer: str) -> Tokens:
         read = count_tokens("\n".join(prompt_texts(self.prompt)))
         return Tokens(input=read, output=count_tokens(answer))
 
-    def _call(self, usage: Tokens, source: TokensSource, latency: float | None) -> ModelCall:
+    def _call(
+        self,
+        usage: Tokens,
+        source: TokensSource,
+        latency: float | None,
+        notes: tuple[str, ...] = (),
+    ) -> ModelCall:
         asked = self.asked or names.asked(self.instance, self.model_dict)
         return build_call(
-            asked, self.kind, usage, source, answered=self.answered, latency_s=latency
+            asked,
+            self.kind,
+            usage,
+            source,
+            answered=self.answered,
+            latency_s=latency,
+            notes=notes,
         )
 
 

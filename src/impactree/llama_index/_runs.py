@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from impactree.calls import ModelCall
-    from impactree.runs import Run, RunKind, RunStatus
+    from impactree.runs import Labels, Run, RunKind, RunStatus
     from impactree.tracker import ImpactTracker
 
 __all__ = ["Runs", "is_open"]
@@ -37,10 +37,17 @@ class Runs:
         kind: RunKind,
         pending: OpenSpan,
         metadata: dict[str, Any] | None = None,
+        labels: Labels | None = None,
     ) -> Run:
         """A run starts."""
         run = self.tracker.start(
-            run_id, parent_id, name=name, kind=kind, metadata=metadata, pending=pending
+            run_id,
+            parent_id,
+            name=name,
+            kind=kind,
+            metadata=metadata,
+            pending=pending,
+            labels=labels,
         )
         if isinstance(pending, OpenModel):
             pending.run = weakref.ref(run)
@@ -137,9 +144,9 @@ class Runs:
             pending = run.pending
             call = pending.produced() if isinstance(pending, OpenSpan) else None
             self.end(run, "abandoned", call)
-        for run in self.tracker.trees.abandoned():
+        for run in self.tracker.abandoned:
             if isinstance(run.pending, OpenSpan) and not run.pending.by_callback:
-                run.pending = None
+                self.tracker.release(run.id)
 
     def _release(self, waiting: list[Run], *, count: bool) -> None:
         for run in waiting:

@@ -10,13 +10,22 @@ from typing import Final
 from impactree.methods.ecologits_0_11 import ECOLOGITS_0_11
 from impactree.methods.impactree_1 import IMPACTREE_1
 from impactree.methods.protocol import Constant, Judgement, Method, Step, choose
-from impactree.methods.situation import Deployment, Hardware, Mix, Params, Site, Situation
+from impactree.methods.situation import (
+    Deployment,
+    FactorChoice,
+    Hardware,
+    Mix,
+    Params,
+    Site,
+    Situation,
+)
 
 __all__ = [
     "DEFAULT_METHOD",
     "METHODS",
     "Constant",
     "Deployment",
+    "FactorChoice",
     "Hardware",
     "Judgement",
     "Method",

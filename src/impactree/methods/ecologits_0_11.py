@@ -21,7 +21,7 @@ from impactree.values.messages import message
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from impactree.methods.situation import Situation
+    from impactree.methods.situation import FactorChoice, Situation
 
 __all__ = ["ECOLOGITS_0_11", "EcoLogits011"]
 
@@ -40,6 +40,8 @@ class EcoLogits011:
     plans_hardware: bool = False
     checked: str = "2026-11-24"
     """The day on which the constants were checked against EcoLogits 0.11.3."""
+
+    factors: FactorChoice = "ecologits-0.11.3"
 
     batch_size: int = 64
     """B: concurrent requests that share the server."""
@@ -108,7 +110,9 @@ class EcoLogits011:
             ("U_adpe", "embodied, GPU", self.gpu_adpe, "kgSbeq", gpu, _ADEME),
             ("U_pe", "embodied, GPU", self.gpu_pe, "MJ", gpu, _ADEME),
         ]
-        return [Constant(*row) for row in rows]
+        year = {_ADEME: 2026, _FIT: 2025}
+        licence = "MPL-2.0 (EcoLogits)"
+        return [Constant(*row, year=year.get(row[-1]), licence=licence) for row in rows]
 
     def kwh_per_token(self, active: float) -> float:
         """Energy of one GPU for one output token, kWh; ``active``: P_a."""
@@ -215,7 +219,7 @@ class EcoLogits011:
             ("pe_e", "embodied PE", "MJ", made.format("pe")),
         ]
         shown = [Step(s, name, v[0], (v[0] + v[1]) / 2, v[1], u, eq) for s, name, v, u, eq in steps]
-        ends = zip(*(iter(figures),) * 3, strict=True)
+        ends = zip(*(iter(figures[:24]),) * 3, strict=True)
         return shown + [
             Step(symbol, name, *values, unit, equation)
             for (symbol, name, unit, equation), values in zip(results, ends, strict=True)
@@ -268,7 +272,8 @@ def _equations(
         s_lo = where(latency_s < s_lo, latency_s, s_lo)
         s_hi = where(latency_s < s_hi, latency_s, s_hi)
     server_lo, server_hi = s_lo * w_lo, s_hi * w_hi
-    it_lo, it_hi = server_lo + g_lo * gpu_lo, server_hi + g_hi * gpu_hi
+    gpus_lo, gpus_hi = g_lo * gpu_lo, g_hi * gpu_hi
+    it_lo, it_hi = server_lo + gpus_lo, server_hi + gpus_hi
     shown = (gpu_lo, gpu_hi, s_lo, s_hi, server_lo, server_hi, it_lo, it_hi)
     e_lo, e_hi = pue_lo * it_lo, pue_hi * it_hi
     e = (e_lo + e_hi) / 2
@@ -280,7 +285,9 @@ def _equations(
     more = (e_lo * adpe, e * adpe, e_hi * adpe, e_lo * pe, e * pe, e_hi * pe)
     water = (w_lo, (w_lo + w_hi) / 2, w_hi, mg_lo, (mg_lo + mg_hi) / 2, mg_hi)
     made = (ma_lo, (ma_lo + ma_hi) / 2, ma_hi, mp_lo, (mp_lo + mp_hi) / 2, mp_hi)
-    return shown, energy + more + water + made
+    output, host = (gpus_lo + gpus_hi) / 2, (server_lo + server_hi) / 2
+    parts = (0.0 * n, 0.0 * n, output, host, e - output - host)
+    return shown, energy + more + water + made + parts
 
 
 _KINDS: Final = frozenset({"chat", "completion"})

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Deployment", "Hardware", "Mix", "Params", "Site", "Situation"]
+__all__ = ["Deployment", "FactorChoice", "Hardware", "Mix", "Params", "Site", "Situation"]
+
+FactorChoice = Literal["ecologits-0.11.3", "yearly"]
+"""Whose electricity factors a method uses: EcoLogits' as published, or those of the call's year."""
 
 
 class Params(NamedTuple):
@@ -34,12 +38,17 @@ class Site(NamedTuple):
 
 
 class Mix(NamedTuple):
-    """An electricity mix, per kWh: kgCO2eq, kgSbeq, MJ, L."""
+    """An electricity mix, per kWh: kgCO2eq, kgSbeq, MJ, L. NaN: nobody publishes the factor.
+
+    NaN goes through the same arithmetic as any factor, on columns too, and reads as None at last.
+    """
 
     gwp: float
     adpe: float
     pe: float
     wue: float
+    pe_nonrenewable: float = math.nan
+    """MJ, part of ``pe``."""
 
 
 class Hardware(NamedTuple):

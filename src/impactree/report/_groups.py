@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from impactree.runs import LABELS
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
@@ -206,22 +208,6 @@ def _metadata(key: str) -> Callable[[Run], _Labels]:
     return lambda run: _text(run.metadata.get(key))
 
 
-def _step(run: Run) -> _Labels:
-    step, node = (run.metadata.get(key) for key in ("langgraph_step", "langgraph_node"))
-    return () if step is None else (str(step) if node is None else f"{step} {node}",)
-
-
-def _agent(run: Run) -> _Labels:
-    """The agent that starts with this run; a name that only came down with metadata is none."""
-    name = run.metadata.get("agent_name")
-    if name is None:
-        name = run.metadata.get("lc_agent_name")
-        parent = run.parent
-        if parent is not None and run.kind != "agent":
-            name = None if name == parent.metadata.get("lc_agent_name") else name
-    return _text(name)
-
-
 def _tags(run: Run) -> _Labels:
     return tuple(dict.fromkeys(tag for tag in run.tags if not tag.startswith(_INTERNAL_TAGS)))
 
@@ -232,15 +218,9 @@ _OF_CALL: Final[dict[str, Callable[[Run], object]]] = {
     "name": lambda run: run.name,
     "provider": lambda run: run.call and run.call.provider,
     "status": lambda run: run.status,
+    **{label: attrgetter(label) for label in LABELS},
 }
-_INHERITED: Final[dict[str, Callable[[Run], _Labels]]] = {
-    "step": _step,
-    "agent": _agent,
-    "tag": _tags,
-    "node": _metadata("langgraph_node"),
-    "thread": _metadata("thread_id"),
-}
-KEYS: Final = (*_OF_CALL, *_INHERITED)
+KEYS: Final = (*_OF_CALL, "tag")
 """The keys of ``by``; besides them ``"metadata.KEY"``."""
 
 
@@ -264,8 +244,8 @@ def _labelled(roots: Iterable[Run], key: str) -> Iterator[tuple[Run, _Labels]]:
     if key in _OF_CALL:
         of_call = _OF_CALL[key]
         return ((run, _text(of_call(run))) for run in calls_of(roots))
-    read = _INHERITED.get(key)
-    if read is None:
+    read: Callable[[Run], _Labels] = _tags
+    if key != "tag":
         if not key.startswith(_METADATA) or key == _METADATA:
             raise ValueError(_unknown_key(key))
         read = _metadata(key.removeprefix(_METADATA))

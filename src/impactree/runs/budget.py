@@ -102,6 +102,10 @@ class Spends(Finds, Protocol):
         """Impacts of all calls ever."""
         ...
 
+    def annotate(self, run_id: Any, *, metadata: dict[str, Any]) -> None:
+        """Keep plain values with a run."""
+        ...
+
 
 class BudgetWatch:
     """Holds a budget against what a tracker has counted, before and after each model call."""
@@ -126,7 +130,7 @@ class BudgetWatch:
             return Spent(0.0, "nothing")
         spent = self.budget.spent(total)
         if spent.share >= self.budget.warn_at:
-            self._say("exceeded" if spent.share >= 1 else "warned", spent, root)
+            self._say("exceeded" if spent.share >= 1 else "warned", spent, root, tracker)
         return spent
 
     def check_run(self, run_id: Any) -> None:
@@ -136,13 +140,14 @@ class BudgetWatch:
         if run is not None:
             self.check(run.root)
 
-    def _say(self, event: str, spent: Spent, root: Run | None) -> None:
+    def _say(self, event: str, spent: Spent, root: Run | None, tracker: Spends | None) -> None:
         note = f"{event}: {spent.text}"
         before = self._said
         if root is not None:
             noted = root.metadata.get("impact_budget")
             before = noted if self.budget.per == "run" else before
-            root.metadata = {**root.metadata, "impact_budget": note}
+            if tracker is not None:
+                tracker.annotate(root.id, metadata={"impact_budget": note})
         if before is None or before.split(":")[0] != event:
             _log.warning("impact budget per %s %s", self.budget.per, note)
         self._said = note

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast, get_args
 from uuid import UUID
 from weakref import ref
 
+from impactree.runs.labels import Labels
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ RunKind = Literal[
 RunStatus = Literal["running", "ok", "error", "cancelled", "interrupted", "abandoned"]
 
 _NO_METADATA: Final[Mapping[str, Any]] = MappingProxyType({})
+_NO_LABELS: Final = Labels()
 _ON_ITS_OWN: Final = 2**62
 """The version of what lies below a root: asked when the root is gone, and unlike any root's."""
 RUN_KINDS: Final = frozenset(get_args(RunKind))
@@ -59,10 +61,10 @@ class Run:
 
     __slots__ = (
         "__weakref__",
+        "_labels",
         "_parent",
         "_root",
         "_total",
-        "_total_version",
         "_version",
         "avoided",
         "cached",
@@ -94,6 +96,7 @@ class Run:
         start: float | None = None,
         tags: tuple[str, ...] = (),
         metadata: dict[str, Any] | None = None,
+        labels: Labels | None = None,
     ) -> None:
         self.id = id
         self.key = id.int if type(id) is UUID else id  # run_key, without a call for every run
@@ -105,10 +108,15 @@ class Run:
         if parent is None:
             self._parent = self._root = None
             self._version = 0
+            self._labels = labels or _NO_LABELS
         else:
             self._parent = ref(parent)
             self._root = parent._root or self._parent
             self._version = _ON_ITS_OWN
+            inherited = parent._labels  # one mapping for all that say the same
+            if labels and not labels.items() <= inherited.items():
+                inherited = {**inherited, **labels}
+            self._labels = inherited
         self.parent_id = parent_id
         """The id the framework gave as parent: kept when that run is unknown here."""
         # Most runs are leaves without metadata: shared empties keep the collector's work small.
@@ -132,8 +140,8 @@ class Run:
         """While the run is open: what the adapter knows of it so far."""
         self.open_below = 0
         """Of a root: how many of its tree's runs are open, itself not counted."""
-        self._total: Impacts | None = None
-        self._total_version = -1
+        self._total: tuple[int, Impacts] | None = None
+        """The root's version, and the total that it had then."""
 
     @property
     def parent(self) -> Run | None:
@@ -146,6 +154,49 @@ class Run:
         return self if self._root is None else self._root() or self
 
     @property
+    def labels(self) -> Labels:
+        """What it works for: those of its own, and those of the runs above it."""
+        return self._labels
+
+    @property
+    def own_labels(self) -> Labels:
+        """Those that the run above it does not share."""
+        parent = self.parent
+        above = _NO_LABELS if parent is None else parent._labels
+        own = {k: value for k, value in self._labels.items() if above.get(k) != value}
+        return cast("Labels", own)
+
+    @property
+    def agent(self) -> str | None:
+        """The nearest agent that it is, or works for."""
+        return self._labels.get("agent")
+
+    @property
+    def node(self) -> str | None:
+        """The nearest node of a graph, or step of a workflow."""
+        return self._labels.get("node")
+
+    @property
+    def step(self) -> str | None:
+        """When that node came, and its name: ``"1 model"``."""
+        return self._labels.get("step")
+
+    @property
+    def thread(self) -> str | None:
+        """The conversation, as LangGraph's ``thread_id``."""
+        return self._labels.get("thread")
+
+    @property
+    def tool(self) -> str | None:
+        """The nearest tool that it is, or that called it."""
+        return self._labels.get("tool")
+
+    @property
+    def user(self) -> str | None:
+        """Whom it worked for, as the application named them."""
+        return self._labels.get("user")
+
+    @property
     def latency_s(self) -> float | None:
         """Elapsed time, s; None while it runs."""
         return None if self.end is None else max(0.0, self.end - self.start)
@@ -154,10 +205,8 @@ class Run:
     def total(self) -> Impacts:
         """Impacts of this run and everything under it, up to now."""
         version = self.root._version
-        total = self._total
-        if total is None or self._total_version != version:
-            total = self._roll_up(version)
-        return total
+        known = self._total
+        return known[1] if known is not None and known[0] == version else self._roll_up(version)
 
     def _roll_up(self, version: int) -> Impacts:
         """Fill in the totals of the whole subtree, children first, without recursion."""
@@ -166,11 +215,11 @@ class Run:
         for run in reversed(order):
             parts = [] if run.own is None else [run.own]
             for child in tuple(run.children):
-                part = child._total
-                if part is not None and (part.estimated_calls or part.unestimated_calls):
-                    parts.append(part)
+                known = child._total
+                if known is not None and (known[1].estimated_calls or known[1].unestimated_calls):
+                    parts.append(known[1])
             total = parts[0] if len(parts) == 1 else Impacts.sum(parts)
-            run._total, run._total_version = total, version
+            run._total = version, total
         return total  # of the last one: this run
 
     def adopt(self, child: Run) -> None:
@@ -179,6 +228,14 @@ class Run:
             self.children.append(child)
         else:
             self.children = [child]
+
+    def relabel(self, labels: Labels) -> None:
+        """Say later what this run works for; what runs under it and said nothing, follows."""
+        before = self._labels
+        changed = {key: (before.get(key), value) for key, value in labels.items()}
+        for run in self.walk():
+            follows = {k: new for k, (old, new) in changed.items() if run._labels.get(k) == old}
+            run._labels = {**run._labels, **follows}  # type: ignore[typeddict-item]
 
     def walk(self) -> Iterator[Run]:
         """This run, then its descendants depth first, in the order they started."""

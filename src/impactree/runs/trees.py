@@ -7,6 +7,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.runs.labels import Labels, labels_of
 from impactree.runs.run import Pending, Run, RunKind, RunStatus, run_key
 from impactree.values.impacts import Impacts
 from impactree.values.messages import message
@@ -50,7 +51,7 @@ class RunTrees:
         self.root_finished: Callable[[Run], None] | None = None
         """Told of every root that has finished, and again when a late event has changed it."""
         self.finished_runs = 0
-        self._lock = threading.RLock()  # a collected stream ends within another's event
+        self._lock = threading.RLock()  # a collected stream ends within another's reading
         self._runs: dict[Any, Run] = {}
         self._open_roots: dict[Any, Run] = {}
         self._open_count = 0
@@ -58,6 +59,7 @@ class RunTrees:
         # Of runs closed while they were open, until their late end: what they had produced.
         self._partial: dict[Any, Impacts] = {}
         self._finished: deque[Run] = deque(maxlen=max_runs)
+        self._kept: set[int] = set()  # identities of those
         self._total = _ZERO
         self._uncounted: list[Impacts] = []
 
@@ -73,12 +75,17 @@ class RunTrees:
         metadata: dict[str, Any] | None,
         start: float | None,
         pending: Pending | None,
+        labels: Labels | None,
     ) -> Run:
         """A run has started; see :meth:`ImpactTracker.start`."""
         with self._lock:
             runs = self._runs
             parent = None if parent_id is None else runs.get(run_key(parent_id))
-            run = Run(run_id, name, kind, parent, parent_id, start, tuple(tags), metadata)
+            if metadata or kind == "tool":
+                above = None if parent is None else parent.metadata
+                said = labels_of(name, kind, metadata or {}, above)
+                labels = {**said, **labels} if labels else said
+            run = Run(run_id, name, kind, parent, parent_id, start, tuple(tags), metadata, labels)
             known = runs.setdefault(run.key, run)
             if known is not run:
                 if known.end is None or known.key != run.key or run.key in self._partial:
@@ -101,11 +108,16 @@ class RunTrees:
     ) -> Run | None:
         """A run has ended; see :meth:`ImpactTracker.end`."""
         own = None if call is None else self._impacts(call)
+        key = run_key(run_id)
         with self._lock:
-            run = self._runs.get(run_key(run_id))
+            run = self._runs.get(key)
             if run is None or not (run.end is None or run.key in self._partial):
                 return None
+            if run.key != key:  # an alias: its unit of work is over, the run is not
+                del self._runs[key]
+                return None
             root, late = run.root, run.end is not None
+            known = root._total
             if status == "ok" and run.kind in _GRAPHS and _waits(run):
                 status = "interrupted"
             run.status, run.end, run.pending = status, now, None
@@ -113,6 +125,9 @@ class RunTrees:
                 run.call, run.cached = call, cached
                 run.own, run.avoided = (_ZERO, own) if cached else (own, None)
             if run.own is not None:
+                if known is not None and known[0] == root._version and not late:
+                    # Somebody holds a budget against the root: adding takes a sum of two.
+                    root._total = known[0] + 1, Impacts.sum((known[1], run.own))
                 root._version += 1
                 self._count(run.own)
             left = self._late(run) if late else self._ended(run, root)
@@ -124,9 +139,10 @@ class RunTrees:
 
     def abandon(self, run_id: Any, now: float) -> None:
         """Nobody will end this run: close it with what it has produced; it may still end late."""
+        key = run_key(run_id)
         with self._lock:
-            run = self._runs.get(run_key(run_id))
-            if run is None or run.end is not None:
+            run = self._runs.get(key)
+            if run is None or run.end is not None or run.key != key:
                 return
             root = run.root
             is_root = run._root is None
@@ -139,6 +155,30 @@ class RunTrees:
         else:
             self._abandon(left, root, now)
 
+    def annotate(
+        self, run_id: Any, kind: RunKind | None, metadata: dict[str, Any], labels: Labels
+    ) -> None:
+        """Something became known about a run; see :meth:`ImpactTracker.annotate`."""
+        with self._lock:
+            run = self._runs.get(run_key(run_id))
+            if run is None:
+                return
+            if kind is not None:
+                run.kind = kind
+            if metadata:
+                run.metadata = {**run.metadata, **metadata}
+                above = None if run.parent is None else run.parent.metadata
+                labels = {**labels_of(run.name, run.kind, metadata, above), **labels}
+            if labels:
+                run.relabel(labels)
+
+    def release(self, run_id: Any) -> None:
+        """Nobody will end a run late: what its adapter kept for that goes."""
+        with self._lock:
+            run = self._runs.get(run_key(run_id))
+            if run is not None and run.end is not None:
+                run.pending = None
+
     def alias(self, run_id: Any, parent_id: Any) -> None:
         """What starts under ``run_id`` hangs under ``parent_id``, until it is forgotten."""
         with self._lock:
@@ -150,7 +190,7 @@ class RunTrees:
         """The end of an alias; the id of a real run is left alone."""
         with self._lock:
             run = self._runs.get(run_key(run_id))
-            if run is not None and run.id != run_id:
+            if run is not None and run.key != run_key(run_id):
                 del self._runs[run_key(run_id)]
 
     # State
@@ -211,24 +251,33 @@ class RunTrees:
     def _finish(self, root: Run) -> list[Run]:
         """A root has ended: keep its tree. Returns what is still open in it.
 
-        Of its runs only the root and what is open, or was closed while it was, can still be meant
-        by a later event.
+        Its runs can still be meant by a late event, for as long as it is kept.
         """
-        del self._open_roots[root.key]
+        if self._open_roots.pop(root.key, None) is None:
+            return []  # evicted meanwhile
+        if len(self._finished) == self._finished.maxlen:
+            self._drop(self._finished[0])
         self._finished.append(root)
+        self._kept.add(id(root))
         self.finished_runs += 1
         root._version += 1
-        left, partial = [] if root.end is not None else [root], self._partial
+        left = [] if root.end is not None else [root]
         below = [*root.children]
         for run in below:  # grows while it is walked
             if run.children:
                 below += run.children
             if run.end is None:
                 left.append(run)
-            elif not partial or run.key not in partial:
-                self._runs.pop(run.key, None)
         self._keep(root.key)
         return left
+
+    def _drop(self, root: Run) -> None:
+        """A tree is no longer kept: its ended runs are forgotten, unless a late end may come."""
+        self._kept.discard(id(root))
+        runs, partial = self._runs, self._partial
+        for run in root.walk():
+            if run.end is not None and run.key not in partial and runs.get(run.key) is run:
+                del runs[run.key]
 
     def _keep(self, key: Any) -> None:
         """Remember an ended run for late ends and late children; the oldest is forgotten."""
@@ -236,10 +285,11 @@ class RunTrees:
         if len(self._closed) > _MAX_CLOSED:
             forgotten = self._closed.popleft()
             run = self._runs.get(forgotten)
-            if run is not None and run.end is not None:  # else its id was used again
-                del self._runs[forgotten]
-                run.pending = None  # it may refer to a prompt
             partial = self._partial.pop(forgotten, None)
+            if run is not None and run.end is not None:  # else its id was used again
+                run.pending = None  # it may refer to a prompt
+                if id(run.root) not in self._kept:
+                    del self._runs[forgotten]
             if partial is not None:
                 self._count(partial)
 

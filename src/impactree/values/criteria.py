@@ -13,7 +13,21 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["ADPE", "CRITERIA", "ENDS", "ENERGY", "FLAT_COLUMNS", "GWP", "PE", "WCF", "Criterion"]
+from impactree.values.figures import PARTS
+
+__all__ = [
+    "ADPE",
+    "CRITERIA",
+    "ENDS",
+    "ENERGY",
+    "FLAT_COLUMNS",
+    "GWP",
+    "GWP_MARKET",
+    "PART_COLUMNS",
+    "PE",
+    "WCF",
+    "Criterion",
+]
 
 ENDS: Final = ("min", "mean", "max")
 
@@ -87,6 +101,15 @@ GWP: Final = Criterion(
     decades=(-8, -1),
     embodied=True,
 )
+GWP_MARKET: Final = GWP._replace(
+    key="gwp_market_based",
+    type="GWP-market-based",
+    name="Global Warming Potential, market-based",
+    label="GHG, market-based",
+    column="gwp_market_based_kgco2eq",
+)
+"""By what operators say of their contracts: beside ``gwp``, no criterion of the table."""
+
 ADPE: Final = Criterion(
     key="adpe",
     type="ADPe",
@@ -145,3 +168,6 @@ CRITERIA: Final = (ENERGY, GWP, ADPE, PE, WCF)
 
 FLAT_COLUMNS: Final = tuple(f"{criterion.column}_{end}" for criterion in CRITERIA for end in ENDS)
 """``energy_kwh_min``, ``energy_kwh_mean``, ... in SQL, Parquet, CSV and dataframes alike."""
+
+PART_COLUMNS: Final = tuple(f"energy_{part}_kwh" for part in PARTS)
+"""What the expected energy goes into, likewise."""

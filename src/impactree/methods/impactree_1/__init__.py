@@ -20,7 +20,7 @@ from impactree.values.messages import message
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from impactree.methods.situation import Situation
+    from impactree.methods.situation import FactorChoice, Situation
 
 __all__ = ["IMPACTREE_1", "Impactree1"]
 
@@ -35,6 +35,7 @@ class Impactree1:
     name: str = "impactree-1"
     citation: str = "The impactree authors, impactree-1, 2026, docs/methodology/impactree-1.md"
     plans_hardware: bool = True
+    factors: FactorChoice = "yearly"
     checked: str = "2026-11-28"
     """The day on which the constants were fitted."""
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls.scrubbing import plain_values
+from impactree.runs import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +59,7 @@ def run_dicts(root: Run) -> Iterator[dict[str, Any]]:
             "end": run.end,
             "latency_s": run.latency_s,
             "revision": run.revision,
+            **{label: getattr(run, label) for label in LABELS},
             "tags": list(run.tags),
             "metadata": plain_values(run.metadata),
             "call": None if run.call is None else run.call.to_dict(),

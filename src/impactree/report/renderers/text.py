@@ -82,7 +82,7 @@ def _total(total: Impacts, coverage: Coverage, width: int) -> list[Line]:
     label = "total, at least" if total.lower_bound else "total"
     rows = [(label, "mean and range", "usage", "embodied")]
     for criterion in CRITERIA:
-        name, value = f"  {criterion.label}", str(getattr(total, criterion.key))
+        name, value = f"  {criterion.label}", str(getattr(total, criterion.key) or "unknown")
         usage, embodied = total.usage, total.embodied
         rows.append((name, value, _mean(usage, criterion.key), _mean(embodied, criterion.key)))
     sizes = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
