@@ -67,7 +67,8 @@ calls = st.tuples(COUNTS, COUNTS, st.floats(0, 1)).map(
 
 
 def figures(known, call, latency=None):
-    return METHOD.impacts(METHOD.plan(known), call, latency)
+    """The eight figures, low, expected and high."""
+    return METHOD.impacts(METHOD.plan(known), call, latency)[:24]
 
 
 def gpu(known, call):
@@ -161,7 +162,16 @@ def test_the_same_lines_run_on_arrays(rows, measured):
     )
     for i, (plan, (_, call, latency)) in enumerate(zip(plans, rows, strict=True)):
         one = METHOD.impacts(plan, call, latency if measured else None)
-        assert one == pytest.approx(Figures(*(float(c[i]) for c in made)), rel=1e-12)
+        assert one == pytest.approx(Figures(*(float(c[i]) for c in made)), rel=1e-9, abs=1e-15)
+
+
+@untimed
+@given(SIZES, st.floats(1, 40), st.one_of(st.just({}), deployments), calls)
+def test_parts_add_up_to_the_expected_energy(active, sparsity, known, call):
+    made = METHOD.impacts(METHOD.plan(situation(active, active * sparsity, **known)), call)
+    parts = made[24:]
+    assert sum(parts) == pytest.approx(made.energy_mean, rel=1e-9)
+    assert all(part >= -1e-9 * made.energy_mean for part in parts)
 
 
 def test_plans_are_flat_numbers():

@@ -45,7 +45,7 @@ class Impactree1:
 
     def constants(self) -> list[Constant]:
         """Every constant of the equations, with its source."""
-        return [Constant(*row) for row in _constants()]
+        return [Constant(*row, year=_YEARS.get(row[-1])) for row in _constants()]
 
     def plan(self, situation: Situation) -> Plan:
         """Everything that depends on the model, the place and the hardware."""
@@ -97,7 +97,7 @@ class Impactree1:
             ("adpe_e", "embodied ADPe", "kgSbeq", "T_acc (U_adpe + S_adpe / 8) / lifetime"),
             ("pe_e", "embodied PE", "MJ", "T_acc (U_pe + S_pe / 8) / lifetime"),
         ]
-        ends = zip(*(iter(figures),) * 3, strict=True)
+        ends = zip(*(iter(figures[:24]),) * 3, strict=True)
         steps = steps if quantities.output else steps[1:]
         return [Step(s, name, v[0], v[1], v[2], unit, eq) for s, name, v, unit, eq in steps] + [
             Step(symbol, name, *values, unit, equation)
@@ -134,13 +134,24 @@ def _equations(
     more = (u_lo * pe, u * pe, u_hi * pe, it_lo * w_lo, it * w, it_hi * w_hi)
     made = (t_lo * g_lo, t * g, t_hi * g_hi, t_lo * a_lo, t * a, t_hi * a_hi)
     shown = (e_lo, e, e_hi, t_lo, t, t_hi, it_lo, it, it_hi, n)
-    return shown, usage + more + made + (t_lo * p_lo, t * p, t_hi * p_hi)
+    made += (t_lo * p_lo, t * p, t_hi * p_hi)
+    return shown, usage + more + made + _parts(plan, n, e, it, u)
+
+
+def _parts(plan: Plan, n: Any, gpu: Any, it: Any, energy: Any) -> tuple[Any, ...]:
+    """What the expected energy goes into: input, cached input, output, host, overhead; kWh."""
+    passes, by_input, by_pair, by_window = plan[8:12]
+    read = passes * n.passes + by_input * n.input + by_pair * n.attention
+    read = read + by_window * n.window_attention
+    again = plan[13] * n.cached * n.output
+    written, host = gpu - read - again, it - gpu
+    return read, again, written, host, energy - read - again - written - host
 
 
 def _cost(coefficients: Any, features: Any) -> Any:
     """``equations.total``, written out: six of them are most of an estimate's time."""
     a, b, c, d, e, f, g = coefficients
-    p, u, q, r, n, s, w = features
+    p, u, q, r, n, s, w, _ = features
     return a * p + b * u + c * q + d * r + e * n + f * s + g * w
 
 
@@ -173,6 +184,11 @@ def _constants() -> list[tuple[str, str, float, str, str, str]]:
     ]
 
 
+_YEARS: Final = {
+    "https://arxiv.org/abs/2505.06371": 2025,
+    "https://arxiv.org/abs/2603.18383": 2026,
+    "https://arxiv.org/abs/2508.15734": 2025,
+}
 _STEP: Final = "t_host + t_mem + t_cmp"
 _KNOWN: Final = Judgement()
 _NO_INPUT: Final = Judgement(warnings=(message("input-tokens-unknown"),))

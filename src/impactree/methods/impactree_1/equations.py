@@ -154,6 +154,8 @@ class Tokens(NamedTuple):
     context: Number
     """Sum over the output tokens of the tokens before each."""
     window: Number
+    cached: Number = 0
+    """c: tokens of input from a cache; they cost as context only."""
 
 
 def touched(architecture: Architecture, batch: Number) -> Number:
@@ -244,6 +246,7 @@ def tokens(input_: Number, cached: Number, output: Number, window: Number) -> To
         output=output,
         context=output * (input_ + end) / 2,
         window=_within(end, window) - before_input,
+        cached=cached,
     )
 
 
@@ -258,7 +261,7 @@ def _within(length: Number, window: Number) -> Number:
 
 def total(coefficients: Coefficients, features: Tokens) -> Number:
     """The cost of a call."""
-    return sum(map(_times, coefficients, features))
+    return sum(map(_times, coefficients, features))  # the last feature is part of others
 
 
 def _times(coefficient: Number, feature: Number) -> Number:
