@@ -87,6 +87,8 @@ class Catalog:
         """Ends of the host names of addresses to hosts."""
         self.regions: dict[str, Region] = {**base.regions} if base else {}
         self.regions.update((raw["id"], Region.read(raw)) for raw in data["regions"])
+        self.accelerators: dict[str, dict[str, Any]] = data["accelerators"]
+        """Data sheets by id in small letters, as in ``data/accelerators.toml``."""
         self._own_zones: frozenset[str] = frozenset(own) | base._own_zones if base else frozenset()
         """Zones whose mix a user gives: it goes before any factor of ours."""
         self.disclosures: tuple[Disclosure, ...] = (

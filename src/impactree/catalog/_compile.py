@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_files", "compile_folder", "data_files", "fingerprint", "write_atomically"]
 
-FORMAT = 3
+FORMAT = 4
 _RULES = ("words", "mixture", "sizes", "orgs", "lines", "local", "prior")
 
 
@@ -92,6 +92,7 @@ def compile_files(
             record["maker"] = file.maker
             _claim_names(names, owner, len(records), model, where)
             records.append(record)
+    _add_architectures(files, names, records)
     days = [r["checked"] for r in records] + [zone[-1] for zone in head["zones"].values()]
     head["version"] = max(days, default="")
     head["org_makers"] = _org_makers(records)
@@ -106,6 +107,24 @@ def compile_files(
     return "\n".join(lines) + "\n"
 
 
+def _add_architectures(
+    files: list[tuple[str, Any]], names: dict[str, list[int]], records: list[dict[str, Any]]
+) -> None:
+    """Give each model's entries the architecture that stands under its name."""
+    for where, file in files:
+        for entry in file.architectures:
+            lines = names.get(entry.id.lower())
+            if lines is None:
+                near = ", ".join(nearest(entry.id, names)) or "none"
+                raise CatalogError(
+                    f"{where}: the architecture {entry.id!r} belongs to no model; nearest: {near}"
+                )
+            for line in lines:
+                records[line]["architecture"] = entry.model_dump(
+                    mode="json", exclude={"id"}, exclude_defaults=True
+                )
+
+
 def _head(files: list[tuple[str, Any]], mark: str, rules: dict[str, Any] | None) -> dict[str, Any]:
     """Everything but the models."""
     head: dict[str, Any] = {
@@ -115,6 +134,7 @@ def _head(files: list[tuple[str, Any]], mark: str, rules: dict[str, Any] | None)
         "hosts": [],
         "host_names": {},
         "regions": [],
+        "accelerators": {},
         "zones": {},
         "factor_sets": {},
         "zone_sets": {},
@@ -136,6 +156,10 @@ def _head(files: list[tuple[str, Any]], mark: str, rules: dict[str, Any] | None)
         for name in ("hosts", "regions"):
             entries = getattr(file, name)
             head[name] += [_place_row(entry, file) for entry in entries]
+        for sheet in file.accelerators:
+            head["accelerators"][sheet.id.lower()] = sheet.model_dump(
+                mode="json", exclude_defaults=True
+            )
         for host in file.hosts:
             for name in (host.id, *host.names):
                 head["host_names"][name.lower()] = host.id

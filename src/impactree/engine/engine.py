@@ -12,6 +12,7 @@ from impactree.catalog import Catalog, Resolution, load_catalog
 from impactree.catalog._catalog import as_day
 from impactree.catalog._near import nearest
 from impactree.engine.configuration import Surroundings, load_settings, surroundings
+from impactree.engine.deployments import read_deployment
 from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
 from impactree.loops import off_loop
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from impactree.engine.settings import EngineSettings, Settings
+    from impactree.methods import Deployment
 
 __all__ = ["Engine", "estimate", "shared_engine"]
 
@@ -59,8 +61,9 @@ class Engine:
 
     Args:
         catalog: A catalog instead of the shipped one.
-        **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
-            ``unknown_models``, ``method``: see :class:`impactree.engine.settings.EngineSettings`.
+        **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``deployment``,
+            ``models``, ``unknown_models``, ``method``: see
+            :class:`impactree.engine.settings.EngineSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -88,6 +91,11 @@ class Engine:
         self._catalog = catalog
         self._plans: dict[object, _Plan] = {}
         self._check()
+        self._hardware: Mapping[str, Deployment] = (
+            read_deployment(self.catalog, settings.deployment, settings.where("deployment"))
+            if settings.deployment
+            else {}
+        )
 
     def _check(self) -> None:
         """The settings that only the catalog can judge."""
@@ -155,7 +163,7 @@ class Engine:
         if made is None:
             return Impacts(None, warnings=warnings, errors=errors, grade=grade)
         tokens = call.tokens
-        judged = method.judge(tokens)
+        judged = method.judge(tokens, call.kind)
         if judged.warnings:
             warnings = (*warnings, *judged.warnings)
         if judged.errors:
@@ -189,7 +197,7 @@ class Engine:
 
     def read(self, call: ModelCall, at: dt.date | None = None) -> Reading:
         """Everything behind an estimate but the tokens: the model, its size, who runs it where."""
-        return read_call(self.catalog, self.settings, self.method, call, at)
+        return read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
 
     def _plan(self, found: Reading) -> _Plan:
         situation = found.situation

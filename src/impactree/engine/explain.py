@@ -116,7 +116,7 @@ def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanati
     found = engine.read(call, at)
     steps: list[Step] = []
     situation, method = found.situation, engine.method
-    if situation is not None and not method.judge(call.tokens).errors:
+    if situation is not None and not method.judge(call.tokens, call.kind).errors:
         steps = method.steps(method.plan(situation), call.tokens, call.latency_s)
     return Explanation(
         call=call,
@@ -141,7 +141,8 @@ def _hypotheses(found: Reading, engine: Engine) -> list[Hypothesis]:
         return []
     rows = _of_model(found, params, engine.catalog.rules.prior)
     if found.params is not None and found.zone is not None:
-        rows += [*of_place(found), *_of_method(engine.method)]
+        hardware = _of_hardware(found) if engine.method.plans_hardware else ()
+        rows += [*hardware, *of_place(found), *_of_method(engine.method)]
     return rows
 
 
@@ -167,6 +168,32 @@ def _of_method(method: Method) -> list[Hypothesis]:
             licence=c.licence,
         )
         for c in method.constants()
+    ]
+
+
+def _of_hardware(found: Reading) -> list[Hypothesis]:
+    """Architecture and hardware that a plan is made with."""
+    record, known = found.resolution.record, found.deployment
+    published = record.architecture if record else None
+    architecture = Hypothesis(
+        name="L, layers",
+        value="from P_a" if published is None else f"{published['layers']:g}",
+        unit="",
+        basis="regression" if published is None else published["status"],
+        note="typical of that many parameters" if published is None else published["source"],
+        checked="" if published is None else published["checked"],
+    )
+    sheets = (known.accelerator,) if known.accelerator else found.stand_ins
+    told = {
+        "accelerator": " or ".join(sheet.id for sheet in sheets),
+        "G, accelerators": "unknown" if known.count is None else str(known.count),
+        "B, batch": "8 to 256" if known.batch_size is None else f"{known.batch_size:g}",
+        "precision": known.precision or "unknown",
+    }
+    basis = "the setting deployment, where it says so"
+    return [
+        architecture,
+        *(Hypothesis(name=n, value=v, unit="", basis=basis) for n, v in told.items()),
     ]
 
 
