@@ -50,6 +50,8 @@ class RunTrees:
         """Told of every run that has ended."""
         self.root_finished: Callable[[Run], None] | None = None
         """Told of every root that has finished, and again when a late event has changed it."""
+        self.root_dropped: Callable[[Run], None] | None = None
+        """Told of every root that is kept no longer."""
         self.finished_runs = 0
         self._lock = threading.RLock()  # a collected stream ends within another's reading
         self._runs: dict[Any, Run] = {}
@@ -255,6 +257,8 @@ class RunTrees:
         """
         if self._open_roots.pop(root.key, None) is None:
             return []  # evicted meanwhile
+        if self.root_dropped is not None and len(self._finished) == self._finished.maxlen:
+            self.root_dropped(self._finished.popleft())
         self._finished.append(root)
         self.finished_runs += 1
         root._version += 1
