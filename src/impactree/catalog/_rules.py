@@ -119,7 +119,7 @@ class Rules:
 
     def kind(self, text: str) -> str | None:
         """What a model of that name makes, where a word tells."""
-        for kind, pattern in self._kinds if self._any_kind.search(text) else ():
+        for kind, pattern in self._kinds:
             if pattern.search(text):
                 return kind
         return None
@@ -166,10 +166,6 @@ class Rules:
     @cached_property
     def _wrappers(self) -> list[tuple[re.Pattern[str], dict[str, str]]]:
         return [(re.compile(rule["pattern"], re.DOTALL), rule) for rule in self._raw["wrappers"]]
-
-    @cached_property
-    def _any_kind(self) -> re.Pattern[str]:
-        return re.compile("|".join(f"(?:{pattern.pattern})" for _, pattern in self._kinds))
 
     @cached_property
     def _any_wrapper(self) -> re.Pattern[str]:
