@@ -11,7 +11,7 @@ from impactree.exporters._base import SpooledExporter
 from impactree.exporters._locks import held
 from impactree.exporters._rows import call_row
 from impactree.runs import LABELS
-from impactree.values.criteria import FLAT_COLUMNS, PART_COLUMNS
+from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 
 try:
     import pyarrow as pa
@@ -40,7 +40,7 @@ def _schema() -> Any:
     fields = [(name, pa.string()) for name in _TEXT]
     fields += [(name, pa.int64()) for name in (*_COUNTS, "revision")]
     fields += [("cached", pa.bool_()), ("started_at", time), ("ended_at", time)]
-    fields += [(name, pa.float64()) for name in (*FLAT_COLUMNS, *PART_COLUMNS)]
+    fields += [(name, pa.float64()) for name in (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS)]
     metadata = {"impactree.format": str(FORMAT)}
     return pa.schema([*fields, ("latency_s", pa.float64())], metadata=metadata)
 
