@@ -134,8 +134,8 @@ def _equations(
     more = (u_lo * pe, u * pe, u_hi * pe, it_lo * w_lo, it * w, it_hi * w_hi)
     made = (t_lo * g_lo, t * g, t_hi * g_hi, t_lo * a_lo, t * a, t_hi * a_hi)
     shown = (e_lo, e, e_hi, t_lo, t, t_hi, it_lo, it, it_hi, n)
-    made += (t_lo * p_lo, t * p, t_hi * p_hi)
-    return shown, usage + more + made + _parts(plan, n, e, it, u)
+    primary = (t_lo * p_lo, t * p, t_hi * p_hi)
+    return shown, usage + more + made + primary + _parts(plan, n, e, it, u)
 
 
 def _parts(plan: Plan, n: Any, gpu: Any, it: Any, energy: Any) -> tuple[Any, ...]:
