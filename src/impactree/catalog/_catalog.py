@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 from bisect import bisect_left
 from contextlib import suppress
@@ -181,6 +182,11 @@ class Catalog:
                 found.setdefault(word, []).append((core, name))
         return found
 
+    def begins_some(self, name: str) -> bool:
+        """Whether some model's name begins with the letters that a name begins with."""
+        end = next((i for i, c in enumerate(name) if not "a" <= c <= "z"), len(name))
+        return name[:end] in self.cores
+
     def zone(self, code: str) -> Zone | None:
         """A zone by its code: ISO 3166-1 alpha-3, ISO 3166-2, or the grid operator's."""
         row = self._data["zones"].get(code)
@@ -297,6 +303,21 @@ def _parts(text: str, end: int) -> bool:
 
 _lock = threading.Lock()
 _loaded: Catalog | None = None
+
+
+def _in_child() -> None:
+    """In a forked child: the thread that read the catalog, or worked out a rule, is not there."""
+    _lock.release()
+    for kind in (Catalog, Rules):
+        for value in vars(kind).values():
+            if isinstance(value, cached_property) and hasattr(value, "lock"):  # Python 3.11
+                value.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows; nobody forks while the catalog is read
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_in_child
+    )
 
 
 def load_catalog() -> Catalog:

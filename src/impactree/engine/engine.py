@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
+from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
@@ -114,9 +116,9 @@ class Engine:
         for host in s.provider_zones:
             if self.catalog.host(host) is None:
                 raise ConfigurationError(
-                    f"{s.where('provider_zones')}: {host!r} is no host; nearest: "
-                    f"{', '.join(nearest(host, self.catalog.hosts)) or 'none'}; known: "
-                    f"{', '.join(sorted(self.catalog.hosts))}"
+                    f"{s.where('provider_zones')}: {host!r} is no host; known: "
+                    f"{', '.join(sorted(self.catalog.hosts))}; "
+                    f"nearest: {', '.join(nearest(host, self.catalog.hosts)) or 'none'}"
                 )
         for name, target in s.deployments.items():
             if not leads_somewhere(self.catalog, target):
@@ -130,6 +132,21 @@ class Engine:
                 f"{s.where('region')}: unknown cloud region {s.region!r}; known: "
                 f"{', '.join(sorted(self.catalog.regions))}"
             )
+
+    def by(self, method: str) -> Engine:
+        """An engine with the same catalog and settings, by another method.
+
+        Raises:
+            ConfigurationError: an unknown method.
+        """
+        if method not in METHODS:
+            raise ConfigurationError(
+                f"unknown method {method!r:.80}; known: {', '.join(sorted(METHODS))}"
+            )
+        engine = copy(self)
+        engine.settings = replace(self.settings, method=method)
+        engine.method, engine._plans = METHODS[method], {}
+        return engine
 
     @property
     def catalog(self) -> Catalog:

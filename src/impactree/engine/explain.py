@@ -320,6 +320,21 @@ def _lines(e: Explanation) -> list[str]:
     lines = [_asked(e), ""]
     lines += [f"  {name:8} {value}" for name, value in _facts(e)]
     if e.hypotheses:
+        lines += ["", "Hypotheses"]
+    sources = _sources(e)
+    for h in e.hypotheses:
+        value = f"{h.name}: {h.value} {h.unit}".rstrip()
+        note = f"{_note(h)} {sources.get(_source(h), '')}".strip()
+        lines.append(f"  {value}  [{h.basis}] {note}".rstrip())
+    if e.steps:
+        lines += ["", "Steps"]
+        lines += ["  {:7} {:22} {:34} = {}".format(*_step(s)) for s in e.steps]
+    if e.impacts.estimated:
+        lines += ["", "Result"]
+        lines += [f"  {name:38} {value:28} {figures}" for name, value, figures in _results(e)]
+    if sources:
+        lines += ["", "Sources", *("  {:4} {} {}".format(*page) for page in _pages(sources))]
+    if e.disclosures:
         lines += ["", "The maker's own figures"]
         lines += [f"  {_disclosed(d)}" for d in e.disclosures]
     if e.credits:

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     from impactree.calls import ModelCall
 
-__all__ = ["RUN_KINDS", "Exporter", "Pending", "Run", "RunKind", "RunStatus", "run_key"]
+__all__ = [
+    "RUN_KINDS",
+    "Exporter",
+    "Pending",
+    "Run",
+    "RunKind",
+    "RunStatus",
+    "RunViews",
+    "run_key",
+    "show_runs_by",
+]
 
 RunKind = Literal[
     "chain",
@@ -257,8 +267,45 @@ class Run:
         """The runs in this tree that called a model."""
         return [run for run in self.walk() if run.call is not None]
 
+    def report(self) -> Any:
+        """A :class:`impactree.Report` over this run and everything under it."""
+        return _views().report(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data as in a report's; ``runs``: what is under it as a flat list, parents first."""
+        return _views().to_dict(self)
+
     def __repr__(self) -> str:
         return f"<Run {self.kind} {self.name!r} {self.status}, {len(self.children)} children>"
+
+
+class RunViews(Protocol):
+    """How a run is shown; known to those who make runs, for runs know no report."""
+
+    def report(self, run: Run) -> Any:
+        """A report over it."""
+        ...
+
+    def to_dict(self, run: Run) -> dict[str, Any]:
+        """Its plain data."""
+        ...
+
+
+_shown_by: RunViews | None = None
+
+
+def show_runs_by(views: RunViews) -> None:
+    """Register what :meth:`Run.report` and :meth:`Run.to_dict` ask."""
+    global _shown_by
+    _shown_by = views
+
+
+def _views() -> RunViews:
+    if _shown_by is None:
+        raise RuntimeError(
+            "no report is loaded for a run made by hand: use impactree.Report([run])"
+        )
+    return _shown_by
 
 
 class Exporter(Protocol):

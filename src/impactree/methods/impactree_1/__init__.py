@@ -133,8 +133,8 @@ def _equations(
     usage = (u_lo, u, u_hi, u_lo * gwp, u * gwp, u_hi * gwp, u_lo * adpe, u * adpe, u_hi * adpe)
     more = (u_lo * pe, u * pe, u_hi * pe, it_lo * w_lo, it * w, it_hi * w_hi)
     made = (t_lo * g_lo, t * g, t_hi * g_hi, t_lo * a_lo, t * a, t_hi * a_hi)
-    shown = (e_lo, e, e_hi, t_lo, t, t_hi, it_lo, it, it_hi, n)
     primary = (t_lo * p_lo, t * p, t_hi * p_hi)
+    shown = (e_lo, e, e_hi, t_lo, t, t_hi, it_lo, it, it_hi, n)
     return shown, usage + more + made + primary + _parts(plan, n, e, it, u)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from impactree.exporters._base import SpooledExporter
-from impactree.exporters._errors import reason
-from impactree.exporters._spool import FLUSH_S, spool
+from impactree.delivery.errors import reason
+from impactree.delivery.exporter import SpooledExporter
+from impactree.delivery.spool import FLUSH_S, known_spool, spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from impactree.delivery.counts import Health
     from impactree.engine import Engine
     from impactree.runs import Exporter, Run
 
@@ -63,9 +64,9 @@ class Dispatch:
                 self._note_problem(f"{type(exporter).__name__} failed", error)
 
     def flush(self, timeout: float | None) -> bool:
-        """Deliver what is pending; True when nothing is left."""
+        """Deliver what is pending; True when nothing is left and nothing was lost."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        done = spool().flush(timeout, self._spooled) if self._spooled else True
+        done = self._flush_spool(timeout) if self._spooled else True
         for exporter in self._direct:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             done = exporter.flush(left) and done
@@ -85,6 +86,30 @@ class Dispatch:
                 except Exception as error:
                     self._failed(type(exporter).__name__, error)
         return done
+
+    def health(self) -> dict[str, Health]:
+        """By destination (and owner), how the delivery goes."""
+        current = known_spool() if self._spooled else None
+        return {} if current is None else current.health(self._spooled)
+
+    def problems(self) -> dict[str, int]:
+        """What was lost or set aside on its way, for the report."""
+        found = {}
+        for address, health in self.health().items():
+            for what, number in (
+                ("lost on the way to", health["dropped"]),
+                ("not taken, and set aside, by", health["set_aside"]),
+            ):
+                if number:
+                    found[f"finished runs {what} {address}"] = number
+        return found
+
+    def _flush_spool(self, timeout: float | None) -> bool:
+        try:
+            return spool().flush(timeout, self._spooled)
+        except Exception as error:  # an exporter that cannot name its destination
+            self._failed("spool", error)
+            return False
 
     def _failed(self, name: str, error: Exception) -> None:
         # Without a foreign error's text or traceback: they can hold keys.

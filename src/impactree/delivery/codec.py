@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,18 +12,27 @@ from pydantic_core import to_json
 
 from impactree.calls import ModelCall
 from impactree.calls.scrubbing import plain_values
-from impactree.exporters._time import resolved_at
 from impactree.runs import Run
 from impactree.values.figures import PARTS, Figures
 from impactree.values.impacts import Impacts
 from impactree.values.messages import Message
+from impactree.values.times import resolved_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     ZoneOf = Callable[[ModelCall], str | None]
 
-__all__ = ["Tree", "decode", "encode"]
+__all__ = [
+    "FORMAT",
+    "NewerFormatError",
+    "Tree",
+    "decode",
+    "encode",
+    "ended_at",
+    "is_line",
+    "readdressed",
+]
 
 FORMAT: Final = 2
 """Of a line; 1 had no means and no method on impacts."""
@@ -39,6 +49,9 @@ _CALL_FIELDS: Final = (
     "requested",
     "region",
 )
+_PIECE: Final = 500  # runs
+_END: Final = re.compile(rb'"end":([0-9.eE+]{1,30})[,}]')
+_END_WITHIN: Final = 8192
 _slow_dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -58,58 +71,118 @@ class Tree:
         return self.root.id, self.root.revision
 
 
+class NewerFormatError(ValueError):
+    """A line of a newer version, for that version to read."""
+
+    def __init__(self, format: int) -> None:
+        super().__init__(f"journal format {format}, this version reads up to {FORMAT}")
+        self.format = format
+
+
 def encode(
     root: Run,
     method: str,
-    destinations: Iterable[str],
+    addresses: Iterable[str],
     notes: Mapping[str, Any],
     zone_of: ZoneOf = lambda call: call.zone,
-) -> bytes:
-    """A finished tree as one line, addressed to its destinations."""
-    messages: dict[Message, int] = {}
-    places: dict[int, int] = {}
-    runs: list[dict[str, Any]] = []
-    for run in root.walk():
-        places[id(run)] = len(runs)
-        parent = None if run is root else places.get(id(run.parent))
-        runs.append(_encode_run(run, parent, messages, zone_of))
+) -> list[bytes]:
+    """A finished tree as one line, in pieces where it is long, addressed to its destinations."""
     record = {
-        "to": list(destinations),
+        "to": list(addresses),
         "id": str(root.id),
         "revision": root.revision,
         "format": FORMAT,
         "method": method,
         "parent_id": None if root.parent_id is None else str(root.parent_id),
-        "runs": runs,
-        "messages": [(m.code, m.message) for m in messages],
+        "runs": [],
     }
+    messages: dict[Message, int] = {}
+    places: dict[int, int] = {}
+    pieces = [_json(record)[: -len(b"]}")]]
+    piece: list[dict[str, Any]] = []
+    for run in root.walk():
+        if len(piece) == _PIECE:  # a large tree is never a Python object of its own size
+            pieces.append(_json(piece)[1:-1] + b",")
+            piece = []
+        places[id(run)] = len(places)
+        parent = None if run is root else places.get(id(run.parent))
+        piece.append(_encode_run(run, parent, messages, zone_of))
+    rest: dict[str, Any] = {"messages": [(m.code, m.message) for m in messages]}
     if notes:
-        record["notes"] = notes
+        rest["notes"] = notes
+    pieces += [_json(piece)[1:-1], b"]," + _json(rest)[1:] + b"\n"]
+    return [b"".join(pieces)] if len(places) <= _PIECE else pieces
+
+
+def _json(value: Any) -> bytes:
     try:
-        return to_json(record) + b"\n"  # six times as fast as json
+        return to_json(value)  # six times as fast as json
     except ValueError:  # lone surrogates
-        return (_slow_dumps(record) + "\n").encode("utf-8", "replace")
+        return _slow_dumps(value).encode("utf-8", "replace")
 
 
-def decode(line: bytes, destination: str) -> Tree:
-    """The tree of a line, with the notes of one destination.
+def readdressed(line: bytes, new: str, old: str | None = None) -> bytes:
+    """A line for one address, with what the exporter of the ``old`` one (None: its own) noted.
 
     Raises:
+        ValueError: not a journal line.
+    """
+    record = _record(line)
+    record["to"] = [new]
+    notes = record.pop("notes", {}).get(old or new)
+    if notes:
+        record["notes"] = {new: notes}
+    return _slow_dumps(record).encode("utf-8", "replace") + b"\n"
+
+
+def is_line(line: bytes) -> bool:
+    """Whether this is a line of a journal, whole."""
+    try:
+        return bool(_record(line))
+    except ValueError:
+        return False
+
+
+def ended_at(line: bytes) -> float | None:
+    """When the root of a line ended, Unix time in s, without reading the line."""
+    found = _END.search(line, 0, _END_WITHIN)
+    return float(found[1]) if found else None
+
+
+def decode(line: bytes, address: str) -> Tree:
+    """The tree of a line, with the notes for one address.
+
+    Raises:
+        NewerFormatError: a newer version wrote it.
         ValueError: the line is torn or not ours, or its times are none.
     """
-    record = json.loads(line)
+    record = _record(line)
+    if record["format"] > FORMAT:
+        raise NewerFormatError(record["format"])
     try:
         messages = tuple(Message(code, text) for code, text in record["messages"])
         runs: list[Run] = []
-        for fields in record["runs"]:
-            runs.append(_decode_run(fields, runs, messages))
+        fields = record["runs"]
+        for place, run in enumerate(fields):
+            runs.append(_decode_run(run, runs, messages))
+            fields[place] = None  # of a large tree, not both at a time
         root = runs[0]
         root.revision = record["revision"]
         root.parent_id = record["parent_id"]
-        notes = record.get("notes", {}).get(destination, {})
+        notes = record.get("notes", {}).get(address, {})
         return Tree(root=root, method=record["method"], notes=notes)
-    except (KeyError, TypeError, IndexError, OverflowError, OSError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError, OSError) as error:
         raise ValueError("not a journal line") from error
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except RecursionError:
+        raise ValueError("not a journal line") from None
+    if not isinstance(record, dict) or type(record.get("format")) is not int:
+        raise ValueError("not a journal line")
+    return record
 
 
 def _encode_run(
@@ -154,6 +227,8 @@ def _decode_run(fields: dict[str, Any], runs: list[Run], messages: tuple[Message
         labels=fields.get("labels"),
     )
     run.end, run.status = fields["end"], fields["status"]
+    if run.end is not None:
+        run.end = max(run.start, run.end)  # a clock that was put back
     for time in (run.start, run.end):
         resolved_at(time)  # of no year that databases know: an exporter would fail again and again
     if "call" in fields:

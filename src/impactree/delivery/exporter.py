@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from impactree.delivery.spool import spool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
-    from impactree.exporters._codec import Tree
+    from impactree.delivery.codec import Tree
     from impactree.runs import Run
 
 __all__ = ["SpooledExporter"]
+
+_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class SpooledExporter(abc.ABC):
@@ -20,13 +25,26 @@ class SpooledExporter(abc.ABC):
     A subclass names its :attr:`destination` and writes :meth:`deliver`; the rest is optional.
     """
 
+    linger_s: float = 0.05
+    """How long a batch waits for more trees to come, s; a flush and the process's end do not."""
+
     @property
     @abc.abstractmethod
     def destination(self) -> str:
         """Where trees go, as one line without secrets: the spool keeps them under this name.
 
-        The next process that has an exporter with the same destination replays what is left.
+        The next process that has an exporter with the same destination and owner replays what is
+        left.
         """
+
+    @property
+    def owner(self) -> Mapping[str, str]:
+        """Whom trees go as, and the options that shape them there, without secrets.
+
+        An account, a project, a service's name. What waits under one owner is never delivered
+        under another.
+        """
+        return _NOBODY
 
     @abc.abstractmethod
     def deliver(self, trees: Sequence[Tree]) -> None:
@@ -39,7 +57,8 @@ class SpooledExporter(abc.ABC):
             RetryLaterError: the destination is down or busy; the batch comes again. Any other
                 exception means the same.
             DeliveryRefusedError: it takes nothing at all (wrong key); trees stay in the spool.
-            TreeRejectedError: it will never take this; the tree is dropped.
+            TreeRejectedError: something in the batch it will never take: trees come again alone,
+                twice, and are then set aside.
         """
 
     def delivered(self, keys: Set[tuple[str, int]]) -> Set[tuple[str, int]]:
@@ -59,6 +78,20 @@ class SpooledExporter(abc.ABC):
         """
         return None
 
+    def settle(self, timeout_s: float) -> bool:
+        """After a flush has delivered all: have what was handed over to others sent.
+
+        Returns:
+            False: not within ``timeout_s`` s.
+        """
+        return True
+
+    def before_fork(self) -> None:  # noqa: B027
+        """Before a fork: close what a child must not inherit, such as a SQLite connection.
+
+        Deliver what a fork must not fall into within ``impactree.delivery.forks.held_off()``.
+        """
+
     def after_fork(self) -> None:  # noqa: B027
         """In a forked child: forget connections, without closing the parent's."""
 
@@ -69,7 +102,6 @@ class SpooledExporter(abc.ABC):
 
     def export(self, root: Run) -> None:
         """Put a finished tree into the spool."""
-        from impactree.exporters._spool import spool
         from impactree.methods import DEFAULT_METHOD
 
         spool().put(root, DEFAULT_METHOD, [self])
@@ -80,8 +112,6 @@ class SpooledExporter(abc.ABC):
         Returns:
             True when nothing is left, what dead processes left included.
         """
-        from impactree.exporters._spool import spool
-
         return spool().flush(timeout, [self])
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from impactree.exceptions import ImpactreeError
+from impactree.values.formatting import clean
 
 __all__ = ["DeliveryRefusedError", "RetryLaterError", "TreeRejectedError", "reason"]
 
@@ -18,18 +19,22 @@ class RetryLaterError(ImpactreeError):
 class DeliveryRefusedError(ImpactreeError):
     """The destination refuses everything (wrong key, missing right): trees stay in the spool.
 
-    The process stops trying until ``flush()``; so does nothing else.
+    It is tried again slowly, and at once by a ``flush()``, which does not wait for it.
     """
 
 
 class TreeRejectedError(ImpactreeError):
-    """The destination will never take this tree (HTTP 4xx): it is dropped and counted."""
+    """The destination will not take this batch because of what is in it.
+
+    The batch is split until the trees are found that it does not take; those get a second try
+    after some seconds and are then set aside (``impactree spool status`` lists them).
+    """
 
 
 def reason(error: BaseException) -> str:
     """What may be logged of an error: texts of foreign libraries can hold URLs and keys."""
     if isinstance(error, ImpactreeError):
-        return str(error)
+        return clean(str(error))
     if isinstance(error, OSError) and error.strerror:
-        return f"{type(error).__name__}: {error.strerror}"
+        return clean(f"{type(error).__name__}: {error.strerror}")
     return type(error).__name__

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from impactree.delivery.errors import DeliveryRefusedError, RetryLaterError
 from impactree.exceptions import ConfigurationError, MissingExtraError
-from impactree.exporters._errors import DeliveryRefusedError, RetryLaterError
 
 try:
     import sqlalchemy as sa
 except ImportError as error:
     raise MissingExtraError("sql", "sqlalchemy") from error
 
-from impactree.exporters._sql import connect, explain, parse_url, sqlite_file
-from impactree.exporters._sql_schema import CALLS, RUNS, check_schema
+from impactree.store.database import connect, explain, parse_url, sqlite_file
+from impactree.store.schema import CALLS, RUNS, check_schema
 from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS
+from impactree.values.formatting import csv_cell
 from impactree.values.impacts import Impact
 from impactree.values.range import Range
 
@@ -96,7 +97,7 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
             sa.func.count(_asked(CALLS.c.gwp_kgco2eq_min)).label("estimated"),
             sa.func.coalesce(sa.func.sum(_asked(CALLS.c.input_tokens)), 0).label("input_tokens"),
             sa.func.coalesce(sa.func.sum(_asked(CALLS.c.output_tokens)), 0).label("output_tokens"),
-            *(sa.func.sum(CALLS.c[name]).label(name) for name in FLAT_COLUMNS),
+            *(_known_sum(name).label(name) for name in FLAT_COLUMNS),
         )
         .select_from(CALLS.join(RUNS, RUNS.c.id == CALLS.c.run_id))
         .group_by(key)
@@ -141,11 +142,15 @@ def write_rows(url: str, out: IO[str], *, table: str = "calls", format: str = "c
     for row in _rows(url, tables[table]):
         count += 1
         if format == "csv":
-            writer.writerow([json.dumps(v) if isinstance(v, list | dict) else v for v in row])
+            writer.writerow([_cell(value) for value in row])
         else:
             fields = dict(zip(columns, row, strict=True))
             out.write(json.dumps(fields, default=str, ensure_ascii=False) + "\n")
     return count
+
+
+def _cell(value: Any) -> Any:
+    return csv_cell(json.dumps(value) if isinstance(value, list | dict) else value)
 
 
 def _rows(url: str, table: sa.Table) -> Iterator[tuple[Any, ...]]:
@@ -177,3 +182,10 @@ def _open(url: str) -> Iterator[sa.Connection]:
         raise RetryLaterError(explain(error, parsed)) from None
     finally:
         engine.dispose()
+
+
+def _known_sum(name: str) -> sa.ColumnElement[float | None]:
+    """The sum of a figure; unknown where one of the estimated calls does not have it."""
+    column = CALLS.c[name]
+    complete = sa.func.count(column) == sa.func.count(CALLS.c.energy_kwh_min)
+    return sa.case((complete, sa.func.sum(column)))

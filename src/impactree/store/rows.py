@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from impactree.exporters._time import resolved_at
 from impactree.runs import LABELS
-from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS, PART_COLUMNS
+from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
+from impactree.values.times import resolved_at
 
 if TYPE_CHECKING:
-    from impactree.exporters._codec import Tree
+    from impactree.delivery.codec import Tree
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
 
@@ -18,12 +18,13 @@ __all__ = ["call_row", "figures", "run_row"]
 
 def figures(impacts: Impacts | None) -> dict[str, float | None]:
     """Min, mean and max of the five criteria, and the energy's parts; None where unknown."""
-    out: dict[str, float | None] = dict.fromkeys((*FLAT_COLUMNS, *PART_COLUMNS))
+    out: dict[str, float | None] = dict.fromkeys((*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS))
     if impacts is None or not impacts.estimated:
         return out
     values = [getattr(impacts, criterion.key) for criterion in CRITERIA]
     ends = [value and getattr(value.value, end) for value in values for end in ENDS]
     out.update(zip(FLAT_COLUMNS, ends, strict=True))
+    out.update(zip(MARKET_COLUMNS, impacts.market or (), strict=False))
     out.update(zip(PART_COLUMNS, (impacts.energy_parts or {}).values(), strict=False))
     return out
 
