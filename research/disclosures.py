@@ -60,6 +60,18 @@ CASES = (
         "the same",
     ),
     Disclosure(
+        "Google 2025, median prompt, water on site",
+        0.26,
+        "mL",
+        "E_it",
+        999,
+        "gemini-2.5-flash",
+        "google",
+        500,
+        300,
+        "the same; IT energy times the host's WUE of 0.999 L/kWh",
+    ),
+    Disclosure(
         "OpenAI 2025, average query",
         0.34,
         "Wh",

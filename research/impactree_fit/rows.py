@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -222,7 +223,7 @@ def _row(row: dict[str, str], architectures: dict[str, Architecture]) -> dict[st
         "task": row["task"],
         "precision": row["weight_precision"],
         "joules": f("gpu_energy_per_output_token_j"),
-        "seconds": f("median_inter_token_latency_ms") / 1000,
+        "seconds": f("median_inter_token_latency_ms", math.nan) / 1000,
         "model": model,
         "known": found is not None,
     }

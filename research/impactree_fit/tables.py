@@ -29,6 +29,8 @@ def _line(cells: Iterable[object]) -> str:
 
 def score(residual: np.ndarray) -> str:
     """Geometric mean factor of error, and the share of rows within a factor of 2."""
+    if not len(residual):
+        return "not measured"
     return f"{geometric(residual):.3f}, {100 * within_two(residual):.1f} %"
 
 
