@@ -41,7 +41,6 @@ _log: Final = logging.getLogger("impactree")
 _MAX_OPEN: Final = 100_000
 _T = TypeVar("_T")
 
-
 active_trackers: Final[ContextVar[tuple[ImpactTracker, ...]]] = ContextVar(
     "impactree_active_trackers", default=()
 )

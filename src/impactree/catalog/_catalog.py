@@ -179,6 +179,11 @@ class Catalog:
                 found.setdefault(word, []).append((core, name))
         return found
 
+    def begins_some(self, name: str) -> bool:
+        """Whether some model's name begins with the letters that a name begins with."""
+        end = next((i for i, c in enumerate(name) if not "a" <= c <= "z"), len(name))
+        return name[:end] in self.cores
+
     def zone(self, code: str) -> Zone | None:
         """A zone by its code: ISO 3166-1 alpha-3, ISO 3166-2, or the grid operator's."""
         row = self._data["zones"].get(code)

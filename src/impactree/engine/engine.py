@@ -106,9 +106,9 @@ class Engine:
         for host in s.provider_zones:
             if self.catalog.host(host) is None:
                 raise ConfigurationError(
-                    f"{s.where('provider_zones')}: {host!r} is no host; nearest: "
-                    f"{', '.join(nearest(host, self.catalog.hosts)) or 'none'}; known: "
-                    f"{', '.join(sorted(self.catalog.hosts))}"
+                    f"{s.where('provider_zones')}: {host!r} is no host; known: "
+                    f"{', '.join(sorted(self.catalog.hosts))}; "
+                    f"nearest: {', '.join(nearest(host, self.catalog.hosts)) or 'none'}"
                 )
         for name, target in s.deployments.items():
             if not leads_somewhere(self.catalog, target):

@@ -276,8 +276,9 @@ class _NearMessage(Message):
         return f"{super().__getattribute__('message')}{self._near}"
 
     def __eq__(self, other: object) -> bool:
-        same = isinstance(other, _NearMessage) and self._name == other._name
-        return same and self.code == other.code
+        if not isinstance(other, _NearMessage):
+            return NotImplemented
+        return (self.code, self._name) == (other.code, other._name)
 
     def __hash__(self) -> int:
         return hash((self.code, self._name))

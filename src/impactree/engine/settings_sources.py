@@ -154,7 +154,7 @@ def _explain(error: ValidationError) -> Iterator[str]:
             continue
         seen.add(name)
         if problem["type"] == "extra_forbidden" and name == "tool":
-            yield "[tool.impactree] is for pyproject.toml; in impactree.toml write the settings bare"
+            yield "[tool.impactree] is for pyproject.toml; impactree.toml has no table"
         elif problem["type"] == "extra_forbidden":
             yield f"unknown setting {name!r}; settings are {', '.join(_Layer.model_fields)}"
         else:

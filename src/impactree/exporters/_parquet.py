@@ -78,9 +78,8 @@ class ParquetExporter(SpooledExporter):
         part = self.folder / f".{name}.part"
         with held(self.folder / ".lock"):
             try:
-                table = pa.Table.from_pylist(
-                    rows, _schema(credits_for((row["zone"], row["method"]) for row in rows))
-                )
+                credited = credits_for((row["zone"], row["method"]) for row in rows)
+                table = pa.Table.from_pylist(rows, _schema(credited))
                 pq.write_table(table, part, compression="zstd")
                 part.replace(self.folder / name)
             finally:
