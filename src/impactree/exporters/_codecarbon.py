@@ -11,7 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from impactree.catalog import load_catalog
+from impactree.delivery.exporter import SpooledExporter
+from impactree.delivery.forks import held_off
+from impactree.delivery.locks import locked_file
 from impactree.store.rows import credits_for
+from impactree.values.formatting import csv_cell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
