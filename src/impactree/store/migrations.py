@@ -98,7 +98,8 @@ def _to_2(connection: sa.Connection) -> None:
 def _to_3(connection: sa.Connection) -> None:
     """A mean for every figure, until now the middle of the range; what the energy goes into.
 
-    And what a call worked for: of earlier ones only agent and node are known.
+    And what a call worked for: of earlier ones only agent and node are known. Zones of up to 16
+    characters; market-based figures, unknown of earlier calls.
     """
     kind = "double precision" if connection.dialect.name == "postgresql" else "double"
     for table in ("impactree_runs", "impactree_calls"):
@@ -110,6 +111,13 @@ def _to_3(connection: sa.Connection) -> None:
         for part in ("input", "cached", "output", "host", "overhead"):
             column = f"energy_{part}_kwh"
             connection.execute(sa.text(f"alter table {table} add column {column} {kind}"))
+        for end in ("min", "mean", "max"):
+            column = f"gwp_market_based_kgco2eq_{end}"
+            connection.execute(sa.text(f"alter table {table} add column {column} {kind}"))
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            sa.text("alter table impactree_calls alter column zone type varchar(16)")
+        )
     for column in ("step", "thread", "tool", "user"):
         connection.execute(sa.text(f'alter table impactree_calls add column "{column}" text'))
 

@@ -97,7 +97,7 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
             sa.func.count(_asked(CALLS.c.gwp_kgco2eq_min)).label("estimated"),
             sa.func.coalesce(sa.func.sum(_asked(CALLS.c.input_tokens)), 0).label("input_tokens"),
             sa.func.coalesce(sa.func.sum(_asked(CALLS.c.output_tokens)), 0).label("output_tokens"),
-            *(sa.func.sum(CALLS.c[name]).label(name) for name in FLAT_COLUMNS),
+            *(_known_sum(name).label(name) for name in FLAT_COLUMNS),
         )
         .select_from(CALLS.join(RUNS, RUNS.c.id == CALLS.c.run_id))
         .group_by(key)
@@ -182,3 +182,10 @@ def _open(url: str) -> Iterator[sa.Connection]:
         raise RetryLaterError(explain(error, parsed)) from None
     finally:
         engine.dispose()
+
+
+def _known_sum(name: str) -> sa.ColumnElement[float | None]:
+    """The sum of a figure; unknown where one of the estimated calls does not have it."""
+    column = CALLS.c[name]
+    complete = sa.func.count(column) == sa.func.count(CALLS.c.energy_kwh_min)
+    return sa.case((complete, sa.func.sum(column)))

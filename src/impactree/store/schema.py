@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from impactree.delivery.errors import DeliveryRefusedError
 from impactree.store.migrations import MIGRATIONS
-from impactree.values.criteria import FLAT_COLUMNS, PART_COLUMNS
+from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 
 __all__ = ["CALLS", "RUNS", "check_schema", "prepare_schema"]
 
@@ -19,7 +19,8 @@ _LOCK_KEY: Final = 0x1_1AAC_7EEE  # PostgreSQL's advisory lock: one process migr
 
 
 def _figures() -> list[sa.Column[float | None]]:
-    return [sa.Column(name, sa.Double) for name in (*FLAT_COLUMNS, *PART_COLUMNS)]
+    names = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS)
+    return [sa.Column(name, sa.Double) for name in names]
 
 
 SCHEMA: Final = sa.Table(
@@ -68,7 +69,7 @@ CALLS: Final = sa.Table(
     sa.Column("ended_at", _TIME),
     sa.Column("provider", sa.Text),
     sa.Column("model", sa.Text, nullable=False),
-    sa.Column("zone", sa.String(8)),
+    sa.Column("zone", sa.String(16)),
     sa.Column("input_tokens", sa.BigInteger),
     sa.Column("output_tokens", sa.BigInteger),
     sa.Column("cached_input_tokens", sa.BigInteger),
