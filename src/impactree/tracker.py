@@ -303,7 +303,7 @@ class ImpactTracker:
         return found
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Deliver what exporters hold; True when nothing is left, nor was lost since the last."""
+        """Deliver what exporters hold; True when nothing is left, and none was lost meanwhile."""
         self._handle_left()
         deadline = None if timeout is None else time.monotonic() + timeout
         written = self._worker.wait(timeout)
@@ -311,9 +311,8 @@ class ImpactTracker:
         return self._dispatch is None or (self._dispatch.flush(left) and written)
 
     def health(self) -> dict[str, Health]:
-        """By destination, how the delivery goes: see :class:`impactree.delivery.counts.Health`."""
-        self._handle_left()
-        return {} if self._dispatch is None else self._dispatch.health()
+        """How delivery goes, by destination: ``impactree.delivery.counts.Health``."""
+        return self._dispatch.health() if self._dispatch else {}
 
     def close(self, timeout: float | None = None) -> bool:
         """Flush for up to ``timeout`` s, then end the exporters' threads and connections.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
 from impactree.delivery.directory import Directory
+from impactree.loops import off_loop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,15 +68,19 @@ def keyed_hash(secret: str) -> str:
 
     The hash's own key is made once per spool; without a spool it lives as long as the process.
     """
+    key = off_loop(_spools_key)  # an exporter may be made on an event loop
+    return hmac.new(key, secret.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:16]
+
+
+def _spools_key() -> bytes:
     path = spool_folder()
-    key = _random_key
     if path is not None:
         with (
             contextlib.suppress(OSError),
             contextlib.closing(Directory.open(path, make=True)) as base,
         ):
-            key = _key_of(base)
-    return hmac.new(key, secret.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:16]
+            return _key_of(base)
+    return _random_key
 
 
 def _key_of(base: Directory) -> bytes:
