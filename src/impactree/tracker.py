@@ -311,12 +311,7 @@ class ImpactTracker:
         return self._dispatch is None or (self._dispatch.flush(left) and written)
 
     def health(self) -> dict[str, Health]:
-        """By destination (and whom it goes as), how the delivery goes: for a health check.
-
-        Counted are this process's trees: ``pending``, ``delivered``, ``dropped`` (lost),
-        ``set_aside``, ``oldest_s`` (of those pending, s), ``last_success`` (Unix time, s) and
-        ``failing``, the reason of the last failure, or None.
-        """
+        """By destination, how the delivery goes: see :class:`impactree.delivery.counts.Health`."""
         self._handle_left()
         return {} if self._dispatch is None else self._dispatch.health()
 

@@ -23,7 +23,7 @@ from impactree.loops import off_loop
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from impactree.methods import FactorChoice
 
@@ -212,6 +212,14 @@ class Catalog:
         if factors == "yearly" and country.id not in self._own_zones:
             return yearly_electricity(self._data, zone, country, at)
         return ecologits_electricity(self._data, country, zone)
+
+    def credits_for(
+        self, zones: Iterable[str], factors: FactorChoice, at: dt.date | None = None
+    ) -> tuple[str, ...]:
+        """What licences want to be shown beside figures made with the factors of these zones."""
+        known = filter(None, map(self.zone, dict.fromkeys(zones)))
+        found = (self.electricity(zone, factors, at).credits for zone in known)
+        return tuple(dict.fromkeys(credit for each in found for credit in each))
 
     def disclosed(self, record: ModelRecord | None) -> tuple[Disclosure, ...]:
         """What the maker of a model published about it, or about a service that it answers in."""

@@ -11,9 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from impactree.catalog import load_catalog
 from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.forks import held_off
 from impactree.delivery.locks import locked_file
+from impactree.store.rows import credits_for
 from impactree.values.formatting import csv_cell
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ class CodeCarbonExporter(SpooledExporter):
     ``emissions`` (kgCO2eq) and ``energy_consumed`` (kWh) are the means of the usage phase, which
     is what CodeCarbon measures; ``water_consumed`` is in L. The data centre's energy is not
     split into CPU, GPU and RAM: those stay 0. A late end replaces its run's row. An existing
-    file's columns are kept. Roots of which nothing could be estimated leave no row.
+    file's columns are kept. Roots of which nothing could be estimated leave no row. What the
+    licences of the electricity factors want to be shown stands beside, in ``*.credits.txt``.
 
     Args:
         path: The file.
@@ -90,6 +93,18 @@ class CodeCarbonExporter(SpooledExporter):
                 self._rewrite(form, [*kept, *rows.values()], os.fstat(lock.fd).st_mode)
             else:
                 _append(lock.fd, form, list(rows.values()))
+            self._credit(trees)
+
+    def _credit(self, trees: Sequence[Tree]) -> None:
+        """Add to the credits in the file beside, so that the table keeps its shape."""
+        beside = self.path.with_name(f"{self.path.name}.credits.txt")
+        told = beside.read_text("utf-8").splitlines() if beside.exists() else []
+        calls = [(run.call.zone, t.method) for t in trees for run in t.root.walk() if run.call]
+        new = [credit for credit in credits_for(calls) if credit not in told]
+        if new:
+            part = beside.with_name(f".{beside.name}.part")
+            part.write_text("\n".join([*told, *new]) + "\n", encoding="utf-8")
+            part.replace(beside)
 
     def delivered(self, keys: Set[tuple[str, int]]) -> Set[tuple[str, int]]:
         """Which runs have a row already. Later revisions are not looked for: they replace."""
@@ -175,7 +190,7 @@ def _row(tree: Tree, project: str) -> dict[str, Any]:
     usage = root.total.usage
     assert usage is not None  # noqa: S101
     calls = [run.call for run in root.walk() if run.call is not None]
-    zones = {None if call.zone == _WORLD else call.zone for call in calls}
+    zones = {_country(call.zone) for call in calls}
     providers = {call.provider for call in calls}
     duration = root.latency_s or 0.0
     emissions = usage.gwp.value.mean
@@ -200,3 +215,11 @@ def _row(tree: Tree, project: str) -> dict[str, Any]:
         "pue": 1,
     }
     return row
+
+
+def _country(zone: str | None) -> str | None:
+    """The country's code of a zone: its own, or that of the country it is a part of."""
+    if zone is None or zone == _WORLD:
+        return None
+    found = load_catalog().zone(zone)
+    return (found and found.parent) or zone

@@ -12,9 +12,13 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import trace
-
+from impactree.exceptions import MissingExtraError
 from impactree.runs.current import active_trackers
+
+try:
+    from opentelemetry import trace
+except ImportError as error:
+    raise MissingExtraError("otel", "opentelemetry-sdk") from error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,7 @@ from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.forks import held_off
 from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.runs import LABELS
-from impactree.store.rows import call_row
+from impactree.store.rows import call_row, credits_for
 from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 
 try:
@@ -20,7 +20,7 @@ except ImportError as error:
     raise MissingExtraError("parquet", "pyarrow") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence, Set
+    from collections.abc import Iterable, Sequence, Set
 
     from impactree.delivery.codec import Tree
 
@@ -36,13 +36,13 @@ FORMAT = 2
 _COUNTS = ["input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens"]
 
 
-def _schema() -> Any:
+def _schema(credits: Iterable[str] = ()) -> Any:
     time = pa.timestamp("us", tz="UTC")
     fields = [(name, pa.string()) for name in _TEXT]
     fields += [(name, pa.int64()) for name in (*_COUNTS, "revision")]
     fields += [("cached", pa.bool_()), ("started_at", time), ("ended_at", time)]
     fields += [(name, pa.float64()) for name in (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS)]
-    metadata = {"impactree.format": str(FORMAT)}
+    metadata = {"impactree.format": str(FORMAT), "impactree.credits": "\n".join(credits)}
     return pa.schema([*fields, ("latency_s", pa.float64())], metadata=metadata)
 
 
@@ -52,6 +52,9 @@ class ParquetExporter(SpooledExporter):
     A call stands there once per revision of its root run: readers keep the highest ``revision``
     of each ``run_id``. Roots without a model call leave no row. Many small files are for a query
     engine to read or compact; for single runs JSON Lines or SQL fit better.
+
+    Each file's metadata says its format (``impactree.format``) and what the licences of the
+    electricity factors want to be shown (``impactree.credits``, one a line).
 
     Args:
         folder: Where the files go; made when it is not there.
@@ -85,7 +88,9 @@ class ParquetExporter(SpooledExporter):
         part = self.folder / f".{name}.part"
         with held_off():  # Arrow's threads are not there in a child
             try:
-                pq.write_table(pa.Table.from_pylist(rows, _schema()), part, compression="zstd")
+                credited = credits_for((row["zone"], row["method"]) for row in rows)
+                table = pa.Table.from_pylist(rows, _schema(credited))
+                pq.write_table(table, part, compression="zstd")
                 part.replace(self.folder / name)
             finally:
                 part.unlink(missing_ok=True)

@@ -113,7 +113,7 @@ class Groups(dict[Any, Group]):
         return Groups(first, by=self.by, total=self.total, older_runs=self.older_runs)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: ``by``, ``partition``, ``older_runs``, ``total``, and the groups as a list."""
+        """Plain data: ``by``, ``partition``, ``older_runs``, ``total``, ``groups`` (a list)."""
         from impactree.report.renderers.flat import plain_label
 
         return {
@@ -208,11 +208,9 @@ def group_calls(
     }
     gone = None if older is None else older.of(names)
     for label, (tally, total) in (gone or {}).items():
-        known = sums.get(label)
-        if known is not None:
-            tally.merge(known[0])
-            total = Impacts.sum((total, known[1]))
-        sums[label] = tally, total
+        known = sums.get(label, (Tally(), Impacts.zero()))
+        tally.merge(known[0])
+        sums[label] = tally, Impacts.sum((total, known[1]))
     if TAG not in names:
         whole = Impacts.sum(total for _, total in sums.values())
     else:

@@ -5,6 +5,7 @@ Nothing here recurses: a tree may be 10,000 runs deep.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -48,6 +49,13 @@ class Spread:
     dearest: float
     dearest_at: int
     """Which one it was, from 1."""
+
+    def says_as(self, other: Spread) -> bool:
+        """Whether it would print alike: what one run costs is mostly what its one call does."""
+        return all(
+            math.isclose(getattr(self, name), getattr(other, name), rel_tol=1e-3)
+            for name in self.__slots__
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +119,11 @@ def _lay_out(roots: list[Run], scan: Scan, lines: int) -> tuple[list[Run], list[
     return [run for fold in folds for run in fold.runs], list(shown)
 
 
-def _node(fold: Fold, depth: int) -> _Node:
-    return _Node(fold, depth, spread=_spread(fold))
+def _node(fold: Fold, depth: int, above: Spread | None = None) -> _Node:
+    spread = _spread(fold)
+    if spread is not None and above is not None and spread.says_as(above):
+        spread = None
+    return _Node(fold, depth, spread=spread)
 
 
 def _expand(root: _Node, scan: Scan, lines: int) -> int:
@@ -129,7 +140,7 @@ def _expand(root: _Node, scan: Scan, lines: int) -> int:
                 node.hidden += len(node.fold.runs)
             continue
         folds, node.rest = _dearest(folds, room)
-        node.children = [_node(fold, node.depth + 1) for fold in folds]
+        node.children = [_node(fold, node.depth + 1, node.spread) for fold in folds]
         used += sum(1 + bool(child.spread) for child in node.children) + bool(node.rest)
         queue.extend(node.children)
     return used

@@ -106,9 +106,9 @@ def _check_kind(data: Any) -> None:
             "update impactree"
         )
     if lacking:
-        keys = ", ".join(sorted(map(str, data))[:5])
+        keys = ", ".join(sorted(map(str, data))[:5]) or "nothing"
         raise ReportFormatError(
-            f"no report of impactree: it lacks {', '.join(lacking)} (it has {keys or 'nothing':.200})"
+            f"no report of impactree: it lacks {', '.join(lacking)}; it has {keys:.200}"
         )
 
 
@@ -222,14 +222,14 @@ def _at(place: str) -> Iterator[None]:
     try:
         yield
     except ReportFormatError as error:
-        raise _Located(place, error) from error
+        raise _LocatedError(place, error) from error
     except KeyError as error:
-        raise _Located(place, ReportFormatError(f"it lacks {error}")) from error
+        raise _LocatedError(place, ReportFormatError(f"it lacks {error}")) from error
     except (TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
-        raise _Located(place, ReportFormatError(str(error))) from error
+        raise _LocatedError(place, ReportFormatError(str(error))) from error
 
 
-class _Located(ReportFormatError):
+class _LocatedError(ReportFormatError):
     """An error with its place in the file, outermost first."""
 
     def __init__(self, place: str, error: ReportFormatError) -> None:

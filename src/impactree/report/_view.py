@@ -52,8 +52,8 @@ class View:
         self._older = older
         self._engine = engine
 
-    def _over(self, runs: Iterable[Run]) -> Self:
-        """Some of these runs, estimated as these were; what is gone is not part of it."""
+    def of_runs(self, runs: Iterable[Run]) -> Self:
+        """A report over some of these runs; what is no longer kept is no part of it."""
         return type(self)(
             runs,
             method=self.method,
@@ -128,7 +128,7 @@ class View:
             raise ValueError(f"top takes a whole number >= 1, not {n!r}")
         calls = tally.calls_of(self.runs)
         ordered = sorted(calls, key=lambda run: -tally.gwp_mean(tally.own_of(run)))
-        return self._over(ordered[:n])
+        return self.of_runs(ordered[:n])
 
     def filter(self, where: Callable[[Run], object] | None = None, **labels: Any) -> Self:
         """A report over the model calls that match; trees stay whole where all their calls do.
@@ -144,7 +144,7 @@ class View:
             ValueError: an unknown key.
         """
         calls = tally.calls_of(self.runs)
-        return self._over(
+        return self.of_runs(
             topmost(self.runs, matching_calls(self.runs, calls, where, labels, self._engine))
         )
 

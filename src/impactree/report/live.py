@@ -29,7 +29,9 @@ class Followed(Tracked, Protocol):
     """What a live report reads of a tracker."""
 
     @property
-    def open_roots(self) -> Sequence[Run]: ...
+    def open_roots(self) -> Sequence[Run]:
+        """The roots that are running."""
+        ...
 
 
 class _Current:

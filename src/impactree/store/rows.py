@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from impactree.catalog import load_catalog
+from impactree.methods import METHODS
 from impactree.runs import LABELS
 from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.times import resolved_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from impactree.delivery.codec import Tree
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
 
-__all__ = ["call_row", "figures", "run_row"]
+__all__ = ["call_row", "credits_for", "figures", "run_row"]
 
 
 def figures(impacts: Impacts | None) -> dict[str, float | None]:
@@ -84,3 +88,17 @@ def call_row(run: Run) -> dict[str, Any]:
         "errors": "" if own is None else " ".join(m.code for m in own.errors),
         **figures(own),
     }
+
+
+def credits_for(used: Iterable[tuple[str | None, str | None]]) -> list[str]:
+    """What the licences of electricity factors want to be shown beside figures.
+
+    Args:
+        used: Zone and method of each call.
+    """
+    catalog = load_catalog()
+    found: dict[str, None] = {}
+    for zone, method in dict.fromkeys(used):
+        if zone and method in METHODS:
+            found |= dict.fromkeys(catalog.credits_for([zone], METHODS[method].factors))
+    return list(found)

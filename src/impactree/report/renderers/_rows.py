@@ -9,7 +9,7 @@ from impactree.values.criteria import GWP
 from impactree.values.formatting import quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from impactree.report._layout import Entry, Spread
     from impactree.report._tally import Tally
@@ -23,6 +23,7 @@ __all__ = [
     "model_row",
     "numbers",
     "tree_row",
+    "used_columns",
 ]
 
 COLUMNS: Final = ("tokens in", "out", "time", "energy", "CO2eq", "share")
@@ -97,6 +98,13 @@ def numbers(entry: Entry) -> dict[str, str]:
         "CO2eq": amount(entry.total, "gwp"),
         "share": percent(entry.share),
     }
+
+
+def used_columns(entries: Sequence[Entry]) -> list[str]:
+    """The columns of a table of groups that hold anything."""
+    used = {column for entry in entries for column, text in numbers(entry).items() if text}
+    used |= {"CO2eq"} if any(map(missing, entries)) else set()
+    return [column for column in GROUP_COLUMNS if column in used]
 
 
 def missing(entry: Entry) -> str:

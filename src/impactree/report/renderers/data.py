@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic_core import to_json
 
 from impactree.calls.scrubbing import plain_values
-from impactree.report._tally import calls_of
+from impactree.report._groups import group_calls
+from impactree.report._tally import Tally, avoided_of, calls_of, cover
 from impactree.runs import LABELS
 from impactree.values.figures import ZERO
 from impactree.values.impacts import Impacts
@@ -56,19 +57,23 @@ def json_chunks(report: View) -> Iterator[str]:
 
 def _around(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
     """What stands before the runs, and after them."""
-    models = report.by("model").items()
+    calls = calls_of(report.runs)
+    models = group_calls(report.runs, ("model",), None, None, 0)
+    tally = Tally()
+    for group in models.values():
+        tally.merge(group.tally)
     head = {
         "format": FORMAT,
         "method": report.method,
         "zone": report.zone,
         "catalog_version": report.catalog_version,
-        "calls": len(calls_of(report.runs)),
-        "input_tokens": report.input_tokens,
-        "output_tokens": report.output_tokens,
-        "total": report.total.to_dict(),
-        "avoided": report.avoided.to_dict(),
-        "coverage": asdict(report.coverage),
-        "by_model": [{"model": name, **group.figures()} for name, group in models],
+        "calls": len(calls),
+        "input_tokens": tally.input_tokens,
+        "output_tokens": tally.output_tokens,
+        "total": models.total.to_dict(),
+        "avoided": avoided_of(calls).to_dict(),
+        "coverage": asdict(cover(calls)),
+        "by_model": [{"model": name, **group.figures()} for name, group in models.items()],
     }
     tail = {
         "problems": dict(report.problems),
@@ -110,7 +115,7 @@ def _plain(run: Run, root_id: str) -> dict[str, Any]:
         "end": run.end,
         "latency_s": run.latency_s,
         "revision": run.revision,
-        **{label: getattr(run, label) for label in LABELS},
+        **dict(zip(LABELS, map(run.labels.get, LABELS), strict=True)),
         "tags": list(run.tags),
         "metadata": plain_values(run.metadata) if run.metadata else {},
         "call": None if run.call is None else run.call.to_dict(),
@@ -119,6 +124,15 @@ def _plain(run: Run, root_id: str) -> dict[str, Any]:
 
 
 _encode: Final = json.JSONEncoder().encode
+
+
+def _fast(data: dict[str, Any]) -> str:
+    """As :data:`_encode`, in a third of the time where all text is ASCII."""
+    try:
+        text = to_json(data, inf_nan_mode="constants").decode()
+    except ValueError:  # lone surrogates
+        return _encode(data)
+    return text if text.isascii() else _encode(data)
 
 
 class _RunWriter:
@@ -133,7 +147,7 @@ class _RunWriter:
         of_own = self._impacts(own)
         of_total = of_own if total is own else self._impacts(total)
         return (
-            f'{_encode(_plain(run, root_id))[:-1]}, "own": {of_own}, '
+            f'{_fast(_plain(run, root_id))[:-1]}, "own": {of_own}, '
             f'"avoided": {self._impacts(run.avoided)}, "total": {of_total}}}'
         )
 

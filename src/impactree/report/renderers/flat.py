@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -204,10 +205,20 @@ def to_frame(columns: Columns, backend: str | None) -> Any:
         raise MissingExtraError("dataframe", "narwhals") from error
     chosen = backend or _installed()
     schema = {name: _dtype(nw, name, column) for name, column in columns.items()}
+    if chosen == "pandas":
+        _as_pandas_has_it(nw, columns, schema)
     try:
         return nw.from_dict(columns, schema, backend=chosen).to_native()  # type: ignore[arg-type]  # one of three
     except ImportError as error:
         raise MissingExtraError("dataframe", chosen) from error
+
+
+def _as_pandas_has_it(nw: Any, columns: Columns, schema: dict[str, Any]) -> None:
+    """Its plain columns of numbers know no None: not a number, and whole numbers as floats."""
+    for name, dtype in schema.items():
+        if dtype in (nw.Int64, nw.Float64) and None in columns[name]:
+            columns[name] = [math.nan if value is None else value for value in columns[name]]
+            schema[name] = nw.Float64
 
 
 def _installed() -> str:

@@ -10,11 +10,11 @@ from impactree.report._sheet import EMPTY, lay_out_report
 from impactree.report.renderers._cells import many
 from impactree.report.renderers._rows import (
     COLUMNS,
-    GROUP_COLUMNS,
     legend,
     missing,
     model_row,
     tree_row,
+    used_columns,
 )
 from impactree.report.renderers._rows import numbers as numbers_of
 from impactree.report.renderers.text import coverage_sentences, group_notes, total_cells
@@ -144,7 +144,7 @@ def _sentences(sheet: Sheet) -> str:
 def groups_html(groups: Groups) -> str:
     """A table of groups."""
     entries = group_entries(groups)
-    columns = [c for c in GROUP_COLUMNS if any(numbers_of(entry).get(c) for entry in entries)]
+    columns = used_columns(entries)
     rows = []
     for label, entry in zip(groups, entries, strict=True):
         cells = {c: numbers_of(entry).get(c, "") for c in columns}

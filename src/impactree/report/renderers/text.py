@@ -13,7 +13,6 @@ from impactree.report._sheet import EMPTY, Sheet, lay_out_report
 from impactree.report.renderers._cells import Line, Row, Style, clip, grid, many, wrap
 from impactree.report.renderers._rows import (
     COLUMNS,
-    GROUP_COLUMNS,
     OPTIONAL,
     header,
     legend,
@@ -21,6 +20,7 @@ from impactree.report.renderers._rows import (
     model_row,
     numbers,
     tree_row,
+    used_columns,
 )
 from impactree.values.criteria import CRITERIA
 from impactree.values.range import Range
@@ -213,13 +213,15 @@ def groups_lines(groups: Groups, width: int) -> list[Line]:
         return joined([paragraph("", "no model was called.", width)], width)
     cells = [groups.by, *([*map(label_text, groups.labels(label))] for label in groups)]
     sizes = [min(max(map(cell_len, column)), _MAX_LABEL) for column in zip(*cells, strict=True)]
-    rows = [header(_joined(cells[0], sizes), "", GROUP_COLUMNS)]
+    entries = group_entries(groups)
+    columns = used_columns(entries)
+    rows = [header(_joined(cells[0], sizes), "", columns)]
     rows += [
         Row(name=_joined(labels, sizes), numbers=numbers(entry), missing=missing(entry))
-        for labels, entry in zip(cells[1:], group_entries(groups), strict=True)
+        for labels, entry in zip(cells[1:], entries, strict=True)
     ]
     notes = [paragraph("", note, width, "dim") for note in group_notes(groups)]
-    tables = grid([rows], width, GROUP_COLUMNS, OPTIONAL)
+    tables = grid([rows], width, columns, OPTIONAL)
     return joined([*tables, [line for note in notes for line in note]], width)
 
 
