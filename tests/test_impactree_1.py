@@ -391,3 +391,21 @@ def test_any_call_has_an_estimate_or_a_reason(name, count):
     value = made.energy.value
     assert 0 <= value.min <= value.mean <= value.max < math.inf
     assert (value.max == 0) == (count == 0)
+
+
+def test_the_report_says_what_the_range_is():
+    from impactree import ImpactTracker
+
+    tracker = ImpactTracker(method="impactree-1")
+    tracker.record(call(input_tokens=10, output_tokens=10))
+    text = " ".join(str(tracker.report()).split())
+    assert "90 % intervals of what each call costs" in text
+
+
+def test_experts_can_be_spread_without_saying_over_how_many():
+    asked = ModelCall(model="Qwen/Qwen3-235B-A22B", input_tokens=10, output_tokens=100)
+    spread, whole = (
+        estimate(asked, method="impactree-1", deployment={"count": 8, "parallelism": way})
+        for way in ("expert", "tensor")
+    )
+    assert spread.energy.value.mean > whole.energy.value.mean

@@ -21,8 +21,8 @@ from impactree_fit.rows import ACCELERATORS, Rows
 
 Z = 1.645
 """Standard deviations from the median to the 5 and 95 % points of a normal."""
-BATCHES = (9.5, 45.3, 215.0)
-"""5, 50 and 95 % of a batch that is log-uniform from 8 to 256."""
+BATCHES = (8.0, 45.25, 256.0)
+"""Ends and middle of a batch that is log-uniform from 8 to 256."""
 STAND_INS = ("H100", "B200")
 """Accelerators that an unknown one is taken for."""
 SPARE = 1.2
@@ -111,4 +111,5 @@ def known(energy: np.ndarray, sd: float) -> tuple[np.ndarray, np.ndarray]:
 
 def usual(rows: Rows) -> np.ndarray:
     """Rows whose batch is one that the interval is made for."""
-    return (rows.served.batch >= 8) & (rows.served.batch <= 256)
+    batch = np.round(rows.served.batch)  # 8 requests at most are 7.99 on average
+    return (batch >= 8) & (batch <= 256)

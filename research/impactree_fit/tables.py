@@ -178,6 +178,14 @@ def held_out(c: Constants, rows: Rows, wide: float) -> str:
     for name in np.unique(rows.model):
         m = rows.model == name
         how = "" if rows.known[m][0] else " (from its parameters)"
-        found.append((name + how, m.sum(), score(e[m]), f"{np.exp(e[m].mean()):.2f}", score(t[m])))
+        found.append(
+            (
+                name + how,
+                m.sum(),
+                score(e[m]),
+                f"{np.exp(e[m].mean()):.2f}",
+                score(t[m][np.isfinite(t[m])]),
+            )
+        )
     title = f"Held-out file: {100 * inside[0]:.1f} % inside an interval of {inside[1]:.2f}"
     return table(title, ("model", "n", "energy", "bias", "time"), found)

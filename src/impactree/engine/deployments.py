@@ -140,6 +140,8 @@ def _parallelism(said: Any, count: Any, where: str) -> tuple[bool | None, int]:
     """Whether experts are spread, and how many groups hold the attention weights."""
     if said is None:
         return None, 1
+    if said == "expert":
+        return True, 1
     ways = {said: count or 1} if isinstance(said, str) else said
     if not isinstance(ways, dict) or any(way not in _WAYS for way in ways):
         raise ConfigurationError(

@@ -82,6 +82,11 @@ class Method(Protocol):
         ...
 
     @property
+    def interval(self) -> str:
+        """What the range from low to high is a range of, in one sentence; empty: see the page."""
+        ...
+
+    @property
     def plans_hardware(self) -> bool:
         """Whether plans depend on architecture and accelerators, so that warnings name them."""
         ...

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from impactree.methods import METHODS
 from impactree.report._groups import group_calls
 from impactree.report._hints import cure, hints
 from impactree.report._layout import MAX_LINES, Entry, model_entries, tree_entries
@@ -87,7 +88,9 @@ def _about(report: View) -> str:
     if report.catalog_version is None:
         return clean(f"method {report.method}")
     zone = f"zone {report.zone}" if report.zone else "zone of each host"
-    return clean(f"method {report.method}, {zone}, catalog {report.catalog_version}")
+    method = METHODS.get(report.method)  # a file may name one of another release
+    interval = f". {method.interval}" if method and method.interval else ""
+    return clean(f"method {report.method}, {zone}, catalog {report.catalog_version}{interval}")
 
 
 def _sentences(messages: Iterable[tuple[Run, Message]]) -> list[str]:

@@ -34,6 +34,9 @@ class Impactree1:
 
     name: str = "impactree-1"
     citation: str = "The impactree authors, impactree-1, 2026, docs/methodology/impactree-1.md"
+    interval: str = (
+        "Ranges are 90 % intervals of what each call costs on the hardware that may have served it."
+    )
     plans_hardware: bool = True
     factors: FactorChoice = "yearly"
     checked: str = "2026-11-28"

@@ -77,4 +77,4 @@ FITTED: Final = Constants(
     ph=0.3817,
     em=8.046e-11,
 )
-SPREAD: Final = Spread(model=0.1795, hardware=0.2204, size=0.2008, factor=0.92)
+SPREAD: Final = Spread(model=0.1795, hardware=0.2204, size=0.2008, factor=0.98)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BATCHES", "Costs", "Scenario", "architectures", "costs", "scenarios", "sd_of_situation"]
 
-BATCHES: Final = (8.0 * 32**0.05, 8.0 * 32**0.5, 8.0 * 32**0.95)
-"""5, 50 and 95 % of a batch that is log-uniform from 8 to 256."""
+BATCHES: Final = (8.0, 45.25, 256.0)
+"""Ends and middle of a batch that is log-uniform from 8 to 256."""
 BYTES: Final = {
     "bf16": 2.0,
     "fp16": 2.0,
