@@ -35,6 +35,8 @@ class track_impacts:  # noqa: N801  # used as a function, like the frameworks' o
         max_runs: How many finished trees to keep; totals go on counting beyond it.
         budget: Warn, or stop the chain before the next model call, when impacts exceed it.
             LlamaIndex's calls can only be warned about.
+        totals_by: Keys of ``report.by()`` (a tuple for several at once) whose groups go on counting
+            what is no longer kept.
         **settings: ``zone``, ``region``, ``method``, ...: see
             :class:`impactree.engine.settings.EngineSettings`.
 
@@ -57,10 +59,13 @@ class track_impacts:  # noqa: N801  # used as a function, like the frameworks' o
         exporters: Iterable[Exporter] = (),
         max_runs: int | None = None,
         budget: ImpactBudget | None = None,
+        totals_by: Iterable[str | tuple[str, ...]] = (),
         **settings: Unpack[EngineSettings],
     ) -> None:
         self._everywhere = everywhere
-        self.tracker = ImpactTracker(exporters=exporters, max_runs=max_runs, **settings)
+        self.tracker = ImpactTracker(
+            exporters=exporters, max_runs=max_runs, totals_by=totals_by, **settings
+        )
         self._budget = budget
         self._token: Token[tuple[ImpactTracker, ...]] | None = None
         self._detach: list[Callable[[], None]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 from bisect import bisect_left
 from contextlib import suppress
@@ -86,6 +87,8 @@ class Catalog:
         """Ends of the host names of addresses to hosts."""
         self.regions: dict[str, Region] = {**base.regions} if base else {}
         self.regions.update((raw["id"], Region.read(raw)) for raw in data["regions"])
+        self.accelerators: dict[str, dict[str, Any]] = data["accelerators"]
+        """Data sheets by id in small letters, as in ``data/accelerators.toml``."""
         self._own_zones: frozenset[str] = frozenset(own) | base._own_zones if base else frozenset()
         """Zones whose mix a user gives: it goes before any factor of ours."""
         self.disclosures: tuple[Disclosure, ...] = (
@@ -308,6 +311,21 @@ def _parts(text: str, end: int) -> bool:
 
 _lock = threading.Lock()
 _loaded: Catalog | None = None
+
+
+def _in_child() -> None:
+    """In a forked child: the thread that read the catalog, or worked out a rule, is not there."""
+    _lock.release()
+    for kind in (Catalog, Rules):
+        for value in vars(kind).values():
+            if isinstance(value, cached_property) and hasattr(value, "lock"):  # Python 3.11
+                value.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows; nobody forks while the catalog is read
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_in_child
+    )
 
 
 def load_catalog() -> Catalog:

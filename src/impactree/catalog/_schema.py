@@ -19,6 +19,7 @@ from impactree.catalog._schema_factors import (
     Subzone,
     Zone,
 )
+from impactree.catalog._schema_serving import Accelerator, Architecture
 from impactree.catalog._schema_types import (
     STRICT,
     Billions,
@@ -159,6 +160,8 @@ class Host(_Entry):
     names: list[str] = []
     base_urls: list[HostName] = []
     regions: Literal["aws", "azure", "google"] | None = None
+    accelerators: list[Name] = []
+    """Ids of what it says it runs models on."""
     passes_through: bool = False
     local: bool = False
     warnings: Warnings = []
@@ -288,6 +291,8 @@ class DataFile(_Entry):
     factor_sets: list[FactorSet] = []
     subzones: list[Subzone] = []
     disclosures: list[Disclosure] = []
+    architectures: list[Architecture] = []
+    accelerators: list[Accelerator] = []
     sources: dict[str, Url] = {}
     wrappers: list[Wrapper] = []
     kinds: list[KindWords] = []

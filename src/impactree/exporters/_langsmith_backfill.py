@@ -15,9 +15,9 @@ from impactree.calls.reconciling import Reading
 from impactree.calls.scrubbing import text
 from impactree.calls.tokens import is_count
 from impactree.calls.usage import MalformedUsageError, read_langchain_usage
+from impactree.delivery.errors import RetryLaterError
 from impactree.engine import Engine, shared_engine
 from impactree.exceptions import ConfigurationError
-from impactree.exporters._errors import RetryLaterError
 from impactree.exporters._langsmith_api import FEEDBACK, LangSmithAPI, feedback
 from impactree.values.impacts import Impacts
 

@@ -6,11 +6,11 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impactree.exceptions import MissingExtraError
-from impactree.exporters._base import SpooledExporter
-from impactree.exporters._locks import held
-from impactree.exporters._rows import call_row, credits_for
+from impactree.delivery.exporter import SpooledExporter
+from impactree.delivery.forks import held_off
+from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.runs import LABELS
+from impactree.store.rows import call_row, credits_for
 from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 
 try:
@@ -22,7 +22,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Set
 
-    from impactree.exporters._codec import Tree
+    from impactree.delivery.codec import Tree
 
 __all__ = ["ParquetExporter"]
 
@@ -30,6 +30,7 @@ _TEXT = (
     *("id", "run_id", "parent_id", "run_name", "name", "kind", *LABELS, "status"),
     *("provider", "model", "zone", "tokens_source", "grade", "warnings", "errors", "method"),
 )
+_MAX_LINGER_S = 3600.0
 FORMAT = 2
 """Version of the columns, in each file's metadata: 1 had no means, and did not say so."""
 _COUNTS = ["input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens"]
@@ -57,9 +58,18 @@ class ParquetExporter(SpooledExporter):
 
     Args:
         folder: Where the files go; made when it is not there.
+        linger_s: How long a file waits for more calls to come, s; a flush does not.
+
+    Raises:
+        ConfigurationError: ``linger_s`` is no time.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, linger_s: float = 10.0) -> None:
+        if not 0 <= linger_s <= _MAX_LINGER_S:
+            raise ConfigurationError(
+                f"linger_s must be 0 to {_MAX_LINGER_S:.0f} seconds, not {linger_s!r:.80}"
+            )
+        self.linger_s = linger_s
         self.folder = Path(folder).absolute()
         self._destination = f"parquet:{self.folder}"
 
@@ -76,7 +86,7 @@ class ParquetExporter(SpooledExporter):
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"calls-{rows[0]['started_at']:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}.parquet"
         part = self.folder / f".{name}.part"
-        with held(self.folder / ".lock"):
+        with held_off():  # Arrow's threads are not there in a child
             try:
                 credited = credits_for((row["zone"], row["method"]) for row in rows)
                 table = pa.Table.from_pylist(rows, _schema(credited))

@@ -55,6 +55,8 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         max_runs: How many finished trees to keep; totals go on counting beyond it.
         metadata_keys: Further keys of run metadata to keep (plain values only).
         budget: Warn, or stop the chain before the next model call, when impacts exceed it.
+        totals_by: Keys of ``report.by()`` (a tuple for several at once) whose groups go on counting
+            what is no longer kept.
         tracker: A tracker to share with other handlers, instead of exporters, max_runs and
             settings.
         **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
@@ -74,11 +76,12 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         max_runs: int | None = None,
         metadata_keys: Iterable[str] = (),
         budget: ImpactBudget | None = None,
+        totals_by: Iterable[str | tuple[str, ...]] = (),
         tracker: ImpactTracker | None = None,
         **settings: Unpack[EngineSettings],
     ) -> None:
         super().__init__()
-        self.tracker = tracker_for(tracker, exporters, max_runs, settings)
+        self.tracker = tracker_for(tracker, exporters, max_runs, settings, totals_by)
         self._keys = _KEPT | kept_keys(metadata_keys)
         self._calls = OpenCalls(self.tracker)
         self._batches = Batches()

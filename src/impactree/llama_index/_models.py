@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.adapters.guarding import may_have_answered
 from impactree.calls import Kind, ModelCall, Tokens, TokensSource
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens
@@ -78,21 +79,39 @@ class OpenBatch(OpenSpan):
         return pending
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class OpenPrediction(OpenSpan):
     """A structured prediction: some clients call their SDK right in it, without any event."""
 
+    note: Callable[[str, BaseException], None]
     asked: Mapping[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    run: weakref.ref[Run] | None = None
 
-    def call(self, result: Any, note: Callable[[str, BaseException], None]) -> ModelCall:
+    @property
+    def delegates(self) -> bool:
+        """Whether events have told of a model's call in it."""
+        run = None if self.run is None else self.run()
+        return run is not None and any(below.kind in GENERATING for below in run.walk())
+
+    def answer(self, result: Any) -> ModelCall:
         """The call that nothing else told of, counted from what went in and came out."""
         template, values = self.asked.get("prompt"), self.asked.get("prompt_args") or {}
-        model = OpenModel(self.instance, note=note, started=self.started)
+        model = self._model()
         if template is not None and hasattr(template, "format_messages"):
             model.prompt = template.format_messages(**values)
-        answer = "" if result is None else json.dumps(result, default=_plain_object)
-        return model.answer(answer)
+        return model.answer("" if result is None else json.dumps(result, default=_plain_object))
+
+    def failed(self, error: BaseException | None) -> ModelCall | None:
+        """It has raised."""
+        return None if self.delegates else self._model().failed(error)
+
+    def produced(self) -> ModelCall | None:
+        """Streamed, nothing tells what came."""
+        return None if self.delegates else self._model().produced()
+
+    def _model(self) -> OpenModel:
+        return OpenModel(self.instance, note=self.note, started=self.started)
 
 
 def _plain_object(value: Any) -> Any:
@@ -124,8 +143,6 @@ class OpenModel(OpenSpan):
     hits: list[bool] | None = None
     """Which of the texts a cache of embeddings holds."""
     parts: list[str] = field(default_factory=list)
-    stream: Any = None
-    """A weak reference to the stream it returned."""
     aliases: list[str] = field(default_factory=list)
     """Spans of the methods it inherits and calls: their events are its own."""
     usage: Reading | None = None
@@ -170,24 +187,31 @@ class OpenModel(OpenSpan):
         usage = Tokens(input=sum(count_tokens(text) for text in texts), output=0)
         return self._call(usage, "counted", latency)
 
-    def failed(self) -> ModelCall:
+    def failed(self, error: BaseException | None = None) -> ModelCall:
         """A call that raised or was closed early: what it produced before."""
-        produced = self.produced()
-        if produced is not None:
-            return produced
-        # Nothing was generated, so no time was spent generating: the latency bounds it at zero.
-        return self._call(Tokens(output=0), "unknown", 0.0)
+        if self.usage is None and not any(self.parts) and not may_have_answered(error):
+            # Nothing was generated, so no time was spent generating: the latency bounds it at zero.
+            return self._call(Tokens(output=0), "unknown", 0.0)
+        return self._so_far()
 
     def produced(self) -> ModelCall | None:
         """The call so far: asked when the run is abandoned while it is open."""
         if self.ended is not None:
             return self.final
-        if self.delegates:
-            return None
-        if self.usage is not None:
-            return self._call(self.usage.tokens, "reported", None, self.usage.notes)
+        return None if self.delegates else self._so_far()
+
+    def _so_far(self) -> ModelCall:
         text = "".join(self.parts)
-        return self._call(self._counted(text), "counted", None) if text else None
+        if self.usage is not None:
+            tokens = self.usage.tokens
+            source: TokensSource = "reported"
+            received = count_tokens(text)
+            if (tokens.output or 0) < received:  # the last chunk, which says so, is missing
+                tokens, source = replace(tokens, output=received, reasoning=None), "counted"
+            return self._call(tokens, source, None, self.usage.notes)
+        if text:
+            return self._call(self._counted(text), "counted", None)
+        return self._call(Tokens(), "unknown", None)
 
     def _read(self, response: Any, *, named: bool = False) -> None:
         try:
