@@ -305,6 +305,20 @@ def test_credits_are_those_of_the_factors_used(yearly):
     assert all(credit in str(found) for credit in found.credits)
 
 
+def test_what_operators_claim_is_shown_with_its_year():
+    """us-central1, 2025: 88 % (region-carbon-info); us-east-1, 2024: 0 kgCO2eq/kWh."""
+    shown = {
+        h.name: h for h in explain("gemini-2.5-flash", "vertex", region="us-central1").hypotheses
+    }
+    share = shown["CFE, carbon-free energy"]
+    assert (share.value, share.year, share.licence) == ("0.88", "2025", "Apache-2.0")
+    at = {"provider": "bedrock", "region": "us-east-1"}
+    shown = {h.name: h for h in explain("amazon.nova-lite-v1:0", **at).hypotheses}
+    claim = shown["F_gwp, market-based"]
+    assert (claim.value, claim.year) == ("0", "2024")
+    assert "claim" in claim.kind
+
+
 def test_a_makers_own_figures_stand_beside_ours():
     found = explain("mistralai/Mistral-Large-Instruct-2407")
     assert {(d.figure, d.unit) for d in found.disclosures} == {

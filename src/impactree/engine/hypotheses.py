@@ -22,6 +22,7 @@ _SYMBOLS: Final = {
     "pe_nonrenewable": "F_pe, non-renewable part",
     "wue": "WUE_grid",
 }
+_CFE: Final = ("https://github.com/GoogleCloudPlatform/region-carbon-info",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +67,28 @@ def of_place(found: Reading) -> Iterator[Hypothesis]:
     if found.electricity is not None:
         for factor in found.electricity.factors:
             yield _of_factor(factor, found)
-    if place.market is not None:
-        claim = {**told, "kind": "market-based; the operator's claim, by its contracts"}
+    yield from _of_contracts(found, told)
+
+
+def _of_contracts(found: Reading, told: dict[str, Any]) -> Iterator[Hypothesis]:
+    """What the operator says of its electricity: shown beside, no part of any criterion but one."""
+    if (market := found.place.market) is not None:
         yield Hypothesis(
             name="F_gwp, market-based",
-            value=f"{place.market.value:g}",
+            value=f"{market.value:g}",
             unit="kgCO2eq/kWh",
-            year=stated(place.market.year),
-            **claim,
+            year=stated(market.year),
+            kind="market-based; the operator's claim, by its contracts",
+            **told,
+        )
+    if found.region is not None and (free := found.region.carbon_free) is not None:
+        yield Hypothesis(
+            name="CFE, carbon-free energy",
+            value=f"{free.value:g}",
+            unit="",
+            year=stated(free.year),
+            kind="share of the hours' energy; the operator's claim, not used",
+            **{**told, "sources": _CFE, "licence": "Apache-2.0"},
         )
 
 
