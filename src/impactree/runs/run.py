@@ -117,8 +117,8 @@ class Run:
             if labels and not labels.items() <= inherited.items():
                 inherited = {**inherited, **labels}
             self._labels = inherited
-        self.parent_id = parent_id
-        """The id the framework gave as parent: kept when that run is unknown here."""
+        self.parent_id = parent_id if parent is None else parent.id
+        """Its parent's id; of one that is unknown here, as the framework gave it."""
         # Most runs are leaves without metadata: shared empties keep the collector's work small.
         self.children: Sequence[Run] = ()
         self.start = time.time() if start is None else start
