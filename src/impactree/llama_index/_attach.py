@@ -127,7 +127,8 @@ def attach(
 ) -> Callable[[bool], None]:
     """Send LlamaIndex's runs to a tracker; the returned function stops it.
 
-    It is told whether to follow the streams that are open until they are read. A tracker is attached once, however often this is called, so that nothing counts twice.
+    It is told whether to follow the streams that are open until they are read. A tracker is
+    attached once, however often this is called, so that nothing counts twice.
 
     Args:
         tracker: Where runs go.

@@ -50,9 +50,7 @@ _MODELS: Final[dict[str, Kind]] = {
 _SERVED: Final = -1
 """Instead of an answer's hash (never that): of a call that another had made before it returned."""
 # The structured predictions around the current code that no event has told of.
-_predicting: ContextVar[tuple[OpenPrediction, ...]] = ContextVar(
-    "impactree_predicting", default=()
-)
+_predicting: ContextVar[tuple[OpenPrediction, ...]] = ContextVar("impactree_predicting", default=())
 # The model calls that are open in this context, outermost first.
 _open: ContextVar[tuple[_Nested, ...]] = ContextVar("impactree_open_callbacks", default=())
 

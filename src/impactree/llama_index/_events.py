@@ -116,7 +116,9 @@ class Events:
         """A stream failed, or its reader left it."""
         run, pending = self._open_call(event, GENERATING)
         if run is not None and pending is not None:
-            self._runs.end_model(run, pending, pending.failed(event.exception), status_of(event.exception))
+            self._runs.end_model(
+                run, pending, pending.failed(event.exception), status_of(event.exception)
+            )
 
     def _cancelled(self, event: Any) -> None:
         run = self._tracker.find(event.span_id)

@@ -1,5 +1,7 @@
-"""What LlamaIndex's callbacks leave out, told by its dispatcher: which object is asked, and
-structured predictions, of which some clients tell no callback at all."""
+"""What LlamaIndex's callbacks leave out, told by its dispatcher.
+
+Which object is asked, and structured predictions, of which some clients tell no callback at all.
+"""
 
 from __future__ import annotations
 

@@ -211,7 +211,9 @@ class OpenModel(OpenSpan):
         if self.usage is not None:
             tokens, source = self.usage.tokens, "reported"
             received = count_tokens(text)
-            if (tokens.output or 0) < received:  # the last chunk, which says what was written, is missing
+            if (
+                tokens.output or 0
+            ) < received:  # the last chunk, which says what was written, is missing
                 tokens, source = replace(tokens, output=received, reasoning=None), "counted"
             return self._call(tokens, source, None, self.usage.notes)
         if text:
