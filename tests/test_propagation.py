@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from impactree import ImpactTracker, ModelCall
-from impactree.propagation import HEADER, capture, dump, merge, restore
+from impactree.propagation import HEADER, capture, dump, merge, restore, trees_for
 from impactree.runs.current import remote_parent
 
 CALL = ModelCall(
@@ -62,10 +62,83 @@ def test_merging_again_changes_nothing() -> None:
     merge(tracker, [tree])
     assert len(tracker.last_run.calls) == 1
     assert tracker.total.estimated_calls == 1
+    tree = remote_tree("nobody")
     for _ in range(2):
-        merge(tracker, [remote_tree("nobody")])
+        merge(tracker, [tree])
     assert len(tracker.last_run.calls) == 1
     assert tracker.total.estimated_calls == 2
+
+
+def test_the_same_id_with_another_start_is_another_run() -> None:
+    first = remote_tree("caller")
+    second = [{**run, "start": run["start"] + 1, "end": run["end"] + 1} for run in first]
+    tracker = ImpactTracker()
+    tracker.start("caller", name="caller")
+    merge(tracker, [first, second, first, second])
+    tracker.end("caller")
+    merge(tracker, [second, first])
+    (root,) = tracker.runs
+    assert [run.start for run in root.children] == [first[0]["start"], second[0]["start"]]
+    assert root.total.estimated_calls == tracker.total.estimated_calls == 2
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 0, 1, 1, 0)])
+def test_the_newest_revision_counts(order: tuple[int, ...]) -> None:
+    """A stream was open when its query ended: in between, its call is unknown."""
+
+    class Open:
+        def produced(self) -> ModelCall:
+            return ModelCall(model="gpt-4o-mini", tokens_source="unknown")
+
+    service = ImpactTracker()
+    service.start("query", "caller", name="query")
+    service.start("chat", "query", name="chat", kind="chat", pending=Open())
+    service.end("query")
+    trees = [dump(service.last_run)]
+    service.end("chat", call=CALL)
+    service.start("late", "query", name="late", kind="chat")
+    service.end("late", call=CALL)
+    trees.append(dump(service.last_run))
+    tracker = ImpactTracker()
+    tracker.start("caller", name="caller")
+    merge(tracker, [trees[0]])
+    assert tracker.total.unestimated_calls == 1
+    for number in order:
+        merge(tracker, [json.loads(json.dumps(trees[number]))])
+    tracker.end("caller")
+    (root,) = tracker.runs
+    assert [run.name for run in root.walk()] == ["caller", "query", "chat", "late"]
+    assert (root.total.estimated_calls, root.total.unestimated_calls) == (2, 0)
+    assert (tracker.total.estimated_calls, tracker.total.unestimated_calls) == (2, 0)
+
+
+def test_a_hidden_parent_is_not_dumped() -> None:
+    tracker = ImpactTracker()
+    tracker.start("query", "caller", name="query")
+    tracker.alias("query._inner", "query")
+    tracker.start("chat", "query._inner", name="chat", kind="chat")
+    tracker.end("chat", call=CALL)
+    tracker.end("query")
+    query, chat = dump(tracker.last_run)
+    assert (query["parent_id"], chat["parent_id"]) == ("caller", "query")
+
+
+def test_only_the_callers_trees_are_sent_back() -> None:
+    tracker = ImpactTracker()
+    for caller in ("a", "b", None):
+        tracker.start(f"for {caller}", caller, name=f"for {caller}")
+        tracker.end(f"for {caller}")
+    trees = trees_for(tracker, {"X-Impactree-Run": "a", "host": "service"})
+    assert [[run["name"] for run in tree] for tree in trees] == [["for a"]]
+    assert trees_for(tracker, {}) == []
+
+
+def test_record_hangs_under_the_restored_run() -> None:
+    tracker = ImpactTracker()
+    with restore({HEADER: "caller"}):
+        tracker.record(CALL)
+    tracker.record(CALL)
+    assert [run.parent_id for run in tracker.runs] == ["caller", None]
 
 
 def test_late_and_orphaned_trees() -> None:

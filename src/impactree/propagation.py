@@ -6,7 +6,7 @@ Its finished trees come back as plain data, and merge under the caller's run by 
 
     headers = capture(tracker)                      # caller
     with restore(request.headers): engine.query(..) # service
-    return [dump(run) for run in tracker.runs]      # service, with its answer
+    return trees_for(tracker, request.headers)      # service, with its answer
     merge(tracker, trees)                           # caller
 """
 
@@ -18,6 +18,7 @@ import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, get_args
+from weakref import WeakKeyDictionary
 
 from impactree.calls import ModelCall
 from impactree.calls.scrubbing import plain_values
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from impactree.runs import Run
     from impactree.tracker import ImpactTracker
 
-__all__ = ["HEADER", "capture", "dump", "merge", "restore", "set_parent"]
+__all__ = ["HEADER", "capture", "dump", "merge", "restore", "set_parent", "trees_for"]
 
 HEADER: Final = "x-impactree-run"
 _FIELDS: Final = ("name", "kind", "start", "end", "status", "cached")
@@ -84,6 +85,17 @@ def _framework_id(text: str) -> Any:
         return text
 
 
+def trees_for(tracker: ImpactTracker, context: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
+    """The finished trees that worked for one caller, and no other's, as :func:`dump` gives them.
+
+    Args:
+        tracker: The service's.
+        context: The headers of the caller's request; without :data:`HEADER` there is no tree.
+    """
+    caller = _parent_id(context)
+    return [dump(run) for run in tracker.runs if caller is not None and run.parent_id == caller]
+
+
 def dump(root: Run) -> list[dict[str, Any]]:
     """A finished tree as plain values for JSON: no prompts, no answers, no credentials."""
     return [_dump_run(run) for run in root.walk()]
@@ -95,6 +107,7 @@ def _dump_run(run: Run) -> dict[str, Any]:
     fields["parent_id"] = None if run.parent_id is None else str(run.parent_id)
     fields["tags"], fields["metadata"] = list(run.tags), plain_values(run.metadata)
     fields["labels"] = dict(run.own_labels)
+    fields["revision"] = run.revision
     fields["call"] = None
     if run.call is not None:
         fields["call"] = run.call.to_dict()
@@ -104,8 +117,10 @@ def _dump_run(run: Run) -> dict[str, Any]:
 def merge(tracker: ImpactTracker, trees: Iterable[Iterable[Mapping[str, Any]]]) -> list[Run]:
     """Hang trees of other processes under the runs here that they name as their parents.
 
-    A tree whose parent is not known (any more) stays a tree of its own. Merging a tree again
-    changes nothing.
+    A tree whose parent is not known (any more) stays a tree of its own. The same id and start is
+    one run: merging it again changes nothing, unless its revision is newer; then what has come
+    since is added, and what had been left open counts as it ended. The same id with another start
+    is another run.
 
     Args:
         tracker: The caller's.
@@ -121,21 +136,36 @@ def merge(tracker: ImpactTracker, trees: Iterable[Iterable[Mapping[str, Any]]]) 
 
 
 def _merge_tree(tracker: ImpactTracker, tree: list[_Remote]) -> Run:
-    known = _merged_before(tracker, tree[0])
-    if known is not None:
-        return known
-    for remote in tree:
-        tracker.start(
-            remote.id,
-            remote.parent_id,
-            name=remote.name,
-            kind=remote.kind,
-            tags=remote.tags,
-            metadata=remote.metadata,
-            start=remote.start,
-            labels=remote.labels,
-        )
-    for remote in reversed(tree):  # a root that ends closes what is open under it
+    root = _merged_before(tracker, tree[0])
+    known = {} if root is None else {_key(run): run for run in root.walk()}
+    if root is None or tree[0].revision > _revisions.get(root, 0):
+        started = {remote.id: _started(tracker, remote, known.get(_key(remote))) for remote in tree}
+        for remote in reversed(tree):  # a root that ends closes what is open under it
+            _end(tracker, remote)
+        root = started[tree[0].id]
+        _revisions[root] = tree[0].revision
+    return root
+
+
+def _started(tracker: ImpactTracker, remote: _Remote, known: Run | None) -> Run:
+    return known or tracker.start(
+        remote.id,
+        remote.parent_id,
+        name=remote.name,
+        kind=remote.kind,
+        tags=remote.tags,
+        metadata=remote.metadata,
+        start=remote.start,
+        labels=remote.labels,
+        pending=remote,
+    )
+
+
+def _end(tracker: ImpactTracker, remote: _Remote) -> None:
+    """End a run; one that may still end late in the other process may do so here."""
+    if remote.status == "abandoned":
+        tracker.abandon(remote.id, end=remote.end)
+    else:
         tracker.end(
             remote.id,
             status=remote.status,
@@ -143,17 +173,19 @@ def _merge_tree(tracker: ImpactTracker, tree: list[_Remote]) -> Run:
             cached=remote.cached,
             end=remote.end,
         )
-    root = tracker.find(tree[0].id)
-    assert root is not None  # noqa: S101  # just started
-    return root
+
+
+def _key(run: Run | _Remote) -> tuple[str, float]:
+    """What makes two runs one."""
+    return str(run.id), run.start
 
 
 def _merged_before(tracker: ImpactTracker, root: _Remote) -> Run | None:
-    """The root as it was merged; below a caller that has ended, ids are not looked up any more."""
+    """The root as it was merged: its id alone may have been used again since."""
     caller = None if root.parent_id is None else tracker.find(root.parent_id)
-    siblings = () if caller is None else tuple(caller.children)
-    known = tracker.find(root.id) or next((run for run in siblings if run.id == root.id), None)
-    return None if known is None or known.end is None else known
+    places = (tracker.find(root.id), *(() if caller is None else caller.children), *tracker.runs)
+    same = (run for run in places if run is not None and _key(run) == _key(root))
+    return next((run for run in same if run.end is not None), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +204,15 @@ class _Remote:
     status: RunStatus
     cached: bool
     call: ModelCall | None
+    revision: int
+
+    def produced(self) -> ModelCall | None:
+        """What it had come to when it was dumped."""
+        return self.call
+
+
+# Of roots that were merged: which revision of the other process's they show.
+_revisions: Final[WeakKeyDictionary[Run, int]] = WeakKeyDictionary()
 
 
 def _checked(tree: Iterable[Mapping[str, Any]]) -> list[_Remote]:
@@ -207,4 +248,5 @@ def _checked_run(fields: Mapping[str, Any]) -> _Remote:
         status=fields["status"],
         cached=bool(fields["cached"]),
         call=None if call is None else ModelCall(**call),
+        revision=int(fields.get("revision", 0)),  # before 1.0 it was not told
     )

@@ -22,7 +22,7 @@ from weakref import WeakSet
 from impactree.exceptions import ConfigurationError
 from impactree.loops import Worker, ahead, on_loop
 from impactree.runs import Run
-from impactree.runs.current import active_trackers, current_run_ids
+from impactree.runs.current import active_trackers, innermost
 from impactree.runs.run import show_runs_by
 from impactree.runs.trees import RunTrees
 
@@ -153,9 +153,9 @@ class ImpactTracker:
         now = time.time() if end is None else end
         return self._handle(self._trees.end, run_id, status, call, cached, now)
 
-    def abandon(self, run_id: Any) -> None:
+    def abandon(self, run_id: Any, *, end: float | None = None) -> None:
         """Nobody will end this run: close it with what it has produced; it may still end late."""
-        self._handle(self._trees.abandon, run_id, time.time())
+        self._handle(self._trees.abandon, run_id, time.time() if end is None else end)
 
     def let_go(self, run_id: Any) -> None:
         """As :meth:`abandon`, with the next event or read: for finalizers, which run anywhere."""
@@ -182,12 +182,13 @@ class ImpactTracker:
     def record(self, call: ModelCall, parent_id: Any = None, *, name: str | None = None) -> Run:
         """Add a call made outside the frameworks, which has just ended.
 
-        It hangs under ``parent_id``, else under the framework's run that the current code is part
-        of (a raw SDK call inside a tool), else it is a root of its own.
+        It hangs under ``parent_id``, else under the innermost run that the current code is part
+        of (a raw SDK call inside a tool), else under the caller's in another process, if one was
+        restored, else it is a root of its own.
         """
         run_id, now = uuid.uuid4(), time.time()
         if parent_id is None:
-            parent_id = next(filter(self.find, current_run_ids()), None)
+            parent_id = innermost(self, None)
         start = now - (call.latency_s or 0.0)
         run = self.start(run_id, parent_id, name=name or call.model, kind=call.kind, start=start)
         self.end(run_id, call=call, end=now)

@@ -96,11 +96,17 @@ class _Attached:
         root_dispatcher.event_handlers = [*root_dispatcher.event_handlers, self._events]
         root_dispatcher.span_handlers = [*root_dispatcher.span_handlers, self._spans]
 
-    def left(self) -> None:
-        """Nobody asks for it any more, or a stream is over: if that was all, it goes."""
+    def left(self, *, streams: bool = True) -> None:
+        """Nobody asks for it any more, or a stream is over: if that was all, it goes.
+
+        Args:
+            streams: Wait for those that are open.
+        """
         with _lock:
             tracker = self.hook.tracker
-            if self.users or self.hook.runs.streams or _attached.get(tracker) is not self:
+            if self.users or (streams and self.hook.runs.streams):
+                return
+            if _attached.get(tracker) is not self:
                 return
             del _attached[tracker]
             root_dispatcher.event_handlers = [
@@ -118,7 +124,7 @@ def attach(
     everywhere: bool = False,
     metadata_keys: Iterable[str] = (),
     watch: BudgetWatch | None = None,
-) -> Callable[[], None]:
+) -> Callable[..., None]:
     """Send LlamaIndex's runs to a tracker, once however often this is called.
 
     Args:
@@ -128,7 +134,7 @@ def attach(
         watch: A budget to warn about.
 
     Returns:
-        A function that stops it.
+        A function that stops it; ``streams=False`` leaves those that are open unread.
     """
     with _lock:
         attached = _attached.get(tracker) or _attached.setdefault(tracker, _Attached(tracker))
@@ -138,7 +144,7 @@ def attach(
         attached.hook.events.watch = watch or attached.hook.events.watch
     left = False
 
-    def detach() -> None:
+    def detach(streams: bool = True) -> None:
         nonlocal left
         with _lock:
             if left:
@@ -148,7 +154,7 @@ def attach(
             attached.hook.everywhere -= everywhere
         if attached.users == 0:
             attached.hook.runs.close()
-            attached.left()
+            attached.left(streams=streams)
 
     return detach
 

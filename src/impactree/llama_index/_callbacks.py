@@ -7,20 +7,24 @@ one another as parents.
 from __future__ import annotations
 
 import sys
+import uuid
 import weakref
+from collections import deque
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import guarded, status_of
 from impactree.llama_index._embeddings import ranked_texts
-from impactree.llama_index._models import OpenModel, answer_text, prompt_texts
-from impactree.llama_index._streams import current_run_id
+from impactree.llama_index._managers import asked_now, is_running
+from impactree.llama_index._models import OpenModel, OpenPrediction, answer_text, prompt_texts
+from impactree.llama_index._streams import current_run_id, streams_of
 from impactree.runs.current import innermost, register_source
 
 if TYPE_CHECKING:
+    import inspect
+
     from impactree.calls import Kind, ModelCall
-    from impactree.runs import Run, RunKind
+    from impactree.runs import Run, RunKind, RunStatus
     from impactree.tracker import ImpactTracker
 
 __all__ = ["CallbackEvents"]
@@ -43,7 +47,10 @@ _MODELS: Final[dict[str, Kind]] = {
     "embedding": "embedding",
     "reranking": "rerank",
 }
-_MAX_FRAMES: Final = 12
+_SERVED: Final = -1
+"""Instead of an answer's hash (never that): of a call that another had made before it returned."""
+# The structured predictions around the current code that no event has told of.
+_predicting: ContextVar[tuple[OpenPrediction, ...]] = ContextVar("impactree_predicting", default=())
 # The model calls that are open in this context, outermost first.
 _open: ContextVar[tuple[_Nested, ...]] = ContextVar("impactree_open_callbacks", default=())
 
@@ -51,11 +58,14 @@ _open: ContextVar[tuple[_Nested, ...]] = ContextVar("impactree_open_callbacks", 
 class _Nested:
     """A model call, and of those that started inside it the answers (None: of another prompt)."""
 
-    __slots__ = ("answers", "run", "tracker")
+    __slots__ = ("answers", "inside", "run", "span_id", "tracker")
 
-    def __init__(self, tracker: ImpactTracker, run: Run) -> None:
+    def __init__(self, tracker: ImpactTracker, run: Run, span_id: str | None) -> None:
         self.tracker = tracker
         self.run = run
+        self.span_id = span_id
+        self.inside = [n.run for n in _open.get() if is_running(n.span_id)]
+        """The calls whose methods had not returned when it started."""
         self.answers: list[int | None] = []
 
 
@@ -65,6 +75,8 @@ class CallbackEvents:
     def __init__(self, tracker: ImpactTracker) -> None:
         register_source(current_run_id)
         self.tracker = tracker
+        self._predictions: dict[str, OpenPrediction] = {}
+        self._unread: deque[OpenPrediction] = deque()  # their streams are gone
 
     @guarded
     def started(self, event_type: Any, payload: dict[Any, Any], event_id: str, parent: str) -> None:
@@ -89,7 +101,9 @@ class CallbackEvents:
             pending.run = weakref.ref(run)
             if kind in ("chat", "completion"):
                 still = (n for n in _open.get() if n.run.end is None)
-                _open.set((*still, _Nested(self.tracker, run)))
+                _open.set((*still, _Nested(self.tracker, run, asked_now()[0])))
+                for prediction in _predicting.get():
+                    prediction.told = True
 
     def around(self, parent: str) -> Run | None:
         """The run that an event is part of."""
@@ -109,7 +123,7 @@ class CallbackEvents:
             model_dict = {"model_name": fields.get("model_name")}
             prompt = (fields.get("query_str"), fields.get("nodes"))
         return OpenModel(
-            _asking() if kind in ("chat", "completion") else None,
+            asked_now()[1],
             kind=kind,
             model_dict=model_dict,
             prompt=prompt,
@@ -140,38 +154,84 @@ class CallbackEvents:
             return None if pending.delegates or error is not None else pending.read(texts)
         if pending.kind == "embedding":
             return None if error is not None else pending.read(fields.get("chunks") or ())
-        nested = self._leave(run)
+        mine = self._leave(run)
+        nested = [] if mine is None else mine.answers
         if error is not None:
-            self._tell_outer(run, pending, None)
+            self._tell_outer(mine, pending, None)
             if nested:
                 return None
-            call = pending.failed()
-            # Of a stream that its reader left, nothing tells how far it came.
-            left = isinstance(error, GeneratorExit)
-            return replace(call, tokens=replace(call.tokens, output=None)) if left else call
+            # Of a stream that broke, nothing tells how far it came.
+            streamed = mine is not None and not is_running(mine.span_id)
+            return pending.failed(GeneratorExit() if streamed else error)
         response = fields.get("response") or fields.get("completion")
         answer = hash(answer_text(response, thoughts=False))
-        self._tell_outer(run, pending, answer)
+        self._tell_outer(mine, pending, answer)
         streamed = getattr(response, "delta", None) is not None
         # A call that was not a stream held its context throughout: all within served it. During a
-        # stream other calls may have run: only one that was asked and answered the same did.
-        if nested and (not streamed or answer in nested):
+        # stream other calls may have run: only one that it made before it returned, or that was
+        # asked and answered the same, did.
+        if nested and (not streamed or answer in nested or _SERVED in nested):
             return None
         return pending.answer(response)
 
-    def _leave(self, run: Run) -> list[int | None]:
-        """Close a model call; the answers that were given inside it."""
+    def _leave(self, run: Run) -> _Nested | None:
+        """Close a model call."""
         stack = _open.get()
         mine = next((n for n in stack if n.run is run), None)
         _open.set(tuple(n for n in stack if n is not mine))
-        return [] if mine is None else mine.answers
+        return mine
 
-    def _tell_outer(self, run: Run, pending: OpenModel, answer: int | None) -> None:
-        for nested in _open.get():
-            if nested.tracker is self.tracker and nested.run.start <= run.start:
-                around = nested.run.pending
+    def _tell_outer(self, mine: _Nested | None, pending: OpenModel, answer: int | None) -> None:
+        if mine is None:
+            return
+        for outer in _open.get():
+            around = outer.run.pending
+            if outer.tracker is self.tracker and outer.run.start <= mine.run.start:
                 serves = isinstance(around, OpenModel) and _hands_on(around, pending)
-                nested.answers.append(answer if serves else None)
+                inside = answer is not None and any(run is outer.run for run in mine.inside)
+                outer.answers.append((_SERVED if inside else answer) if serves else None)
+
+    # Structured predictions, of which some clients tell nothing
+
+    @guarded
+    def predicting(self, id_: str, instance: Any, bound_args: inspect.BoundArguments) -> None:
+        """A structured prediction starts."""
+        if _dispatcher_follows(self.tracker):
+            return
+        asked = bound_args.arguments
+        pending = OpenPrediction(instance, note=self.tracker.note_problem, asked=asked)
+        self._predictions[id_] = pending
+        _predicting.set((*(p for p in _predicting.get() if not p.told), pending))
+
+    @guarded
+    def predicted(self, id_: str, result: Any, error: BaseException | None = None) -> None:
+        """A structured prediction has returned; of a stream, more is known when that is gone."""
+        pending = self._predictions.pop(id_, None)
+        if pending is None or pending.told:
+            return
+        opened, unread = streams_of(result), self._unread
+        if opened:
+            pending.stream = weakref.ref(opened[0], lambda _: unread.append(pending))
+            return
+        call = pending.answer(result) if error is None else pending.failed(error)
+        self._predicted(pending, call, status_of(error))
+
+    @guarded
+    def settle(self) -> None:
+        """Streams of structured predictions are gone: what no event told of is unknown."""
+        while self._unread:
+            pending = self._unread.popleft()
+            if not pending.told:
+                self._predicted(pending, pending.produced(), "ok")
+
+    def _predicted(
+        self, pending: OpenPrediction, call: ModelCall | None, status: RunStatus
+    ) -> None:
+        pending.told = True
+        run_id, name = uuid.uuid4(), type(pending.instance).__name__
+        parent_id = innermost(self.tracker, None, current_run_id)
+        self.tracker.start(run_id, parent_id, name=name, kind="chat", start=pending.since)
+        self.tracker.end(run_id, status=status, call=call)
 
 
 def _hands_on(outer: OpenModel, inner: OpenModel) -> bool:
@@ -183,19 +243,6 @@ def _hands_on(outer: OpenModel, inner: OpenModel) -> bool:
 def _plain(payload: dict[Any, Any]) -> dict[str, Any]:
     """A payload by the plain names of its keys: an enum's hash is not its value's."""
     return {getattr(key, "value", key): value for key, value in payload.items()}
-
-
-def _asking() -> Any:
-    """The model that reports its own start: the event leaves out what it asks, and where."""
-    frame = sys._getframe(1)
-    for _ in range(_MAX_FRAMES):
-        found = frame.f_locals.get("_self")  # of LlamaIndex's decorator around each model method
-        if found is not None and hasattr(found, "callback_manager"):
-            return found
-        if frame.f_back is None:
-            return None
-        frame = frame.f_back
-    return None
 
 
 def _dispatcher_follows(tracker: ImpactTracker) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for
 from impactree.exceptions import BudgetExceededError
 from impactree.llama_index._callbacks import CallbackEvents
+from impactree.llama_index._managers import unwatch, watch
 from impactree.runs.budget import BudgetWatch, ImpactBudget
 
 if TYPE_CHECKING:
@@ -76,10 +77,11 @@ class ImpactHandler(ReadableHandler, _Base):
         self.tracker = tracker_for(tracker, exporters, max_runs, settings, totals_by)
         self._keys = kept_keys(metadata_keys)
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
-        self._detach: Callable[[], None] | None = None
+        self._detach: Callable[[bool], None] | None = None
         self._switch = threading.RLock()
         self._blocks = 0
         self._callbacks = CallbackEvents(self.tracker)
+        watch(self._callbacks)
         base = sys.modules.get(_BASE_MODULE)
         if base is not None:
             base.BaseCallbackHandler.register(type(self))
@@ -87,7 +89,10 @@ class ImpactHandler(ReadableHandler, _Base):
     # On and off
 
     def instrument(self) -> Self:
-        """Follow the whole process; leaving the handler's (last) ``with`` block stops it."""
+        """Follow the whole process; leaving the handler's (last) ``with`` block stops it.
+
+        Streams that are unread when a block is left are still followed until they are read.
+        """
         from impactree.llama_index._attach import attach
 
         with self._switch:
@@ -98,10 +103,14 @@ class ImpactHandler(ReadableHandler, _Base):
         return self
 
     def uninstrument(self) -> None:
-        """Stop following; what is open is closed with what it has produced."""
+        """Stop following at once; what is open is closed with what it has produced."""
+        self._stop(streams=False)
+        unwatch(self._callbacks)
+
+    def _stop(self, *, streams: bool) -> None:
         with self._switch:
             if self._detach is not None:
-                self._detach()
+                self._detach(streams)
                 self._detach = None
 
     def __enter__(self) -> Self:
@@ -118,13 +127,13 @@ class ImpactHandler(ReadableHandler, _Base):
         with self._switch:
             self._blocks -= 1
             if self._blocks == 0:  # blocks of other threads, or around this one, go on
-                self.uninstrument()
+                self._stop(streams=True)
 
     def _settle(self) -> None:
-        if self._detach is not None:
-            from impactree.llama_index._attach import settle
-
-            settle(self.tracker)
+        module = sys.modules.get("impactree.llama_index._attach")
+        if module is not None:
+            module.settle(self.tracker)
+        self._callbacks.settle()
 
     # LlamaIndex copies and pickles components with their callback manager.
 
@@ -145,6 +154,7 @@ class ImpactHandler(ReadableHandler, _Base):
         """Something starts."""
         if self._watch is not None and event_type == "llm":
             self._check_budget(self._watch, parent_id)
+        watch(self._callbacks)  # again: uninstrument() may have ended it
         self._callbacks.started(event_type, payload or {}, event_id, parent_id)
         return event_id
 

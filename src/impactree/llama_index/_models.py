@@ -86,7 +86,13 @@ class OpenPrediction(OpenSpan):
     note: Callable[[str, BaseException], None]
     asked: Mapping[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    since: float = field(default_factory=time.time)
+    """Its start, Unix time, s."""
     run: weakref.ref[Run] | None = None
+    told: bool = False
+    """Whether a callback has told of a model's call in it."""
+    stream: Any = None
+    """Of one without a run: a weak reference to what it returned."""
 
     @property
     def delegates(self) -> bool:

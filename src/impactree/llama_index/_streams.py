@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
+from functools import lru_cache
 from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -94,10 +95,15 @@ def streams_of(result: Any) -> list[Any]:
 
 def _unwrapped(value: Any) -> Any:
     for _ in range(_MAX_WRAPPERS):
-        if type(value) in _GENERATORS or not isinstance(value, _ITERATORS):
+        if type(value) in _GENERATORS or not _is_iterator(type(value)):  # type: ignore[arg-type]  # hashable
             break
         value = getattr(value, "__wrapped__", None)
     return value if type(value) in _GENERATORS else None
+
+
+@lru_cache(maxsize=512)
+def _is_iterator(cls: type) -> bool:
+    return issubclass(cls, _ITERATORS) or hasattr(cls, "__wrapped__")
 
 
 def opened(stream: Any, tracker: ImpactTracker, run: Run, dropped: Callable[[], None]) -> None:

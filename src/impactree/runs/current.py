@@ -55,13 +55,13 @@ def current_run_ids() -> list[Any]:
     return [run_id for source in sources if (run_id := source()) is not None]
 
 
-def innermost(tracker: Finds, parent_id: Any, own: Callable[[], Any]) -> Any:
+def innermost(tracker: Finds, parent_id: Any, own: Callable[[], Any] | None = None) -> Any:
     """The parent of a run that starts now, where frameworks call each other.
 
     Args:
         tracker: Which tracker's runs count.
         parent_id: The parent by the framework's own account, or None.
-        own: The framework's own source, which ``parent_id`` speaks for.
+        own: The framework's own source, which ``parent_id`` speaks for; None: no framework's.
 
     Returns:
         Another framework's current run if that lies below the framework's own parent (a LangChain

@@ -99,7 +99,7 @@ class Run:
     id: Any
     """The framework's own."""
     parent_id: Any
-    """The id the framework gave as parent: kept when that run is unknown here."""
+    """Its parent's id; of one that is unknown here, as the framework gave it."""
     start: float
     """Unix time, s."""
     end: float | None
@@ -132,7 +132,7 @@ class Run:
         self.key = id.int if type(id) is UUID else id  # run_key, without a call for every run
         self.name = name
         self.kind: RunKind = kind
-        self.parent_id = parent_id
+        self.parent_id = parent_id if parent is None else parent.id
         self._hang(parent, labels)
         # Most runs are leaves without metadata: shared empties keep the collector's work small.
         self.children: Sequence[Run] = ()

@@ -1,0 +1,104 @@
+"""What LlamaIndex's callbacks leave out, told by its dispatcher.
+
+Which object is asked, and structured predictions, of which some clients tell no callback at all.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+from llama_index_instrumentation import root_dispatcher
+from llama_index_instrumentation.span import active_span_id
+from llama_index_instrumentation.span_handlers import BaseSpanHandler
+
+from impactree.llama_index._spans import role_of
+from impactree.llama_index._streams import is_step
+
+if TYPE_CHECKING:
+    from impactree.llama_index._callbacks import CallbackEvents
+
+__all__ = ["asked_now", "is_running", "unwatch", "watch"]
+
+_MODELS: Final = frozenset({"llm", "embedding", "rerank"})
+_asked: Final[ContextVar[tuple[str, Any] | None]] = ContextVar("impactree_asked", default=None)
+_running: Final[set[str]] = set()
+_watched: Final[weakref.WeakSet[CallbackEvents]] = weakref.WeakSet()
+_lock: Final = threading.Lock()
+
+
+class _Watch(BaseSpanHandler[Any]):
+    def span_enter(
+        self, id_: str, bound_args: Any, instance: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        if is_step(id_) or role_of(instance) not in _MODELS:
+            return
+        _asked.set((id_, instance))
+        _running.add(id_)
+        if "structured_predict" in id_:
+            for events in _managing(instance):
+                events.predicting(id_, instance, bound_args)
+
+    def span_exit(
+        self, id_: str, bound_args: Any, instance: Any = None, result: Any = None, **kwargs: Any
+    ) -> None:
+        _running.discard(id_)
+        if "structured_predict" in id_:
+            for events in _managing(instance):
+                events.predicted(id_, result)
+
+    def span_drop(
+        self, id_: str, bound_args: Any, instance: Any = None, err: Any = None, **kwargs: Any
+    ) -> None:
+        _running.discard(id_)
+        if "structured_predict" in id_:
+            for events in _managing(instance):
+                events.predicted(id_, None, err)
+
+    def new_span(self, *args: Any, **kwargs: Any) -> None:
+        """Not reached."""
+
+    prepare_to_exit_span = prepare_to_drop_span = new_span
+
+
+_watch: Final = _Watch()
+
+
+def _managing(instance: Any) -> list[CallbackEvents]:
+    """The handlers in the callback manager of a model."""
+    manager = getattr(instance, "callback_manager", None)
+    found = (getattr(handler, "_callbacks", None) for handler in getattr(manager, "handlers", ()))
+    return [events for events in found if events is not None and events in _watched]
+
+
+def watch(events: CallbackEvents) -> None:
+    """Tell a handler what callbacks leave out, as long as it lives."""
+    with _lock:
+        _watched.add(events)
+        if all(handler is not _watch for handler in root_dispatcher.span_handlers):
+            root_dispatcher.span_handlers = [*root_dispatcher.span_handlers, _watch]
+
+
+def unwatch(events: CallbackEvents) -> None:
+    """The end of :func:`watch`."""
+    with _lock:
+        _watched.discard(events)
+        if not _watched:
+            root_dispatcher.span_handlers = [
+                handler for handler in root_dispatcher.span_handlers if handler is not _watch
+            ]
+
+
+def asked_now() -> tuple[str | None, Any]:
+    """The span of the model's method that runs here, and the model."""
+    found = _asked.get()
+    if found is None or found[0] != active_span_id.get():
+        return None, None
+    return found
+
+
+def is_running(span_id: str | None) -> bool:
+    """Whether a model's method has not returned."""
+    return span_id in _running
