@@ -238,16 +238,10 @@ def tokens(input_: Number, cached: Number, output: Number, window: Number) -> To
     new, end = input_ - cached, input_ + output
     before_cached = _within(cached, window)
     before_input = _within(input_, window)
-    return Tokens(
-        passes=new / (new + 1),
-        input=new,
-        attention=new * (input_ + cached) / 2,
-        window_attention=before_input - before_cached,
-        output=output,
-        context=output * (input_ + end) / 2,
-        window=_within(end, window) - before_input,
-        cached=cached,
-    )
+    pairs = (before_input - before_cached, output, output * (input_ + end) / 2)
+    seen = (_within(end, window) - before_input, cached)
+    features = (new / (new + 1), new, new * (input_ + cached) / 2, *pairs, *seen)
+    return tuple.__new__(Tokens, features)  # its own __new__ takes twice as long
 
 
 def _within(length: Number, window: Number) -> Number:
