@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impactree import Impacts, ModelCall, estimate, explain
+from impactree import Impacts, ImpactTracker, ModelCall, estimate, explain
 from impactree.catalog import load_catalog
 from impactree.catalog._schema import check
 from impactree.engine import Engine
@@ -421,3 +421,16 @@ def test_the_command_lists_parts_of_countries(capsys):
     shown = capsys.readouterr().out
     assert "US-VA" in shown
     assert "0.244758" in shown
+
+
+def test_the_report_shows_credits_and_makers_figures_and_the_market():
+    tracker = ImpactTracker()
+    at = {"model": "amazon.nova-lite-v1:0", "provider": "bedrock", "region": "us-east-1"}
+    tracker.record(ModelCall(**at, output_tokens=100))
+    text = " ".join(str(tracker.report()).split())
+    assert all(credit in text for credit in tracker.report().credits)
+    assert "(market-based)" in text
+    tracker.record(call())
+    text = " ".join(str(tracker.report()).split())
+    assert "0.34 Wh, energy per query" in text
+    assert "(market-based)" not in text

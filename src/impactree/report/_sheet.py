@@ -53,6 +53,10 @@ class Sheet:
     problems: tuple[str, ...]
     history: str
     """What is no longer kept."""
+    disclosures: tuple[str, ...]
+    """What the makers of the models published about them."""
+    credits: tuple[str, ...]
+    """What the licences of the electricity factors want to be shown."""
 
 
 def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
@@ -79,6 +83,8 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
         warnings=(*warnings, *hints(roots, calls)),
         problems=tuple(problems),
         history=_history(report),
+        disclosures=report.disclosures,
+        credits=report.credits,
     )
 
 

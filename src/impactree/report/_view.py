@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from impactree.engine import Engine
 from impactree.report import _groups as groups
 from impactree.report import _tally as tally
 from impactree.report._find import matching_calls, matching_runs, topmost
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Self
 
-    from impactree.engine import Engine
     from impactree.report._keys import Key
 
 __all__ = ["View"]
@@ -86,6 +86,27 @@ class View:
     def output_tokens(self) -> int | None:
         """Known output tokens, as :attr:`input_tokens`."""
         return tally.Tally.of(tally.calls_of(self.runs)).output_tokens
+
+    @property
+    def credits(self) -> tuple[str, ...]:
+        """What the licences of the electricity factors want to be shown beside the figures."""
+        if not isinstance(self._engine, Engine):
+            return ()
+        return self._engine.credits_for(
+            run.call
+            for run in tally.calls_of(self.runs)
+            if run.call and tally.own_of(run).estimated_calls
+        )
+
+    @property
+    def disclosures(self) -> tuple[str, ...]:
+        """What the makers of the models published about them, each figure once."""
+        if not isinstance(self._engine, Engine):
+            return ()
+        calls = {run.call.model: run.call for run in tally.calls_of(self.runs) if run.call}
+        records = (self._engine.resolve(call).record for call in calls.values())
+        found = (d for record in records for d in self._engine.catalog.disclosed(record))
+        return tuple(dict.fromkeys(f"{d} {d.sources[0]}" for d in found))
 
     @property
     def coverage(self) -> tally.Coverage:

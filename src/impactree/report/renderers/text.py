@@ -105,6 +105,9 @@ def _sections(sheet: Sheet, width: int) -> Iterator[list[Line]]:
     yield _listed("warnings", sheet.warnings, width, "yellow")
     yield _listed("problems", sheet.problems, width, "red")
     yield paragraph("history", sheet.history, width)
+    yield paragraph("market", _market(sheet.total), width)
+    yield _listed("makers", sheet.disclosures, width, "dim")
+    yield _listed("credits", sheet.credits, width, "dim")
     yield paragraph("legend", legend([*tree, *models]), width, "dim")
 
 
@@ -113,6 +116,11 @@ def _tree(entries: Sequence[Entry]) -> Iterator[Row]:
         opened = place + 1 < len(entries) and entries[place + 1].depth > entry.depth
         guide = entry.guide.replace("├ ", "│ ").replace("└ ", "  ")
         yield tree_row(entry, guide + ("│ " if opened else "  "))
+
+
+def _market(total: Impacts) -> str:
+    impact = total.gwp_market_based if total.estimated_calls else None
+    return f"{impact} by what operators say of their contracts (market-based)" if impact else ""
 
 
 def _title(sheet: Sheet, width: int) -> list[Line]:
