@@ -1,7 +1,7 @@
 """Give the catalog's closed models without a size the range of the price rule.
 
-Reads the output prices in LiteLLM's list (the package's own copy; nothing is downloaded), takes the
-maker's own host first and else the median over hosts, and writes ``basis = "price"`` into ../models.
+Reads the output prices in LiteLLM's list (the package's own copy; nothing is downloaded), takes
+the maker's own host first, else the median over hosts, and writes ``basis = "price"`` to ../models.
 
     python data/scripts/price_entries.py [--write]
 """
@@ -37,6 +37,7 @@ OWN = {
 
 
 def listed() -> dict[str, dict[str, Any]]:
+    """LiteLLM's entries by name."""
     spec = find_spec("litellm")
     if spec is None or spec.origin is None:
         raise SystemExit("pip install litellm: its list of prices is what is read")
@@ -100,6 +101,7 @@ def with_price(text: str, model: str, dollars: float, fits: dict[str, rule.Fit])
 
 
 def main() -> None:
+    """Print the models with their prices and ranges; with ``--write``, change the files."""
     data = rule.points()
     fits = {field: rule.fit(data, field) for field in ("total", "active")}
     for (maker, model), dollars in sorted(priced().items()):

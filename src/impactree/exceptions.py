@@ -6,6 +6,7 @@
   - ConfigurationError: a setting is wrong
   - EstimateError: ``estimate(..., strict=True)`` could not estimate
   - MissingExtraError (an ImportError): an optional dependency is not installed
+  - ReportFormatError: a file is no report, or a broken one
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ __all__ = [
     "EstimateError",
     "ImpactreeError",
     "MissingExtraError",
+    "ReportFormatError",
 ]
 
 
@@ -34,6 +36,10 @@ class ConfigurationError(ImpactreeError, ValueError):
 
 class EstimateError(ImpactreeError, ValueError):
     """A call could not be estimated and ``strict`` was asked for."""
+
+
+class ReportFormatError(ImpactreeError, ValueError):
+    """Text that was to be a report is cut off, something else, or newer; says what and where."""
 
 
 class MissingExtraError(ImpactreeError, ImportError):

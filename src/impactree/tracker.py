@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from functools import cache
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
@@ -21,18 +21,24 @@ from weakref import WeakSet
 
 from impactree.exceptions import ConfigurationError
 from impactree.loops import Worker, ahead, on_loop
-from impactree.runs.current import innermost
+from impactree.runs import Run
+from impactree.runs.current import active_trackers, innermost
+from impactree.runs.run import show_runs_by
 from impactree.runs.trees import RunTrees
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+
+    from rich.console import Console
 
     from impactree.calls import ModelCall
+    from impactree.delivery.counts import Health
+    from impactree.delivery.dispatch import Dispatch
     from impactree.engine import Engine
     from impactree.engine.settings import EngineSettings
-    from impactree.exporters._dispatch import Dispatch
-    from impactree.report import Report
-    from impactree.runs import Exporter, Labels, Pending, Run, RunKind, RunStatus
+    from impactree.report import Report, RunningTotals
+    from impactree.runs import Exporter, Labels, Pending, RunKind, RunStatus
     from impactree.values.impacts import Impacts
 
 __all__ = ["ImpactTracker", "active_trackers"]
@@ -42,12 +48,6 @@ _MAX_OPEN: Final = 100_000
 _T = TypeVar("_T")
 
 
-active_trackers: Final[ContextVar[tuple[ImpactTracker, ...]]] = ContextVar(
-    "impactree_active_trackers", default=()
-)
-"""Trackers of the ``track_impacts()`` blocks around the current code, outermost first."""
-
-
 class ImpactTracker:
     """Turns events into run trees, estimates each model call, and keeps totals.
 
@@ -55,6 +55,8 @@ class ImpactTracker:
         max_runs: How many finished trees to keep (1000); totals go on counting beyond it.
         max_open: How many runs may be open at once; past it the oldest tree is closed.
         exporters: Where finished trees go.
+        totals_by: Keys of :meth:`Report.by` (a tuple for several at once) whose groups go on
+            counting what is no longer kept.
         engine: A configured engine instead of ``settings``.
         **settings: ``zone``, ``method``, ``deployments``, ...: see
             :class:`impactree.engine.settings.EngineSettings`.
@@ -69,6 +71,7 @@ class ImpactTracker:
         max_runs: int | None = None,
         max_open: int = _MAX_OPEN,
         exporters: Iterable[Exporter] = (),
+        totals_by: Iterable[str | tuple[str, ...]] = (),
         engine: Engine | None = None,
         **settings: Unpack[EngineSettings],
     ) -> None:
@@ -93,6 +96,7 @@ class ImpactTracker:
         self._handling_left = threading.Lock()
         self._worker = Worker()
         self._trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
+        self._older = self._running_totals(totals_by)
         _guard_against_forks().add(self)
         if self._dispatch is not None:
             self._trees.run_ended = self._dispatch.run_ended
@@ -249,7 +253,8 @@ class ImpactTracker:
         """What went wrong inside, by name, and how often."""
         self._handle_left()
         with self._lock:
-            return dict(self._problems)
+            found = dict(self._problems)
+        return found if self._dispatch is None else found | self._dispatch.problems()
 
     @property
     def finished_runs(self) -> int:
@@ -257,19 +262,59 @@ class ImpactTracker:
         self._handle_left()
         return self._trees.finished_runs
 
-    def report(self) -> Report:
-        """A report over the finished roots that are kept."""
+    @property
+    def older(self) -> RunningTotals | None:
+        """The groups of runs no longer kept, by the keys of ``totals_by``; None: there are none."""
+        return self._older
+
+    def report(self, run: Any = None, *, method: str | None = None) -> Report:
+        """A report over the finished roots that are kept.
+
+        Args:
+            run: One run instead, or its id, with everything under it.
+            method: Name of another method, by which every call is estimated anew.
+
+        Raises:
+            LookupError: a run with this id is not kept.
+            ConfigurationError: an unknown method.
+        """
         from impactree.report import Report
 
-        return Report.of(self)
+        return Report.of(self, self._kept_run(run), method)
+
+    def live(self, console: Console | None = None) -> AbstractContextManager[None]:
+        """A block during which the terminal shows what runs, and what it costs so far.
+
+        Args:
+            console: A rich console; None: standard output.
+        """
+        from impactree.report.live import live
+
+        return live(self, console)
+
+    def _kept_run(self, run: Any) -> Run | None:
+        if run is None or isinstance(run, Run):
+            return run
+        wanted = str(run)
+        found = self.find(run) or next(
+            (one for root in self.runs for one in root.walk() if str(one.id) == wanted), None
+        )
+        if found is None:
+            raise LookupError(f"no run {wanted!r:.80} is kept: handler.runs lists the root runs")
+        return found
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Deliver what exporters hold; True when nothing is left."""
+        """Deliver what exporters hold; True when nothing is left, nor was lost since the last."""
         self._handle_left()
         deadline = None if timeout is None else time.monotonic() + timeout
         written = self._worker.wait(timeout)
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         return self._dispatch is None or (self._dispatch.flush(left) and written)
+
+    def health(self) -> dict[str, Health]:
+        """By destination, how the delivery goes: see :class:`impactree.delivery.counts.Health`."""
+        self._handle_left()
+        return {} if self._dispatch is None else self._dispatch.health()
 
     def close(self, timeout: float | None = None) -> bool:
         """Flush for up to ``timeout`` s, then end the exporters' threads and connections.
@@ -369,8 +414,30 @@ class ImpactTracker:
     def _impacts_of(self, call: ModelCall) -> Impacts:
         return self.engine.estimate(call)  # looked up each time: a test or a user may replace it
 
+    def _running_totals(self, keys: Iterable[str | tuple[str, ...]]) -> RunningTotals | None:
+        if isinstance(keys, str):
+            raise ConfigurationError(f"totals_by must be several keys, not {keys!r}")
+        keys = tuple(keys)
+        if not keys:
+            return None
+        from impactree.report import RunningTotals
+
+        try:
+            totals = RunningTotals(keys, self.engine)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"totals_by: {error}") from error
+
+        def drop(root: Run) -> None:
+            try:
+                totals.add(root)
+            except Exception as error:
+                self.note_problem(f"running totals: {type(error).__name__}", error)
+
+        self._trees.root_dropped = drop
+        return totals
+
     def _dispatcher(self) -> Dispatch:
-        from impactree.exporters._dispatch import Dispatch
+        from impactree.delivery.dispatch import Dispatch
 
         return Dispatch(self.exporters, self.engine, self.note_problem)
 
@@ -400,3 +467,20 @@ def _guard_against_forks() -> WeakSet[ImpactTracker]:
     if hasattr(os, "register_at_fork"):  # not on Windows
         os.register_at_fork(after_in_child=renew)
     return trackers
+
+
+class _RunViews:
+    """How the runs that trackers make are shown; the report's code loads when one is asked."""
+
+    def report(self, run: Run) -> Report:
+        from impactree.report import Report
+
+        return Report([run], method=run.total.method)
+
+    def to_dict(self, run: Run) -> dict[str, Any]:
+        from impactree.report.renderers.data import run_dict
+
+        return run_dict(run)
+
+
+show_runs_by(_RunViews())

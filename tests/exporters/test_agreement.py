@@ -9,16 +9,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-
-pytest.importorskip("llama_index.core")
-pytest.importorskip("opentelemetry.sdk")
-langchain_openai = pytest.importorskip("langchain_openai")
-llama_openai = pytest.importorskip("llama_index.llms.openai")
-
 from langchain.agents import create_agent
 from langchain_core.caches import InMemoryCache
 from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
+from llama_index.llms.openai import OpenAI
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -64,7 +60,7 @@ def add(a: int, b: int) -> int:
 
 def langgraph(server: WireServer) -> None:
     """One question twice: LangChain's cache answers the second first."""
-    model = langchain_openai.ChatOpenAI(
+    model = ChatOpenAI(
         model="gpt-4o-mini",
         base_url=f"{server.url}/openai/v1",
         api_key="none",
@@ -82,7 +78,7 @@ def langgraph(server: WireServer) -> None:
 
 
 def team(server: WireServer) -> AgentWorkflow:
-    llm = llama_openai.OpenAI(
+    llm = OpenAI(
         model="gpt-4o-mini",
         api_base=f"{server.url}/openai/v1",
         api_key="none",
@@ -107,7 +103,7 @@ def workflow(server: WireServer) -> None:
 
 def mixed(server: WireServer) -> None:
     """A LangGraph agent whose tool asks a LlamaIndex workflow."""
-    model = langchain_openai.ChatOpenAI(
+    model = ChatOpenAI(
         model="gpt-4o", base_url=f"{server.url}/openai/v1", api_key="none", max_retries=0
     )
 

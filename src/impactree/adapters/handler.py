@@ -9,7 +9,11 @@ from impactree.tracker import ImpactTracker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
+    from rich.console import Console
+
+    from impactree.delivery.counts import Health
     from impactree.engine.settings import EngineSettings
     from impactree.report import Report
     from impactree.runs import Exporter, Run
@@ -23,6 +27,7 @@ def tracker_for(
     exporters: Iterable[Exporter],
     max_runs: int | None,
     settings: EngineSettings,
+    totals_by: Iterable[str | tuple[str, ...]] = (),
 ) -> ImpactTracker:
     """A handler's tracker: the one it shares, else one of its own.
 
@@ -30,8 +35,11 @@ def tracker_for(
         ConfigurationError: a setting is wrong, or would have no effect beside ``shared``.
     """
     if shared is None:
-        return ImpactTracker(exporters=exporters, max_runs=max_runs, **settings)
-    given = {"exporters": exporters or None, "max_runs": max_runs, **settings}
+        return ImpactTracker(
+            exporters=exporters, max_runs=max_runs, totals_by=totals_by, **settings
+        )
+    given: dict[str, Any] = {"exporters": exporters or None, "max_runs": max_runs}
+    given |= {"totals_by": totals_by or None, **settings}
     for name, value in given.items():
         if value is not None:
             raise ConfigurationError(f"{name} must be given to the shared tracker, not beside it")
@@ -75,14 +83,35 @@ class ReadableHandler:
         self._settle()
         return self.tracker.total
 
-    def report(self) -> Report:
-        """A report over the finished root runs that are kept; print it."""
+    def report(self, run: Any = None, *, method: str | None = None) -> Report:
+        """A report over the finished root runs that are kept; print it.
+
+        Args:
+            run: One run instead, or its id, with everything under it.
+            method: Name of another method, by which every call is estimated anew.
+
+        Raises:
+            LookupError: a run with this id is not kept.
+            ConfigurationError: an unknown method.
+        """
         self._settle()
-        return self.tracker.report()
+        return self.tracker.report(run, method=method)
+
+    def live(self, console: Console | None = None) -> AbstractContextManager[None]:
+        """A block during which the terminal shows what runs, and what it costs so far.
+
+        Args:
+            console: A rich console; None: standard output.
+        """
+        return self.tracker.live(console)
 
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver what exporters hold; True when nothing is left."""
         return self.tracker.flush(timeout)
+
+    def health(self) -> dict[str, Health]:
+        """By destination, how the delivery goes; see :meth:`ImpactTracker.health`."""
+        return self.tracker.health()
 
     def close(self, timeout: float | None = None) -> bool:
         """Flush, then end the exporters' threads and connections; True when nothing is left."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import attrgetter
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
@@ -26,6 +27,7 @@ _PLAIN_FIELDS: Final = (
     *("cache_write_tokens", "reasoning_tokens", "latency_s", "zone", "tokens_source"),
     *("requested", "base_url", "region"),
 )
+_plain_values: Final = attrgetter(*_PLAIN_FIELDS)
 _Count = int | None | EllipsisType
 _set: Final = object.__setattr__
 
@@ -164,7 +166,7 @@ class ModelCall:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values under the names of the arguments, counts one by one, no credentials."""
-        fields = {name: getattr(self, name) for name in _PLAIN_FIELDS}
+        fields = dict(zip(_PLAIN_FIELDS, _plain_values(self), strict=True))
         if self.base_url:
             fields["base_url"] = without_secrets(self.base_url)
         if self.usage_notes:

@@ -49,7 +49,6 @@ _OUTPUT: Final = (
     *("completion_tokens", "output_tokens", "candidates_token_count", "candidatesTokenCount"),
     *("outputTokens", "completionTokens", "eval_count", "tokens_predicted", "total_output_tokens"),
     *("generated_token_count", "generated_tokens", "generation_token_count", "outputTokenCount"),
-    "tokenCount",
 )
 _TOTAL: Final = ("total_tokens", "totalTokens", "total_token_count", "totalTokenCount")
 # Anthropic and Bedrock count these apart from the input, everybody else within it.
@@ -188,6 +187,9 @@ def _stated(found: _Found) -> Stated:
         output=None if wrote is None else count(field(usage, wrote)),
         total=total if is_count(total := _first(usage, _TOTAL)) else None,
     )
+    results = field(usage, "results")
+    if wrote is None and isinstance(results, list) and results:
+        said.output = _number(results[0], ("tokenCount",))  # Bedrock's Titan
     details = _first(usage, _INPUT_DETAILS)
     said.cached = _number(usage, _READ_APART)
     said.written = _number(usage, _WRITTEN_APART)

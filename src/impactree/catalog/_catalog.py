@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 from bisect import bisect_left
 from contextlib import suppress
@@ -22,7 +23,7 @@ from impactree.loops import off_loop
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from impactree.methods import FactorChoice
 
@@ -86,6 +87,8 @@ class Catalog:
         """Ends of the host names of addresses to hosts."""
         self.regions: dict[str, Region] = {**base.regions} if base else {}
         self.regions.update((raw["id"], Region.read(raw)) for raw in data["regions"])
+        self.accelerators: dict[str, dict[str, Any]] = data["accelerators"]
+        """Data sheets by id in small letters, as in ``data/accelerators.toml``."""
         self._own_zones: frozenset[str] = frozenset(own) | base._own_zones if base else frozenset()
         """Zones whose mix a user gives: it goes before any factor of ours."""
         self.disclosures: tuple[Disclosure, ...] = (
@@ -179,6 +182,11 @@ class Catalog:
                 found.setdefault(word, []).append((core, name))
         return found
 
+    def begins_some(self, name: str) -> bool:
+        """Whether some model's name begins with the letters that a name begins with."""
+        end = next((i for i, c in enumerate(name) if not "a" <= c <= "z"), len(name))
+        return name[:end] in self.cores
+
     def zone(self, code: str) -> Zone | None:
         """A zone by its code: ISO 3166-1 alpha-3, ISO 3166-2, or the grid operator's."""
         row = self._data["zones"].get(code)
@@ -204,6 +212,14 @@ class Catalog:
         if factors == "yearly" and country.id not in self._own_zones:
             return yearly_electricity(self._data, zone, country, at)
         return ecologits_electricity(self._data, country, zone)
+
+    def credits_for(
+        self, zones: Iterable[str], factors: FactorChoice, at: dt.date | None = None
+    ) -> tuple[str, ...]:
+        """What licences want to be shown beside figures made with the factors of these zones."""
+        known = filter(None, map(self.zone, dict.fromkeys(zones)))
+        found = (self.electricity(zone, factors, at).credits for zone in known)
+        return tuple(dict.fromkeys(credit for each in found for credit in each))
 
     def disclosed(self, record: ModelRecord | None) -> tuple[Disclosure, ...]:
         """What the maker of a model published about it, or about a service that it answers in."""
@@ -295,6 +311,21 @@ def _parts(text: str, end: int) -> bool:
 
 _lock = threading.Lock()
 _loaded: Catalog | None = None
+
+
+def _in_child() -> None:
+    """In a forked child: the thread that read the catalog, or worked out a rule, is not there."""
+    _lock.release()
+    for kind in (Catalog, Rules):
+        for value in vars(kind).values():
+            if isinstance(value, cached_property) and hasattr(value, "lock"):  # Python 3.11
+                value.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows; nobody forks while the catalog is read
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_in_child
+    )
 
 
 def load_catalog() -> Catalog:

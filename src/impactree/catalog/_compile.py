@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_files", "compile_folder", "data_files", "fingerprint", "write_atomically"]
 
-FORMAT = 3
+FORMAT = 4
+_TABLES = (
+    *("makers", "host_names", "accelerators", "zones", "factor_sets", "zone_sets", "factors"),
+    *("subzones", "moving", "families"),
+)
 _RULES = ("words", "mixture", "sizes", "orgs", "lines", "local", "prior")
 
 
@@ -92,6 +96,7 @@ def compile_files(
             record["maker"] = file.maker
             _claim_names(names, owner, len(records), model, where)
             records.append(record)
+    _add_architectures(files, names, records)
     days = [r["checked"] for r in records] + [zone[-1] for zone in head["zones"].values()]
     head["version"] = max(days, default="")
     head["org_makers"] = _org_makers(records)
@@ -106,25 +111,29 @@ def compile_files(
     return "\n".join(lines) + "\n"
 
 
+def _add_architectures(
+    files: list[tuple[str, Any]], names: dict[str, list[int]], records: list[dict[str, Any]]
+) -> None:
+    """Give each model's entries the architecture that stands under its name."""
+    for where, file in files:
+        for entry in file.architectures:
+            lines = names.get(entry.id.lower())
+            if lines is None:
+                near = ", ".join(nearest(entry.id, names)) or "none"
+                raise CatalogError(
+                    f"{where}: the architecture {entry.id!r} belongs to no model; nearest: {near}"
+                )
+            for line in lines:
+                records[line]["architecture"] = entry.model_dump(
+                    mode="json", exclude={"id"}, exclude_defaults=True
+                )
+
+
 def _head(files: list[tuple[str, Any]], mark: str, rules: dict[str, Any] | None) -> dict[str, Any]:
     """Everything but the models."""
-    head: dict[str, Any] = {
-        "format": FORMAT,
-        "fingerprint": mark,
-        "makers": {},
-        "hosts": [],
-        "host_names": {},
-        "regions": [],
-        "zones": {},
-        "factor_sets": {},
-        "zone_sets": {},
-        "factors": {},
-        "subzones": {},
-        "disclosures": [],
-        "moving": {},
-        "families": {},
-        "rules": dict(rules or {}),
-    }
+    lists: dict[str, Any] = {name: [] for name in ("hosts", "regions", "disclosures")}
+    tables: dict[str, Any] = {name: {} for name in _TABLES}
+    head = {"format": FORMAT, "fingerprint": mark, **lists, **tables, "rules": dict(rules or {})}
     for where, file in files:
         if file.maker:
             known = head["makers"].get(file.maker, {})
@@ -136,6 +145,10 @@ def _head(files: list[tuple[str, Any]], mark: str, rules: dict[str, Any] | None)
         for name in ("hosts", "regions"):
             entries = getattr(file, name)
             head[name] += [_place_row(entry, file) for entry in entries]
+        for sheet in file.accelerators:
+            head["accelerators"][sheet.id.lower()] = sheet.model_dump(
+                mode="json", exclude_defaults=True
+            )
         for host in file.hosts:
             for name in (host.id, *host.names):
                 head["host_names"][name.lower()] = host.id

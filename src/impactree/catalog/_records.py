@@ -32,6 +32,8 @@ class ModelRecord:
     checked: str = ""
     valid_from: str | None = None
     aliases: tuple[str, ...] = ()
+    architecture: dict[str, Any] | None = None
+    """What a step reads and computes, as in ``data/architectures.toml``; None: not published."""
 
     @property
     def is_closed(self) -> bool:
@@ -67,6 +69,7 @@ class ModelRecord:
             checked=raw["checked"],
             valid_from=raw.get("from"),
             aliases=tuple(raw.get("aliases", ())),
+            architecture=raw.get("architecture"),
         )
 
 
@@ -114,6 +117,8 @@ class Host:
     names: tuple[str, ...] = ()
     base_urls: tuple[str, ...] = ()
     regions: str | None = None
+    accelerators: tuple[str, ...] = ()
+    """Ids of what it says it runs models on."""
     passes_through: bool = False
     local: bool = False
     warnings: tuple[str, ...] = ()
@@ -131,6 +136,7 @@ class Host:
             names=tuple(n.lower() for n in raw.get("names", ())),
             base_urls=tuple(u.lower() for u in raw.get("base_urls", ())),
             regions=raw.get("regions"),
+            accelerators=tuple(raw.get("accelerators", ())),
             passes_through=raw.get("passes_through", False),
             local=raw.get("local", False),
             warnings=tuple(raw.get("warnings", ())),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from impactree.catalog._catalog import Catalog, as_day, as_of, load_catalog
-from impactree.catalog._places import LOCAL, UNKNOWN, asked_host, is_ollama, region_in
+from impactree.catalog._places import LOCAL, UNKNOWN, asked_host
 from impactree.catalog._records import Resolution
 from impactree.catalog._text import MAX_NAME, clean, key, without_size
+from impactree.catalog._whose import COVERED, TEXT_KINDS, Whose, is_own
 from impactree.catalog._within import (
     family_span,
     is_near,
@@ -24,18 +24,11 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator
 
-    from impactree.catalog._records import Host, ModelRecord
-    from impactree.catalog._rules import Rules, Step
+    from impactree.catalog._records import ModelRecord
+    from impactree.catalog._rules import Step
 
 __all__ = ["TEXT_KINDS", "resolve", "resolve_name"]
 
-TEXT_KINDS: Final = ("chat", "completion")
-_COVERED: Final = (*TEXT_KINDS, "embedding", "rerank")
-_SLUG: Final = re.compile(r"[a-z][a-z0-9._-]{1,80}")
-_COMPANY: Final = re.compile(
-    r"(?:[-_](?:ai|labs?|research|org|hq|inc|community|llm|nlp|official))+$"
-)
-"""What organizations append to their maker's name."""
 _MAX_KNOWN: Final = 32_768
 
 
@@ -98,24 +91,8 @@ def resolve_name(
     return found
 
 
-class _Reader:
+class _Reader(Whose):
     """One reading of one name."""
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        host: Host | None,
-        provider: str | None,
-        base_url: str | None,
-        at: dt.date | None,
-    ) -> None:
-        self.catalog = catalog
-        self.rules: Rules = catalog.rules
-        self.asked = host
-        self.provider = provider
-        self.base_url = base_url
-        self.at = at
-        self.is_ollama = is_ollama(host, provider, base_url)
 
     def read(self, name: str) -> Resolution:
         """The best that can be said of a name."""
@@ -153,7 +130,7 @@ class _Reader:
             spelling = key(step.text)
             record = self._moved(spelling, step) or self._pick(self.catalog.named(step.text), step)
             spelled = record is None
-            record = record or self._pick(self.catalog.spelled(spelling), step)
+            record = record or self._pick(_as_path(self.catalog.spelled(spelling), step), step)
             if record is not None:
                 grade = "variant" if step.text != text else "alias"
                 if not spelled and step.text == text and record.id.lower() == text:
@@ -220,16 +197,18 @@ class _Reader:
 
     def _spans(self, text: str) -> Resolution | None:
         """A bare family name at a server of the user's own: any of the family's open models."""
-        if self.is_ollama or not self._is_own():
+        word = text.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        if self.is_ollama or not self._is_own() or not self.catalog.begins_some(word):
             return None
-        step = self.rules.unwrap(text)[-1]
+        steps = self.rules.unwrap(text)
+        step = steps[-1]
         span = family_span(self.catalog, step.text) if step.text else None
         if span is None:
             return None
         maker, total, active = span
         how = f"{step.text!r} is a family of models of {total.min:g} to {total.max:g} x 10^9"
         return replace(
-            self._unknown(text, self.rules.unwrap(text)),
+            self._unknown(text, steps),
             maker=maker,
             grade="family",
             total_params=total,
@@ -301,7 +280,7 @@ class _Reader:
         kind = self._kind(steps)
         step = steps[-1]
         size = self.rules.size(step.text)
-        if size is None or kind not in _COVERED:
+        if size is None or kind not in COVERED:
             return None
         maker = self._maker(step)
         host = self._host(text, steps, maker, is_sized=True)
@@ -324,7 +303,9 @@ class _Reader:
         steps = list(steps)
         kind = self._kind(steps)
         maker = self._maker(steps[-1]) if steps else None
-        grade = "prior" if kind in _COVERED else "unsupported"
+        if kind not in COVERED and steps and self._is_foreign(steps[-1]):
+            maker = None  # ``deepgram/nova-3``
+        grade = "prior" if kind in COVERED else "unsupported"
         host = self._host(text, steps, maker)
         return Resolution(
             model=None,
@@ -347,17 +328,17 @@ class _Reader:
         self, record: ModelRecord, grade: str, how: str, text: str, steps: Iterable[Step]
     ) -> Resolution:
         host = self._host(text, steps := list(steps), record.maker, record)
-        if record.is_closed and _is_own(host) and self._is_proxy(steps):
+        if record.is_closed and is_own(host) and self._is_proxy(steps):
             host = self.catalog.hosts[UNKNOWN]
-        elif record.is_closed and _is_own(host):
+        elif record.is_closed and is_own(host):
             return replace(
                 self._unknown("", ()),
                 host=host.id,
-                kind=record.kind if record.kind in _COVERED else "chat",
+                kind=record.kind if record.kind in COVERED else "chat",
                 how=f"{record.id!r} cannot run there: some other model answers by its name",
                 is_other=True,
             )
-        if record.kind not in _COVERED:
+        if record.kind not in COVERED:
             grade = "unsupported"
         elif record.total is None:
             grade, how = "prior", f"{how}; its size is not known"
@@ -375,128 +356,12 @@ class _Reader:
             how=how,
         )
 
-    def _org(self, step: Step) -> tuple[str | None, bool]:
-        """Whose the organization in front of a name is, and whether it hosts others' weights."""
-        orgs = [org for org in step.orgs if org not in self.rules.no_orgs]
-        if not orgs:
-            return None, bool(step.orgs)
-        org = orgs[-1]
-        if org in self.rules.copies or org in self.rules.shared_orgs:
-            return None, True
-        maker = self.rules.org_makers.get(org) or self._if_maker(org)
-        maker = maker or self.rules.lines.get(org)  # ``codellama/``
-        if len(orgs) == 1 and self.catalog.host(org) is not None:
-            prefix_host = self._is_gateway() or maker is None
-            return (None, True) if prefix_host else (maker, False)
-        bare = _COMPANY.sub("", org)
-        if maker is None and len(orgs) == 1 and self._is_gateway():
-            return None, True  # a gateway's name for a host that nobody lists
-        return maker or self.rules.org_makers.get(bare) or self._if_maker(bare), False
 
-    def _if_maker(self, slug: str) -> str | None:
-        return slug if slug in self.catalog.makers else None
-
-    def _unlisted(self, step: Step) -> str | None:
-        """The organization in front of a name that is neither listed, nor a gateway's or host's."""
-        orgs = [org for org in step.orgs if org not in self.rules.no_orgs]
-        if not orgs or (len(orgs) == 1 and self._is_gateway()):
-            return None
-        return orgs[-1] if _SLUG.fullmatch(orgs[-1]) else None
-
-    def _maker(self, step: Step) -> str | None:
-        maker, is_copy = self._org(step)
-        if not step.text or self.rules.says_nothing(step.text):
-            return None
-        if maker is not None or (step.orgs and not is_copy):
-            return maker or self._unlisted(step)
-        org = next((o for o in reversed(step.orgs) if o not in self.rules.no_orgs), "")
-        fallback = self.rules.org_makers.get(org) if org in self.rules.shared_orgs else None
-        return self.rules.line(step.text, is_copy=org in self.rules.copies) or fallback
-
-    def _kind(self, steps: list[Step]) -> str:
-        for step in steps:
-            kind = self.rules.kind(step.text)
-            if kind is not None:
-                return kind
-        return "chat"
-
-    def _is_proxy(self, steps: list[Step]) -> bool:
-        """Whether only a private address, not a server's kind or a file, says who answered."""
-        if not self.base_url or any(step.host == LOCAL for step in steps):
-            return False
-        hinted = self.catalog.host(self.provider)
-        return not self.is_ollama and (hinted is None or not _is_own(hinted))
-
-    def _is_own(self) -> bool:
-        return self.asked is not None and _is_own(self.asked)
-
-    def _is_gateway(self) -> bool:
-        return self.asked is not None and self.asked.id in self.rules.prefix_hosts
-
-    def _own_maker(self, host: Host) -> str:
-        return self.rules.own.get(host.id, host.id)
-
-    def _region(self, text: str, host: Host) -> str | None:
-        return region_in(self.catalog, host, text, self.base_url)
-
-    def _host(
-        self,
-        text: str,
-        steps: list[Step],
-        maker: str | None,
-        record: ModelRecord | None = None,
-        *,
-        is_sized: bool = False,
-    ) -> Host:
-        """Who runs the model: who was asked, else what the name tells, else the maker."""
-        hosts = self.catalog.hosts
-        last = steps[-1] if steps else None
-        asked = self.asked
-        if last and last.instead_of and (asked is None or asked.id == last.instead_of):
-            asked = hosts[last.host] if last.host else asked
-        if asked is not None and self._is_borrowed(asked, maker, record, is_sized):
-            return hosts[UNKNOWN]
-        if asked is not None and not self._is_gateway():
-            return asked
-        told = self._prefix_host(text)
-        if last and last.host and (told is None or told.id in (last.instead_of, last.host)):
-            told = hosts[last.host]
-        if told is None and asked is None:
-            told = self._home(text, maker, record)
-        return told or asked or hosts[UNKNOWN]
-
-    def _is_borrowed(
-        self, asked: Host, maker: str | None, record: ModelRecord | None, is_sized: bool
-    ) -> bool:
-        """Whether a hint such as ``openai`` only says that the server speaks that protocol."""
-        if self.base_url or asked.id not in self.rules.first_party:
-            return False
-        if record is None:
-            return is_sized
-        return maker != asked.id or not record.is_closed
-
-    def _prefix_host(self, text: str) -> Host | None:
-        """The host that the first part of a path names, unless it can be an organization."""
-        first, slash, _ = text.partition("/")
-        if not slash:
-            return None
-        host = self.catalog.host(first)
-        if host is None or self._is_gateway():
-            return host
-        is_org = first in self.rules.org_makers or first in self.catalog.makers
-        return None if is_org else host
-
-    def _home(self, text: str, maker: str | None, record: ModelRecord | None) -> Host | None:
-        """Where a maker's own API runs, for names as that API writes them."""
-        if record is None and (named := self.catalog.host(text)) is not None:
-            return named  # a client's class name, the last resort
-        if record is not None and not record.is_closed and "/" in record.id:
-            return None
-        return self.catalog.host(maker)
-
-
-def _is_own(host: Host) -> bool:
-    return host.local or host.id == "self-hosted"
+def _as_path(records: list[ModelRecord], step: Step) -> list[ModelRecord]:
+    """For a path, those that are named by one: ``host/llama`` is not ``host-llama``."""
+    if "/" not in step.text:
+        return records
+    return [r for r in records if any("/" in name for name in (r.id, *r.aliases))]
 
 
 def _is_file(catalog: Catalog, name: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from impactree.catalog._text import key, read_size, states_size
+from impactree.catalog._text import Size, key, read_size, states_size
 
 __all__ = ["Rules", "Step"]
 
@@ -72,7 +72,7 @@ class Rules:
 
     def _next(self, step: Step) -> Step | None:
         text = step.text
-        for pattern, rule in self._wrappers:
+        for pattern, rule in self._wrappers if self._any_wrapper.fullmatch(text) else ():
             found = pattern.fullmatch(text)
             if found is None:
                 continue
@@ -105,7 +105,7 @@ class Rules:
         """The name without words on its packing."""
         return self._packing.sub("", text)
 
-    def size(self, text: str) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    def size(self, text: str) -> Size | None:
         """Total and active parameters in 10^9 that the name states."""
         return read_size(text, self._mixture)
 
@@ -166,6 +166,11 @@ class Rules:
     @cached_property
     def _wrappers(self) -> list[tuple[re.Pattern[str], dict[str, str]]]:
         return [(re.compile(rule["pattern"], re.DOTALL), rule) for rule in self._raw["wrappers"]]
+
+    @cached_property
+    def _any_wrapper(self) -> re.Pattern[str]:
+        inside = "|".join(f"(?:{rule['pattern']})" for rule in self._raw["wrappers"])
+        return re.compile(inside, re.DOTALL)
 
     @cached_property
     def _kinds(self) -> list[tuple[str, re.Pattern[str]]]:

@@ -19,6 +19,7 @@ from impactree.catalog._schema_factors import (
     Subzone,
     Zone,
 )
+from impactree.catalog._schema_serving import Accelerator, Architecture
 from impactree.catalog._schema_types import (
     STRICT,
     Billions,
@@ -159,6 +160,8 @@ class Host(_Entry):
     names: list[str] = []
     base_urls: list[HostName] = []
     regions: Literal["aws", "azure", "google"] | None = None
+    accelerators: list[Name] = []
+    """Ids of what it says it runs models on."""
     passes_through: bool = False
     local: bool = False
     warnings: Warnings = []
@@ -288,6 +291,8 @@ class DataFile(_Entry):
     factor_sets: list[FactorSet] = []
     subzones: list[Subzone] = []
     disclosures: list[Disclosure] = []
+    architectures: list[Architecture] = []
+    accelerators: list[Accelerator] = []
     sources: dict[str, Url] = {}
     wrappers: list[Wrapper] = []
     kinds: list[KindWords] = []
@@ -328,27 +333,30 @@ def check(raw: dict[str, Any], where: str) -> DataFile:
         raise CatalogError(f"{where}: " + "; ".join(lines)) from error
 
 
+_RANGES = ("total", "active", "pue", "wue")
+
+
 def _explain(raw: dict[str, Any], error: ValidationError) -> Iterable[str]:
     said_before = set()
     for problem in error.errors(include_url=False):
         place: list[str] = []
         node: Any = raw
-        ends = len(problem["loc"]) - (problem["loc"][-1:] in ((0,), (1,)))  # of a range
-        where = problem["loc"][:ends] if problem["loc"][-2:-1] != ("models",) else problem["loc"]
-        if (where, problem["msg"]) in said_before:
+        is_end = len(problem["loc"]) > 1 and problem["loc"][-2] in _RANGES  # of two
+        said = (problem["loc"][:-1] if is_end else problem["loc"], problem["msg"])
+        if said in said_before:
             continue
-        said_before.add((where, problem["msg"]))
-        for part in where:
+        said_before.add(said)
+        for part in problem["loc"]:
             try:
                 node = node[part]
             except (KeyError, IndexError, TypeError):
                 node = None
             label = node.get("id") if isinstance(node, dict) else None
             place.append(f"{part} ({label})" if label else str(part))
-        said = problem["msg"].removeprefix("Value error, ")
+        text = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            said = f"unknown key; known are {', '.join(_keys(problem['loc'][:-1]))}"
-        yield f"{'.'.join(place) or 'file'}: {said} (got {problem['input']!r:.80})"
+            text = f"unknown key; known are {', '.join(_keys(problem['loc'][:-1]))}"
+        yield f"{'.'.join(place) or 'file'}: {text} (got {problem['input']!r:.80})"
 
 
 def _keys(place: tuple[int | str, ...]) -> Iterable[str]:

@@ -31,10 +31,12 @@ __all__ = [
     "Wue",
     "Year",
     "ZoneId",
+    "ordered",
+    "pair",
 ]
 
 
-def _pair(value: Any) -> Any:
+def pair(value: Any) -> Any:
     """A number stands for a range whose ends are equal."""
     if isinstance(value, int | float):
         return (value, value)
@@ -43,7 +45,7 @@ def _pair(value: Any) -> Any:
     raise ValueError("must be a number or [min, max]")
 
 
-def _ordered(value: tuple[float, float]) -> tuple[float, float]:
+def ordered(value: tuple[float, float]) -> tuple[float, float]:
     if value[0] > value[1]:
         raise ValueError(f"the first end must not be above the second: {list(value)}")
     return value
@@ -87,9 +89,9 @@ Gwp = Annotated[NotNegative, _within(3, "gwp is in kgCO2eq per kWh: write 0.056 
 Adpe = Annotated[NotNegative, _within(1e-4, "adpe is in kgSbeq per kWh")]
 Energy = Annotated[NotNegative, _within(100, "pe is in MJ per kWh")]
 Water = Annotated[NotNegative, _within(100, "water is in litres per kWh")]
-Params = Annotated[tuple[Billions, Billions], BeforeValidator(_pair), AfterValidator(_ordered)]
-Pue = Annotated[tuple[Overhead, Overhead], BeforeValidator(_pair), AfterValidator(_ordered)]
-Wue = Annotated[tuple[Water, Water], BeforeValidator(_pair), AfterValidator(_ordered)]
+Params = Annotated[tuple[Billions, Billions], BeforeValidator(pair), AfterValidator(ordered)]
+Pue = Annotated[tuple[Overhead, Overhead], BeforeValidator(pair), AfterValidator(ordered)]
+Wue = Annotated[tuple[Water, Water], BeforeValidator(pair), AfterValidator(ordered)]
 HostName = Annotated[str, Field(pattern=r"^[^/?#@\s]+$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]

@@ -159,11 +159,11 @@ def family_span(catalog: Catalog, text: str) -> tuple[str, Range, Range] | None:
     """
     if states_size(text):
         return None
-    mark = r"(?=[-_: ]|$)" if text[-1:].isdigit() else r"(?![a-z])"
-    begins = re.compile(re.escape(text) + mark)
-    own = [r for r in _line(catalog, text, begins) if r.weights == "open" and r.active]
+    own = [r for r in _line(catalog, text, text) if r.weights == "open" and r.active]
     counts = Counter(r.maker for r in own)
-    maker = counts.most_common(1)[0][0] if counts else None
+    word = _LETTERS.match(text)
+    line = catalog.rules.lines.get(word[0]) if word else None
+    maker = line if line in counts else next((m for m, _ in counts.most_common(1)), None)
     own = [r for r in own if r.maker == maker]
     if maker is None or any(_core(r.id) == text for r in own):
         return None
@@ -176,19 +176,25 @@ def family_span(catalog: Catalog, text: str) -> tuple[str, Range, Range] | None:
     return maker, Range(low, high), active
 
 
-def _line(
-    catalog: Catalog, text: str, begins: re.Pattern[str] | None = None
-) -> Iterator[ModelRecord]:
-    """The text models of known size whose names begin with a name's first word, or a pattern."""
+def _line(catalog: Catalog, text: str, begins: str | None = None) -> Iterator[ModelRecord]:
+    """The text models of known size whose names begin with a name's first word, or all of it."""
     word = _LETTERS.match(text)
     seen = set()
     for core, name in catalog.cores.get(word[0], ()) if word else ():
-        if begins is not None and not begins.match(core):
+        if begins is not None and not _begins(core, begins):
             continue
         for record in catalog.named(name):
             if record.total and record.kind in _TEXT and record.id not in seen:
                 seen.add(record.id)
                 yield record
+
+
+def _begins(core: str, family: str) -> bool:
+    """Whether a name is of a family: ``qwen3-8b``, but not ``qwen3.5-9b``, is of ``qwen3``."""
+    following = core[len(family) : len(family) + 1]
+    if not core.startswith(family):
+        return False
+    return following in ("", *"-_: ") if family[-1:].isdigit() else not "a" <= following <= "z"
 
 
 def _core(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The command ``impactree``: explain a figure, list what the catalog holds, see to exports.
+"""The command ``impactree``: figures explained, reports, what the catalog holds, exports.
 
 A file per group of commands, each a thin face over functions of the package. Exit codes: 0 done; 1
 the model cannot be estimated, or nothing was found; 2 wrong usage.
@@ -16,6 +16,7 @@ from impactree.cli.catalog import models, providers, zones
 from impactree.cli.db import db
 from impactree.cli.explain import explain
 from impactree.cli.langsmith import langsmith
+from impactree.cli.report import report
 from impactree.cli.spool import spool
 from impactree.exceptions import ImpactreeError
 
@@ -31,7 +32,7 @@ def cli() -> None:
     """What LLM calls cost the planet: models, zones, hosts and the figures behind them."""
 
 
-for _command in (explain, models, zones, providers, spool, langsmith, db):
+for _command in (explain, report, models, zones, providers, spool, langsmith, db):
     cli.add_command(_command)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import copy
+from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
@@ -12,6 +14,7 @@ from impactree.catalog import Catalog, Resolution, load_catalog
 from impactree.catalog._catalog import as_day
 from impactree.catalog._near import nearest
 from impactree.engine.configuration import Surroundings, load_settings, surroundings
+from impactree.engine.deployments import read_deployment
 from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
 from impactree.loops import off_loop
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from impactree.engine.settings import EngineSettings, Settings
+    from impactree.methods import Deployment
 
 __all__ = ["Engine", "estimate", "shared_engine"]
 
@@ -59,8 +63,9 @@ class Engine:
 
     Args:
         catalog: A catalog instead of the shipped one.
-        **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
-            ``unknown_models``, ``method``: see :class:`impactree.engine.settings.EngineSettings`.
+        **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``deployment``,
+            ``models``, ``unknown_models``, ``method``: see
+            :class:`impactree.engine.settings.EngineSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -88,6 +93,11 @@ class Engine:
         self._catalog = catalog
         self._plans: dict[object, _Plan] = {}
         self._check()
+        self._hardware: Mapping[str, Deployment] = (
+            read_deployment(self.catalog, settings.deployment, settings.where("deployment"))
+            if settings.deployment
+            else {}
+        )
 
     def _check(self) -> None:
         """The settings that only the catalog can judge."""
@@ -106,9 +116,9 @@ class Engine:
         for host in s.provider_zones:
             if self.catalog.host(host) is None:
                 raise ConfigurationError(
-                    f"{s.where('provider_zones')}: {host!r} is no host; nearest: "
-                    f"{', '.join(nearest(host, self.catalog.hosts)) or 'none'}; known: "
-                    f"{', '.join(sorted(self.catalog.hosts))}"
+                    f"{s.where('provider_zones')}: {host!r} is no host; known: "
+                    f"{', '.join(sorted(self.catalog.hosts))}; "
+                    f"nearest: {', '.join(nearest(host, self.catalog.hosts)) or 'none'}"
                 )
         for name, target in s.deployments.items():
             if not leads_somewhere(self.catalog, target):
@@ -122,6 +132,21 @@ class Engine:
                 f"{s.where('region')}: unknown cloud region {s.region!r}; known: "
                 f"{', '.join(sorted(self.catalog.regions))}"
             )
+
+    def by(self, method: str) -> Engine:
+        """An engine with the same catalog and settings, by another method.
+
+        Raises:
+            ConfigurationError: an unknown method.
+        """
+        if method not in METHODS:
+            raise ConfigurationError(
+                f"unknown method {method!r:.80}; known: {', '.join(sorted(METHODS))}"
+            )
+        engine = copy(self)
+        engine.settings = replace(self.settings, method=method)
+        engine.method, engine._plans = METHODS[method], {}
+        return engine
 
     @property
     def catalog(self) -> Catalog:
@@ -155,7 +180,7 @@ class Engine:
         if made is None:
             return Impacts(None, warnings=warnings, errors=errors, grade=grade)
         tokens = call.tokens
-        judged = method.judge(tokens)
+        judged = method.judge(tokens, call.kind)
         if judged.warnings:
             warnings = (*warnings, *judged.warnings)
         if judged.errors:
@@ -189,7 +214,7 @@ class Engine:
 
     def read(self, call: ModelCall, at: dt.date | None = None) -> Reading:
         """Everything behind an estimate but the tokens: the model, its size, who runs it where."""
-        return read_call(self.catalog, self.settings, self.method, call, at)
+        return read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
 
     def _plan(self, found: Reading) -> _Plan:
         situation = found.situation

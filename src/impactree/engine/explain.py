@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import RenderableType
+    from rich.table import Table
 
     from impactree.calls import Kind
     from impactree.catalog import Disclosure, Resolution
@@ -116,7 +117,7 @@ def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanati
     found = engine.read(call, at)
     steps: list[Step] = []
     situation, method = found.situation, engine.method
-    if situation is not None and not method.judge(call.tokens).errors:
+    if situation is not None and not method.judge(call.tokens, call.kind).errors:
         steps = method.steps(method.plan(situation), call.tokens, call.latency_s)
     return Explanation(
         call=call,
@@ -141,7 +142,8 @@ def _hypotheses(found: Reading, engine: Engine) -> list[Hypothesis]:
         return []
     rows = _of_model(found, params, engine.catalog.rules.prior)
     if found.params is not None and found.zone is not None:
-        rows += [*of_place(found), *_of_method(engine.method)]
+        hardware = _of_hardware(found) if engine.method.plans_hardware else ()
+        rows += [*hardware, *of_place(found), *_of_method(engine.method)]
     return rows
 
 
@@ -167,6 +169,32 @@ def _of_method(method: Method) -> list[Hypothesis]:
             licence=c.licence,
         )
         for c in method.constants()
+    ]
+
+
+def _of_hardware(found: Reading) -> list[Hypothesis]:
+    """Architecture and hardware that a plan is made with."""
+    record, known = found.resolution.record, found.deployment
+    published = record.architecture if record else None
+    architecture = Hypothesis(
+        name="L, layers",
+        value="from P_a" if published is None else f"{published['layers']:g}",
+        unit="",
+        basis="regression" if published is None else published["status"],
+        note="typical of that many parameters" if published is None else published["source"],
+        checked="" if published is None else published["checked"],
+    )
+    sheets = (known.accelerator,) if known.accelerator else found.stand_ins
+    told = {
+        "accelerator": " or ".join(sheet.id for sheet in sheets),
+        "G, accelerators": "unknown" if known.count is None else str(known.count),
+        "B, batch": "8 to 256" if known.batch_size is None else f"{known.batch_size:g}",
+        "precision": known.precision or "unknown",
+    }
+    basis = "the setting deployment, where it says so"
+    return [
+        architecture,
+        *(Hypothesis(name=n, value=v, unit="", basis=basis) for n, v in told.items()),
     ]
 
 
@@ -293,6 +321,21 @@ def _lines(e: Explanation) -> list[str]:
     lines = [_asked(e), ""]
     lines += [f"  {name:8} {value}" for name, value in _facts(e)]
     if e.hypotheses:
+        lines += ["", "Hypotheses"]
+    sources = _sources(e)
+    for h in e.hypotheses:
+        value = f"{h.name}: {h.value} {h.unit}".rstrip()
+        note = f"{_note(h)} {sources.get(_source(h), '')}".strip()
+        lines.append(f"  {value}  [{h.basis}] {note}".rstrip())
+    if e.steps:
+        lines += ["", "Steps"]
+        lines += ["  {:7} {:22} {:34} = {}".format(*_step(s)) for s in e.steps]
+    if e.impacts.estimated:
+        lines += ["", "Result"]
+        lines += [f"  {name:38} {value:28} {figures}" for name, value, figures in _results(e)]
+    if sources:
+        lines += ["", "Sources", *("  {:4} {} {}".format(*page) for page in _pages(sources))]
+    if e.disclosures:
         lines += ["", "The maker's own figures"]
         lines += [f"  {_disclosed(d)}" for d in e.disclosures]
     if e.credits:
@@ -301,46 +344,49 @@ def _lines(e: Explanation) -> list[str]:
     return [*lines, *(["", *messages] if messages else [])]
 
 
-def _render(e: Explanation) -> RenderableType:
-    """Tables for a terminal or a notebook."""
-    from rich.console import Group
+def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    def table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
-        made = Table(
-            title=title or None,
-            title_justify="left",
-            title_style="bold",
-            show_header=any(columns),
-            box=None,
-            padding=(0, 1),
-        )
-        for column in columns:
-            made.add_column(column, overflow="fold")
-        for row in rows:
-            made.add_row(*map(Text, row))
-        return made
+    made = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        show_header=any(columns),
+        box=None,
+        padding=(0, 1),
+    )
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*map(Text, row))
+    return made
+
+
+def _render(e: Explanation) -> RenderableType:
+    """Tables for a terminal or a notebook."""
+    from rich.console import Group
+    from rich.text import Text
 
     sources = _sources(e)
-    parts: list[RenderableType] = [Text(_asked(e), style="bold"), table("", ("", ""), _facts(e))]
+    parts: list[RenderableType] = [Text(_asked(e), style="bold"), _table("", ("", ""), _facts(e))]
     if e.hypotheses:
         rows = [
             (h.name, f"{h.value} {h.unit}", h.basis, _note(h), sources.get(_source(h), ""))
             for h in e.hypotheses
         ]
         titles: tuple[str, ...] = ("hypothesis", "value", "basis", "note", "source")
-        parts.append(table("Hypotheses", titles, rows))
+        parts.append(_table("Hypotheses", titles, rows))
     if e.steps:
         titles = ("symbol", "intermediate", "value", "equation")
-        parts.append(table("Steps", titles, map(_step, e.steps)))
+        parts.append(_table("Steps", titles, map(_step, e.steps)))
     if e.impacts.estimated:
-        parts.append(table("Result", ("criterion", "value", "exact"), _results(e)))
+        parts.append(_table("Result", ("criterion", "value", "exact"), _results(e)))
     if sources:
-        parts.append(table("Sources", ("", "checked", "page"), _pages(sources)))
+        parts.append(_table("Sources", ("", "checked", "page"), _pages(sources)))
     if e.disclosures:
         told = [(str(d), d.boundary, " ".join(d.sources)) for d in e.disclosures]
-        parts.append(table("The maker's own figures", ("figure", "boundary", "page"), told))
+        parts.append(_table("The maker's own figures", ("figure", "boundary", "page"), told))
     parts += [Text(f"Credit: {credit}", style="dim") for credit in e.credits]
     parts += [Text(line, style="yellow") for line in _messages(e)]
     return Group(*(part for each in parts for part in (each, Text())))

@@ -81,13 +81,14 @@ def _of_factor(factor: Factor, found: Reading) -> Hypothesis:
     source, zone = factor.source, found.zone
     own = zone is not None and factor.zone == zone.id
     name = f" ({zone.name})" if zone is not None and own else ""
+    missing = "; no open figure" if factor.value is None else ""
     return Hypothesis(
         name=f"{_SYMBOLS[factor.metric]}, electricity",
         value="unknown" if factor.value is None else f"{factor.value:.6g}",
         unit=factor.unit,
         basis=f"zone {factor.zone}{name}",
         kind=f"{source.kind}; {source.boundary}",
-        note=f"chosen by {found.zone_origin}",
+        note=f"chosen by {found.zone_origin}{missing}",
         sources=source.sources,
         checked=source.checked,
         year=stated(factor.year),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.catalog._near import nearest
 from impactree.catalog._places import UNKNOWN
 from impactree.catalog._resolve import resolve_name
-from impactree.methods import Method, Params, Site, Situation
+from impactree.engine.deployments import deployment_of, hardware
+from impactree.methods import Deployment, Hardware, Method, Params, Site, Situation
 from impactree.values.impacts import worst_grade
 from impactree.values.messages import Message, message
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
 
     from impactree.calls import ModelCall
     from impactree.catalog import Catalog, Electricity, Host, Region, Resolution, Zone
@@ -24,6 +27,9 @@ __all__ = ["Reading", "leads_somewhere", "read_call", "zone_error"]
 _GRADE_CODES: Final = {"family": "model-family", "size": "model-size-from-name"}
 _ANY_HOST: Final = "litellm"
 """A provider hint under which the first part of a path names the host."""
+_STAND_INS: Final = ("h100", "b200")
+"""Accelerators that an unknown one is taken for."""
+_NOTHING: Final[Mapping[str, Deployment]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +49,11 @@ class Reading:
     """Who says that this is the zone."""
     warnings: tuple[Message, ...]
     errors: tuple[Message, ...]
+    deployment: Deployment
+    """What the user says of the hardware."""
+    stand_ins: tuple[Hardware, ...]
+    """What an unknown accelerator may be."""
+    generic: Hardware | None
 
     @property
     def site(self) -> Site:
@@ -69,7 +80,17 @@ class Reading:
         """What the method plans with; None where the call cannot be estimated."""
         if self.errors or self.params is None or self.electricity is None:
             return None
-        return Situation(self.params, self.site, self.electricity.mix, self.kind)
+        record = self.resolution.record
+        return Situation(
+            self.params,
+            self.site,
+            self.electricity.mix,
+            self.kind,
+            record.architecture if record else None,
+            self.deployment,
+            self.generic,
+            self.stand_ins,
+        )
 
 
 def read_call(
@@ -78,6 +99,7 @@ def read_call(
     method: Method,
     call: ModelCall,
     at: dt.date | None = None,
+    known: Mapping[str, Deployment] = _NOTHING,
 ) -> Reading:
     """Read a call's names with a catalog and settings; never raises for what the call holds."""
     resolution = _resolve(catalog, settings, call, at)
@@ -89,7 +111,10 @@ def read_call(
     error = _error(catalog, settings, method, call, resolution)
     if error is None and electricity is None:
         error = zone_error(catalog, code)
+    hardware_known = deployment_of(known, call.model, resolution.model, host.id)
     warnings = () if error else _warnings(catalog, call, resolution, host, electricity)
+    if method.plans_hardware and not error:
+        warnings = (*warnings, *_of_hardware(catalog, resolution, host, hardware_known))
     return Reading(
         kind=call.kind,
         resolution=resolution,
@@ -100,7 +125,26 @@ def read_call(
         zone_origin=origin,
         warnings=warnings if error else (*warnings, *region_warning),
         errors=(error,) if error else (),
+        deployment=hardware_known,
+        stand_ins=tuple(hardware(catalog.accelerators[name]) for name in _STAND_INS),
+        generic=hardware(catalog.accelerators["generic"]),
     )
+
+
+def _of_hardware(
+    catalog: Catalog, found: Resolution, host: Host, known: Deployment
+) -> tuple[Message, ...]:
+    """What of architecture and accelerator something else stands in for."""
+    architecture = found.record.architecture if found.record else None
+    codes = []
+    if architecture is None:
+        codes.append("architecture-from-size")
+    elif architecture["status"] == "secondary":
+        codes.append("architecture-secondary")
+    published = [catalog.accelerators[name.lower()] for name in host.accelerators]
+    if published and known.accelerator is None and not any("power" in p for p in published):
+        codes.append("hardware-power-unknown")
+    return tuple(map(message, codes))
 
 
 def _resolve(
@@ -276,8 +320,9 @@ class _NearMessage(Message):
         return f"{super().__getattribute__('message')}{self._near}"
 
     def __eq__(self, other: object) -> bool:
-        same = isinstance(other, _NearMessage) and self._name == other._name
-        return same and self.code == other.code
+        if not isinstance(other, _NearMessage):
+            return NotImplemented
+        return (self.code, self._name) == (other.code, other._name)
 
     def __hash__(self) -> int:
         return hash((self.code, self._name))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Unpack
 
 from langchain_core.callbacks import BaseCallbackHandler
 
 from impactree.adapters.guarding import guarded, status_of
 from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for
-from impactree.exceptions import BudgetExceededError
+from impactree.exceptions import BudgetExceededError, ConfigurationError
 from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
 from impactree.langchain._answer import Batches, PendingCall, read_answer
@@ -55,6 +55,8 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         max_runs: How many finished trees to keep; totals go on counting beyond it.
         metadata_keys: Further keys of run metadata to keep (plain values only).
         budget: Warn, or stop the chain before the next model call, when impacts exceed it.
+        totals_by: Keys of ``report.by()`` (a tuple for several at once) whose groups go on counting
+            what is no longer kept.
         tracker: A tracker to share with other handlers, instead of exporters, max_runs and
             settings.
         **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
@@ -74,11 +76,12 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         max_runs: int | None = None,
         metadata_keys: Iterable[str] = (),
         budget: ImpactBudget | None = None,
+        totals_by: Iterable[str | tuple[str, ...]] = (),
         tracker: ImpactTracker | None = None,
         **settings: Unpack[EngineSettings],
     ) -> None:
         super().__init__()
-        self.tracker = tracker_for(tracker, exporters, max_runs, settings)
+        self.tracker = tracker_for(tracker, exporters, max_runs, settings, totals_by)
         self._keys = _KEPT | kept_keys(metadata_keys)
         self._calls = OpenCalls(self.tracker)
         self._batches = Batches()
@@ -93,7 +96,22 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         But where LangChain tells all handlers of a completion model: there it would skip those
         that do not run inline, if only one does.
         """
-        return not told_with_all(self, sys._getframe(1))
+        try:
+            return not told_with_all(self, sys._getframe(1))
+        except Exception as error:
+            self._failed("run_inline", error)
+            return True
+
+    def instrument(self) -> NoReturn:
+        """There is none: LangChain's handler goes into ``callbacks``.
+
+        Raises:
+            ConfigurationError: always; it says what to import.
+        """
+        raise ConfigurationError(
+            "this is LangChain's handler: pass it in callbacks=[handler]; for LlamaIndex, "
+            "`from impactree.llama_index import ImpactHandler`"
+        )
 
     # LangChain's callbacks
 

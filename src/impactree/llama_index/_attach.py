@@ -132,15 +132,15 @@ def attach(
 
     Args:
         tracker: Where runs go.
-        everywhere: All code of the process; else only what runs inside a ``track_impacts()``
-            block of this tracker.
+        everywhere: All code of the process; else the ``track_impacts()`` blocks of this tracker.
         metadata_keys: Further instrumentation tags to keep.
         watch: A budget to warn about.
+
+    Returns:
+        A function that stops it.
     """
     with _lock:
-        attached = _attached.get(tracker)
-        if attached is None:
-            attached = _attached[tracker] = _Attached(tracker)
+        attached = _attached.get(tracker) or _attached.setdefault(tracker, _Attached(tracker))
         attached.users += 1
         attached.hook.everywhere += everywhere
         attached.hook.keys |= frozenset(metadata_keys)

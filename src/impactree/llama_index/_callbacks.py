@@ -164,7 +164,7 @@ class CallbackEvents:
             streamed = mine is not None and not is_running(mine.span_id)
             return pending.failed(GeneratorExit() if streamed else error)
         response = fields.get("response") or fields.get("completion")
-        answer = hash(answer_text(response))
+        answer = hash(answer_text(response, thoughts=False))
         self._tell_outer(mine, pending, answer)
         streamed = getattr(response, "delta", None) is not None
         # A call that was not a stream held its context throughout: all within served it. During a

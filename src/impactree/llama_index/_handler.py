@@ -49,6 +49,8 @@ class ImpactHandler(ReadableHandler, _Base):
         budget: Warn, or stop before the next model call, when impacts exceed it. LlamaIndex's
             dispatcher swallows what handlers raise: to stop a run, the handler has to be in the
             model's ``CallbackManager``.
+        totals_by: Keys of ``report.by()`` (a tuple for several at once) whose groups go on counting
+            what is no longer kept.
         tracker: A tracker to share with other handlers, instead of exporters, max_runs and
             settings.
         **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
@@ -68,10 +70,11 @@ class ImpactHandler(ReadableHandler, _Base):
         max_runs: int | None = None,
         metadata_keys: Iterable[str] = (),
         budget: ImpactBudget | None = None,
+        totals_by: Iterable[str | tuple[str, ...]] = (),
         tracker: ImpactTracker | None = None,
         **settings: Unpack[EngineSettings],
     ) -> None:
-        self.tracker = tracker_for(tracker, exporters, max_runs, settings)
+        self.tracker = tracker_for(tracker, exporters, max_runs, settings, totals_by)
         self._keys = kept_keys(metadata_keys)
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
         self._detach: Callable[[bool], None] | None = None

@@ -209,11 +209,10 @@ class OpenModel(OpenSpan):
     def _so_far(self) -> ModelCall:
         text = "".join(self.parts)
         if self.usage is not None:
-            tokens, source = self.usage.tokens, "reported"
+            tokens = self.usage.tokens
+            source: TokensSource = "reported"
             received = count_tokens(text)
-            if (
-                tokens.output or 0
-            ) < received:  # the last chunk, which says what was written, is missing
+            if (tokens.output or 0) < received:  # the last chunk, which says so, is missing
                 tokens, source = replace(tokens, output=received, reasoning=None), "counted"
             return self._call(tokens, source, None, self.usage.notes)
         if text:
@@ -277,8 +276,13 @@ def prompt_texts(prompt: Any) -> list[str]:
     return [answer_text(message) for message in prompt or ()]
 
 
-def answer_text(response: Any) -> str:
-    """All that a model reads or writes: text, reasoning, tool calls, of a response or message."""
+def answer_text(response: Any, *, thoughts: bool = True) -> str:
+    """All that a model reads or writes: text, reasoning, tool calls, of a response or message.
+
+    Args:
+        response: A response, a message or a text.
+        thoughts: Whether reasoning is part of it: of a chat's, a completion hands on the rest.
+    """
     if isinstance(response, str):
         return response
     message = getattr(response, "message", response)
@@ -287,6 +291,8 @@ def answer_text(response: Any) -> str:
         return str(getattr(message, "text", None) or getattr(message, "content", None) or "")
     parts = []
     for block in blocks:
+        if not thoughts and getattr(block, "block_type", None) == "thinking":
+            continue
         # TextBlock, ThinkingBlock, ToolCallBlock; pictures and sound carry no text.
         parts.append(str(getattr(block, "text", None) or getattr(block, "content", None) or ""))
         if hasattr(block, "tool_name"):

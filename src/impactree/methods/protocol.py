@@ -82,6 +82,11 @@ class Method(Protocol):
         ...
 
     @property
+    def plans_hardware(self) -> bool:
+        """Whether plans depend on architecture and accelerators, so that warnings name them."""
+        ...
+
+    @property
     def factors(self) -> FactorChoice:
         """Whose electricity factors the equations are used with."""
         ...
@@ -103,8 +108,8 @@ class Method(Protocol):
         """Everything that no single call changes: a flat named tuple of numbers."""
         ...
 
-    def judge(self, quantities: Any) -> Judgement:
-        """What of the quantities is unknown. With an error, :meth:`impacts` is not asked."""
+    def judge(self, quantities: Any, kind: str = "chat") -> Judgement:
+        """What of a call's quantities is unknown. With an error, :meth:`impacts` is not asked."""
         ...
 
     def impacts(

@@ -1,24 +1,29 @@
-"""A report over finished run trees: totals, groups, coverage; as text, as data, and for rich."""
+"""A report over finished run trees: totals, groups, comparisons; as text, tables, data, HTML."""
 
 from __future__ import annotations
 
 import json
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from os import PathLike
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol, Self
 
-from impactree.report._groups import Coverage, Group
+from impactree.report._diff import Change, Diff
+from impactree.report._groups import Group, Groups, RunningTotals
+from impactree.report._tally import Coverage
 from impactree.report._view import View
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from impactree.engine import Engine
+    from impactree.report.renderers.flat import Per
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
 
-__all__ = ["Coverage", "Group", "Report", "schema"]
+__all__ = ["Change", "Coverage", "Diff", "Group", "Groups", "Report", "RunningTotals", "schema"]
 
 _SCHEMAS: Final = ("impacts", "report")
 
@@ -36,6 +41,8 @@ class Tracked(Protocol):
     def problems(self) -> Mapping[str, int]: ...
     @property
     def total(self) -> Impacts: ...
+    @property
+    def older(self) -> RunningTotals | None: ...
 
 
 class Report(View):
@@ -52,25 +59,90 @@ class Report(View):
         problems: What went wrong inside the tracker, and how often.
         finished_runs: Finished roots ever, those no longer kept included.
         total_ever: Impacts of all calls ever.
+        older: Groups of the runs no longer kept.
+        engine: Places models for ``by("maker")``, ``by("host")`` and ``by("zone")``; None: one by
+            the present settings.
 
     Raises:
         TypeError: something in ``runs`` is not a Run.
     """
 
     @classmethod
-    def of(cls, tracker: Tracked) -> Self:
-        """A report over the finished root runs that a tracker keeps."""
+    def of(cls, tracker: Tracked, run: Run | None = None, method: str | None = None) -> Self:
+        """A report over the finished root runs that a tracker keeps.
+
+        Args:
+            tracker: An ImpactTracker.
+            run: One run instead, with everything under it.
+            method: Name of another method, by which every call is estimated anew; settings stay.
+
+        Raises:
+            ConfigurationError: an unknown method.
+        """
         engine = tracker.engine
         finished_runs = tracker.finished_runs  # first: a run may end meanwhile
-        return cls(
-            tracker.runs,
-            method=engine.method.name,
-            zone=engine.zone,
-            catalog_version=engine.catalog.version,
-            problems=tracker.problems,
-            finished_runs=finished_runs,
-            total_ever=tracker.total,
-        )
+        runs = tracker.runs if run is None else [run]
+        anew = method is not None and method != engine.method.name
+        if method is not None and anew:
+            from impactree.report._copy import estimated_anew
+
+            engine = engine.by(method)
+            runs = [estimated_anew(root, engine) for root in runs]
+        known: dict[str, Any] = {
+            "method": engine.method.name,
+            "zone": engine.zone,
+            "catalog_version": engine.catalog.version,
+            "engine": engine,
+        }
+        if run is None:
+            known |= {"problems": tracker.problems, "finished_runs": finished_runs}
+            if not anew:
+                known |= {"total_ever": tracker.total, "older": tracker.older}
+        return cls(runs, **known)
+
+    @classmethod
+    def from_json(cls, source: str | bytes | Path | IO[Any]) -> Self:
+        """The report of a JSON text, as :meth:`to_json` writes it; formats 1 and 2.
+
+        Ids are text afterwards. ``by("maker")``, ``by("host")`` and ``by("zone")`` place models by
+        the present catalog and settings.
+
+        Args:
+            source: The text, its bytes, an open file, or a ``Path``.
+
+        Raises:
+            ReportFormatError: cut off, broken, something else, or newer: says what and where.
+            OSError: the file cannot be read.
+        """
+        from impactree.report._reading import read_report
+
+        runs, known = read_report(source)
+        return cls(runs, **known)
+
+    def merge(self, *others: View) -> Self:
+        """One report over the runs of several, such as one per machine.
+
+        The same run id twice counts once, in its later revision.
+
+        Raises:
+            ValueError: they were estimated by two methods.
+        """
+        from impactree.report._merge import merged
+
+        runs, known = merged([self, *others])
+        return type(self)(runs, engine=self._engine, **known)
+
+    def diff(self, other: View) -> Diff:
+        """What changed since ``other``: calls matched by the names on their path. Print it.
+
+        Raises:
+            ValueError: they were estimated by two methods.
+        """
+        from impactree.report._diff import compare
+
+        return compare(other, self)
+
+    # As data
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data in the shape of ``schema("report")``: runs as a flat list, parents first."""
@@ -78,23 +150,104 @@ class Report(View):
 
         return report_dict(self)
 
-    def to_json(self, *, indent: int | None = None) -> str:
-        """:meth:`to_dict` as JSON."""
-        return json.dumps(self.to_dict(), indent=indent)
+    def to_json(
+        self, file: IO[str] | str | PathLike[str] | None = None, *, indent: int | None = None
+    ) -> str | None:
+        """:meth:`to_dict` as JSON.
+
+        Args:
+            file: Written to piece by piece, so that any number of runs takes little memory: an open
+                text file, or the path of one that is written whole or not at all. None: the text is
+                returned.
+            indent: Spaces per level; without it runs are written fastest.
+        """
+        from impactree.report._files import replacing
+        from impactree.report.renderers.data import json_chunks
+
+        chunks = json_chunks(self)
+        if indent is not None:
+            chunks = json.JSONEncoder(indent=indent).iterencode(self.to_dict())
+        if file is None:
+            return "".join(chunks)
+        if isinstance(file, str | PathLike):
+            with replacing(file) as opened:
+                opened.writelines(chunks)
+        else:
+            file.writelines(chunks)
+        return None
+
+    def to_dataframe(self, per: Per = "call", *, backend: str | None = None) -> Any:
+        """One flat row per model call (or per run, or per root), in pandas, polars or pyarrow.
+
+        Figures are columns such as ``gwp_kgco2eq_min``, ``_mean``, ``_max``; None where nothing was
+        estimated. Token counts of a run sum up what is under it.
+
+        Args:
+            per: ``call``, ``run`` or ``root``.
+            backend: ``pandas``, ``polars`` or ``pyarrow``; None: the one that is imported, else the
+                first that is installed.
+
+        Raises:
+            MissingExtraError: narwhals, or all three, are not installed.
+            ValueError: another ``per`` or ``backend``.
+        """
+        from impactree.report.renderers.flat import report_columns, to_frame
+
+        return to_frame(report_columns(self, per), backend)
+
+    def to_csv(self, path: str | Path | None = None, *, per: Per = "call") -> str | None:
+        """The rows of :meth:`to_dataframe` as CSV; text is never a formula to a spreadsheet.
+
+        Args:
+            path: A file, written whole or not at all; None: the text is returned.
+            per: ``call``, ``run`` or ``root``.
+        """
+        from impactree.report.renderers.flat import report_columns, to_csv
+
+        return to_csv(report_columns(self, per), path)
+
+    def to_parquet(self, path: str | Path, *, per: Per = "call") -> None:
+        """The rows of :meth:`to_dataframe` as a Parquet file, written whole or not at all.
+
+        Raises:
+            MissingExtraError: pyarrow or narwhals is not installed.
+        """
+        from impactree.report.renderers.flat import report_columns, to_parquet
+
+        to_parquet(report_columns(self, per), path)
+
+    # To read
+
+    def to_markdown(self) -> str:
+        """The report in GitHub's Markdown."""
+        from impactree.report.renderers.markdown import report_markdown
+
+        return report_markdown(self)
+
+    def to_text(self, width: int | None = None) -> str:
+        """The report as plain text, at most ``width`` columns wide.
+
+        None: as wide as the terminal or ``COLUMNS`` says, from 60 to 200; 100 without either.
+        """
+        from impactree.report.renderers.text import plain, report_lines, terminal_width
+
+        return plain(report_lines(self, terminal_width() if width is None else width))
 
     def __str__(self) -> str:
-        from impactree.report.renderers.text import report_lines
-
-        lines = ("".join(text for text, _ in line).rstrip() for line in report_lines(self))
-        return "\n".join(lines)
+        return self.to_text()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from rich.text import Text
+        from impactree.report.renderers.text import report_lines, rich_lines
 
-        from impactree.report.renderers.text import WIDTH, report_lines
+        yield from rich_lines(report_lines(self, options.max_width))
 
-        for line in report_lines(self, min(WIDTH, options.max_width)):
-            yield Text.assemble(*line, no_wrap=True)
+    def _repr_html_(self) -> str:
+        from impactree.report.renderers.html import report_html
+
+        return report_html(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": self.to_text(), "text/html": self._repr_html_()}
 
     def __repr__(self) -> str:
         return f"<Report {len(self.runs)} runs, {self.calls} calls>"

@@ -1,109 +1,30 @@
-"""What a report counts: model calls, their tokens and impacts, by any attribute."""
+"""Model calls in groups that share an attribute, and what has been counted of runs now gone."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from dataclasses import dataclass
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 
-from impactree.runs import LABELS
+from impactree.report._keys import TAG, check_key, key_name, labels_by
+from impactree.report._tally import Tally, calls_of, gwp_mean, own_of, share
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Hashable, Iterable, Sequence
+    from pathlib import Path
 
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from impactree.engine import Engine
+    from impactree.report._keys import Key
     from impactree.runs import Run
 
-__all__ = [
-    "KEYS",
-    "Coverage",
-    "Group",
-    "Tally",
-    "avoided_of",
-    "calls_of",
-    "cover",
-    "group_by",
-    "members_by",
-    "own_of",
-    "share",
-]
+__all__ = ["OTHERS", "Group", "Groups", "RunningTotals", "group_calls", "regroup"]
 
-_METADATA: Final = "metadata."
-# Tags that LangChain sets on its own: where a run stands in its parent, not what it is for.
-_INTERNAL_TAGS: Final = ("seq:step:", "graph:step:", "map:key:", "langsmith:")
-_GENERATING: Final = ("chat", "completion")
-"""The kinds of call that have output tokens at all."""
-_NO_IMPACTS: Final = Impacts.not_estimated()
-
-
-@dataclass(slots=True)
-class Tally:
-    """Sums over model calls. Token counts leave out cached calls: no model saw those tokens."""
-
-    runs: int = 0
-    calls: int = 0
-    cached: int = 0
-    inputs: int = 0
-    outputs: int = 0
-    unknown_inputs: int = 0
-    """Calls whose input tokens nobody knows."""
-    unknown_outputs: int = 0
-    counted: int = 0
-    """Calls whose tokens were counted here, not reported."""
-
-    @classmethod
-    def of(cls, runs: Iterable[Run]) -> Tally:
-        """The sums over some runs, each taken alone."""
-        tally = cls()
-        for run in runs:
-            tally.add(run)
-        return tally
-
-    def add(self, run: Run) -> None:
-        """Take in one run."""
-        self.runs += 1
-        call = run.call
-        if call is None:
-            return
-        self.calls += 1
-        if run.cached:
-            self.cached += 1
-            return
-        self.counted += call.tokens_source == "counted"
-        self.inputs += call.input_tokens or 0
-        self.outputs += call.output_tokens or 0
-        self.unknown_inputs += call.input_tokens is None
-        self.unknown_outputs += call.output_tokens is None and call.kind in _GENERATING
-
-    def merge(self, other: Tally) -> None:
-        """Take in another tally."""
-        self.runs += other.runs
-        if not other.calls:
-            return
-        self.calls += other.calls
-        self.cached += other.cached
-        self.inputs += other.inputs
-        self.outputs += other.outputs
-        self.unknown_inputs += other.unknown_inputs
-        self.unknown_outputs += other.unknown_outputs
-        self.counted += other.counted
-
-    @property
-    def reached(self) -> int:
-        """Calls that reached a model."""
-        return self.calls - self.cached
-
-    @property
-    def input_tokens(self) -> int | None:
-        """The sum of what is known; None when there are calls and none of them knows."""
-        return self.inputs if not self.reached or self.unknown_inputs < self.reached else None
-
-    @property
-    def output_tokens(self) -> int | None:
-        """As :attr:`input_tokens`."""
-        return self.outputs if not self.reached or self.unknown_outputs < self.reached else None
+_MAX_LABELS: Final = 10_000
+OTHERS: Final = "(others)"
+"""Where running totals put the labels beyond a bound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,176 +37,269 @@ class Group:
     """Calls that a cache answered: zero impacts, and their tokens are not in the sums below."""
     input_tokens: int | None
     """Known counts summed; None when no call has one."""
+    cached_input_tokens: int
+    """Of the input: read from the provider's prompt cache."""
+    cache_write_tokens: int
+    """Of the input: written to it."""
     output_tokens: int | None
+    reasoning_tokens: int
+    """Of the output: thought before the answer."""
+    latency_s: float
+    """Elapsed time of the calls, one after the other."""
     total: Impacts
+    """All criteria, with ``usage`` and ``embodied``."""
     share: float | None
     """Of the report's greenhouse gases (mean of the range), 0 to 1. None when nothing in the
     report, or nothing in the group, was estimated."""
+    runs: tuple[Run, ...] = field(repr=False)
+    """The calls, each as its run; of runs no longer kept the figures above remain."""
+    tally: Tally = field(repr=False, compare=False)
+    """The counts as they were added up."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data; runs by their ids."""
+        return {**self.figures(), "run_ids": [str(run.id) for run in self.runs]}
+
+    def figures(self) -> dict[str, Any]:
+        """Plain data without the runs."""
+        return {
+            "calls": self.calls,
+            "cached": self.cached,
+            "input_tokens": self.input_tokens,
+            "cached_input_tokens": self.cached_input_tokens,
+            "cache_write_tokens": self.cache_write_tokens,
+            "output_tokens": self.output_tokens,
+            "reasoning_tokens": self.reasoning_tokens,
+            "latency_s": self.latency_s,
+            "total": self.total.to_dict(),
+            "share": self.share,
+        }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """What a total stands on. Every call is estimated, not estimated, or cached."""
+class Groups(dict[Any, Group]):
+    """Groups by label, the one with most greenhouse gases first; prints as a table.
 
-    calls: int
-    estimated: int
-    not_estimated: int
-    cached: int
-    reasons: Mapping[str, int]
-    """Of the calls not estimated: error code to number of calls."""
-    tokens_reported: int
-    """Calls (cached ones apart) whose token counts the provider reported."""
-    tokens_counted: int
-    """Calls whose tokens were counted locally."""
-    tokens_unknown: int
-    grades: Mapping[str, int]
-    """How the model names were resolved: grade to number of calls, cached ones apart."""
+    The label is text, or None for the calls without the attribute; by several keys it is a tuple.
+    """
 
+    def __init__(
+        self,
+        groups: dict[Any, Group],
+        *,
+        by: tuple[str, ...],
+        total: Impacts,
+        older_runs: int = 0,
+    ) -> None:
+        super().__init__(groups)
+        self.by = by
+        """The names of the keys."""
+        self.total = total
+        """Of all calls, each once."""
+        self.older_runs = older_runs
+        """How many finished runs are no longer kept and not in these groups."""
 
-def calls_of(roots: Iterable[Run]) -> list[Run]:
-    """The runs that called a model."""
-    return [run for root in roots for run in root.walk() if run.call is not None]
+    @property
+    def partition(self) -> bool:
+        """Whether each call stands in one group, so that shares sum to 1. By tag it may not."""
+        return TAG not in self.by
 
+    def labels(self, label: Hashable) -> tuple[Hashable, ...]:
+        """A group's label per key."""
+        return label if len(self.by) > 1 and isinstance(label, tuple) else (label,)
 
-def own_of(run: Run) -> Impacts:
-    """A call's own impacts; a call that nobody estimated is not a zero."""
-    return _NO_IMPACTS if run.own is None else run.own
+    def top(self, n: int) -> Groups:
+        """The first ``n`` groups."""
+        first = dict(list(self.items())[: _at_least_one(n)])
+        return Groups(first, by=self.by, total=self.total, older_runs=self.older_runs)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: ``by``, ``partition``, ``older_runs``, ``total``, ``groups`` (a list)."""
+        from impactree.report.renderers.flat import plain_label
 
-def avoided_of(calls: Iterable[Run]) -> Impacts:
-    """What the cached calls would have cost."""
-    return Impacts.sum(run.avoided for run in calls if run.avoided is not None)
+        return {
+            "by": list(self.by),
+            "partition": self.partition,
+            "older_runs": self.older_runs,
+            "total": self.total.to_dict(),
+            "groups": [
+                {
+                    "label": dict(zip(self.by, map(plain_label, self.labels(label)), strict=True)),
+                    **group.to_dict(),
+                }
+                for label, group in self.items()
+            ],
+        }
 
+    def to_text(self, width: int | None = None) -> str:
+        """A table at most ``width`` columns wide; None: as wide as the terminal, 60 to 200."""
+        from impactree.report.renderers.text import groups_text
 
-def share(part: Impacts, whole: Impacts) -> float | None:
-    """The part's fraction of the whole's greenhouse gases, means of the ranges."""
-    gwp, all_gwp = part.gwp, whole.gwp
-    if gwp is None or all_gwp is None or not 0 < all_gwp.value.mean < math.inf:
-        return None
-    return gwp.value.mean / all_gwp.value.mean
+        return groups_text(self, width)
 
+    def to_markdown(self) -> str:
+        """A table in GitHub's Markdown."""
+        from impactree.report.renderers.markdown import groups_markdown
 
-def cover(calls: Iterable[Run]) -> Coverage:
-    """Count what was estimated and what the estimates stand on."""
-    estimated = cached = 0
-    reasons: Counter[str] = Counter()
-    grades: Counter[str] = Counter()
-    sources: Counter[str] = Counter()
-    for run in calls:
-        if run.cached or run.call is None:
-            cached += 1
-            continue
-        own = own_of(run)
-        sources[run.call.tokens_source] += 1
-        grades[own.grade or "unknown"] += 1
-        if own.estimated:
-            estimated += 1
-        else:
-            reasons[own.errors[0].code if own.errors else "unknown"] += 1
-    not_estimated = reasons.total()
-    return Coverage(
-        calls=estimated + not_estimated + cached,
-        estimated=estimated,
-        not_estimated=not_estimated,
-        cached=cached,
-        reasons=dict(reasons.most_common()),
-        tokens_reported=sources["reported"],
-        tokens_counted=sources["counted"],
-        tokens_unknown=sources["unknown"],
-        grades=dict(grades.most_common()),
-    )
+        return groups_markdown(self)
 
+    def to_dataframe(self, backend: str | None = None) -> Any:
+        """A row per group, as :meth:`impactree.Report.to_dataframe` makes them."""
+        from impactree.report.renderers.flat import group_columns, to_frame
 
-_Labels = tuple[str, ...]
-"""What a run itself says about an attribute; empty: ask its parent."""
+        return to_frame(group_columns(self), backend)
 
+    def to_csv(self, path: str | Path | None = None) -> str | None:
+        """A row per group, as :meth:`impactree.Report.to_csv` writes them."""
+        from impactree.report.renderers.flat import group_columns, to_csv
 
-def _text(value: object) -> _Labels:
-    return () if value is None or value == "" else (str(value),)
+        return to_csv(group_columns(self), path)
 
+    def __str__(self) -> str:
+        return self.to_text()
 
-def _metadata(key: str) -> Callable[[Run], _Labels]:
-    return lambda run: _text(run.metadata.get(key))
+    def __repr__(self) -> str:
+        return f"<Groups by {', '.join(self.by)}: {len(self)}>"
 
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from impactree.report.renderers.text import groups_lines, rich_lines
 
-def _tags(run: Run) -> _Labels:
-    return tuple(dict.fromkeys(tag for tag in run.tags if not tag.startswith(_INTERNAL_TAGS)))
+        yield from rich_lines(groups_lines(self, options.max_width))
 
+    def _repr_html_(self) -> str:
+        from impactree.report.renderers.html import groups_html
 
-_OF_CALL: Final[dict[str, Callable[[Run], object]]] = {
-    "model": lambda run: run.call and run.call.model,
-    "kind": lambda run: run.call and run.call.kind,
-    "name": lambda run: run.name,
-    "provider": lambda run: run.call and run.call.provider,
-    "status": lambda run: run.status,
-    **{label: attrgetter(label) for label in LABELS},
-}
-KEYS: Final = (*_OF_CALL, "tag")
-"""The keys of ``by``; besides them ``"metadata.KEY"``."""
+        return groups_html(self)
 
 
-def members_by(roots: Iterable[Run], key: str) -> dict[str | None, list[Run]]:
-    """The model calls per label, largest greenhouse gases first."""
-    members: dict[str | None, list[Run]] = {}
-    for run, labels in _labelled(roots, key):
-        for label in labels or (None,):
+def _at_least_one(n: int) -> int:
+    if not isinstance(n, int) or n < 1:
+        raise ValueError(f"top takes a whole number >= 1, not {n!r}")
+    return n
+
+
+def group_calls(
+    roots: Sequence[Run],
+    keys: tuple[Key, ...],
+    engine: Engine | None,
+    older: RunningTotals | None,
+    older_runs: int,
+) -> Groups:
+    """The groups of :meth:`Report.by`.
+
+    Args:
+        roots: The trees.
+        keys: One or several.
+        engine: Places models for ``maker``, ``host`` and ``zone``.
+        older: What has been counted of runs no longer kept.
+        older_runs: How many those are.
+    """
+    if not keys:
+        raise ValueError("by() needs a key, such as 'model'")
+    for key in keys:
+        check_key(key)
+    calls = calls_of(roots)
+    members: dict[Any, list[Run]] = {}
+    for run, labels in zip(calls, labels_by(keys, roots, calls, engine), strict=True):
+        for label in labels:
             members.setdefault(label, []).append(run)
-    return dict(sorted(members.items(), key=lambda item: -sum(map(_gwp_mean, item[1]))))
+    names = tuple(map(key_name, keys))
+    sums = {
+        label: (Tally.of(runs), Impacts.sum(map(own_of, runs))) for label, runs in members.items()
+    }
+    gone = None if older is None else older.of(names)
+    for label, (tally, total) in (gone or {}).items():
+        known = sums.get(label, (Tally(), Impacts.zero()))
+        tally.merge(known[0])
+        sums[label] = tally, Impacts.sum((total, known[1]))
+    if TAG not in names:
+        whole = Impacts.sum(total for _, total in sums.values())
+    else:
+        parts = [] if gone is None or older is None else [older.total]
+        whole = Impacts.sum([*map(own_of, calls), *parts])
+    groups = {
+        label: _group(tally, total, whole, members.get(label, []))
+        for label, (tally, total) in sorted(sums.items(), key=lambda item: -gwp_mean(item[1][1]))
+    }
+    if len(keys) == 1:
+        groups = {label: group for (label,), group in groups.items()}
+    left_out = 0 if gone is not None else older_runs
+    return Groups(groups, by=names, total=whole, older_runs=left_out)
 
 
-def group_by(roots: list[Run], key: str) -> dict[str | None, Group]:
-    """The groups of :meth:`Report.by`."""
-    whole = Impacts.sum(map(own_of, calls_of(roots)))
-    return {label: _group(calls, whole) for label, calls in members_by(roots, key).items()}
+def regroup(runs: list[Run], whole: Impacts) -> Group:
+    """Some calls as a group."""
+    return _group(Tally.of(runs), Impacts.sum(map(own_of, runs)), whole, runs)
 
 
-def _labelled(roots: Iterable[Run], key: str) -> Iterator[tuple[Run, _Labels]]:
-    """Every model call with its labels."""
-    if key in _OF_CALL:
-        of_call = _OF_CALL[key]
-        return ((run, _text(of_call(run))) for run in calls_of(roots))
-    read: Callable[[Run], _Labels] = _tags
-    if key != "tag":
-        if not key.startswith(_METADATA) or key == _METADATA:
-            raise ValueError(_unknown_key(key))
-        read = _metadata(key.removeprefix(_METADATA))
-    return _inherited(roots, read)
-
-
-def _inherited(
-    roots: Iterable[Run], read: Callable[[Run], _Labels]
-) -> Iterator[tuple[Run, _Labels]]:
-    """Labels from a call's run, else from its nearest ancestor: one pass, parents first."""
-    for root in roots:
-        above = next(filter(None, map(read, root.ancestors())), ())
-        known: dict[Run | None, _Labels] = {}
-        for run in root.walk():
-            labels = known[run] = read(run) or known.get(run.parent, above)
-            if run.call is not None:
-                yield run, labels
-
-
-def _group(calls: list[Run], whole: Impacts) -> Group:
-    tally = Tally.of(calls)
-    total = Impacts.sum(map(own_of, calls))
+def _group(tally: Tally, total: Impacts, whole: Impacts, runs: list[Run]) -> Group:
     return Group(
         calls=tally.calls,
         cached=tally.cached,
         input_tokens=tally.input_tokens,
+        cached_input_tokens=tally.cached_inputs,
+        cache_write_tokens=tally.cache_writes,
         output_tokens=tally.output_tokens,
+        reasoning_tokens=tally.reasoning,
+        latency_s=tally.latency_s,
         total=total,
         share=share(total, whole),
+        runs=tuple(runs),
+        tally=tally,
     )
 
 
-def _gwp_mean(call: Run) -> float:
-    gwp = own_of(call).gwp
-    return 0.0 if gwp is None else gwp.value.mean
+class RunningTotals:
+    """Groups of the runs that a tracker no longer keeps, by keys named beforehand. Thread-safe.
+
+    Args:
+        keys: Names as for :meth:`Report.by`; a tuple for several at once.
+        engine: Places models.
+
+    Raises:
+        ValueError: an unknown key.
+    """
+
+    def __init__(self, keys: Iterable[str | tuple[str, ...]], engine: Engine | None) -> None:
+        self.keys = tuple((key,) if isinstance(key, str) else tuple(key) for key in keys)
+        for key in (key for several in self.keys for key in several):
+            check_key(key)
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._sums: dict[tuple[str, ...], dict[Any, tuple[Tally, Impacts]]] = {
+            several: {} for several in self.keys
+        }
+        self.total = Impacts.zero()
+        """Of all that was added."""
+
+    def add(self, root: Run) -> None:
+        """Take in a tree that will be kept no longer."""
+        calls = calls_of([root])
+        if not calls:
+            return
+        labelled = {keys: labels_by(keys, [root], calls, self._engine) for keys in self.keys}
+        with self._lock:
+            for keys, several in labelled.items():
+                sums = self._sums[keys]
+                for run, labels in zip(calls, several, strict=True):
+                    for label in labels:
+                        _add(sums, label, run)
+            self.total = Impacts.sum([self.total, *map(own_of, calls)])
+
+    def of(self, keys: tuple[str, ...]) -> dict[Any, tuple[Tally, Impacts]] | None:
+        """Copies of the sums by these keys; None: they were not named."""
+        with self._lock:
+            if keys not in self._sums:
+                return None
+            copies: dict[Any, tuple[Tally, Impacts]] = {}
+            for label, (tally, total) in self._sums[keys].items():
+                copies[label] = Tally(), total
+                copies[label][0].merge(tally)
+            return copies
 
 
-def _unknown_key(key: str) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(key, (*KEYS, f"{_METADATA}KEY"), n=1, cutoff=0.5)
-    hint = f"; the nearest is {near[0]!r}" if near else ""
-    return f"cannot group by {key!r:.80}: use one of {', '.join(KEYS)} or metadata.KEY{hint}"
+def _add(sums: dict[Any, tuple[Tally, Impacts]], label: tuple[Hashable, ...], run: Run) -> None:
+    if label not in sums and len(sums) >= _MAX_LABELS:
+        label = (OTHERS,) * len(label)
+    tally, total = sums.get(label) or (Tally(), Impacts.zero())
+    tally.add(run)
+    sums[label] = tally, Impacts.sum((total, own_of(run)))

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from impactree.report import _groups as groups
+from impactree.report import _tally as tally
+from impactree.report._find import matching_calls, matching_runs, topmost
 from impactree.runs import Run
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Self
+
+    from impactree.engine import Engine
+    from impactree.report._keys import Key
 
 __all__ = ["View"]
 
 
 class View:
-    """Some root runs, and what every renderer shows of them.
-
-    The list of runs is fixed when the report is made; the figures are read from the runs when you
-    ask, so an answer that came late is in them.
-
-    Args:
-        runs: Runs to report on, each with everything under it; oldest first.
-        method: Name of the method that the runs were estimated with.
-        zone: The zone asked for; None: that of whoever ran each model.
-        catalog_version: Version of the catalog.
-        problems: What went wrong inside the tracker, and how often.
-        finished_runs: Finished roots ever, those no longer kept included.
-        total_ever: Impacts of all calls ever.
-
-    Raises:
-        TypeError: something in ``runs`` is not a Run.
-    """
+    """Some root runs, and what every renderer shows of them; see :class:`impactree.Report`."""
 
     def __init__(
         self,
@@ -43,6 +33,8 @@ class View:
         problems: Mapping[str, int] | None = None,
         finished_runs: int | None = None,
         total_ever: Impacts | None = None,
+        older: groups.RunningTotals | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.runs: list[Run] = list(dict.fromkeys(runs))
         for run in self.runs:
@@ -57,50 +49,114 @@ class View:
         self.problems: dict[str, int] = dict(problems or {})
         self.finished_runs = finished_runs
         self.total_ever = total_ever
+        self._older = older
+        self._engine = engine
+
+    def of_runs(self, runs: Iterable[Run]) -> Self:
+        """A report over some of these runs; what is no longer kept is no part of it."""
+        return type(self)(
+            runs,
+            method=self.method,
+            zone=self.zone,
+            catalog_version=self.catalog_version,
+            engine=self._engine,
+        )
 
     @property
     def total(self) -> Impacts:
         """Impacts of all these runs; of none: zero."""
-        return Impacts.sum(map(groups.own_of, groups.calls_of(self.runs)))
+        return Impacts.sum(map(tally.own_of, tally.calls_of(self.runs)))
 
     @property
     def avoided(self) -> Impacts:
         """What the cached calls would have cost; no part of the total."""
-        return groups.avoided_of(groups.calls_of(self.runs))
+        return tally.avoided_of(tally.calls_of(self.runs))
 
     @property
     def calls(self) -> int:
         """Number of model calls, cached ones included."""
-        return len(groups.calls_of(self.runs))
+        return len(tally.calls_of(self.runs))
 
     @property
     def input_tokens(self) -> int | None:
         """Known input tokens of the calls that reached a model; None: no call knows its own."""
-        return groups.Tally.of(groups.calls_of(self.runs)).input_tokens
+        return tally.Tally.of(tally.calls_of(self.runs)).input_tokens
 
     @property
     def output_tokens(self) -> int | None:
         """Known output tokens, as :attr:`input_tokens`."""
-        return groups.Tally.of(groups.calls_of(self.runs)).output_tokens
+        return tally.Tally.of(tally.calls_of(self.runs)).output_tokens
 
     @property
-    def coverage(self) -> groups.Coverage:
+    def coverage(self) -> tally.Coverage:
         """How many calls were estimated, how many not and why, and what the counts stand on."""
-        return groups.cover(groups.calls_of(self.runs))
+        return tally.cover(tally.calls_of(self.runs))
 
-    def by(self, key: str) -> dict[str | None, groups.Group]:
-        """The model calls in groups, the one with most greenhouse gases first.
+    @property
+    def older_runs(self) -> int:
+        """How many finished runs are no longer kept, and not in these figures."""
+        return max(0, (self.finished_runs or 0) - len(self.runs))
+
+    def by(self, *keys: Key) -> groups.Groups:
+        """The model calls in groups, the one with most greenhouse gases first. Print it.
 
         Groups sum to the total. Calls without the attribute stand under None. Attributes that are
-        not the call's own come from its nearest ancestor that has them.
+        not the call's own come from its nearest ancestor that has them. By several keys a label is
+        a tuple.
 
         Args:
-            key: ``model`` (its name as answered), ``kind``, ``name`` (of the run), ``provider``,
-                ``status``, ``step`` (LangGraph's step and node, ``"1 model"``), ``agent``,
-                ``node``, ``thread``, ``tag`` (a call with two tags stands in both groups, so that
-                their shares may add up to more than 1), or ``metadata.KEY``.
+            *keys: ``model`` (its name as answered), ``provider`` (who was asked), ``maker``,
+                ``host`` and ``zone`` (as the estimate places the call), ``kind``, ``status`` and
+                ``name`` (of the call's run), ``root`` (name of the outermost run), ``day`` (UTC),
+                ``agent``, ``node``, ``step`` (``"1 model"``), ``tool``, ``thread``, ``user``,
+                ``metadata.KEY``, ``tag`` (a call with two tags stands in both groups, so that
+                shares may add up to more than 1), or a function of the call's run.
+
+        Raises:
+            ValueError: an unknown key, or none.
+            TypeError: something that is no key, or a function's label that cannot be hashed.
+        """
+        return groups.group_calls(self.runs, keys, self._engine, self._older, self.older_runs)
+
+    def top(self, n: int = 10) -> Self:
+        """A report over the ``n`` model calls with most greenhouse gases, the first one first.
+
+        Raises:
+            ValueError: ``n`` is no whole number >= 1.
+        """
+        if not isinstance(n, int) or n < 1:
+            raise ValueError(f"top takes a whole number >= 1, not {n!r}")
+        calls = tally.calls_of(self.runs)
+        ordered = sorted(calls, key=lambda run: -tally.gwp_mean(tally.own_of(run)))
+        return self.of_runs(ordered[:n])
+
+    def filter(self, where: Callable[[Run], object] | None = None, **labels: Any) -> Self:
+        """A report over the model calls that match; trees stay whole where all their calls do.
+
+        ``report.filter(agent="research").total`` equals ``report.by("agent")["research"].total``.
+
+        Args:
+            where: Asked of each call's run.
+            **labels: Keys of :meth:`by` and their label, or several in a list. Metadata:
+                ``filter(**{"metadata.tier": "gold"})``.
 
         Raises:
             ValueError: an unknown key.
         """
-        return groups.group_by(self.runs, key)
+        calls = tally.calls_of(self.runs)
+        return self.of_runs(
+            topmost(self.runs, matching_calls(self.runs, calls, where, labels, self._engine))
+        )
+
+    def find(self, what: str | Callable[[Run], object] | None = None, **labels: Any) -> list[Run]:
+        """The runs of any kind that match, in the order of their trees.
+
+        Args:
+            what: A run's id or its name, or what is asked of each run.
+            **labels: As for :meth:`filter`.
+
+        Raises:
+            ValueError: an unknown key.
+        """
+        every = [run for root in self.runs for run in root.walk()]
+        return matching_runs(self.runs, every, what, labels, self._engine)

@@ -50,6 +50,8 @@ class RunTrees:
         """Told of every run that has ended."""
         self.root_finished: Callable[[Run], None] | None = None
         """Told of every root that has finished, and again when a late event has changed it."""
+        self.root_dropped: Callable[[Run], None] | None = None
+        """Told of every root that is kept no longer."""
         self.finished_runs = 0
         self._lock = threading.RLock()  # a collected stream ends within another's reading
         self._runs: dict[Any, Run] = {}
@@ -256,7 +258,10 @@ class RunTrees:
         if self._open_roots.pop(root.key, None) is None:
             return []  # evicted meanwhile
         if len(self._finished) == self._finished.maxlen:
-            self._drop(self._finished[0])
+            oldest = self._finished.popleft()
+            self._drop(oldest)
+            if self.root_dropped is not None:
+                self.root_dropped(oldest)
         self._finished.append(root)
         self._kept.add(id(root))
         self.finished_runs += 1

@@ -23,6 +23,7 @@ __all__ = [
     "FLAT_COLUMNS",
     "GWP",
     "GWP_MARKET",
+    "MARKET_COLUMNS",
     "PART_COLUMNS",
     "PE",
     "WCF",
@@ -171,3 +172,5 @@ FLAT_COLUMNS: Final = tuple(f"{criterion.column}_{end}" for criterion in CRITERI
 
 PART_COLUMNS: Final = tuple(f"energy_{part}_kwh" for part in PARTS)
 """What the expected energy goes into, likewise."""
+MARKET_COLUMNS: Final = tuple(f"{GWP_MARKET.column}_{end}" for end in ENDS)
+"""Columns of the market-based figure in tables of calls and runs."""

@@ -84,6 +84,22 @@ MESSAGES: Final[dict[str, str]] = {
         "a data-centre GPU shared by 64 requests); CodeCarbon measures local hardware."
     ),
     "output-tokens-unknown": "The number of output tokens is not known.",
+    "input-tokens-unknown": (
+        "The number of input tokens is not known; they are left out. Pass input_tokens."
+    ),
+    "cached-above-input": (
+        "More tokens came from the cache than were read; input_tokens includes the cached ones."
+    ),
+    "architecture-from-size": (
+        "The model's architecture is not published; it follows from the number of parameters."
+    ),
+    "architecture-secondary": (
+        "The model's architecture was read in a table of others, not in its maker's file."
+    ),
+    "hardware-power-unknown": (
+        "Nobody publishes the power of the host's accelerators; a generic one stands in. "
+        "deployment= says what you know of them."
+    ),
     "token-count-approximate": "Tokens were counted locally, since the answer reported none.",
     "usage-reconciled": "The reported usage contradicts itself; it was read by its numbers.",
     "usage-unclear": "The reported usage may not be the whole one.",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
+from unicodedata import bidirectional
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 from impactree.values.formatting import quantity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from impactree.values.impacts import Impacts
 
@@ -33,6 +34,12 @@ Line = list[tuple[str, Style]]
 """One line of text in pieces, each with its rich style."""
 
 _SEP: Final = "  "
+_LEAST: Final = 24
+"""Cells that names keep before columns go."""
+_ESTIMATED: Final = ("energy", "CO2eq")
+_GUARD: Final = "\u2800"
+"""Looks like a space and reads rightwards: after a right-to-left name, terminals that reorder text
+would else draw the numbers before it."""
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -115,7 +122,7 @@ def percent(share: float | None) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class Row:
-    """One line of the table that the tree and the models share."""
+    """One line of a table: a name, what it is, and numbers by the name of their column."""
 
     guide: str = ""
     name: str
@@ -125,23 +132,60 @@ class Row:
     what_style: Style = "dim"
     mark: str = ""
     """Kept whole when ``what`` is cut."""
-    numbers: tuple[str, str, str, str, str, str] = ("",) * 6
-    """Tokens in, tokens out, time, energy, CO2eq, share."""
+    numbers: dict[str, str] = field(default_factory=dict)
     missing: str = ""
-    """Instead of energy and CO2eq."""
+    """Instead of the last column before the share, and of the one before that."""
+    note: str = ""
+    """A line below, behind ``note_guide``."""
+    note_guide: str = ""
     style: Style = ""
     mark_style: Style = "yellow"
 
 
-def grid(sections: Iterable[list[Row]], width: int) -> list[list[Line]]:
-    """Tables with their numbers aligned, at most ``width`` cells wide; only names are cut."""
+def grid(
+    sections: Iterable[list[Row]], width: int, columns: Sequence[str], optional: Sequence[str]
+) -> list[list[Line]]:
+    """Tables with their numbers aligned, at most ``width`` cells wide.
+
+    Where names would keep less than they need and less than a third, columns go.
+
+    Args:
+        sections: Tables with the same columns.
+        width: Cells at most.
+        columns: The numbers to show, in order.
+        optional: Those that may go, the first one first.
+    """
     tables = [rows for rows in sections if rows]
     rows = [row for table in tables for row in table]
-    numbers = [max(len(row.numbers[i]) for row in rows) for i in range(6)]
-    numbers[3] = max(numbers[3], max(len(row.missing) for row in rows) - len(_SEP) - numbers[4])
-    room = width - sum(numbers) - len(_SEP) * 6
-    room = min(room, max(sum(_needed(table)) for table in tables))
-    return [[_line(row, *_split(table, room), numbers) for row in table] for table in tables]
+    shown, going = [c for c in columns if any(r.numbers.get(c) for r in rows)], [*optional]
+    needed = max(sum(_needed(table)) for table in tables)
+    while True:
+        sizes = _sizes(rows, shown)
+        room = width - sum(sizes.values()) - len(_SEP) * len(sizes)
+        if room >= min(needed, max(_LEAST, width // 3)) or not any(c in shown for c in going):
+            break
+        gone = next(c for c in going if c in shown)
+        shown.remove(gone)
+    room = min(room, needed)
+    return [
+        [line for row in table for line in _lines(row, _split(table, room), sizes, width)]
+        for table in tables
+    ]
+
+
+def _sizes(rows: list[Row], columns: list[str]) -> dict[str, int]:
+    sizes = {c: max(cell_len(row.numbers.get(c, "")) for row in rows) for c in columns}
+    spanned = _spanned(columns)
+    if spanned:
+        *before, last = spanned
+        room = sum(sizes[c] + len(_SEP) for c in before)
+        sizes[last] = max(sizes[last], max(len(row.missing) for row in rows) - room)
+    return sizes
+
+
+def _spanned(columns: Iterable[str]) -> list[str]:
+    """The columns that a missing estimate stands in."""
+    return [c for c in columns if c in _ESTIMATED]
 
 
 def _needed(table: list[Row]) -> tuple[int, int]:
@@ -158,22 +202,42 @@ def _split(table: list[Row], room: int) -> tuple[int, int]:
     return room - whats, whats
 
 
-def _line(row: Row, names: int, whats: int, numbers: list[int]) -> Line:
+def _lines(row: Row, rooms: tuple[int, int], sizes: dict[str, int], width: int) -> Iterator[Line]:
+    names, whats = rooms
     name, padding = _cut(row.name, names - len(_SEP) - cell_len(row.guide + row.suffix))
     what, rest = _cut(row.what, whats - cell_len(row.mark) - bool(row.mark))
     gap = " " if row.mark else ""
+    after = row.suffix + padding + _SEP
+    if _reads_leftwards(name):
+        after = _GUARD + after[1:]
     line: Line = [
         (row.guide, "dim"),
         (name, row.style),
-        (row.suffix + padding + _SEP, "dim"),
+        (after, "dim"),
         (what, row.style or row.what_style),
         (gap + row.mark, row.mark_style),
         (rest, ""),
     ]
-    cells = [cell.rjust(size) for cell, size in zip(row.numbers, numbers, strict=True)]
-    if row.missing:
-        cells[3:5] = [row.missing.rjust(numbers[3] + len(_SEP) + numbers[4])]
-    return [*line, *((_SEP + cell, row.style) for cell in cells)]
+    yield [*line, *((_SEP + cell, row.style) for cell in _numbers(row, sizes))]
+    if row.note:
+        room = max(width - cell_len(row.note_guide), 1)
+        for part in wrap(row.note, room):
+            yield [(row.note_guide, "dim"), (part, "dim")]
+
+
+def _numbers(row: Row, sizes: dict[str, int]) -> list[str]:
+    cells = {c: row.numbers.get(c, "").rjust(size) for c, size in sizes.items()}
+    spanned = _spanned(sizes)
+    if row.missing and spanned:
+        room = sum(sizes[c] for c in spanned) + len(_SEP) * (len(spanned) - 1)
+        for column in spanned[1:]:
+            del cells[column]
+        cells[spanned[0]] = row.missing.rjust(room)
+    return list(cells.values())
+
+
+def _reads_leftwards(text: str) -> bool:
+    return not text.isascii() and any(bidirectional(c) in {"R", "AL", "AN"} for c in text)
 
 
 def _cut(text: str, width: int) -> tuple[str, str]:

@@ -2,89 +2,134 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from impactree.report._groups import Coverage, avoided_of, calls_of, cover, own_of
-from impactree.report.renderers._cells import Line, Style, clip, count, grid, many, wrap
-from impactree.report.renderers._table import HEADER, legend, model_rows, tree_rows
+from rich.cells import cell_len, set_cell_size
+
+from impactree.report._layout import MAX_LINES, group_entries, label_text
+from impactree.report._sheet import EMPTY, Sheet, lay_out_report
+from impactree.report.renderers._cells import Line, Row, Style, clip, grid, many, wrap
+from impactree.report.renderers._rows import (
+    COLUMNS,
+    OPTIONAL,
+    header,
+    legend,
+    missing,
+    model_row,
+    numbers,
+    tree_row,
+    used_columns,
+)
 from impactree.values.criteria import CRITERIA
-from impactree.values.formatting import clean
-from impactree.values.impacts import Impacts
-from impactree.values.messages import MESSAGES
 from impactree.values.range import Range
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from rich.text import Text
+
+    from impactree.report._groups import Groups
+    from impactree.report._layout import Entry
     from impactree.report._view import View
-    from impactree.runs import Run
-    from impactree.values.impacts import EmbodiedPhase, Impact, UsagePhase
-    from impactree.values.messages import Message
+    from impactree.values.impacts import EmbodiedPhase, Impact, Impacts, UsagePhase
 
-__all__ = ["WIDTH", "report_lines"]
+__all__ = [
+    "groups_lines",
+    "groups_text",
+    "paragraph",
+    "plain",
+    "report_lines",
+    "rich_lines",
+    "terminal_width",
+    "total_cells",
+]
 
-WIDTH: Final = 100
-"""Columns a report takes at most."""
+_WIDTH: Final = 100
+"""Columns of a report that goes to no terminal."""
+_NARROWEST, _WIDEST = 60, 200
 _LABEL: Final = 10
-_MAX_SENTENCES: Final = 3
-_EMPTY: Final = (
-    "no runs yet. A run is listed once its outermost chain, agent or graph has ended; for "
-    'LangChain pass the handler along: chain.invoke(..., config={"callbacks": [handler]}).'
-)
+_MAX_LABEL: Final = 40
 
 
-def report_lines(report: View, width: int = WIDTH) -> list[Line]:
-    """The whole report, no line wider than ``width`` cells."""
-    sections = _sections(report, width) if report.runs else _empty(report, width)
+def terminal_width() -> int:
+    """The columns of the terminal (or of ``COLUMNS``), 60 to 200; without one: 100."""
+    columns = shutil.get_terminal_size((_WIDTH, 24)).columns
+    return min(max(columns, _NARROWEST), _WIDEST)
+
+
+def plain(lines: Iterable[Line]) -> str:
+    """Styled lines as plain text."""
+    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
+
+
+def rich_lines(lines: Iterable[Line]) -> Iterator[Text]:
+    """Styled lines for rich."""
+    from rich.text import Text
+
+    for line in lines:
+        yield Text.assemble(*line, no_wrap=True)
+
+
+def report_lines(report: View, width: int, lines: int = MAX_LINES) -> list[Line]:
+    """The whole report in about so many lines, none wider than ``width`` cells."""
+    width = min(width, _WIDEST)
+    sheet = lay_out_report(report, lines)
+    sections = _sections(sheet, width) if report.runs else _empty(sheet, width)
+    return joined(sections, width)
+
+
+def joined(sections: Iterable[list[Line]], width: int) -> list[Line]:
+    """Sections with an empty line between them."""
     lines: list[Line] = []
     for section in filter(None, sections):
         lines += [[], *section] if lines else section
     return [clip(line, width) for line in lines]
 
 
-def _empty(report: View, width: int) -> Iterator[list[Line]]:
-    yield [*_title(report, 0, width), *_paragraph("", _EMPTY, width)]
-    yield _problems(report, width)
+def _empty(sheet: Sheet, width: int) -> Iterator[list[Line]]:
+    yield [*_title(sheet, width), *paragraph("", EMPTY, width)]
+    yield _listed("problems", sheet.problems, width, "red")
 
 
-def _sections(report: View, width: int) -> Iterator[list[Line]]:
-    calls = calls_of(report.runs)
-    total, coverage = Impacts.sum(map(own_of, calls)), cover(calls)
-    tree = [HEADER, *tree_rows(report.runs, total)]
-    models = list(model_rows(report.runs, total))
-    yield _title(report, len(calls), width)
-    yield from grid((tree, models), width)
-    yield _total(total, coverage, width)
-    yield _coverage(calls, coverage, width)
-    yield _warnings(calls, width)
-    yield _problems(report, width)
-    yield _history(report, width)
-    yield _paragraph("legend", legend([*tree, *models]), width, "dim")
+def _sections(sheet: Sheet, width: int) -> Iterator[list[Line]]:
+    tree = [header("run", "kind, model", COLUMNS), *_tree(sheet.tree)]
+    models = [model_row(entry) for entry in sheet.models]
+    if models:
+        models.insert(0, Row(name="by model", what="calls, how resolved", style="bold"))
+    yield _title(sheet, width)
+    yield from grid((tree, models), width, COLUMNS, OPTIONAL)
+    yield _total(sheet, width)
+    yield _coverage(sheet, width)
+    yield _listed("warnings", sheet.warnings, width, "yellow")
+    yield _listed("problems", sheet.problems, width, "red")
+    yield paragraph("history", sheet.history, width)
+    yield paragraph("legend", legend([*tree, *models]), width, "dim")
 
 
-def _title(report: View, calls: int, width: int) -> list[Line]:
-    runs = len(report.runs)
-    title: Line = [("impactree", "bold"), (f"  {many(runs, 'run')}, {many(calls, 'call')}", "")]
-    if report.method is None:
-        return [title]
-    zone = f"zone {report.zone}" if report.zone else "zone of each host"
-    about = f"method {report.method}, {zone}, catalog {report.catalog_version or 'unknown'}"
-    return [title, *_paragraph("", clean(about), width, "dim")]
+def _tree(entries: Sequence[Entry]) -> Iterator[Row]:
+    for place, entry in enumerate(entries):
+        opened = place + 1 < len(entries) and entries[place + 1].depth > entry.depth
+        guide = entry.guide.replace("├ ", "│ ").replace("└ ", "  ")
+        yield tree_row(entry, guide + ("│ " if opened else "  "))
 
 
-def _total(total: Impacts, coverage: Coverage, width: int) -> list[Line]:
+def _title(sheet: Sheet, width: int) -> list[Line]:
+    counts = f"  {many(sheet.runs, 'run')}, {many(sheet.calls, 'call')}"
+    title: Line = [("impactree", "bold"), (counts, "")]
+    return [title, *paragraph("", sheet.about, width, "dim")]
+
+
+def _total(sheet: Sheet, width: int) -> list[Line]:
+    total, coverage = sheet.total, sheet.coverage
     if not coverage.calls:
-        return _paragraph("total", "zero: no model was called.", width)
+        return paragraph("total", "zero: no model was called.", width)
     if not total.estimated:
-        return _paragraph("total", f"not estimated: {'; '.join(coverage.reasons)}", width, "red")
+        return paragraph("total", f"not estimated: {'; '.join(coverage.reasons)}", width, "red")
     label = "total, at least" if total.lower_bound else "total"
-    rows = [(label, "mean and range", "usage", "embodied")]
-    for criterion in CRITERIA:
-        name, value = f"  {criterion.label}", str(getattr(total, criterion.key) or "unknown")
-        usage, embodied = total.usage, total.embodied
-        rows.append((name, value, _mean(usage, criterion.key), _mean(embodied, criterion.key)))
+    rows: list[tuple[str, ...]] = [(label, "mean and range", "usage", "embodied")]
+    rows += [(f"  {name}", *cells) for name, *cells in total_cells(total)]
     sizes = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
     while len(sizes) > 2 and sum(sizes) - 2 > width:
         sizes.pop()  # a phase less, rather than half a figure
@@ -98,7 +143,22 @@ def _total(total: Impacts, coverage: Coverage, width: int) -> list[Line]:
     return lines
 
 
-def _mean(phase: Impacts | UsagePhase | EmbodiedPhase | None, key: str) -> str:
+def total_cells(total: Impacts) -> list[tuple[str, str, str, str]]:
+    """Per criterion its name, its value with the range, and the means of the two phases."""
+    usage, embodied = total.usage, total.embodied
+    return [
+        (
+            c.label,
+            str(getattr(total, c.key) or "unknown"),
+            mean_text(usage, c.key),
+            mean_text(embodied, c.key),
+        )
+        for c in CRITERIA
+    ]
+
+
+def mean_text(phase: Impacts | UsagePhase | EmbodiedPhase | None, key: str) -> str:
+    """The mean of a criterion with its unit; empty where there is none."""
     impact: Impact | None = getattr(phase, key, None)
     if impact is None:
         return ""
@@ -106,75 +166,105 @@ def _mean(phase: Impacts | UsagePhase | EmbodiedPhase | None, key: str) -> str:
     return str(replace(impact, value=Range(mean, mean)))
 
 
-def _coverage(calls: list[Run], coverage: Coverage, width: int) -> list[Line]:
-    if not coverage.calls:
-        return []
+def coverage_sentences(sheet: Sheet) -> list[str]:
+    """What the total stands on."""
+    coverage = sheet.coverage
     parts = [f"{coverage.estimated:,} of {many(coverage.calls, 'call')} estimated"]
     if coverage.not_estimated:
         parts.append(f"{coverage.not_estimated:,} not estimated")
     if coverage.cached:
-        avoided = _mean(avoided_of(calls), "gwp")
+        avoided = mean_text(sheet.avoided, "gwp")
         spared = f" (avoided {avoided})" if avoided else ""
         parts.append(f"{coverage.cached:,} from a cache{spared}")
-    lines = _paragraph("coverage", ", ".join(parts), width)
-    for sentence in _sentences(e for run in calls for e in own_of(run).errors[:1]):
-        lines += _paragraph("", f"not estimated: {sentence}", width, "yellow")
     sources = {
         "reported": coverage.tokens_reported,
         "counted locally": coverage.tokens_counted,
         "unknown": coverage.tokens_unknown,
     }
-    for what, numbers in (("token counts", sources), ("model names", coverage.grades)):
-        known = [f"{number:,} {name}" for name, number in numbers.items() if number]
-        lines += _paragraph("", f"{what}: {', '.join(known)}", width) if known else []
-    return lines
-
-
-def _warnings(calls: Iterable[Run], width: int) -> list[Line]:
-    """Each code once, with its sentence and the number of calls it holds for."""
-    sentences = _sentences(w for run in calls for w in own_of(run).warnings)
-    return _listed("warnings", sentences, width, "yellow")
-
-
-def _sentences(messages: Iterable[Message]) -> list[str]:
-    """Per code, its calls, its sentence, and the details, of which a few stand for many."""
-    by_code: dict[str, Counter[str]] = {}
-    for message in messages:
-        by_code.setdefault(message.code, Counter())[message.message] += 1
-    out = []
-    for code, sentences in by_code.items():
-        shown = [clean(text) for text, _ in sentences.most_common(_MAX_SENTENCES)]
-        shown[1:] = (text.removeprefix(MESSAGES.get(code, "")).strip() for text in shown[1:])
-        more = len(sentences) - len(shown)
-        tail = f" And {more:,} more like it." if more else ""
-        out.append(f"{code} ({many(sentences.total(), 'call')}): {' '.join(shown)}{tail}")
+    out = [", ".join(parts), *(f"not estimated: {reason}" for reason in sheet.reasons)]
+    for what, counts in (("token counts", sources), ("model names", coverage.grades)):
+        known = [f"{number:,} {name}" for name, number in counts.items() if number]
+        out += [f"{what}: {', '.join(known)}"] if known else []
     return out
 
 
-def _problems(report: View, width: int) -> list[Line]:
-    problems = [f"{count(n)} × {clean(name)}" for name, n in report.problems.items()]
-    return _listed("problems", problems, width, "red")
-
-
-def _history(report: View, width: int) -> list[Line]:
-    gone = 0 if report.finished_runs is None else report.finished_runs - len(report.runs)
-    if gone <= 0:
+def _coverage(sheet: Sheet, width: int) -> list[Line]:
+    if not sheet.coverage.calls:
         return []
-    verb = "is" if gone == 1 else "are"
-    text = f"{many(gone, 'older run')} {verb} no longer kept and not in the figures above."
-    if report.total_ever is not None:
-        text += f" Total of every call so far: {clean(str(report.total_ever))}"
-    return _paragraph("history", text, width)
+    lines: list[Line] = []
+    for sentence in coverage_sentences(sheet):
+        style: Style = "yellow" if sentence.startswith("not estimated") else ""
+        lines += paragraph("" if lines else "coverage", sentence, width, style)
+    return lines
+
+
+# Groups
+
+
+def groups_text(groups: Groups, width: int | None) -> str:
+    """A table of groups as plain text."""
+    return plain(groups_lines(groups, terminal_width() if width is None else width))
+
+
+def groups_lines(groups: Groups, width: int) -> list[Line]:
+    """A table of groups, no line wider than ``width`` cells."""
+    width = min(width, _WIDEST)
+    if not groups:
+        return joined([paragraph("", "no model was called.", width)], width)
+    cells = [groups.by, *([*map(label_text, groups.labels(label))] for label in groups)]
+    sizes = [min(max(map(cell_len, column)), _MAX_LABEL) for column in zip(*cells, strict=True)]
+    entries = group_entries(groups)
+    columns = used_columns(entries)
+    rows = [header(_joined(cells[0], sizes), "", columns)]
+    rows += [
+        Row(name=_joined(labels, sizes), numbers=numbers(entry), missing=missing(entry))
+        for labels, entry in zip(cells[1:], entries, strict=True)
+    ]
+    notes = [paragraph("", note, width, "dim") for note in group_notes(groups)]
+    tables = grid([rows], width, columns, OPTIONAL)
+    return joined([*tables, [line for note in notes for line in note]], width)
+
+
+def _joined(labels: Iterable[str], sizes: Iterable[int]) -> str:
+    """The labels of a row under each other: all but the last one padded."""
+    *first, last = zip(labels, sizes, strict=True)
+    return "".join(f"{_fit(label, size)}  " for label, size in first) + last[0]
+
+
+def _fit(label: str, size: int) -> str:
+    return (
+        label + " " * (size - cell_len(label))
+        if cell_len(label) <= size
+        else (f"{set_cell_size(label, size - 1)}…")
+    )
+
+
+def group_notes(groups: Groups) -> list[str]:
+    """What is to be said under a table of groups."""
+    notes = []
+    if not groups.partition:
+        notes.append(
+            "A call with two tags stands in both groups: shares may add up to more than 100%."
+        )
+    if groups.older_runs:
+        notes.append(
+            f"{many(groups.older_runs, 'older run')} no longer kept and not in these groups; "
+            f"cure: ImpactHandler(totals_by=[{', '.join(map(repr, groups.by))}]) or a larger "
+            "max_runs."
+        )
+    if groups.total.lower_bound:
+        notes.append("≥: at least; some calls could not be estimated.")
+    return notes
 
 
 def _listed(label: str, items: Iterable[str], width: int, style: Style) -> list[Line]:
     lines: list[Line] = []
     for item in items:
-        lines += _paragraph("" if lines else label, item, width, style)
+        lines += paragraph("" if lines else label, item, width, style)
     return lines
 
 
-def _paragraph(label: str, text: str, width: int, style: Style = "") -> list[Line]:
+def paragraph(label: str, text: str, width: int, style: Style = "") -> list[Line]:
     """Wrapped text behind a label; nothing when there is no text."""
     if not text:
         return []

@@ -1,0 +1,88 @@
+"""``impactree report``: a report from its JSON file, asked, compared and converted."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from impactree.cli._printing import as_json_option, print_json, print_rich
+
+if TYPE_CHECKING:
+    from impactree.report import Report
+
+__all__ = ["report"]
+
+_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@click.option("--by", "keys", multiple=True, help="Groups by KEY, or by several: user,agent.")
+@click.option("--top", type=click.IntRange(1), help="Only the first groups, or dearest calls.")
+@click.option("--diff", "other", type=_FILE, help="What changed since another report.")
+@click.option("--merge", "others", type=_FILE, multiple=True, help="Another machine's report.")
+@click.option("--run", "run_id", help="Only the run with this id or name.")
+@click.option("--csv", "form", flag_value="csv", help="Print a row per call (or group) as CSV.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print Markdown.")
+@as_json_option
+def report(
+    file: Path,
+    keys: tuple[str, ...],
+    top: int | None,
+    other: Path | None,
+    others: tuple[Path, ...],
+    run_id: str | None,
+    form: str | None,
+    as_json: bool,
+) -> int:
+    """Show the report in FILE, as Report.to_json wrote it; - is standard input."""
+    if keys and other is not None:
+        raise click.UsageError("--by and --diff are two questions: ask one at a time")
+    asked = _read(file)
+    if others:
+        asked = asked.merge(*map(_read, others))
+    if run_id is not None:
+        asked = _only(asked, run_id)
+    shown: Any = asked if top is None or keys else asked.top(top)
+    if keys:
+        shown = asked.by(*(key.strip() for several in keys for key in several.split(",")))
+        shown = shown if top is None else shown.top(top)
+    elif other is not None:
+        shown = asked.diff(_read(other))
+    _print(shown, "json" if as_json else form)
+    return 0
+
+
+def _read(file: Path) -> Report:
+    from impactree.exceptions import ReportFormatError
+    from impactree.report import Report
+
+    try:
+        return Report.from_json(sys.stdin.buffer if str(file) == "-" else file)
+    except ReportFormatError as error:
+        raise ReportFormatError(f"{file}: {error}") from error
+
+
+def _only(asked: Report, run_id: str) -> Report:
+    found = asked.find(run_id)
+    if not found:
+        raise click.UsageError(f"no run {run_id!r:.80} is in the report")
+    return asked.of_runs(found)
+
+
+def _print(shown: Any, form: str | None) -> None:
+    if form == "json":
+        print_json(shown.to_dict())
+    elif form == "csv":
+        if not hasattr(shown, "to_csv"):
+            raise click.UsageError("a comparison prints as text, Markdown or JSON")
+        click.echo(shown.to_csv(), nl=False)
+    elif form == "markdown":
+        click.echo(shown.to_markdown())
+    elif sys.stdout.isatty():
+        print_rich(shown)
+    else:
+        click.echo(str(shown))

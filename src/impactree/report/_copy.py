@@ -1,0 +1,47 @@
+"""Copies of run trees: a report never writes to the runs of a tracker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from impactree.runs import Run
+from impactree.values.impacts import Impacts
+
+if TYPE_CHECKING:
+    from impactree.engine import Engine
+
+__all__ = ["copy_run", "estimated_anew"]
+
+
+def copy_run(run: Run, parent: Run | None) -> Run:
+    """A run without what is under it, at its place under a parent that does not know of it."""
+    copied = Run(
+        run.id,
+        run.name,
+        run.kind,
+        parent,
+        run.parent_id,
+        run.start,
+        run.tags,
+        dict(run.metadata) or None,
+        run.labels,
+    )
+    copied.end, copied.status, copied.revision = run.end, run.status, run.revision
+    copied.call, copied.cached = run.call, run.cached
+    copied.own, copied.avoided = run.own, run.avoided
+    return copied
+
+
+def estimated_anew(root: Run, engine: Engine) -> Run:
+    """A copy of a tree with every call estimated by another engine."""
+    copies: dict[Run, Run] = {}
+    for run in root.walk():
+        above = run.parent
+        parent = root.parent if run is root else copies.get(above) if above else None
+        copied = copies[run] = copy_run(run, parent)
+        if run is not root and parent is not None:
+            parent.adopt(copied)
+        if run.call is not None:
+            own = engine.estimate(run.call)
+            copied.own, copied.avoided = (Impacts.zero(), own) if run.cached else (own, None)
+    return copies[root]

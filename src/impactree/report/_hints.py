@@ -1,0 +1,122 @@
+"""What to do about what a report warns of: a cure per warning, and what only the trees show."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+from impactree.values.formatting import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from impactree.runs import Run
+
+__all__ = ["cure", "hints"]
+
+_ASK_FOR_USAGE: Final = (
+    "Cure, where it was streamed: ChatOpenAI(stream_usage=True), or "
+    "stream_options={{'include_usage': True}} (LlamaIndex: in additional_kwargs)."
+)
+_NAME_THE_MODEL: Final = (
+    "Cure, where a gateway or a deployment has names of its own: "
+    "ImpactHandler(deployments={{{name!r}: 'PROVIDER/MODEL'}})."
+)
+_CURES: Final = {
+    "token-count-approximate": _ASK_FOR_USAGE,
+    "output-tokens-unknown": _ASK_FOR_USAGE,
+    "model-not-registered": _NAME_THE_MODEL,
+    "model-prior": _NAME_THE_MODEL,
+    "model-size-unknown": _NAME_THE_MODEL,
+    "host-unknown": (
+        "Cure: say who runs it, as in ImpactHandler(deployments={{{name!r}: 'PROVIDER/MODEL'}}), "
+        "or where: zone='FRA'."
+    ),
+    "region-not-registered": "Cure: ImpactHandler(zone=...) with the electricity mix zone.",
+    "zone-not-registered": "Cure: a zone that `impactree zones` lists; WOR is the world.",
+}
+_REMOTE: Final = "langgraph.pregel.remote"
+
+
+def cure(code: str, run: Run) -> str:
+    """What helps against a warning or an error, by one of its calls; empty: nothing is known."""
+    name = "" if run.call is None else clean(run.call.requested or run.call.model)[:60]
+    return _CURES.get(code, "").format(name=name)
+
+
+def hints(roots: Sequence[Run], calls: Sequence[Run]) -> list[str]:
+    """What only the trees show, with its cure."""
+    return [*_orphans(roots), *_strays(roots), *_contradictions(calls), *_remote(roots)]
+
+
+def _orphans(roots: Sequence[Run]) -> Iterator[str]:
+    """Calls whose run this handler was not told of."""
+    lost = sum(1 for root in roots if root.call is not None and root.parent_id is not None)
+    if lost:
+        yield (
+            f"parent-unknown ({_calls(lost)}): A model call belongs to a run that this handler "
+            "did not see. Cure: pass the handler to the outermost chain or graph "
+            '(config={"callbacks": [handler]}), not to the model alone.'
+        )
+
+
+def _strays(roots: Sequence[Run]) -> Iterator[str]:
+    """Calls without a parent that began and ended while a tree was running."""
+    spans = [(r.start, r.end) for r in roots if r.call is None and r.end is not None]
+    if not spans:
+        return
+    alone = [root for root in roots if root.call is not None and root.parent_id is None]
+    lost = sum(1 for root in alone if _within(root, spans))
+    if lost:
+        yield (
+            f"context-lost ({_calls(lost)}): A model call stands alone that was made while another "
+            "run went on. Cure, if it belongs there: a plain thread loses the context; start it "
+            "with contextvars.copy_context().run, or pass config on."
+        )
+
+
+def _within(run: Run, spans: list[tuple[float, float]]) -> bool:
+    end = run.end
+    return end is not None and any(first < run.start and end < last for first, last in spans)
+
+
+def _contradictions(calls: Sequence[Run]) -> Iterator[str]:
+    """Counts of a part above the count of its whole: whoever reported them contradicts itself."""
+    wrong = 0
+    for run in calls:
+        tokens = run.call.tokens if run.call is not None else None
+        if tokens is None:
+            continue
+        parts = (tokens.cached_input or 0) + (tokens.cache_write or 0)
+        read = tokens.input is not None and parts > tokens.input
+        wrote = tokens.output is not None and (tokens.reasoning or 0) > tokens.output
+        wrong += read or wrote
+    if wrong:
+        yield (
+            f"usage-contradicts-itself ({_calls(wrong)}): More tokens are reported as cached or as "
+            "reasoning than in all. Cure: look at the usage that the client or gateway returns, "
+            "and update it; the totals follow the larger bucket."
+        )
+
+
+def _remote(roots: Sequence[Run]) -> Iterator[str]:
+    """Nodes without anything below, in a process that talks to remote graphs."""
+    if _REMOTE not in sys.modules:
+        return
+    names = {
+        run.name
+        for root in roots
+        for run in root.walk()
+        if run.kind == "node" and not run.children and run.call is None
+    }
+    if names:
+        shown = ", ".join(clean(name)[:60] for name in sorted(names)[:3])
+        yield (
+            f"remote-graph ({shown}): This process uses RemoteGraph, and these nodes show no call. "
+            "What a server runs is not visible here. Cure: a handler on the server, with "
+            "impactree.propagation, and report.merge()."
+        )
+
+
+def _calls(number: int) -> str:
+    return "1 call" if number == 1 else f"{number:,} calls"

@@ -1,0 +1,61 @@
+"""Reports of several machines as one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from impactree.values.impacts import Impacts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from impactree.report._view import View
+    from impactree.runs import Run
+
+__all__ = ["merged"]
+
+
+def merged(views: Sequence[View]) -> tuple[list[Run], dict[str, Any]]:
+    """The root runs of all, each once, and what else a report of them is made of.
+
+    The same id twice is the same run: of two revisions the later one counts, and a root that is
+    part of another's tree counts there.
+
+    Raises:
+        ValueError: they were estimated by two methods.
+    """
+    methods = {view.method or view.total.method for view in views} - {None}
+    if len(methods) > 1:
+        raise ValueError(
+            f"reports by {' and '.join(sorted(map(str, methods)))} do not add up to anything: "
+            "estimate one anew, with handler.report(method=...)"
+        )
+    roots: dict[str, Run] = {}
+    twice = False
+    for view in views:
+        for run in view.runs:
+            known = roots.get(str(run.id))
+            twice |= known is not None
+            if known is None or run.revision > known.revision:
+                roots[str(run.id)] = run
+    inner = {str(run.id) for root in roots.values() for run in root.walk() if run is not root}
+    twice |= bool(inner & roots.keys())
+    runs = sorted((r for i, r in roots.items() if i not in inner), key=lambda run: run.start)
+    older = [view.older_runs for view in views]
+    totals = [view.total_ever for view in views]
+    ever = None if twice or None in totals else Impacts.sum(t for t in totals if t is not None)
+    return runs, {
+        "method": next(iter(methods), None),
+        "zone": _one({view.zone for view in views}),
+        "catalog_version": _one({view.catalog_version for view in views}),
+        "problems": dict(sum((Counter(view.problems) for view in views), Counter[str]())),
+        "finished_runs": len(runs) + (max(older) if twice else sum(older)),
+        "total_ever": ever,
+    }
+
+
+def _one(values: set[str | None]) -> str | None:
+    """What all of them say; of several all."""
+    known = sorted(value for value in values if value is not None)
+    return " and ".join(known) or None

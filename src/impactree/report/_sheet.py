@@ -1,0 +1,120 @@
+"""Everything a report shows, gathered once: the rows of numbers, the totals and the sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from impactree.report._groups import group_calls
+from impactree.report._hints import cure, hints
+from impactree.report._layout import MAX_LINES, Entry, model_entries, tree_entries
+from impactree.report._tally import Coverage, avoided_of, calls_of, cover, own_of
+from impactree.values.formatting import clean
+from impactree.values.impacts import Impacts
+from impactree.values.messages import MESSAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from impactree.report._view import View
+    from impactree.runs import Run
+    from impactree.values.messages import Message
+
+__all__ = ["EMPTY", "Sheet", "lay_out_report"]
+
+EMPTY: Final = (
+    "no runs yet. A run is listed once its outermost chain, agent or graph has ended; for "
+    'LangChain pass the handler along: chain.invoke(..., config={"callbacks": [handler]}).'
+)
+_MAX_SENTENCES: Final = 3
+_FEW_MODELS: Final = 8
+_OTHER_LINES: Final = 22
+"""What a report takes beside its tree and its models, as a rule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """One report, laid out. All text is clean."""
+
+    runs: int
+    calls: int
+    about: str
+    """Method, zone and catalog; empty where they are not known."""
+    tree: tuple[Entry, ...]
+    models: tuple[Entry, ...]
+    total: Impacts
+    avoided: Impacts
+    coverage: Coverage
+    reasons: tuple[str, ...]
+    """Why calls were not estimated."""
+    warnings: tuple[str, ...]
+    problems: tuple[str, ...]
+    history: str
+    """What is no longer kept."""
+
+
+def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
+    """Gather what a report shows, its tree in what is left of so many lines."""
+    roots = report.runs
+    calls = calls_of(roots)
+    total = Impacts.sum(map(own_of, calls))
+    few = lines <= MAX_LINES and sum(1 for root in roots for _ in root.walk()) > 20 * lines
+    groups = group_calls(roots, ("model",), None, None, 0)
+    models = model_entries(groups, _FEW_MODELS) if few else model_entries(groups)
+    warnings = _sentences((run, w) for run in calls for w in own_of(run).warnings)
+    problems = [f"{n:,} × {clean(name)}" for name, n in report.problems.items()]
+    left = lines - _OTHER_LINES - len(models) - len(problems)
+    return Sheet(
+        runs=len(roots),
+        calls=len(calls),
+        about=_about(report),
+        tree=tuple(tree_entries(roots, total, left)),
+        models=tuple(models),
+        total=total,
+        avoided=avoided_of(calls),
+        coverage=cover(calls),
+        reasons=tuple(_sentences((run, e) for run in calls for e in own_of(run).errors[:1])),
+        warnings=(*warnings, *hints(roots, calls)),
+        problems=tuple(problems),
+        history=_history(report),
+    )
+
+
+def _about(report: View) -> str:
+    if report.method is None:
+        return ""
+    if report.catalog_version is None:
+        return clean(f"method {report.method}")
+    zone = f"zone {report.zone}" if report.zone else "zone of each host"
+    return clean(f"method {report.method}, {zone}, catalog {report.catalog_version}")
+
+
+def _sentences(messages: Iterable[tuple[Run, Message]]) -> list[str]:
+    """Per code, its calls, its sentence, and the details, of which a few stand for many."""
+    by_code: dict[str, Counter[str]] = {}
+    example: dict[str, Run] = {}
+    for run, message in messages:
+        by_code.setdefault(message.code, Counter())[message.message] += 1
+        example.setdefault(message.code, run)
+    out = []
+    for code, sentences in by_code.items():
+        shown = [clean(text) for text, _ in sentences.most_common(_MAX_SENTENCES)]
+        shown[1:] = (text.removeprefix(MESSAGES.get(code, "")).strip() for text in shown[1:])
+        more = len(sentences) - len(shown)
+        tail = f" And {more:,} more like it." if more else ""
+        what = "1 call" if sentences.total() == 1 else f"{sentences.total():,} calls"
+        advice = cure(code, example[code])
+        out.append(f"{code} ({what}): {' '.join(shown)}{tail}{advice and f' {advice}'}")
+    return out
+
+
+def _history(report: View) -> str:
+    gone = report.older_runs
+    if not gone:
+        return ""
+    what = "1 older run is" if gone == 1 else f"{gone:,} older runs are"
+    text = f"{what} no longer kept and not in the figures above."
+    if report.total_ever is not None:
+        text += f" Total of every call so far: {clean(str(report.total_ever))}"
+    return text

@@ -1,0 +1,318 @@
+"""The report as flat columns: dataframes, CSV and Parquet, a row per call or per run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import sys
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from impactree.exceptions import MissingExtraError
+from impactree.runs import LABELS
+from impactree.values.criteria import FLAT_COLUMNS, PART_COLUMNS
+from impactree.values.formatting import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from impactree.report._groups import Groups
+    from impactree.report._view import View
+    from impactree.runs import Run
+    from impactree.values.impacts import Impacts
+
+    Columns = dict[str, list[Any]]
+
+__all__ = [
+    "Per",
+    "figure_columns",
+    "group_columns",
+    "plain_label",
+    "report_columns",
+    "to_csv",
+    "to_frame",
+    "to_parquet",
+]
+
+Per = Literal["call", "run", "root"]
+_BACKENDS: Final = ("pandas", "polars", "pyarrow")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+_TOKENS: Final = (
+    *("input_tokens", "cached_input_tokens", "cache_write_tokens"),
+    *("output_tokens", "reasoning_tokens"),
+)
+_TOKEN_FIELDS: Final = ("input", "cached_input", "cache_write", "output", "reasoning")
+
+
+def report_columns(report: View, per: Per = "call") -> Columns:
+    """One flat row per model call, per run, or per root run.
+
+    Raises:
+        ValueError: ``per`` is something else.
+    """
+    if per not in ("call", "run", "root"):
+        raise ValueError(f"per must be 'call', 'run' or 'root', not {per!r:.80}")
+    if per == "root":
+        runs = list(report.runs)
+    else:
+        runs = [run for root in report.runs for run in root.walk()]
+        if per == "call":
+            runs = [run for run in runs if run.call is not None]
+    columns = _run_columns(runs)
+    if per == "call":
+        columns |= _call_columns(report, runs)
+        impacts = [run.own for run in runs]
+    else:
+        columns |= _sum_columns(report, runs)
+        impacts = [run.total for run in runs]
+    columns["grade"] = [None if one is None else one.grade for one in impacts]
+    columns["method"] = [None if one is None else one.method for one in impacts]
+    columns["warnings"] = [_codes(one, "warnings") for one in impacts]
+    columns["errors"] = [_codes(one, "errors") for one in impacts]
+    return columns | figure_columns(impacts)
+
+
+def _codes(impacts: Impacts | None, field: str) -> str:
+    messages = () if impacts is None else getattr(impacts, field)
+    return " ".join(message.code for message in messages) if messages else ""
+
+
+def _run_columns(runs: Sequence[Run]) -> Columns:
+    parents = [run.parent for run in runs]
+    return {
+        "id": [str(run.id) for run in runs],
+        "root_id": [str(run.root.id) for run in runs],
+        "parent_id": [
+            _id(run.parent_id if parent is None else parent.id)
+            for run, parent in zip(runs, parents, strict=True)
+        ],
+        "name": [run.name for run in runs],
+        "kind": [run.kind for run in runs],
+        "status": [run.status for run in runs],
+        "start": [run.start for run in runs],
+        "end": [run.end for run in runs],
+        "latency_s": [run.latency_s for run in runs],
+        **{label: [getattr(run, label) for run in runs] for label in LABELS},
+        "tags": [" ".join(run.tags) for run in runs],
+    }
+
+
+def _call_columns(report: View, runs: Sequence[Run]) -> Columns:
+    calls = [run.call for run in runs if run.call is not None]
+    columns: Columns = {
+        "provider": [call.provider for call in calls],
+        "model": [call.model for call in calls],
+        "requested": [call.requested for call in calls],
+        "call_kind": [call.kind for call in calls],
+        "cached": [run.cached for run in runs],
+        "tokens_source": [call.tokens_source for call in calls],
+    }
+    tokens = [call.tokens for call in calls]
+    for name, field in zip(_TOKENS, _TOKEN_FIELDS, strict=True):
+        columns[name] = [getattr(one, field) for one in tokens]
+    return columns
+
+
+def _sum_columns(report: View, runs: Sequence[Run]) -> Columns:
+    from impactree.report._fold import Scan
+
+    tallies = Scan(report.runs).tallies
+    of_runs = [tallies[run] for run in runs]
+    return {
+        "calls": [tally.calls for tally in of_runs],
+        "cached_calls": [tally.cached for tally in of_runs],
+        "input_tokens": [tally.input_tokens for tally in of_runs],
+        "cached_input_tokens": [tally.cached_inputs for tally in of_runs],
+        "cache_write_tokens": [tally.cache_writes for tally in of_runs],
+        "output_tokens": [tally.output_tokens for tally in of_runs],
+        "reasoning_tokens": [tally.reasoning for tally in of_runs],
+    }
+
+
+def figure_columns(impacts: Sequence[Impacts | None]) -> Columns:
+    """Min, mean and max of the five criteria, and the energy's parts; None where unknown."""
+    names = (*FLAT_COLUMNS, *PART_COLUMNS)
+    nothing = (None,) * len(names)
+    figures = [None if one is None else one.figures for one in impacts]
+    rows = [nothing if one is None else _flat(one) for one in figures]
+    if not rows:
+        return {name: [] for name in names}
+    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+def _flat(f: Sequence[float]) -> tuple[float | None, ...]:
+    """Usage plus embodied, in the order of FLAT_COLUMNS, then the parts; see Figures."""
+    parts = tuple(f[24:]) if f[24] == f[24] else (None,) * 5  # not a number
+    return (
+        f[0],
+        f[1],
+        f[2],
+        f[3] + f[15],
+        f[4] + f[16],
+        f[5] + f[17],
+        f[6] + f[18],
+        f[7] + f[19],
+        f[8] + f[20],
+        f[9] + f[21],
+        f[10] + f[22],
+        f[11] + f[23],
+        f[12],
+        f[13],
+        f[14],
+        *parts,
+    )
+
+
+def group_columns(groups: Groups) -> Columns:
+    """One flat row per group."""
+    labels = [groups.labels(label) for label in groups]
+    columns: Columns = {
+        name: [plain_label(row[i]) for row in labels] for i, name in enumerate(groups.by)
+    }
+    found = list(groups.values())
+    for name in ("calls", "cached", *_TOKENS, "latency_s", "share"):
+        columns[name] = [getattr(group, name) for group in found]
+    return columns | figure_columns([group.total for group in found])
+
+
+def plain_label(label: object) -> str | int | float | bool | None:
+    """A label as data: text, a number or None."""
+    return label if isinstance(label, str | int | float | bool | None) else str(label)
+
+
+# Where columns go
+
+
+def to_frame(columns: Columns, backend: str | None) -> Any:
+    """A dataframe of the user's library.
+
+    Args:
+        columns: By name.
+        backend: ``pandas``, ``polars`` or ``pyarrow``; None: the one that is imported already,
+            else the first that is installed.
+
+    Raises:
+        MissingExtraError: narwhals is not installed, or none of the three.
+        ValueError: another backend.
+    """
+    if backend is not None and backend not in _BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(_BACKENDS)}, not {backend!r:.80}")
+    try:
+        import narwhals as nw
+    except ImportError as error:
+        raise MissingExtraError("dataframe", "narwhals") from error
+    chosen = backend or _installed()
+    schema = {name: _dtype(nw, name, column) for name, column in columns.items()}
+    if chosen == "pandas":
+        _as_pandas_has_it(nw, columns, schema)
+    try:
+        return nw.from_dict(columns, schema, backend=chosen).to_native()  # type: ignore[arg-type]  # one of three
+    except ImportError as error:
+        raise MissingExtraError("dataframe", chosen) from error
+
+
+def _as_pandas_has_it(nw: Any, columns: Columns, schema: dict[str, Any]) -> None:
+    """Its plain columns of numbers know no None: not a number, and whole numbers as floats."""
+    for name, dtype in schema.items():
+        if dtype in (nw.Int64, nw.Float64) and None in columns[name]:
+            columns[name] = [math.nan if value is None else value for value in columns[name]]
+            schema[name] = nw.Float64
+
+
+def _installed() -> str:
+    imported = [name for name in _BACKENDS if sys.modules.get(name) is not None]
+    found = imported or [name for name in _BACKENDS if _is_there(name)]
+    if not found:
+        raise MissingExtraError("dataframe", "one of pandas, polars and pyarrow")
+    return found[0]
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ValueError:  # blocked
+        return False
+
+
+def _dtype(nw: Any, name: str, column: Sequence[Any]) -> Any:
+    """One type per column whatever its rows hold, so that frames of two reports stack."""
+    if name.endswith(("_tokens", "calls")) or (name == "cached" and _are(int, column)):
+        return nw.Int64
+    if name.startswith(("energy_", *_FIGURES)) or name in ("start", "end", "latency_s", "share"):
+        return nw.Float64
+    for kind, dtype in ((bool, nw.Boolean), (int, nw.Int64), (float, nw.Float64)):
+        if _are(kind, column):
+            return dtype
+    return nw.String
+
+
+_FIGURES: Final = tuple(f"{name.rpartition('_')[0]}_" for name in FLAT_COLUMNS)
+
+
+def _are(kind: type, column: Sequence[Any]) -> bool:
+    known = [value for value in column if value is not None]
+    return bool(known) and all(type(value) is kind for value in known)
+
+
+def to_csv(columns: Columns, path: str | Path | None) -> str | None:
+    """CSV by RFC 4180. Text that a spreadsheet would take for a formula gets an apostrophe.
+
+    Args:
+        columns: By name.
+        path: A file to write, whole or not at all; None: return the text.
+    """
+    if path is None:
+        out = io.StringIO(newline="")
+        _write_csv(columns, out)
+        return out.getvalue()
+    from impactree.report._files import replacing
+
+    with replacing(path) as file:
+        _write_csv(columns, file)
+    return None
+
+
+def _write_csv(columns: Columns, file: Any) -> None:
+    writer = csv.writer(file)
+    writer.writerow(map(_cell, columns))
+    safe = [_safe(column) for column in columns.values()]
+    writer.writerows(zip(*safe, strict=True))
+
+
+def _safe(column: Sequence[Any]) -> Iterable[Any]:
+    if not any(isinstance(value, str) for value in column):
+        return column
+    known: dict[Any, Any] = {}
+    for value in column:
+        if value not in known:
+            known[value] = _cell(value) if isinstance(value, str) else value
+    return map(known.__getitem__, column)
+
+
+def _cell(text: str) -> str:
+    """Text of one line that is no formula."""
+    shown = clean(text).encode("utf-8", "replace").decode()
+    return f"'{shown}" if text.lstrip(" ").startswith(_FORMULA) else shown
+
+
+def to_parquet(columns: Columns, path: str | Path) -> None:
+    """A Parquet file, whole or not at all.
+
+    Raises:
+        MissingExtraError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtraError("parquet", "pyarrow") from error
+    from impactree.report._files import replacing
+
+    table = to_frame(columns, "pyarrow")
+    with replacing(path, binary=True) as file:
+        pq.write_table(table, file)
+
+
+def _id(value: object) -> str | None:
+    return None if value is None else str(value)

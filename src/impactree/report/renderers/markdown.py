@@ -1,0 +1,117 @@
+"""The report as GitHub's Markdown: the same rows, in tables."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from impactree.report._layout import group_entries, label_text
+from impactree.report._sheet import EMPTY, lay_out_report
+from impactree.report.renderers._cells import many
+from impactree.report.renderers._rows import (
+    COLUMNS,
+    legend,
+    missing,
+    model_row,
+    tree_row,
+    used_columns,
+)
+from impactree.report.renderers._rows import numbers as numbers_of
+from impactree.report.renderers.text import coverage_sentences, group_notes, total_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from impactree.report._groups import Groups
+    from impactree.report._sheet import Sheet
+    from impactree.report._view import View
+    from impactree.report.renderers._cells import Row
+
+__all__ = ["groups_markdown", "report_markdown", "table"]
+
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#!|~$@])")
+
+
+def escape(text: str) -> str:
+    """Text that stays text: no tag, no link, no emphasis, no cell of its own."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = _SPECIAL.sub(r"\\\1", text)
+    return text.replace("://", "&#58;//").replace("www.", "www&#46;")
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
+    """A table; all columns but the first ``texts`` are aligned to the right."""
+    rule = ["---"] * texts + ["---:"] * (len(header) - texts)
+    lines = [header, rule, *([escape(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def report_markdown(report: View) -> str:
+    """The whole report."""
+    sheet = lay_out_report(report)
+    title = f"**impactree** {many(sheet.runs, 'run')}, {many(sheet.calls, 'call')}"
+    if not report.runs:
+        return f"{title}\n\n{escape(EMPTY)}\n"
+    parts = [title, escape(sheet.about), _tree(sheet)]
+    models = [model_row(entry) for entry in sheet.models]
+    if models:
+        columns = [c for c in COLUMNS if c != "time"]
+        cells = [[row.name, row.what, *_numbers(row, columns)] for row in models]
+        parts.append(table(["model", "calls, how resolved", *columns], cells, 2))
+    parts += [_total(sheet), *_sentences(sheet)]
+    rows = [tree_row(entry, "") for entry in sheet.tree] + models
+    parts.append(escape(legend(rows)))
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _tree(sheet: Sheet) -> str:
+    rows = []
+    for entry in sheet.tree:
+        row = tree_row(entry, "")
+        guide = entry.guide.replace(" ", "\u00a0")  # spaces in a row would be one
+        name = f"{guide}{row.name}{row.suffix}"
+        about = f"{row.what} {row.mark}".strip()
+        rows.append([name, f"{about}; {row.note}" if row.note else about])
+        rows[-1] += _numbers(row, COLUMNS)
+    return table(["run", "kind, model", *COLUMNS], rows, 2)
+
+
+def _numbers(row: Row, columns: Iterable[str]) -> list[str]:
+    cells = {column: row.numbers.get(column, "") for column in columns}
+    if row.missing:
+        cells["CO2eq"] = row.missing
+    return list(cells.values())
+
+
+def _total(sheet: Sheet) -> str:
+    if not sheet.coverage.calls:
+        return "total: zero, no model was called."
+    if not sheet.total.estimated:
+        return f"total: not estimated: {escape('; '.join(sheet.coverage.reasons))}"
+    label = "total, at least" if sheet.total.lower_bound else "total"
+    return table([label, "mean and range", "usage", "embodied"], total_cells(sheet.total))
+
+
+def _sentences(sheet: Sheet) -> list[str]:
+    coverage = coverage_sentences(sheet) if sheet.coverage.calls else []
+    named = (("coverage", coverage), ("warnings", sheet.warnings), ("problems", sheet.problems))
+    out = [
+        f"{name}:\n" + "\n".join(f"- {escape(sentence)}" for sentence in sentences)
+        for name, sentences in named
+        if sentences
+    ]
+    return [*out, escape(sheet.history)]
+
+
+def groups_markdown(groups: Groups) -> str:
+    """A table of groups."""
+    entries = group_entries(groups)
+    columns = used_columns(entries)
+    rows = []
+    for label, entry in zip(groups, entries, strict=True):
+        cells = {c: numbers_of(entry).get(c, "") for c in columns}
+        if missing(entry):
+            cells["CO2eq"] = missing(entry)
+        rows.append([*map(label_text, groups.labels(label)), *cells.values()])
+    text = table([*map(escape, groups.by), *columns], rows, len(groups.by))
+    return "\n\n".join([text, *map(escape, group_notes(groups))]) + "\n"
