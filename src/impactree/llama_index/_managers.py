@@ -26,7 +26,7 @@ _MODELS: Final = frozenset({"llm", "embedding", "rerank"})
 _asked: Final[ContextVar[tuple[str, Any] | None]] = ContextVar("impactree_asked", default=None)
 _running: Final[set[str]] = set()
 _watched: Final[weakref.WeakSet[CallbackEvents]] = weakref.WeakSet()
-_lock: Final = threading.Lock()
+_lock: Final = threading.RLock()  # the collector may end a handler in here
 
 
 class _Watch(BaseSpanHandler[Any]):
@@ -75,17 +75,24 @@ def _managing(instance: Any) -> list[CallbackEvents]:
 
 def watch(events: CallbackEvents) -> None:
     """Tell a handler what callbacks leave out, as long as it lives."""
+    if events in _watched:
+        return
     with _lock:
         _watched.add(events)
+        weakref.finalize(events, _leave).atexit = False
         if all(handler is not _watch for handler in root_dispatcher.span_handlers):
             root_dispatcher.span_handlers = [*root_dispatcher.span_handlers, _watch]
 
 
 def unwatch(events: CallbackEvents) -> None:
     """The end of :func:`watch`."""
+    _watched.discard(events)
+    _leave()
+
+
+def _leave() -> None:
     with _lock:
-        _watched.discard(events)
-        if not _watched:
+        if not list(_watched):  # its length counts one that is just ending
             root_dispatcher.span_handlers = [
                 handler for handler in root_dispatcher.span_handlers if handler is not _watch
             ]
