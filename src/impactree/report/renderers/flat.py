@@ -172,7 +172,9 @@ def group_columns(groups: Groups) -> Columns:
         name: [plain_label(row[i]) for row in labels] for i, name in enumerate(groups.by)
     }
     found = list(groups.values())
-    for name in ("calls", "cached", *_TOKENS, "latency_s", "share"):
+    columns["calls"] = [group.calls for group in found]
+    columns["cached_calls"] = [group.cached for group in found]
+    for name in (*_TOKENS, "latency_s", "share"):
         columns[name] = [getattr(group, name) for group in found]
     return columns | figure_columns([group.total for group in found])
 
@@ -238,16 +240,19 @@ def _is_there(name: str) -> bool:
 
 def _dtype(nw: Any, name: str, column: Sequence[Any]) -> Any:
     """One type per column whatever its rows hold, so that frames of two reports stack."""
-    if name.endswith(("_tokens", "calls")) or (name == "cached" and _are(int, column)):
+    if name.endswith(("_tokens", "calls")):
         return nw.Int64
-    if name.startswith(("energy_", *_FIGURES)) or name in ("start", "end", "latency_s", "share"):
+    if name.startswith(("energy_", *_FIGURES)) or name in _REALS:
         return nw.Float64
+    if name == "cached":
+        return nw.Boolean
     for kind, dtype in ((bool, nw.Boolean), (int, nw.Int64), (float, nw.Float64)):
         if _are(kind, column):
             return dtype
     return nw.String
 
 
+_REALS: Final = frozenset({"start", "end", "latency_s", "share"})
 _FIGURES: Final = tuple(f"{name.rpartition('_')[0]}_" for name in FLAT_COLUMNS)
 
 

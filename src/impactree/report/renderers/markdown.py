@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["groups_markdown", "report_markdown", "table"]
 
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#!|~$@])")
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]!|~$@])")
 
 
 def escape(text: str) -> str:
