@@ -82,7 +82,7 @@ def test_json_comes_back_as_the_same_report(hostile, build):
         assert again.by("user", "model").to_dict() == report.by("user", "model").to_dict()
 
 
-@pytest.mark.parametrize("wrap", [str, str.encode, lambda text: io.StringIO(text), "path"])
+@pytest.mark.parametrize("wrap", [str, str.encode, io.StringIO, "path"])
 def test_json_is_read_from_text_bytes_files_and_paths(agent, tmp_path, wrap):
     text = agent.to_json()
     if wrap == "path":

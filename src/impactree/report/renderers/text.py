@@ -50,7 +50,9 @@ _WIDTH: Final = 100
 """Columns of a report that goes to no terminal."""
 _NARROWEST, _WIDEST = 60, 200
 _LABEL: Final = 10
-_MAX_LABEL: Final = 40
+_MIN_LABEL, _MAX_LABEL = 10, 40
+_NUMBERS: Final = 34
+"""Cells that the numbers of a group take at least."""
 
 
 def terminal_width() -> int:
@@ -207,7 +209,8 @@ def groups_lines(groups: Groups, width: int) -> list[Line]:
     if not groups:
         return joined([paragraph("", "no model was called.", width)], width)
     cells = [groups.by, *([*map(label_text, groups.labels(label))] for label in groups)]
-    sizes = [min(max(map(cell_len, column)), _MAX_LABEL) for column in zip(*cells, strict=True)]
+    most = min(_MAX_LABEL, max(_MIN_LABEL, (width - _NUMBERS) // len(groups.by)))
+    sizes = [min(max(map(cell_len, column)), most) for column in zip(*cells, strict=True)]
     entries = group_entries(groups)
     columns = used_columns(entries)
     rows = [header(_joined(cells[0], sizes), "", columns)]
