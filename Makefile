@@ -14,7 +14,7 @@ LIVE := .venv-live
 OLDEST_TESTS := $(wildcard tests/langchain tests/llama_index) tests/test_cookbook.py
 LLAMA_TESTS := $(addprefix tests/llama_index/,test_matrix.py test_mixed.py) -k "anthropic or langchain or wrapper"
 
-.PHONY: help test lint postgresql test-oldest test-llama demo live bench format catalog-diff clean
+.PHONY: help test lint postgresql test-oldest test-llama demo live bench peers format catalog-diff clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,9 @@ live: .venv/.demo $(LIVE)/.ready  ## The same agent and a LlamaIndex query on re
 bench: .venv/.bench  ## Speed and memory against peers (a few minutes)
 	$(BIN)/python -m benchmarks
 
+peers: .venv/.peers  ## The frameworks' own tests with our handler on everything, and without: what differs
+	$(BIN)/python -m benchmarks.peers
+
 catalog-diff: .venv/.ready  ## For maintainers: what newer catalogs know and data/ does not
 	$(BIN)/python data/scripts/catalog_diff.py
 
@@ -84,6 +87,10 @@ PIP = $(@D)/bin/python -m pip --quiet --disable-pip-version-check install
 
 .venv/.bench: .venv/.ready
 	$(PIP) --group bench
+	@touch $@
+
+.venv/.peers: .venv/.ready
+	$(PIP) --group peers
 	@touch $@
 
 $(OLDEST)/.ready: $(OLDEST)/bin/python pyproject.toml

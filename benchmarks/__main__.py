@@ -13,6 +13,7 @@ BENCHMARKS = (
     "handlers",
     "concurrency",
     "llama_index_ingestion",
+    "streams",
     "engine",
     "reading",
     "imports",

@@ -117,7 +117,8 @@ os.environ["IMPACTREE_SPOOL_DIR"] = tempfile.mkdtemp()
 sys.path.insert(0, {tests!r})
 import exporter_helpers as helpers
 from impactree import ImpactTracker
-from impactree.exporters import DeliveryRefusedError, _spool
+from impactree.delivery import spool as _spool
+from impactree.exporters import DeliveryRefusedError
 tracker = ImpactTracker()
 helpers.run_tree(tracker, *[helpers.call()] * 5)
 root = tracker.last_run

@@ -13,7 +13,7 @@ from impactree.values.impacts import GRADES
 from impactree.values.messages import MESSAGES
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = ("names.md", "configuration.md", "explain.md")
+PAGES = ("names.md", "configuration.md", "explain.md", "methodology/electricity.md")
 
 
 def blocks(page, language):

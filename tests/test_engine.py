@@ -30,24 +30,27 @@ def codes(messages):
 
 
 def test_the_prior_is_the_range_in_the_data(engine):
-    """Total 1.24 to 1000, active 1.24 to 405 (data/names.toml), at the host "unknown" in WOR."""
+    """Total 0.06 to 5400, active 0.06 to 1800 (data/names.toml), at the host "unknown" in WOR."""
     unknown, world = load_catalog().hosts["unknown"], load_catalog().zone("WOR")
-    plan = METHOD.plan(Situation(Params(1.24, 405, 1.24, 1000), unknown.site, world.mix))
+    plan = METHOD.plan(Situation(Params(0.06, 1800, 0.06, 5400), unknown.site, world.mix))
     expected = METHOD.impacts(plan, call("x").tokens)
     impacts = engine.estimate(call("unheard-of"))
     assert impacts.figures == pytest.approx(expected)
     assert impacts.grade == "prior"
-    assert codes(impacts.warnings) == ["host-unknown", "model-prior"]
+    disputed = ["electricity-mix-adpe-disputed", "electricity-mix-pe-disputed"]  # the world's
+    assert codes(impacts.warnings) == [*disputed, "host-unknown", "model-prior"]
 
 
 def test_a_size_from_the_name(engine):
     site, world = load_catalog().hosts["groq"].site, load_catalog().zone("USA")
-    plan = METHOD.plan(Situation(Params(22, 22, 235, 235), site, world.mix))
+    low, high = 0.97, 1.22  # makers round: [sizes] of data/names.toml
+    params = Params(22 * low, 22 * high, 235 * low, 235 * high)
+    plan = METHOD.plan(Situation(params, site, world.mix))
     expected = METHOD.impacts(plan, call("x").tokens)
     impacts = engine.estimate(call("foo-235b-a22b", "groq"))
     assert impacts.figures == pytest.approx(expected)
     assert impacts.grade == "size"
-    assert codes(impacts.warnings) == ["model-size-from-name"]
+    assert codes(impacts.warnings) == ["electricity-mix-pe-disputed", "model-size-from-name"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,10 @@ ZONES = [None, *FIXED, *random.Random(20261124).sample(sorted({*ALL_ZONES} - {*F
 TOKENS = [0, 1, 17, 400, 128_000]
 LATENCIES = [None, 0.05, 3, 600]
 CHUNKS = 12
-OURS_ONLY = {"kind-not-text"}  # of the 13 names that speak, transcribe or draw
+OURS_ONLY = {
+    "kind-not-text",  # of the 13 names that speak, transcribe or draw
+    *(f"electricity-mix-{metric}-disputed" for metric in ("adpe", "gwp", "pe")),
+}
 
 
 def ends(value):

@@ -567,3 +567,126 @@ def test_what_is_no_list_of_exporters_is_refused_at_once(wrong):
     with pytest.raises(ConfigurationError, match="exporters takes a list of exporters, such as"):
         ImpactTracker(exporters=wrong)
     assert ImpactTracker(exporters=(e for e in [Exports()])).exporters
+
+
+# Small faults of the way
+
+
+def test_the_end_of_an_alias_leaves_its_parent_open():
+    tracker = ImpactTracker()
+    tracker.start("parent", name="parent")
+    tracker.alias("hidden", "parent")
+    assert tracker.end("hidden") is None
+    assert [run.id for run in tracker.open_roots] == ["parent"]
+    assert tracker.find("hidden") is None  # the unit of work is over
+    tracker.alias("hidden", "parent")
+    tracker.abandon("hidden")
+    assert [run.status for run in tracker.open_roots] == ["running"]
+
+
+def test_a_recorded_call_shows_how_long_it_took():
+    tracker = ImpactTracker()
+    run = tracker.record(ModelCall(model="gpt-4o-mini", output_tokens=9, latency_s=3.2))
+    assert run.latency_s == pytest.approx(3.2, abs=1e-3)
+
+
+def test_an_end_during_eviction_is_no_fault():
+    """Closing the oldest tree asks what it has produced; meanwhile it ends after all."""
+    tracker = ImpactTracker(max_open=1)
+    finished = []
+
+    class Ends:
+        def produced(self):
+            with ThreadPoolExecutor(1) as pool:  # as another thread would
+                finished.append(pool.submit(lambda: tracker.end("old", call=call())).result(10))
+
+    tracker.start("old", name="old", pending=Ends())
+    tracker.start("new", name="new")
+    assert [run.status for run in finished] == ["ok"]
+    assert [(run.id, run.status) for run in tracker.runs] == [("old", "ok")]
+    assert tracker.total.estimated_calls == 1
+    assert [run.id for run in tracker.open_roots] == ["new"]
+    assert tracker.problems == {"open-runs-evicted": 1}
+
+
+def test_annotations_hold_for_what_has_started_below_and_for_nothing_that_says_other():
+    tracker = ImpactTracker()
+    tracker.start("graph", name="graph", metadata={"thread_id": "t"})
+    tracker.start("before", "graph", name="before")
+    tracker.start("other", "graph", name="other", labels={"agent": "other"})
+    tracker.annotate("graph", kind="agent", metadata={"tier": 1}, labels={"agent": "late"})
+    after = tracker.start("after", "before", name="after")
+    graph, before, other = map(tracker.find, ("graph", "before", "other"))
+    assert (graph.kind, graph.metadata) == ("agent", {"thread_id": "t", "tier": 1})
+    assert [run.agent for run in (graph, before, other, after)] == ["late", "late", "other", "late"]
+    assert {run.thread for run in graph.walk()} == {"t"}
+    tracker.annotate("nobody", metadata={"x": 1})
+    assert tracker.problems == {}
+
+
+def test_a_run_says_what_it_works_for_and_the_nearest_word_holds():
+    tracker = ImpactTracker()
+    metadata = {"lc_agent_name": "boss", "langgraph_node": "model", "langgraph_step": 1}
+    tracker.start("a", name="a", kind="agent", metadata={**metadata, "user_id": 7})
+    tool = tracker.start("b", "a", name="search", kind="tool", metadata=metadata)
+    inner = tracker.start("c", "b", name="c", metadata={"agent_name": "helper"})
+    # The outer agent's name comes down with its metadata: the helper's still holds.
+    model = tracker.start("d", "c", name="d", kind="chat", metadata=metadata)
+    assert (tool.agent, tool.tool, tool.step, tool.user) == ("boss", "search", "1 model", "7")
+    assert (inner.agent, inner.tool, inner.own_labels) == ("helper", "search", {"agent": "helper"})
+    assert model.step == "1 model"
+    assert tool.labels is not inner.labels
+
+
+def test_a_total_that_is_asked_after_every_call_is_that_of_all_of_them():
+    """As a budget asks: the root's sum is kept running, and is the same as a fresh one."""
+    tracker = ImpactTracker()
+    root = tracker.start("root", name="root")
+    for number in range(50):
+        tracker.start(number, "root", name="m", kind="chat", pending=Half(5))
+        tracker.end(number, call=call(number), cached=number % 7 == 0)
+        assert root.total.estimated_calls == sum(n % 7 != 0 for n in range(number + 1))
+    tracker.start("late", "root", name="m", kind="chat", pending=Half(5))
+    running = root.total
+    root._total = None
+    assert root.total.estimated_calls == running.estimated_calls
+    assert running.gwp.value.max == pytest.approx(root.total.gwp.value.max, rel=1e-12)
+    tracker.end("root")
+    before = root.total.estimated_calls
+    tracker.end("late", call=call())  # instead of the half that stood for it
+    assert root.total.estimated_calls == before
+
+
+def test_a_late_child_hangs_under_its_parent_for_as_long_as_the_tree_is_kept():
+    """A background task is told of a parent that has ended, as its root has."""
+    tracker = ImpactTracker(max_runs=2)
+    tracker.start("root", name="root")
+    tracker.start("step", "root", name="step")
+    tracker.end("step")
+    tracker.end("root")
+    for number in range(1):
+        tracker.start(number, name="another")
+        tracker.end(number)
+    late = tracker.start("late", "step", name="late")
+    tracker.end("late", call=call())
+    root = tracker.runs[0]
+    assert (late.root, late.parent.id, root.revision) == (root, "step", 1)
+    assert root.total.estimated_calls == 1
+    assert len(tracker.runs) == 2
+    for number in range(2):  # now it is gone
+        tracker.start(f"more {number}", name="another")
+        tracker.end(f"more {number}")
+    orphan = tracker.start("later", "step", name="later")
+    assert (orphan.parent, orphan.parent_id) == (None, "step")
+    assert tracker.find("step") is None
+
+
+def test_what_is_remembered_is_bounded_by_what_is_kept():
+    tracker = ImpactTracker(max_runs=3)
+    for number in range(5000):
+        tracker.start(f"root {number}", name="root")
+        for child in range(2):
+            tracker.start(f"{number} {child}", f"root {number}", name="r", pending=Half(5))
+        tracker.end(f"{number} 0")
+        tracker.end(f"root {number}")
+    assert len(tracker._trees._runs) < 3 * 3 + 2 * 1024 + 9

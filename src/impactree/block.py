@@ -24,11 +24,13 @@ class track_impacts:  # noqa: N801  # used as a function, like the frameworks' o
     """Track every run of LangChain, LangGraph and LlamaIndex inside a block.
 
     No ``config`` has to be passed. Tasks and the frameworks' own threads are included; a plain
-    ``threading.Thread`` sees the block when it is started through
-    ``contextvars.copy_context().run``. Blocks nest: the inner runs count in both. Works with
-    ``with`` and ``async with``, and always detaches at the end.
+    ``threading.Thread`` or executor sees the block when it is started through
+    ``contextvars.copy_context().run``, or with ``everywhere``. Blocks nest: the inner runs count in
+    both. Works with ``with`` and ``async with``, and always detaches at the end.
 
     Args:
+        everywhere: Follow the whole process meanwhile, whatever thread, task or context. A call
+            in a thread without a context of its own shows as a root, and the report says so.
         exporters: Where finished run trees go.
         max_runs: How many finished trees to keep; totals go on counting beyond it.
         budget: Warn, or stop the chain before the next model call, when impacts exceed it.
@@ -53,12 +55,14 @@ class track_impacts:  # noqa: N801  # used as a function, like the frameworks' o
     def __init__(
         self,
         *,
+        everywhere: bool = False,
         exporters: Iterable[Exporter] = (),
         max_runs: int | None = None,
         budget: ImpactBudget | None = None,
         totals_by: Iterable[str | tuple[str, ...]] = (),
         **settings: Unpack[EngineSettings],
     ) -> None:
+        self._everywhere = everywhere
         self.tracker = ImpactTracker(
             exporters=exporters, max_runs=max_runs, totals_by=totals_by, **settings
         )
@@ -79,7 +83,9 @@ class track_impacts:  # noqa: N801  # used as a function, like the frameworks' o
             ):
                 if find_spec(package) is not None:
                     module = import_module(adapter)
-                    self._detach.append(module.attach(self.tracker, self._budget))
+                    self._detach.append(
+                        module.attach(self.tracker, self._budget, everywhere=self._everywhere)
+                    )
         except BaseException:
             self._leave()
             raise

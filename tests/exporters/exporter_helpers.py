@@ -7,7 +7,8 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from impactree import ImpactTracker, ModelCall
-from impactree.exporters import SpooledExporter, _spool
+from impactree.delivery import spool as _spool
+from impactree.exporters import SpooledExporter
 
 if TYPE_CHECKING:
     import pytest

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from impactree.exporters._locks import held
+from impactree.delivery.locks import locked_file
 
 pytest.importorskip("sqlalchemy")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks")
@@ -52,13 +52,13 @@ def test_killed_in_the_midst_of_threads_and_tasks(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_keeps_no_lock_of_its_parent(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    with held(path):  # a delivery is under way when a server forks its workers
+    with locked_file(path):  # a delivery is under way when a server forks its workers
         child = os.fork()
         if child == 0:
             signal.pause()
             os._exit(0)
     try:
-        with held(path, timeout_s=5):
+        with locked_file(path, timeout_s=5):
             pass
     finally:
         os.kill(child, signal.SIGKILL)

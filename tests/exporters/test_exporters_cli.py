@@ -15,7 +15,8 @@ from exporter_helpers import Sink, call, run_tree  # type: ignore[import-not-fou
 
 from impactree import ImpactTracker
 from impactree.cli import main
-from impactree.exporters import DeliveryRefusedError, JSONLExporter, _spool
+from impactree.delivery import spool as _spool
+from impactree.exporters import DeliveryRefusedError, JSONLExporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -130,3 +130,28 @@ def test_parquet_reads_back_and_a_replay_adds_nothing(
     estimate = tracker.engine.estimate(call(output_tokens=40))
     assert estimate.adpe is not None
     assert table[1]["adpe_kgsbeq_max"] == estimate.adpe.value.max
+
+
+def test_credits_of_the_factors_stand_beside_the_figures(tmp_path: Path) -> None:
+    """A table keeps its shape: they are in a file beside it, and in Parquet's metadata."""
+    pq = pytest.importorskip("pyarrow.parquet")
+    from impactree.exporters import ParquetExporter
+
+    path = tmp_path / "emissions.csv"
+    exporters = [CodeCarbonExporter(path), ParquetExporter(tmp_path / "calls")]
+    tracker = ImpactTracker(exporters=exporters)
+    for _ in range(2):
+        run_tree(tracker, call(zone="FRA"))
+        assert tracker.flush(5)
+    told = (tmp_path / "emissions.csv.credits.txt").read_text().splitlines()
+    assert told == list(tracker.engine.credits_for([call(zone="FRA")]))
+    assert any("CC BY 4.0" in credit for credit in told)
+    file = next((tmp_path / "calls").glob("*.parquet"))
+    metadata = pq.read_schema(file).metadata
+    assert metadata[b"impactree.credits"].decode().splitlines() == told
+
+
+def test_the_country_of_a_part_of_it(tmp_path: Path) -> None:
+    from impactree.exporters._codecarbon import _country
+
+    assert (_country("US-VA"), _country("FRA"), _country("WOR")) == ("USA", "FRA", None)

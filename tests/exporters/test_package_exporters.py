@@ -42,7 +42,7 @@ import sys, impactree, impactree.exporters
 from impactree import ImpactTracker
 ImpactTracker(exporters=[])
 heavy = {"sqlalchemy", "langsmith", "opentelemetry", "pyarrow", "tenacity", "platformdirs"}
-print(sorted(heavy & set(sys.modules)), "impactree.exporters._spool" in sys.modules)
+print(sorted(heavy & set(sys.modules)), "impactree.delivery.spool" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] False"

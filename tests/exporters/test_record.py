@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impactree import ImpactTracker, ModelCall, Range
-from impactree.exporters._codec import decode, encode
+from impactree.delivery.codec import decode, encode
 
 if TYPE_CHECKING:
     from impactree.runs import Run
@@ -37,7 +37,7 @@ def shape(run: Run) -> Any:
 
 
 def back(root: Run) -> Run:
-    return decode(encode(root, "m", ["a", "b"], {"a": {"x": 1}}), "a").root
+    return decode(b"".join(encode(root, "m", ["a", "b"], {"a": {"x": 1}})), "a").root
 
 
 def test_a_tree_comes_back_as_it_was() -> None:
@@ -55,7 +55,7 @@ def test_notes_go_to_their_own_destination_only() -> None:
     tracker = ImpactTracker()
     run_tree(tracker)
     assert tracker.last_run is not None
-    line = encode(tracker.last_run, "m", ["a", "b"], {"a": {"x": 1}})
+    line = b"".join(encode(tracker.last_run, "m", ["a", "b"], {"a": {"x": 1}}))
     assert dict(decode(line, "a").notes) == {"x": 1}
     assert dict(decode(line, "b").notes) == {}
 
@@ -80,7 +80,7 @@ def test_only_plain_values_and_no_base_url() -> None:
     tracker.record(call(base_url=url), "r")
     tracker.end("r")
     assert tracker.last_run is not None
-    line = encode(tracker.last_run, "m", [], {})
+    line = b"".join(encode(tracker.last_run, "m", [], {}))
     assert b"sk-hidden" not in line
     assert b"secret" not in line
     record = json.loads(line)

@@ -9,12 +9,10 @@ import pytest
 from exporter_helpers import Sink, ids, lines, run_tree  # type: ignore[import-not-found]
 
 from impactree import ImpactTracker
+from impactree.delivery import journal
+from impactree.delivery import spool as _spool
 from impactree.exceptions import ConfigurationError
-from impactree.exporters import (
-    DeliveryRefusedError,
-    _journal,
-    _spool,
-)
+from impactree.exporters import DeliveryRefusedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 def test_segments_go_when_they_are_delivered(
     spool_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_journal, "SEGMENT_BYTES", 20_000)
+    monkeypatch.setattr(journal, "SEGMENT_BYTES", 20_000)
     sink = Sink()
     tracker = ImpactTracker(exporters=[sink])
     for _ in range(200):
@@ -36,7 +34,7 @@ def test_segments_go_when_they_are_delivered(
 def test_the_folder_is_bounded(
     spool_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(_journal, "SEGMENT_BYTES", 100_000)
+    monkeypatch.setattr(journal, "SEGMENT_BYTES", 100_000)
     monkeypatch.setenv("IMPACTREE_SPOOL_MAX_MB", "1")
     sink = Sink("down", *[DeliveryRefusedError("no")] * 99)
     tracker = ImpactTracker(exporters=[sink])
@@ -46,7 +44,12 @@ def test_the_folder_is_bounded(
     assert sum(path.stat().st_size for path in spool_dir.rglob("*.jsonl")) < 1.2 * 2**20
     assert sum("is full (1 MB)" in line for line in lines(caplog)) == 1
     sink.errors.clear()
+    assert not tracker.flush(10)  # of those that were lost
     assert tracker.flush(10)
+    (health,) = tracker.health().values()
+    assert health["dropped"] + health["delivered"] == 2500
+    assert health["dropped"] > 500
+    assert health["dropped"] in tracker.problems.values()
     assert ids(sink)[-1] == last
 
 

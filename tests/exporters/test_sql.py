@@ -20,18 +20,18 @@ from impactree.exceptions import ConfigurationError
 
 sa = pytest.importorskip("sqlalchemy")
 
+from impactree.delivery import spool as _spool  # noqa: E402
 from impactree.exporters import (  # noqa: E402
     DeliveryRefusedError,
     RetryLaterError,
     SQLExporter,
-    _spool,
     _sql,
-    _sql_schema,
 )
-from impactree.exporters._sql import connect, parse_url  # noqa: E402
-from impactree.exporters._sql_migrations import MIGRATIONS  # noqa: E402
-from impactree.exporters._sql_report import sums, write_rows  # noqa: E402
-from impactree.exporters._time import parse_since  # noqa: E402
+from impactree.store import schema  # noqa: E402
+from impactree.store.database import connect, parse_url  # noqa: E402
+from impactree.store.migrations import MIGRATIONS  # noqa: E402
+from impactree.store.queries import sums, write_rows  # noqa: E402
+from impactree.values.times import parse_since  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -257,8 +257,8 @@ def test_an_older_schema_is_migrated_once(url: str, monkeypatch: pytest.MonkeyPa
         steps.append(1)
         connection.execute(sa.text("alter table impactree_runs add column team text"))
 
-    newest = len(_sql_schema.MIGRATIONS)
-    monkeypatch.setattr(_sql_schema, "MIGRATIONS", [*_sql_schema.MIGRATIONS, further])
+    newest = len(schema.MIGRATIONS)
+    monkeypatch.setattr(schema, "MIGRATIONS", [*schema.MIGRATIONS, further])
     for _ in range(2):
         tracker = ImpactTracker(exporters=[SQLExporter(url)])
         run_tree(tracker)

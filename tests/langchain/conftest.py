@@ -30,3 +30,11 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.get_closest_marker("newest"):
             item.add_marker(pytest.mark.skip(reason="needs langchain-core 1.7"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _guarded_loops():
+    """All tests that run a loop run under the guard of ``langgraph dev``."""
+    from langgraph_dev import guarded_loops
+
+    yield from guarded_loops()

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 
 import pytest
+from langchain_core.caches import BaseCache
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
+from langchain_core.language_models import FakeListChatModel
 from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.store.base.batch import AsyncBatchedBaseStore
+from langgraph.store.memory import InMemoryStore
 
 from impactree import ImpactHandler, track_impacts
 from impactree.calls.counting import count_tokens
-from impactree.langchain import track_embeddings, track_reranker
+from impactree.langchain import _embeddings, track_embeddings, track_reranker
 from wire.server import Answer, Usage
 
 TEXTS = ["the pond in winter", "economy", "higher laws"]
@@ -205,7 +211,6 @@ def ollama(url):
     return module.OllamaEmbeddings(model="nomic-embed-text", base_url=f"{url}/ollama")
 
 
-@pytest.mark.newest
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("let_go")
 @pytest.mark.parametrize("make", [openai, azure, cohere, ollama])
@@ -276,3 +281,120 @@ def test_the_real_cache():
         count_tokens(TEXTS[2]),
         count_tokens("pond"),
     ]
+
+
+class SemanticCache(BaseCache):
+    """Embeds each question, sync and async, and finds nothing."""
+
+    def __init__(self):
+        self.embeddings = track_embeddings(DeterministicFakeEmbedding(size=8))
+
+    def lookup(self, prompt, llm_string):
+        self.embeddings.embed_query("What is asked?")
+
+    async def alookup(self, prompt, llm_string):
+        await self.embeddings.aembed_query("What is asked?")
+
+    def update(self, prompt, llm_string, return_val):
+        pass
+
+    async def aupdate(self, prompt, llm_string, return_val):
+        pass
+
+    def clear(self):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_what_a_cache_embeds_hangs_under_the_model_that_was_called_directly(kind):
+    handler = ImpactHandler()
+    model = FakeListChatModel(responses=["hello"], cache=SemanticCache())
+    if kind == "sync":
+        model.invoke("hi", {"callbacks": [handler]})
+    else:
+        await model.ainvoke("hi", {"callbacks": [handler]})
+    (root,) = handler.runs
+    assert [run.kind for run in root.walk()] == ["chat", "embedding"]
+    assert root.calls[-1].call.input_tokens > 0
+
+
+class BatchedStore(AsyncBatchedBaseStore):
+    """What LangGraph's PostgreSQL and SQLite stores are: one background task for all."""
+
+    def __init__(self):
+        super().__init__()
+        embed = track_embeddings(DeterministicFakeEmbedding(size=8))
+        self.inner = InMemoryStore(index={"dims": 8, "embed": embed, "fields": ["text"]})
+
+    def batch(self, ops):
+        return self.inner.batch(ops)
+
+    async def abatch(self, ops):
+        return await self.inner.abatch(ops)
+
+
+def remembering(store, handler, texts):
+    async def node(state, config):
+        user = config["metadata"]["user_id"]
+        await store.aput(("m", user), "k", {"text": texts[user]})
+        return {"messages": []}
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("remember", node)
+    graph.add_edge(START, "remember")
+    compiled = graph.compile()
+
+    def run(user):
+        config = {"callbacks": [handler[user]], "metadata": {"user_id": user}}
+        return compiled.ainvoke({"messages": [("user", "x")]}, config)
+
+    return run
+
+
+def embedded(handler):
+    return sum(r.call.input_tokens for root in handler.runs for r in root.calls)
+
+
+async def test_a_store_for_all_embeds_for_whoever_asked():
+    """Both in one batch of the background task: each is charged for their own text."""
+    handlers = {user: ImpactHandler() for user in ("ada", "bob")}
+    texts = {"ada": "likes boats", "bob": "likes very long walks in the rain, and cats"}
+    run = remembering(BatchedStore(), handlers, texts)
+    await asyncio.gather(run("ada"), run("bob"))
+    for user, handler in handlers.items():
+        assert embedded(handler) == count_tokens(texts[user])
+        (root,) = handler.runs
+        (call,) = root.calls
+        assert call.node == "remember"
+        assert handler.tracker.problems == {}
+
+
+# Of a part of a document, only some words tell whose it is: here they tell nothing.
+ALIKE = {"ada": {"likes": "boats", "age": 36}, "bob": {"likes": "boats", "age": 63}}
+
+
+async def test_a_text_that_may_be_of_two_of_them_is_charged_to_neither():
+    handlers = {user: ImpactHandler() for user in ("ada", "bob")}
+    run = remembering(BatchedStore(), handlers, ALIKE)
+    await asyncio.gather(run("ada"), run("bob"))
+    assert [embedded(handler) for handler in handlers.values()] == [0, 0]
+
+
+async def test_with_one_handler_for_all_it_is_a_root_of_its_own_with_a_reason():
+    handler = ImpactHandler()
+    shared = dict.fromkeys(("ada", "bob"), handler)
+    run = remembering(BatchedStore(), shared, ALIKE)
+    await asyncio.gather(run("ada"), run("bob"))
+    assert [root.kind for root in handler.runs if root.calls] == ["embedding"]
+    assert list(handler.tracker.problems) == [
+        "an embedding of several askers at once stands outside their runs"
+    ]
+
+
+def test_an_embedding_that_nobody_follows_is_told(caplog):
+    _embeddings._say_unfollowed.cache_clear()
+    with caplog.at_level(logging.INFO, "impactree"):
+        track_embeddings(DeterministicFakeEmbedding(size=8)).embed_query("x")
+        track_embeddings(DeterministicFakeEmbedding(size=8)).embed_query("x")
+    (line,) = [r.message for r in caplog.records if r.name == "impactree"]
+    assert "give track_embeddings() or track_reranker() a tracker" in line

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fakes import Reporting
 from langchain_core.runnables import RunnableLambda, RunnableParallel
+from langchain_core.tracers.context import _configure_hooks
 
 from impactree import ImpactHandler, ModelCall, track_impacts
 
@@ -145,3 +147,67 @@ def test_a_block_that_is_open_cannot_be_entered_again():
     with block:  # in turn it can
         chain().invoke("b")
     assert tracker.total.estimated_calls == 2
+
+
+def in_thread(work):
+    """What people write in a node: the thread knows nothing of the run around it."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def test_everywhere_follows_threads_and_executors_without_a_context():
+    pool = ThreadPoolExecutor(1)
+
+    async def on_loop():
+        await asyncio.get_running_loop().run_in_executor(pool, chain().invoke, "executor")
+
+    def node(x):
+        in_thread(lambda: Reporting(asked=[]).invoke("thread"))
+        pool.submit(chain().invoke, "pool").result()
+        asyncio.run(on_loop())
+        return x
+
+    with track_impacts(everywhere=True) as tracker:
+        RunnableLambda(node).invoke("a")
+        chain().invoke("b")
+    in_thread(lambda: chain().invoke("outside"))
+    chain().invoke("outside")
+    pool.shutdown()
+    assert tracker.total.estimated_calls == 4
+    assert len(tracker.runs) == 5  # the node's, the thread's, two of the pool, the last
+    assert list(tracker.problems) == [
+        "a model call in another thread was seen without the run around it; start what a thread "
+        "does through contextvars.copy_context().run"
+    ]
+
+
+def test_without_everywhere_such_calls_are_not_seen():
+    with track_impacts() as tracker:
+        RunnableLambda(lambda x: in_thread(lambda: chain().invoke("t")) or x).invoke("a")
+    assert tracker.total.estimated_calls == 0
+    assert tracker.problems == {}
+
+
+def test_blocks_that_follow_everything_nest_and_undo_themselves():
+    before = len(_configure_hooks)
+    for _ in range(3):
+        with track_impacts(everywhere=True) as outer:
+            chain().invoke("a")
+            with track_impacts(everywhere=True) as inner, track_impacts() as innermost:
+                in_thread(lambda: chain().invoke("b"))
+                chain().invoke("c")
+        chain().invoke("outside")
+        counted = [t.total.estimated_calls for t in (outer, inner, innermost)]
+        assert counted == [3, 2, 1]
+    assert len(_configure_hooks) <= before + 3
+
+
+def test_a_stream_of_an_everywhere_block_that_is_read_after_it_is_whole():
+    with track_impacts(everywhere=True) as tracker:
+        stream = chain().stream("a")
+        next(stream)
+    for _ in stream:
+        pass
+    assert tracker.total.estimated_calls == 1
+    assert len(tracker.runs) == 1

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from impactree.exceptions import BudgetExceededError
 
 if TYPE_CHECKING:
     from impactree.runs import RunStatus
 
-__all__ = ["guarded", "status_of"]
+__all__ = ["guarded", "may_have_answered", "status_of"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -33,6 +33,32 @@ def guarded(callback: _F) -> _F:
             self.tracker.note_problem(f"{name}: {type(error).__name__}", error)
 
     return safe  # type: ignore[return-value]  # same signature, by functools.wraps
+
+
+# By the names of their classes: no client is imported for it.
+_UNHEARD: Final = (
+    *("Timeout", "Cancel", "DeadlineExceeded", "GeneratorExit", "KeyboardInterrupt"),
+    *("ReadError", "RemoteProtocolError", "IncompleteRead", "ConnectionReset", "ChunkedEncoding"),
+    *("JSONDecode", "ValidationError"),
+)
+_NEVER_SENT: Final = ("ConnectTimeout", "ConnectError", "PoolTimeout", "ConnectionRefused")
+_MAX_CAUSES: Final = 8
+
+
+def may_have_answered(error: BaseException | None) -> bool:
+    """Whether a model may have worked although its client raised.
+
+    Requests that were cancelled or timed out, connections that were lost on the way, answers that
+    the client could not read. An error that the server or a refused connection told is none.
+    """
+    names: list[str] = []
+    for _ in range(_MAX_CAUSES):
+        if error is None:
+            break
+        names += [cls.__name__ for cls in type(error).__mro__]
+        error = error.__cause__ or error.__context__
+    told = " ".join(names)
+    return not any(name in told for name in _NEVER_SENT) and any(n in told for n in _UNHEARD)
 
 
 def status_of(error: BaseException | None) -> RunStatus:

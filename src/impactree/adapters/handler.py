@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from impactree.delivery.counts import Health
     from impactree.engine.settings import EngineSettings
     from impactree.report import Report
     from impactree.runs import Exporter, Run
@@ -107,6 +108,10 @@ class ReadableHandler:
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver what exporters hold; True when nothing is left."""
         return self.tracker.flush(timeout)
+
+    def health(self) -> dict[str, Health]:
+        """By destination, how the delivery goes; see :meth:`ImpactTracker.health`."""
+        return self.tracker.health()
 
     def close(self, timeout: float | None = None) -> bool:
         """Flush, then end the exporters' threads and connections; True when nothing is left."""

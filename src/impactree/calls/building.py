@@ -34,6 +34,7 @@ def build_call(
     *,
     answered: str | None = None,
     latency_s: float | None = None,
+    notes: tuple[str, ...] = (),
 ) -> ModelCall:
     """The call that an adapter hangs on a run.
 
@@ -44,6 +45,7 @@ def build_call(
         source: Where the counts come from.
         answered: The model's name as the answer gave it.
         latency_s: Measured duration of this request alone, s.
+        notes: What had to be decided to read the usage.
     """
     return ModelCall(
         provider=asked.provider,
@@ -55,4 +57,5 @@ def build_call(
         tokens=tokens,
         latency_s=latency_s,
         tokens_source=source,
+        usage_notes=notes,
     )

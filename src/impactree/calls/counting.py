@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from impactree.loops import off_loop
+
 __all__ = ["count_by_length", "count_tokens", "set_vocabulary", "tokens_by_length"]
 
 # tiktoken's cl100k_base vocabulary under the name of its cache file: the SHA-1 of its address.
@@ -65,6 +67,10 @@ def tokens_by_length(text: str) -> float:
 
 @cache
 def _encoding() -> Any:
+    return off_loop(_read_encoding)
+
+
+def _read_encoding() -> Any:
     """A tiktoken encoding, if tiktoken and a vocabulary are both on disk.
 
     Built here: tiktoken's own loader downloads what it finds missing or changed.

@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass
 from operator import attrgetter
 from types import EllipsisType
-from typing import Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from impactree.calls.scrubbing import without_secrets
 from impactree.calls.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Kind", "ModelCall", "TokensSource"]
 
@@ -52,7 +55,8 @@ class ModelCall:
     latency_s: float | None
     """Measured duration of this request alone, s; None when it was not measured."""
     zone: str | None
-    """Electricity mix zone, ISO 3166-1 alpha-3 (``WOR``: the world); None: the host's."""
+    """Electricity mix zone, ISO 3166-1 alpha-3 (``WOR``: the world) or a part of a country such
+    as ``US-VA``; None: the host's."""
     tokens_source: TokensSource
     requested: str | None
     """The model's name as it was requested, where it differs from the answered one."""
@@ -60,6 +64,8 @@ class ModelCall:
     """Where the request went, if known: tells a local or compatible server from the maker's."""
     region: str | None
     """Cloud region, e.g. ``eu-west-3``."""
+    usage_notes: tuple[str, ...]
+    """What had to be decided to read the usage: codes of ``calls.reconciling.READINGS``."""
 
     def __init__(
         self,
@@ -79,6 +85,7 @@ class ModelCall:
         requested: str | None = None,
         base_url: str | None = None,
         region: str | None = None,
+        usage_notes: Iterable[str] = (),
     ) -> None:
         if tokens is None:
             tokens = _NONE
@@ -98,6 +105,7 @@ class ModelCall:
         _set(self, "requested", requested)
         _set(self, "base_url", base_url)
         _set(self, "region", region)
+        _set(self, "usage_notes", _texts(usage_notes) if usage_notes else ())
         self._check()
 
     def _check(self) -> None:
@@ -161,11 +169,20 @@ class ModelCall:
         fields = dict(zip(_PLAIN_FIELDS, _plain_values(self), strict=True))
         if self.base_url:
             fields["base_url"] = without_secrets(self.base_url)
+        if self.usage_notes:
+            fields["usage_notes"] = list(self.usage_notes)
         return fields
 
 
 _NONE: Final = Tokens()
 _NOT_GIVEN: Final = (...,) * 5
+
+
+def _texts(notes: Iterable[str]) -> tuple[str, ...]:
+    notes = () if isinstance(notes, str) else tuple(notes)
+    if not notes or not all(isinstance(note, str) for note in notes):
+        raise TypeError(f"usage_notes must be several strings, not {notes!r}")
+    return notes
 
 
 def _replaced(tokens: Tokens, given: tuple[Any, ...]) -> Tokens:

@@ -1,88 +1,92 @@
 """Token usage as providers' own answers state it, in inclusive buckets.
 
 An answer may be a dict or an SDK object, whole or the chunk of a stream; its usage may lie a few
-levels down. Checked against ``genai-prices``' extractors in the tests.
+levels down. Counts that contradict one another are read by :mod:`impactree.calls.reconciling`.
+Checked against ``genai-prices``' extractors in the tests.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from impactree.calls.names import field
+from impactree.calls.reconciling import Reading, Stated, reconciled
 from impactree.calls.tokens import MAX_TOKENS, Tokens, is_count
 
-__all__ = ["MalformedUsageError", "count", "read_usage", "updated"]
+__all__ = [
+    "ChunkUsage",
+    "MalformedUsageError",
+    "count",
+    "noted",
+    "read_input",
+    "read_langchain_usage",
+    "read_usage",
+    "updated",
+    "with_details",
+]
 
 
 class MalformedUsageError(Exception):
     """Usage was there but not of any documented shape."""
 
 
-def updated(earlier: Tokens | None, later: Tokens) -> Tokens:
-    """What a stream has reported after one more chunk: counts are cumulative."""
-    if earlier is None:
-        return later
-    return Tokens(
-        input=_later(earlier.input, later.input),
-        cached_input=_later(earlier.cached_input, later.cached_input),
-        cache_write=_later(earlier.cache_write, later.cache_write),
-        output=_later(earlier.output, later.output),
-        reasoning=_later(earlier.reasoning, later.reasoning),
-    )
-
-
-def _later(earlier: int | None, later: int | None) -> int | None:
-    return earlier if later is None else later
-
-
 # Where usage lies in an answer, and what it may be wrapped in.
 _HOLDERS: Final = (
-    "usage",
-    "usage_metadata",
-    "usageMetadata",
-    "token_usage",
-    "tokenUsage",
-    "token_count",
+    *("usage", "usage_metadata", "usageMetadata", "token_usage", "tokenUsage", "token_count"),
+    *("x_groq", "stats", "details", "amazon-bedrock-invocationMetrics"),
 )
-_WRAPPERS: Final = ("response", "data", "metadata", "message", "meta", "body")
+_WRAPPERS: Final = ("response", "data", "metadata", "message", "meta", "body", "results")
 _UNITS: Final = ("tokens", "billed_units")  # Cohere nests its counts once more
 _MAX_DEPTH: Final = 3
 
 _INPUT: Final = (
-    "prompt_tokens",
-    "input_tokens",
-    "prompt_token_count",
-    "promptTokenCount",
-    "inputTokens",
-    "prompt_eval_count",
+    *("prompt_tokens", "input_tokens", "prompt_token_count", "promptTokenCount", "inputTokens"),
+    *("promptTokens", "prompt_eval_count", "tokens_evaluated", "input_token_count"),
+    *("inputTokenCount", "inputTextTokenCount"),
 )
 _OUTPUT: Final = (
-    "completion_tokens",
-    "output_tokens",
-    "candidates_token_count",
-    "candidatesTokenCount",
-    "outputTokens",
-    "eval_count",
+    *("completion_tokens", "output_tokens", "candidates_token_count", "candidatesTokenCount"),
+    *("outputTokens", "completionTokens", "eval_count", "tokens_predicted", "total_output_tokens"),
+    *("generated_token_count", "generated_tokens", "generation_token_count", "outputTokenCount"),
 )
+_TOTAL: Final = ("total_tokens", "totalTokens", "total_token_count", "totalTokenCount")
 # Anthropic and Bedrock count these apart from the input, everybody else within it.
-_APART: Final = frozenset({"input_tokens", "inputTokens"})
-_READ_APART: Final = ("cache_read_input_tokens", "cacheReadInputTokens")
-_WRITTEN_APART: Final = ("cache_creation_input_tokens", "cacheWriteInputTokens")
-_CACHED: Final = (
-    "cached_content_token_count",
-    "cachedContentTokenCount",
-    "prompt_cache_hit_tokens",
-    "cached_tokens",
+_APART: Final = frozenset({"input_tokens", "inputTokens", "inputTokenCount"})
+_READ_APART: Final = (
+    *("cache_read_input_tokens", "cacheReadInputTokens", "cacheReadInputTokenCount"),
 )
-_THOUGHTS: Final = ("thoughts_token_count", "thoughtsTokenCount")  # apart from Gemini's output
+_WRITTEN_APART: Final = (
+    *("cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount"),
+)
+_CACHED: Final = (
+    *("cached_content_token_count", "cachedContentTokenCount", "prompt_cache_hit_tokens"),
+    *("cached_tokens", "num_cached_tokens"),
+)
+# Apart from Gemini's output and input.
+_THOUGHTS: Final = ("thoughts_token_count", "thoughtsTokenCount")
 _TOOL_PROMPT: Final = ("tool_use_prompt_token_count", "toolUsePromptTokenCount")
-_INPUT_DETAILS: Final = ("prompt_tokens_details", "input_tokens_details")
-_OUTPUT_DETAILS: Final = ("completion_tokens_details", "output_tokens_details")
-_WRITTEN: Final = ("cache_write_tokens", "cache_creation_tokens")
-_REASONING: Final = ("reasoning_tokens", "thinking_tokens")
+_INPUT_DETAILS: Final = (
+    *("prompt_tokens_details", "input_tokens_details", "input_token_details"),
+    "promptTokensDetails",
+)
+_OUTPUT_DETAILS: Final = (
+    *("completion_tokens_details", "output_tokens_details", "output_token_details"),
+    "completionTokensDetails",
+)
+_CACHED_DETAIL: Final = (*_CACHED, "cache_read_tokens", "cachedTokens")
+_WRITTEN: Final = ("cache_write_tokens", "cache_creation_tokens", "cacheWriteTokens")
+_REASONING: Final = (
+    *("reasoning_tokens", "thinking_tokens", "reasoningTokens", "reasoning_output_tokens"),
+)
+# Perplexity's own: it documents reasoning beside the completion.
+_PERPLEXITY: Final = ("citation_tokens", "num_search_queries")
+
+_COUNTS: Final = frozenset((*_INPUT, *_OUTPUT))
+_PLACES: Final = frozenset((*_HOLDERS, *_WRAPPERS, *_UNITS))
 
 
-def read_usage(answer: Any) -> Tokens | None:
+def read_usage(answer: Any) -> Reading | None:
     """The usage in a provider's answer; None when it reports none.
 
     Args:
@@ -92,7 +96,26 @@ def read_usage(answer: Any) -> Tokens | None:
         MalformedUsageError: usage is there, but its counts are no whole numbers >= 0.
     """
     found = _find(answer, _MAX_DEPTH)
-    return None if found is None else _normalised(found)
+    try:
+        return None if found is None else _read(found)
+    except ValueError as error:  # a sum of counts that each are none too large
+        raise MalformedUsageError(str(error)) from error
+
+
+def read_input(answer: Any) -> int | None:
+    """The input tokens of an answer that generates nothing: embeddings, a ranking.
+
+    Some (Voyage, Jina) report a total alone.
+
+    Raises:
+        MalformedUsageError: usage is there, but its counts are no whole numbers >= 0.
+    """
+    reading = read_usage(answer)
+    if reading is not None:
+        return reading.tokens.input
+    holders = (field(answer, key) for key in ("usage", "meta"))
+    found = (_number(holder, _TOTAL) for holder in (answer, *holders))
+    return next(filter(None, found), None)
 
 
 class _Found(NamedTuple):
@@ -105,20 +128,35 @@ class _Found(NamedTuple):
 
 
 def _find(place: Any, depth: int) -> _Found | None:
+    if isinstance(place, list) and place and isinstance(place[0], dict):
+        place = place[0]  # Watsonx and Bedrock's Titan have a list of results
     if place is None or isinstance(place, str | int | float | list | tuple):
         return None
-    read, wrote = _named(place, _INPUT), _named(place, _OUTPUT)
-    if read or wrote:
-        return _Found(place, read, wrote, place)
-    if depth == 0:
+    # Most chunks of a stream hold nothing of all this: their own names tell at once.
+    names = _own_names(place)
+    if names is None or not _COUNTS.isdisjoint(names):
+        read, wrote = _named(place, _INPUT), _named(place, _OUTPUT)
+        if read or wrote:
+            return _Found(place, read, wrote, place)
+    if depth == 0 or (names is not None and _PLACES.isdisjoint(names)):
         return None
     for key in (*_HOLDERS, *_WRAPPERS):
-        inner = field(place, key)
+        inner = field(place, key) if names is None else names.get(key)
         if inner is not None and not callable(inner):
             found = _find(inner, depth - 1)
             if found is not None:
                 return found
     return _find_nested(place)
+
+
+def _own_names(place: Any) -> dict[str, Any] | None:
+    """All that a dict or a pydantic model holds; None of what may hold more than it shows."""
+    if isinstance(place, dict):
+        return place
+    if not hasattr(type(place), "__pydantic_fields__"):
+        return None
+    extra = getattr(place, "__pydantic_extra__", None)
+    return {**place.__dict__, **extra} if extra else place.__dict__
 
 
 def _find_nested(place: Any) -> _Found | None:
@@ -131,35 +169,194 @@ def _find_nested(place: Any) -> _Found | None:
     return None
 
 
-def _normalised(found: _Found) -> Tokens | None:
-    usage, read, wrote, around = found
-    tokens_in = None if read is None else count(field(usage, read))
-    tokens_out = None if wrote is None else count(field(usage, wrote))
-    if not tokens_in and not tokens_out:
+def _read(found: _Found) -> Reading | None:
+    said = _stated(found)
+    if not said.input and not said.output and not said.reasoning:
         return None  # some clients say 0 and 0 where the answer reported nothing
+    reading = reconciled(said)
+    iterations = field(found.usage, "iterations")
+    if isinstance(iterations, list | tuple) and iterations:
+        return _iterated(reading, iterations)
+    return reading
+
+
+def _stated(found: _Found) -> Stated:
+    usage, read, wrote, around = found
+    said = Stated(
+        input=None if read is None else count(field(usage, read)),
+        output=None if wrote is None else count(field(usage, wrote)),
+        total=total if is_count(total := _first(usage, _TOTAL)) else None,
+    )
+    results = field(usage, "results")
+    if wrote is None and isinstance(results, list) and results:
+        said.output = _number(results[0], ("tokenCount",))  # Bedrock's Titan
     details = _first(usage, _INPUT_DETAILS)
-    cached, written = _number(usage, _READ_APART), _number(usage, _WRITTEN_APART)
-    if read in _APART and tokens_in is not None:
-        tokens_in += (cached or 0) + (written or 0)
-    if cached is None:
-        cached = _number(around, _CACHED)
-    if cached is None:
-        cached = _number(details, _CACHED)
-    if written is None:
-        written = _number(details, _WRITTEN)
-    reasoning = _number(_first(usage, _OUTPUT_DETAILS), _REASONING)
+    said.cached = _number(usage, _READ_APART)
+    said.written = _number(usage, _WRITTEN_APART)
+    if said.written is None:
+        said.written = _by_time_to_live(usage)
+    if read in _APART and said.input is not None:
+        said.input += (said.cached or 0) + (said.written or 0)
+    if said.cached is None:
+        said.cached = _largest(_number(around, _CACHED), _number(details, _CACHED_DETAIL))
+    if said.written is None:
+        said.written = _largest(_number(details, _WRITTEN), _number(usage, _WRITTEN))
+    said.reasoning = _largest(
+        _number(_first(usage, _OUTPUT_DETAILS), _REASONING), _number(usage, _REASONING)
+    )
+    said.reasoning_is_beside = any(_is_number(field(usage, key)) for key in _PERPLEXITY)
     thoughts = _number(usage, _THOUGHTS)
     if thoughts is not None:
-        reasoning, tokens_out = thoughts, (tokens_out or 0) + thoughts
-    if tokens_in is not None:
-        tokens_in += _number(usage, _TOOL_PROMPT) or 0
+        said.reasoning, said.output = thoughts, (said.output or 0) + thoughts
+    if said.input is not None:
+        said.input += _number(usage, _TOOL_PROMPT) or 0
+    return said
+
+
+def _by_time_to_live(usage: Any) -> int | None:
+    """What Anthropic wrote to its caches, where only the parts are given."""
+    parts = field(usage, "cache_creation")
+    keys = ("ephemeral_5m_input_tokens", "ephemeral_1h_input_tokens")
+    counts = [n for key in keys if (n := _number(parts, (key,))) is not None]
+    return sum(counts) if counts else None
+
+
+def _iterated(top: Reading, iterations: Any) -> Reading:
+    """Anthropic's top level leaves out what a compaction read and wrote; the iterations do not."""
+    found = (_find(each, 0) for each in iterations)
+    readings = [r for each in found if each is not None and (r := _read(each)) is not None]
+    if not readings:
+        return top
+    summed = readings[0].tokens
+    for reading in readings[1:]:
+        summed = _combined(summed, reading.tokens, int.__add__)
+    tokens = _combined(top.tokens, summed, max)
+    return top if tokens == top.tokens else Reading(tokens, (*top.notes, "iterations-summed"))
+
+
+def updated(earlier: Reading | None, later: Reading) -> Reading:
+    """What a stream has reported after one more chunk: counts are cumulative, and never fall."""
+    if earlier is None:
+        return later
+    notes = tuple(dict.fromkeys((*earlier.notes, *later.notes)))
+    return Reading(_combined(earlier.tokens, later.tokens, max), notes)
+
+
+def _combined(one: Tokens, other: Tokens, how: Any) -> Tokens:
+    """Bucket by bucket; what only one of them says stands."""
+
+    def bucket(mine: int | None, theirs: int | None) -> int | None:
+        if mine is None or theirs is None:
+            return theirs if mine is None else mine
+        return int(how(mine, theirs))
+
     return Tokens(
-        input=tokens_in,
-        cached_input=cached,
-        cache_write=written,
-        output=tokens_out,
-        reasoning=reasoning,
+        input=bucket(one.input, other.input),
+        cached_input=bucket(one.cached_input, other.cached_input),
+        cache_write=bucket(one.cache_write, other.cache_write),
+        output=bucket(one.output, other.output),
+        reasoning=bucket(one.reasoning, other.reasoning),
     )
+
+
+def read_langchain_usage(metadata: Any) -> Reading:
+    """LangChain's own ``UsageMetadata``: inclusive, unless a client handed on what is not.
+
+    Args:
+        metadata: Of a message, a chunk, or a run that LangSmith has stored.
+
+    Raises:
+        MalformedUsageError: it is no such thing, or a count is no whole number >= 0.
+    """
+    if not isinstance(metadata, dict):
+        raise MalformedUsageError(f"usage_metadata is a {type(metadata).__name__}")
+    total = metadata.get("total_tokens")
+    said = Stated(
+        input=count(metadata.get("input_tokens", 0)),
+        output=count(metadata.get("output_tokens", 0)),
+        total=total if is_count(total) else None,
+    )
+    inputs = metadata.get("input_token_details")
+    if inputs:
+        # Service tiers prefix the keys: flex_cache_read, priority_reasoning.
+        said.cached = _ending(inputs, "cache_read")
+        # Anthropic's caches by time to live (ephemeral_5m_input_tokens) come on top of it.
+        said.written = _ending(inputs, ("cache_creation", "5m_input_tokens", "1h_input_tokens"))
+    outputs = metadata.get("output_token_details")
+    if outputs:
+        said.reasoning = _ending(outputs, "reasoning")
+        said.reasoning_is_beside = "citation_tokens" in outputs  # Perplexity's
+    try:
+        return reconciled(said)
+    except ValueError as error:
+        raise MalformedUsageError(str(error)) from error
+
+
+def _ending(details: Any, ending: str | tuple[str, ...]) -> int | None:
+    if not isinstance(details, dict):
+        raise MalformedUsageError(f"token details are a {type(details).__name__}")
+    counts = [count(v) for k, v in details.items() if k.endswith(ending) and v is not None]
+    return sum(counts) if counts else None
+
+
+class ChunkUsage:
+    """LangChain's usage, chunk by chunk: parts that add up, or each the whole so far.
+
+    The framework sums. A server that repeats its usage in every chunk (vLLM and SGLang with
+    ``continuous_usage_stats``, Gemini's OpenAI-compatible endpoint) shows in the input: no
+    request reads its prompt twice, so an input that comes again is the same one.
+    """
+
+    __slots__ = ("_inputs", "_last", "_rising")
+
+    def __init__(self) -> None:
+        self._inputs = 0
+        self._last: dict[str, Any] | None = None
+        self._rising = True
+
+    def add(self, usage: Any) -> None:
+        """The usage of one chunk."""
+        if not isinstance(usage, dict):
+            return
+        read, wrote = usage.get("input_tokens"), usage.get("output_tokens")
+        if not is_count(read) or not is_count(wrote) or not (read or wrote):
+            return
+        last = self._last
+        if last is not None:
+            self._rising &= read >= last["input_tokens"] and wrote >= last["output_tokens"]
+        self._inputs += read > 0
+        self._last = usage
+
+    @property
+    def whole(self) -> dict[str, Any] | None:
+        """The usage of the whole stream, where the framework's sum is not; else None."""
+        return self._last if self._inputs > 1 and self._rising else None
+
+
+def noted(reading: Reading, note: str) -> Reading:
+    """The reading with one more note."""
+    return reading._replace(notes=(*reading.notes, note))
+
+
+def with_details(reading: Reading, raw: Reading) -> Reading:
+    """A client's reading of usage with what the provider's own says beyond it."""
+    tokens, whole = reading.tokens, raw.tokens
+    larger = (whole.input or 0) + (whole.output or 0) > (tokens.input or 0) + (tokens.output or 0)
+    if raw.notes and larger:
+        return Reading(_combined(whole, tokens, lambda theirs, ours: theirs), raw.notes)
+    return reading._replace(
+        tokens=replace(
+            tokens,
+            cached_input=_or(tokens.cached_input, whole.cached_input, tokens.input),
+            cache_write=_or(tokens.cache_write, whole.cache_write, tokens.input),
+            reasoning=_or(tokens.reasoning, whole.reasoning, tokens.output),
+        )
+    )
+
+
+def _or(mine: int | None, theirs: int | None, whole: int | None) -> int | None:
+    """A part that only the other reading has, if it fits the whole."""
+    return theirs if mine is None and theirs is not None and theirs <= (whole or 0) else mine
 
 
 def _named(place: Any, keys: tuple[str, ...]) -> str | None:
@@ -168,6 +365,11 @@ def _named(place: Any, keys: tuple[str, ...]) -> str | None:
 
 def _first(place: Any, keys: tuple[str, ...]) -> Any:
     return next((value for key in keys if (value := field(place, key)) is not None), None)
+
+
+def _largest(*counts: int | None) -> int | None:
+    """Of what the same thing is said to be: zeros stand where nobody filled them in."""
+    return max((n for n in counts if n is not None), default=None)
 
 
 def _number(place: Any, keys: tuple[str, ...]) -> int | None:

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import threading
 from bisect import bisect_left
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.catalog._records import Host, ModelRecord, Region, Zone
+from impactree.catalog._factors import Electricity, ecologits_electricity, yearly_electricity
+from impactree.catalog._records import Disclosure, Host, ModelRecord, Region, Zone
 from impactree.catalog._rules import Rules
 from impactree.catalog._text import dotted, squashed
 from impactree.exceptions import CatalogError
+from impactree.loops import off_loop
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from impactree.methods import FactorChoice
 
 __all__ = ["Catalog", "load_catalog"]
 
+_log: Final = logging.getLogger(__name__)
 _PACKAGED: Final = Path(__file__).with_name("compiled.jsonl")
 _SOURCES: Final = Path(__file__).parents[3] / "data"
 
@@ -66,7 +74,7 @@ class Catalog:
             name: {**below.get(name, {}), **value} if isinstance(value, dict) else value
             for name, value in data.items()
         }
-        data = self._data
+        own, data = data["zones"], self._data
         self.version: str = max(data["version"], base.version if base else "")
         """The newest date on which an entry was checked."""
         self.makers: dict[str, dict[str, str | None]] = data["makers"]
@@ -79,6 +87,15 @@ class Catalog:
         """Ends of the host names of addresses to hosts."""
         self.regions: dict[str, Region] = {**base.regions} if base else {}
         self.regions.update((raw["id"], Region.read(raw)) for raw in data["regions"])
+        self.accelerators: dict[str, dict[str, Any]] = data["accelerators"]
+        """Data sheets by id in small letters, as in ``data/accelerators.toml``."""
+        self._own_zones: frozenset[str] = frozenset(own) | base._own_zones if base else frozenset()
+        """Zones whose mix a user gives: it goes before any factor of ours."""
+        self.disclosures: tuple[Disclosure, ...] = (
+            *(base.disclosures if base else ()),
+            *map(Disclosure.read, data["disclosures"]),
+        )
+        """What makers published about their own models."""
         self.resolutions: dict[Any, Any] = {}
         """What names have been resolved to lately; bounded by the resolver."""
 
@@ -154,15 +171,69 @@ class Catalog:
         if self._base:
             yield from self._base.model_names()
 
+    @cached_property
+    def cores(self) -> dict[str, list[tuple[str, str]]]:
+        """By the letters that names begin with: names without what is in front, and whole."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for name in self.model_names():
+            core = name.rpartition("/")[2]
+            word = core[: next((i for i, c in enumerate(core) if not "a" <= c <= "z"), len(core))]
+            if len(word) > 1:
+                found.setdefault(word, []).append((core, name))
+        return found
+
+    def begins_some(self, name: str) -> bool:
+        """Whether some model's name begins with the letters that a name begins with."""
+        end = next((i for i, c in enumerate(name) if not "a" <= c <= "z"), len(name))
+        return name[:end] in self.cores
+
     def zone(self, code: str) -> Zone | None:
-        """An electricity mix by its code."""
+        """A zone by its code: ISO 3166-1 alpha-3, ISO 3166-2, or the grid operator's."""
         row = self._data["zones"].get(code)
-        return None if row is None else Zone.read(code, row)
+        if row is not None:
+            return Zone.read(code, row)
+        part = self._data["subzones"].get(code)
+        country = self.zone(part[2]) if part else None
+        if country is None:
+            return None
+        return replace(country, id=code, name=part[0], level=part[1], parent=country.id)
+
+    def electricity(
+        self, zone: Zone, factors: FactorChoice, at: dt.date | None = None
+    ) -> Electricity:
+        """The factors of a zone.
+
+        Args:
+            zone: A country, the world, or a part of a country.
+            factors: ``ecologits-0.11.3`` as published, or ``yearly``.
+            at: The day of the call, for yearly ones; None: the newest.
+        """
+        country = (self.zone(zone.parent) if zone.parent else None) or zone
+        if factors == "yearly" and country.id not in self._own_zones:
+            return yearly_electricity(self._data, zone, country, at)
+        return ecologits_electricity(self._data, country, zone)
+
+    def credits_for(
+        self, zones: Iterable[str], factors: FactorChoice, at: dt.date | None = None
+    ) -> tuple[str, ...]:
+        """What licences want to be shown beside figures made with the factors of these zones."""
+        known = filter(None, map(self.zone, dict.fromkeys(zones)))
+        found = (self.electricity(zone, factors, at).credits for zone in known)
+        return tuple(dict.fromkeys(credit for each in found for credit in each))
+
+    def disclosed(self, record: ModelRecord | None) -> tuple[Disclosure, ...]:
+        """What the maker of a model published about it, or about a service that it answers in."""
+        if record is None:
+            return ()
+        name = record.id.lower()
+        return tuple(
+            d for d in self.disclosures if d.maker == record.maker and name.startswith(d.models)
+        )
 
     @property
     def zone_codes(self) -> list[str]:
         """Every zone's code."""
-        return list(self._data["zones"])
+        return [*self._data["zones"], *self._data["subzones"]]
 
     def host(self, name: str | None) -> Host | None:
         """A host by its slug or by any name that frameworks give it."""
@@ -182,10 +253,25 @@ class Catalog:
         from impactree.catalog._schema import check
 
         checked = [(where, check(raw, where)) for where, raw in files]
+        _tell_replaced(self, checked)
         text = compile_files(
             checked, rules=self._data["rules"], known=self.model_names(), zones=self.zone_codes
         )
         return Catalog(text, base=self)
+
+
+_told: set[tuple[str, str]] = set()
+
+
+def _tell_replaced(base: Catalog, files: list[tuple[str, Any]]) -> None:
+    """Say once, in the log, which built-in hosts and models a user's files replace."""
+    for where, file in files:
+        names = [("host", host.id) for host in file.hosts if host.id in base.hosts]
+        names += [("model", m.id) for m in file.models if base.record(m.id) is not None]
+        for kind, name in names:
+            if (where, name) not in _told:
+                _told.add((where, name))
+                _log.warning("%s: the %s %r replaces the built-in one", where, kind, name)
 
 
 def as_day(at: dt.date | str | None) -> dt.date | None:
@@ -227,16 +313,34 @@ _lock = threading.Lock()
 _loaded: Catalog | None = None
 
 
+def _in_child() -> None:
+    """In a forked child: the thread that read the catalog, or worked out a rule, is not there."""
+    _lock.release()
+    for kind in (Catalog, Rules):
+        for value in vars(kind).values():
+            if isinstance(value, cached_property) and hasattr(value, "lock"):  # Python 3.11
+                value.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows; nobody forks while the catalog is read
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_in_child
+    )
+
+
 def load_catalog() -> Catalog:
     """The shipped catalog, read once per process.
 
     In a source checkout it is compiled anew whenever a file under ``data/`` has changed.
     """
+    return _loaded or off_loop(_load)
+
+
+def _load() -> Catalog:
     global _loaded
-    if _loaded is None:
-        with _lock:
-            if _loaded is None:
-                _loaded = Catalog(_compiled_text())
+    with _lock:
+        if _loaded is None:
+            _loaded = Catalog(_compiled_text())
     return _loaded
 
 

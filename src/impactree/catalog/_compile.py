@@ -14,9 +14,10 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from impactree.catalog._compile_factors import add_factors
 from impactree.catalog._near import nearest
 from impactree.catalog._rules import Rules
-from impactree.catalog._text import clean, key, squashed
+from impactree.catalog._text import clean, key, squashed, without_active
 from impactree.exceptions import CatalogError
 
 if TYPE_CHECKING:
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_files", "compile_folder", "data_files", "fingerprint", "write_atomically"]
 
-FORMAT = 2
-_RULES = ("words", "mixture", "orgs", "lines", "local", "prior")
+FORMAT = 4
+_RULES = ("words", "mixture", "sizes", "orgs", "lines", "local", "prior")
 
 
 def data_files(folder: Path) -> list[Path]:
     """The catalog's files, in a fixed order."""
-    return sorted([*folder.glob("*.toml"), *folder.glob("models/*.toml")])
+    return sorted(
+        file for place in (".", "models", "factors") for file in folder.glob(f"{place}/*.toml")
+    )
 
 
 def fingerprint(files: Iterable[Path]) -> str:
@@ -89,11 +92,12 @@ def compile_files(
             record["maker"] = file.maker
             _claim_names(names, owner, len(records), model, where)
             records.append(record)
+    _add_architectures(files, names, records)
     days = [r["checked"] for r in records] + [zone[-1] for zone in head["zones"].values()]
     head["version"] = max(days, default="")
     head["org_makers"] = _org_makers(records)
     _check_targets(head, {*names, *(name.lower() for name in known)})
-    _check_zones(files, {*head["zones"], *zones})
+    _check_zones(files, {*head["zones"], *head["subzones"], *zones})
     keys, reduced = _spellings(names, records, Rules(head["rules"]))
     head["sections"] = [len(names), len(keys), len(reduced)]
     lines = [json.dumps(head, separators=(",", ":"), ensure_ascii=False)]
@@ -101,6 +105,24 @@ def compile_files(
         lines += sorted(f"{name}\t{','.join(map(str, where))}" for name, where in index.items())
     lines += [json.dumps(r, separators=(",", ":"), ensure_ascii=False) for r in records]
     return "\n".join(lines) + "\n"
+
+
+def _add_architectures(
+    files: list[tuple[str, Any]], names: dict[str, list[int]], records: list[dict[str, Any]]
+) -> None:
+    """Give each model's entries the architecture that stands under its name."""
+    for where, file in files:
+        for entry in file.architectures:
+            lines = names.get(entry.id.lower())
+            if lines is None:
+                near = ", ".join(nearest(entry.id, names)) or "none"
+                raise CatalogError(
+                    f"{where}: the architecture {entry.id!r} belongs to no model; nearest: {near}"
+                )
+            for line in lines:
+                records[line]["architecture"] = entry.model_dump(
+                    mode="json", exclude={"id"}, exclude_defaults=True
+                )
 
 
 def _head(files: list[tuple[str, Any]], mark: str, rules: dict[str, Any] | None) -> dict[str, Any]:
@@ -112,12 +134,18 @@ def _head(files: list[tuple[str, Any]], mark: str, rules: dict[str, Any] | None)
         "hosts": [],
         "host_names": {},
         "regions": [],
+        "accelerators": {},
         "zones": {},
+        "factor_sets": {},
+        "zone_sets": {},
+        "factors": {},
+        "subzones": {},
+        "disclosures": [],
         "moving": {},
         "families": {},
         "rules": dict(rules or {}),
     }
-    for _, file in files:
+    for where, file in files:
         if file.maker:
             known = head["makers"].get(file.maker, {})
             head["makers"][file.maker] = {
@@ -127,22 +155,40 @@ def _head(files: list[tuple[str, Any]], mark: str, rules: dict[str, Any] | None)
         _add_aliases(head, file)
         for name in ("hosts", "regions"):
             entries = getattr(file, name)
-            head[name] += [e.model_dump(mode="json", exclude_defaults=True) for e in entries]
+            head[name] += [_place_row(entry, file) for entry in entries]
+        for sheet in file.accelerators:
+            head["accelerators"][sheet.id.lower()] = sheet.model_dump(
+                mode="json", exclude_defaults=True
+            )
         for host in file.hosts:
             for name in (host.id, *host.names):
                 head["host_names"][name.lower()] = host.id
         for zone in file.zones:
-            head["zones"][zone.id] = _zone_row(zone, file)
+            head["zones"][zone.id] = _zone_row(zone, file, where)
+        add_factors(head, where, file)
         _add_rules(head["rules"], file)
     for name, host_id in list(head["host_names"].items()):
         head["host_names"].setdefault(squashed(name), host_id)
     return head
 
 
-def _zone_row(zone: Any, file: Any) -> list[Any]:
+def _place_row(place: Any, file: Any) -> dict[str, Any]:
+    row: dict[str, Any] = place.model_dump(mode="json", exclude_defaults=True)
+    row.setdefault("licence", _licence(place, file))
+    return row
+
+
+def _licence(entry: Any, file: Any) -> str:
+    """Figures carried over from EcoLogits keep its licence, whatever the file's others have."""
+    via = getattr(entry, "via", None) or ""
+    return "MPL-2.0 (EcoLogits)" if via.startswith("ecologits") else file.licence or "not stated"
+
+
+def _zone_row(zone: Any, file: Any, where: str) -> list[Any]:
     sources = zone.sources or list(dict.fromkeys(file.sources.values()))
     mix = [zone.gwp, zone.adpe, zone.pe, zone.wue]
-    return [*mix, zone.name, zone.warnings, sources, zone.checked.isoformat()]
+    told = [zone.name, zone.warnings, sources, zone.checked.isoformat()]
+    return [*mix, zone.gwp_year, where, *told]
 
 
 def _add_aliases(head: dict[str, Any], file: Any) -> None:
@@ -211,6 +257,9 @@ def _spellings(
         for level, step in enumerate(rules.unwrap(clean(name))):
             _claim(keys.setdefault(key(step.text), {}), maker, level, lines)
             _claim(reduced.setdefault(rules.reduced(step.text), {}), maker, level, lines)
+            bare = without_active(step.text)  # ``qwen3-235b`` for ``qwen3-235b-a22b``
+            if bare != step.text:
+                _claim(reduced.setdefault(rules.reduced(bare), {}), maker, level + 1, lines)
     return _flat(keys), _flat(reduced)
 
 
@@ -249,11 +298,15 @@ def _check_targets(head: dict[str, Any], names: Iterable[str]) -> None:
 
 def _check_zones(files: list[tuple[str, Any]], zones: set[str]) -> None:
     for where, file in files:
-        for place in (*file.hosts, *file.regions):
-            if place.zone not in zones:
-                hint = ", ".join(nearest(place.zone, zones)) or "see `impactree zones`"
+        named = [(place.id, place.zone) for place in (*file.hosts, *file.regions)]
+        named += [(p.id, p.subzone) for p in (*file.hosts, *file.regions) if p.subzone]
+        named += [(part.id, part.parent) for part in file.subzones]
+        named += [(entry.id, zone) for entry in file.factor_sets for zone in entry.values]
+        for name, zone in named:
+            if zone not in zones:
+                hint = ", ".join(nearest(zone, zones)) or "see `impactree zones`"
                 raise CatalogError(
-                    f"{where}: {place.id!r} lies in zone {place.zone!r}, which is not in the "
+                    f"{where}: {name!r} lies in zone {zone!r}, which is not in the "
                     f"catalog; nearest: {hint}"
                 )
 

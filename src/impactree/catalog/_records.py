@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from impactree.methods import Mix, Site
 from impactree.values.range import Range
 
-__all__ = ["Host", "ModelRecord", "Region", "Resolution", "Zone"]
+__all__ = ["Disclosure", "Host", "ModelRecord", "Region", "Resolution", "Share", "Zone"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,8 @@ class ModelRecord:
     checked: str = ""
     valid_from: str | None = None
     aliases: tuple[str, ...] = ()
+    architecture: dict[str, Any] | None = None
+    """What a step reads and computes, as in ``data/architectures.toml``; None: not published."""
 
     @property
     def is_closed(self) -> bool:
@@ -67,7 +69,33 @@ class ModelRecord:
             checked=raw["checked"],
             valid_from=raw.get("from"),
             aliases=tuple(raw.get("aliases", ())),
+            architecture=raw.get("architecture"),
         )
+
+
+class Share(NamedTuple):
+    """A figure of an operator about its electricity, with the year it describes."""
+
+    value: float
+    year: int
+
+
+def _place(raw: dict[str, Any]) -> dict[str, Any]:
+    """What hosts and regions have in common."""
+    market = raw.get("market")
+    return {
+        "id": raw["id"],
+        "zone": raw["zone"],
+        "subzone": raw.get("subzone"),
+        "site": Site(*raw["pue"], *raw["wue"]),
+        "pue_year": raw.get("pue_year"),
+        "wue_year": raw.get("wue_year"),
+        "market": Share(market["gwp"], market["year"]) if market else None,
+        "licence": raw["licence"],
+        "note": raw.get("note"),
+        "sources": tuple(raw["sources"]),
+        "checked": raw["checked"],
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,9 +106,19 @@ class Host:
     name: str
     zone: str
     site: Site
+    subzone: str | None = None
+    """State, province or bidding zone, where known."""
+    pue_year: int | None = None
+    """The year that the PUE describes; None: not stated."""
+    wue_year: int | None = None
+    market: Share | None = None
+    """Its own market-based factor, kgCO2eq/kWh."""
+    licence: str = "not stated"
     names: tuple[str, ...] = ()
     base_urls: tuple[str, ...] = ()
     regions: str | None = None
+    accelerators: tuple[str, ...] = ()
+    """Ids of what it says it runs models on."""
     passes_through: bool = False
     local: bool = False
     warnings: tuple[str, ...] = ()
@@ -93,20 +131,16 @@ class Host:
     def read(cls, raw: dict[str, Any]) -> Host:
         """From the compiled catalog."""
         return cls(
-            id=raw["id"],
+            **_place(raw),
             name=raw["name"],
-            zone=raw["zone"],
-            site=Site(*raw["pue"], *raw["wue"]),
             names=tuple(n.lower() for n in raw.get("names", ())),
             base_urls=tuple(u.lower() for u in raw.get("base_urls", ())),
             regions=raw.get("regions"),
+            accelerators=tuple(raw.get("accelerators", ())),
             passes_through=raw.get("passes_through", False),
             local=raw.get("local", False),
             warnings=tuple(raw.get("warnings", ())),
-            note=raw.get("note"),
             via=raw.get("via"),
-            sources=tuple(raw["sources"]),
-            checked=raw["checked"],
         )
 
 
@@ -118,6 +152,16 @@ class Region:
     cloud: str
     zone: str
     site: Site
+    subzone: str | None = None
+    """State, province or bidding zone, where known."""
+    pue_year: int | None = None
+    """The year that the PUE describes; None: not stated."""
+    wue_year: int | None = None
+    market: Share | None = None
+    """The operator's own market-based factor, kgCO2eq/kWh."""
+    carbon_free: Share | None = None
+    """Share of its electricity that the operator says is free of carbon, hour by hour."""
+    licence: str = "not stated"
     name: str | None = None
     note: str | None = None
     sources: tuple[str, ...] = ()
@@ -126,25 +170,30 @@ class Region:
     @classmethod
     def read(cls, raw: dict[str, Any]) -> Region:
         """From the compiled catalog."""
+        free = raw.get("carbon_free")
         return cls(
-            id=raw["id"],
+            **_place(raw),
             cloud=raw["cloud"],
-            zone=raw["zone"],
-            site=Site(*raw["pue"], *raw["wue"]),
+            carbon_free=Share(free["share"], free["year"]) if free else None,
             name=raw.get("name"),
-            note=raw.get("note"),
-            sources=tuple(raw["sources"]),
-            checked=raw["checked"],
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zone:
-    """An electricity mix."""
+    """An electricity mix zone: a country, the world, or a part of a country."""
 
     id: str
     name: str
     mix: Mix
+    """EcoLogits' factors, or the user's own; of a part of a country the country's."""
+    parent: str | None = None
+    """The country that it is a part of."""
+    level: str = "country"
+    gwp_year: int | None = None
+    """The year of ``mix.gwp``; None: not stated."""
+    file: str = ""
+    """The file that holds the mix."""
     warnings: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     checked: str = ""
@@ -152,15 +201,46 @@ class Zone:
     @classmethod
     def read(cls, code: str, row: list[Any]) -> Zone:
         """From the compiled catalog."""
-        gwp, adpe, pe, wue, name, warnings, sources, checked = row
+        gwp, adpe, pe, wue, gwp_year, file, name, warnings, sources, checked = row
         return cls(
             id=code,
             name=name,
             mix=Mix(gwp, adpe, pe, wue),
+            gwp_year=gwp_year,
+            file=file,
             warnings=tuple(warnings),
             sources=tuple(sources),
             checked=checked,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disclosure:
+    """What a maker published about its own models or service."""
+
+    maker: str
+    models: tuple[str, ...]
+    """Beginnings of the ids of the models it is about."""
+    subject: str
+    figure: float
+    unit: str
+    metric: str
+    boundary: str
+    tokens: str
+    date: str
+    status: str
+    """How the figure was read."""
+    note: str | None = None
+    sources: tuple[str, ...] = ()
+    checked: str = ""
+
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> Disclosure:
+        """From the compiled catalog."""
+        return cls(**{**raw, "models": tuple(raw["models"]), "sources": tuple(raw["sources"])})
+
+    def __str__(self) -> str:
+        return f"{self.figure:g} {self.unit}, {self.metric}: {self.subject} ({self.date})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +267,8 @@ class Resolution:
     """The cloud region that the name or the address states."""
     how: str = ""
     """One sentence: how the name was read."""
+    is_other: bool = False
+    """Whether some other model answers by the name of one that cannot run there."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, without the entry behind them."""

@@ -6,23 +6,30 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from impactree.catalog._catalog import Catalog, as_day, as_of, load_catalog
-from impactree.catalog._places import LOCAL, UNKNOWN, asked_host, region_in
+from impactree.catalog._places import LOCAL, UNKNOWN, asked_host
 from impactree.catalog._records import Resolution
 from impactree.catalog._text import MAX_NAME, clean, key, without_size
+from impactree.catalog._whose import COVERED, TEXT_KINDS, Whose, is_own
+from impactree.catalog._within import (
+    family_span,
+    is_near,
+    kept_share,
+    model_within,
+    sized,
+    with_stated,
+)
 from impactree.values.range import Range
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator
 
-    from impactree.catalog._records import Host, ModelRecord
-    from impactree.catalog._rules import Rules, Step
+    from impactree.catalog._records import ModelRecord
+    from impactree.catalog._rules import Step
 
 __all__ = ["TEXT_KINDS", "resolve", "resolve_name"]
 
-TEXT_KINDS: Final = ("chat", "completion")
-_COVERED: Final = (*TEXT_KINDS, "embedding", "rerank")
-_MAX_KNOWN: Final = 4096
+_MAX_KNOWN: Final = 32_768
 
 
 def resolve(
@@ -84,27 +91,15 @@ def resolve_name(
     return found
 
 
-class _Reader:
+class _Reader(Whose):
     """One reading of one name."""
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        host: Host | None,
-        provider: str | None,
-        base_url: str | None,
-        at: dt.date | None,
-    ) -> None:
-        self.catalog = catalog
-        self.rules: Rules = catalog.rules
-        self.asked = host
-        self.provider = provider
-        self.base_url = base_url
-        self.at = at
 
     def read(self, name: str) -> Resolution:
         """The best that can be said of a name."""
         text = self._tagged(clean(name))
+        spans = self._spans(text)
+        if spans is not None:
+            return spans
         record = as_of(self.catalog.named(text), self.at) if self.at is None else None
         if record is not None:  # listed as it stands, the usual case
             grade = "exact" if record.id.lower() == text else "alias"
@@ -114,6 +109,7 @@ class _Reader:
             return self._unknown(text, steps)
         return (
             self._listed(text, steps)
+            or self._contained(text, steps)
             or self._family(text, steps)
             or self._sized(text, steps)
             or self._unknown(text, steps)
@@ -121,7 +117,7 @@ class _Reader:
 
     def _tagged(self, text: str) -> str:
         """With the tag that Ollama takes for a bare name."""
-        if self.asked is None or not self.asked.local:
+        if not self.is_ollama:
             return text
         default = self.rules.local_defaults.get(text.removesuffix(":latest"))
         return f"{text.removesuffix(':latest')}-{default}" if default else text
@@ -134,7 +130,7 @@ class _Reader:
             spelling = key(step.text)
             record = self._moved(spelling, step) or self._pick(self.catalog.named(step.text), step)
             spelled = record is None
-            record = record or self._pick(self.catalog.spelled(spelling), step)
+            record = record or self._pick(_as_path(self.catalog.spelled(spelling), step), step)
             if record is not None:
                 grade = "variant" if step.text != text else "alias"
                 if not spelled and step.text == text and record.id.lower() == text:
@@ -160,7 +156,7 @@ class _Reader:
             size = rules.size(step.text)
             if size is not None:
                 records = catalog.reduced(rules.reduced(without_size(step.text)))
-                near = [r for r in records if r.total and _near(r.total.mean, size[0])]
+                near = [r for r in records if r.total and is_near(r.total.mean, size[0])]
                 yield self._pick(near, step), step
 
     def _moved(self, spelling: str, step: Step) -> ModelRecord | None:
@@ -190,7 +186,7 @@ class _Reader:
             if record is None or not self._vouched(record.maker, step, rest):
                 continue
             size = self.rules.size(step.text)
-            if size and (record.total is None or not _near(record.total.mean, size[0])):
+            if size and (record.total is None or not is_near(record.total.mean, size[0])):
                 continue
             kind = self.rules.kind(step.text)
             if kind and kind != record.kind and record.kind in TEXT_KINDS:
@@ -198,6 +194,74 @@ class _Reader:
             how = f"{step.text!r} begins like the family {prefix!r}; {record.id!r} stands in"
             return self._of_record(record, "family", how, text, steps)
         return None
+
+    def _spans(self, text: str) -> Resolution | None:
+        """A bare family name at a server of the user's own: any of the family's open models."""
+        word = text.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        if self.is_ollama or not self._is_own() or not self.catalog.begins_some(word):
+            return None
+        steps = self.rules.unwrap(text)
+        step = steps[-1]
+        span = family_span(self.catalog, step.text) if step.text else None
+        if span is None:
+            return None
+        maker, total, active = span
+        how = f"{step.text!r} is a family of models of {total.min:g} to {total.max:g} x 10^9"
+        return replace(
+            self._unknown(text, steps),
+            maker=maker,
+            grade="family",
+            total_params=total,
+            active_params=active,
+            how=how,
+        )
+
+    def _contained(self, text: str, steps: list[Step]) -> Resolution | None:
+        """A longer name with a known model in it: a copy, or a fine-tune of its shape."""
+        step = steps[-1]
+        kind = self.rules.kind(step.text)
+        within = model_within(self.catalog, step.text, lambda records: self._inside(records, step))
+        if within is None or (kind and kind != within.record.kind):
+            return None
+        record = within.record
+        rest = self.rules.unnoised(within.before, within.after)
+        how = f"{step.text!r} contains {record.id!r}"
+        if self.rules.is_reshaped(rest):
+            return self._pruned(record, how, text, steps)
+        grade = "variant" if within.has_size or not rest else "family"
+        if grade == "family" and (record.is_closed or self.rules.names_class(rest)):
+            return None
+        found = self._of_record(record, grade, how, text, steps)
+        is_copy = not rest and not self.rules.is_tuned(within.before, within.after)
+        tuner = None if is_copy else self._tuner(step)
+        if tuner in (None, found.maker) or found.total_params is None or not within.has_size:
+            return replace(found, maker=tuner or found.maker)
+        total, active = with_stated(found, self.rules.size(step.text))
+        return replace(found, maker=tuner, total_params=total, active_params=active)
+
+    def _pruned(
+        self, record: ModelRecord, how: str, text: str, steps: list[Step]
+    ) -> Resolution | None:
+        """A copy with fewer experts or layers, as its name says."""
+        step = steps[-1]
+        kept = kept_share(step.text)
+        found = self._of_record(record, "size", how, text, steps)
+        if kept is None or found.total_params is None or self.rules.size(step.text):
+            return None
+        total = Range(kept * found.total_params.min, found.total_params.max)
+        return replace(found, total_params=total, maker=self._tuner(step) or found.maker)
+
+    def _inside(self, records: list[ModelRecord], step: Step) -> ModelRecord | None:
+        """The entry that may stand inside a name of this organization: nobody tunes closed ones."""
+        maker, is_copy = self._org(step)
+        if maker is not None and not is_copy and maker not in {r.maker for r in records}:
+            return as_of(_best_first([r for r in records if not r.is_closed]), self.at)
+        return self._pick(records, step)
+
+    def _tuner(self, step: Step) -> str | None:
+        """Who tuned a copy: the organization in front, where it is not one that only copies."""
+        maker, is_copy = self._org(step)
+        return None if is_copy else maker or self._unlisted(step)
 
     def _vouched(self, maker: str, step: Step, rest: str) -> bool:
         """Whether a name that only begins like a maker's model is that maker's."""
@@ -216,18 +280,19 @@ class _Reader:
         kind = self._kind(steps)
         step = steps[-1]
         size = self.rules.size(step.text)
-        if size is None or kind not in _COVERED:
+        if size is None or kind not in COVERED:
             return None
         maker = self._maker(step)
         host = self._host(text, steps, maker, is_sized=True)
+        total, active = sized(self.catalog, step.text, size)
         return Resolution(
             model=None,
             maker=maker,
             host=host.id,
             grade="size",
             kind=kind,
-            total_params=Range(*size[0]),
-            active_params=Range(*size[1]),
+            total_params=total,
+            active_params=active,
             zone=_zone(steps),
             region=self._region(text, host),
             how=f"{step.text!r} is not in the catalog but states its size",
@@ -238,7 +303,9 @@ class _Reader:
         steps = list(steps)
         kind = self._kind(steps)
         maker = self._maker(steps[-1]) if steps else None
-        grade = "prior" if kind in _COVERED else "unsupported"
+        if kind not in COVERED and steps and self._is_foreign(steps[-1]):
+            maker = None  # ``deepgram/nova-3``
+        grade = "prior" if kind in COVERED else "unsupported"
         host = self._host(text, steps, maker)
         return Resolution(
             model=None,
@@ -261,14 +328,17 @@ class _Reader:
         self, record: ModelRecord, grade: str, how: str, text: str, steps: Iterable[Step]
     ) -> Resolution:
         host = self._host(text, steps := list(steps), record.maker, record)
-        if record.is_closed and (host.local or host.id == "self-hosted"):
+        if record.is_closed and is_own(host) and self._is_proxy(steps):
+            host = self.catalog.hosts[UNKNOWN]
+        elif record.is_closed and is_own(host):
             return replace(
                 self._unknown("", ()),
                 host=host.id,
-                kind=record.kind if record.kind in _COVERED else "chat",
+                kind=record.kind if record.kind in COVERED else "chat",
                 how=f"{record.id!r} cannot run there: some other model answers by its name",
+                is_other=True,
             )
-        if record.kind not in _COVERED:
+        if record.kind not in COVERED:
             grade = "unsupported"
         elif record.total is None:
             grade, how = "prior", f"{how}; its size is not known"
@@ -286,93 +356,12 @@ class _Reader:
             how=how,
         )
 
-    def _org(self, step: Step) -> tuple[str | None, bool]:
-        """Whose the organization in front of a name is, and whether it hosts others' weights."""
-        if not step.orgs:
-            return None, False
-        org = step.orgs[-1]
-        if org in self.rules.copies:
-            return None, True
-        maker = self.rules.org_makers.get(org) or (org if org in self.catalog.makers else None)
-        if len(step.orgs) == 1 and self.catalog.host(org) is not None:
-            prefix_host = self._is_gateway() or maker is None
-            return (None, True) if prefix_host else (maker, False)
-        return maker, False
 
-    def _maker(self, step: Step) -> str | None:
-        maker, is_copy = self._org(step)
-        if maker is not None or (step.orgs and not is_copy):
-            return maker
-        return self.rules.line(step.text)
-
-    def _kind(self, steps: list[Step]) -> str:
-        for step in steps:
-            kind = self.rules.kind(step.text)
-            if kind is not None:
-                return kind
-        return "chat"
-
-    def _is_gateway(self) -> bool:
-        return self.asked is not None and self.asked.id in self.rules.prefix_hosts
-
-    def _own_maker(self, host: Host) -> str:
-        return self.rules.own.get(host.id, host.id)
-
-    def _region(self, text: str, host: Host) -> str | None:
-        return region_in(self.catalog, host, text, self.base_url)
-
-    def _host(
-        self,
-        text: str,
-        steps: list[Step],
-        maker: str | None,
-        record: ModelRecord | None = None,
-        *,
-        is_sized: bool = False,
-    ) -> Host:
-        """Who runs the model: who was asked, else what the name tells, else the maker."""
-        hosts = self.catalog.hosts
-        last = steps[-1] if steps else None
-        asked = self.asked
-        if last and last.instead_of and (asked is None or asked.id == last.instead_of):
-            asked = hosts[last.host] if last.host else asked
-        if asked is not None and self._is_borrowed(asked, maker, record, is_sized):
-            return hosts[UNKNOWN]
-        if asked is not None and not self._is_gateway():
-            return asked
-        told = hosts[last.host] if last and last.host else self._prefix_host(text)
-        if told is None and asked is None:
-            told = self._home(text, maker, record)
-        return told or asked or hosts[UNKNOWN]
-
-    def _is_borrowed(
-        self, asked: Host, maker: str | None, record: ModelRecord | None, is_sized: bool
-    ) -> bool:
-        """Whether a hint such as ``openai`` only says that the server speaks that protocol."""
-        if self.base_url or asked.id not in self.rules.first_party:
-            return False
-        if record is None:
-            return is_sized
-        return maker != asked.id or not record.is_closed
-
-    def _prefix_host(self, text: str) -> Host | None:
-        """The host that the first part of a path names, unless it can be an organization."""
-        first, slash, _ = text.partition("/")
-        if not slash:
-            return None
-        host = self.catalog.host(first)
-        if host is None or self._is_gateway():
-            return host
-        is_org = first in self.rules.org_makers or first in self.catalog.makers
-        return None if is_org else host
-
-    def _home(self, text: str, maker: str | None, record: ModelRecord | None) -> Host | None:
-        """Where a maker's own API runs, for names as that API writes them."""
-        if record is None and (named := self.catalog.host(text)) is not None:
-            return named  # a client's class name, the last resort
-        if record is not None and not record.is_closed and "/" in record.id:
-            return None
-        return self.catalog.host(maker)
+def _as_path(records: list[ModelRecord], step: Step) -> list[ModelRecord]:
+    """For a path, those that are named by one: ``host/llama`` is not ``host-llama``."""
+    if "/" not in step.text:
+        return records
+    return [r for r in records if any("/" in name for name in (r.id, *r.aliases))]
 
 
 def _is_file(catalog: Catalog, name: str) -> bool:
@@ -388,10 +377,6 @@ def _best_first(records: list[ModelRecord]) -> list[ModelRecord]:
     own = sorted((r for r in records if r.maker == first), key=lambda r: r.id, reverse=True)
     best = min(own, key=lambda r: (r.total is None, r.kind not in TEXT_KINDS, len(r.id)))
     return [r for r in records if r.id == best.id]
-
-
-def _near(known: float, stated: tuple[float, float]) -> bool:
-    return abs(known - sum(stated) / 2) <= 0.15 * known
 
 
 def _zone(steps: list[Step]) -> str | None:

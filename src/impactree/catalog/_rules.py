@@ -6,12 +6,13 @@ import re
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from impactree.catalog._text import key, read_size, states_size
+from impactree.catalog._text import Size, key, read_size, states_size
 
 __all__ = ["Rules", "Step"]
 
 _MAX_STEPS = 10
 _FIRST_WORD = re.compile(r"([a-z]+)(?:\d+(?:\.\d+)?)?(?=$|[-_.:@ ])[-_.:@ ]*")
+_WORDS = re.compile(r"[^-_.:@/ ]+")
 _SEPARATORS = r"[-_.:@ ]"
 
 
@@ -42,11 +43,19 @@ class Rules:
         """Hosts that serve nobody else's models."""
         self.own: dict[str, str] = orgs["own"]
         """Hosts whose own models are another slug's."""
+        self.no_orgs: frozenset[str] = frozenset(orgs["nobody"])
+        """Parts of paths that are no organization."""
+        self.shared_orgs: frozenset[str] = frozenset(orgs["shared"])
+        """Organizations in front of other makers' models as well as their own."""
         self.lines: dict[str, str] = raw["lines"]["makers"]
         self.local_defaults: dict[str, str] = raw["local"]["defaults"]
         """The tags that Ollama takes for a bare name."""
         self.prior: dict[str, Any] = raw["prior"]
         mixture = raw["mixture"]
+        self.rounding: tuple[float, float] = tuple(raw["sizes"]["rounding"])
+        """Of the size in a name: what the true total is at least and at most."""
+        self.large: tuple[float, float] = (raw["sizes"]["large"], raw["sizes"]["least_active"])
+        """From which size on a model may be a mixture of experts, and its least active share."""
         self._mixture: tuple[float, float] = (mixture["least_total"], mixture["least_active"])
 
     def unwrap(self, text: str) -> list[Step]:
@@ -63,7 +72,7 @@ class Rules:
 
     def _next(self, step: Step) -> Step | None:
         text = step.text
-        for pattern, rule in self._wrappers:
+        for pattern, rule in self._wrappers if self._any_wrapper.fullmatch(text) else ():
             found = pattern.fullmatch(text)
             if found is None:
                 continue
@@ -96,7 +105,7 @@ class Rules:
         """The name without words on its packing."""
         return self._packing.sub("", text)
 
-    def size(self, text: str) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    def size(self, text: str) -> Size | None:
         """Total and active parameters in 10^9 that the name states."""
         return read_size(text, self._mixture)
 
@@ -119,16 +128,49 @@ class Rules:
         """Whether all that follows a family's prefix are known words."""
         return self._plain.fullmatch(rest) is not None
 
-    def line(self, text: str) -> str | None:
-        """The maker of the line that a name begins with, if nothing else in it is unknown."""
+    def line(self, text: str, *, is_copy: bool = False) -> str | None:
+        """The maker of the line that a name begins with, if nothing else in it is unknown.
+
+        In a copy of another maker's weights, other words may follow.
+        """
         found = _FIRST_WORD.match(text)
         if found is None or found[1] not in self.lines:
             return None
-        return self.lines[found[1]] if self.is_plain(text[found.end() :]) else None
+        plain = is_copy or self.is_plain(text[found.end() :])
+        return self.lines[found[1]] if plain else None
+
+    def unnoised(self, before: str, after: str) -> str:
+        """What is left of the words around a model's name without those that say nothing of it.
+
+        In front, the name of another line is none either: ``gemini-claude-sonnet-4-5``.
+        """
+        left = [w for w in self._without_noise(before) if w not in self.lines]
+        return " ".join([*left, *self._without_noise(after)])
+
+    def _without_noise(self, words: str) -> list[str]:
+        words = self._noise.sub("", self._noise.sub("", f" {words} "))
+        return _WORDS.findall(words)
+
+    def is_tuned(self, before: str, after: str) -> bool:
+        """Whether a word around a model's name says that somebody tuned it."""
+        return self._tuned.search(f" {before} {after} ") is not None
+
+    def is_reshaped(self, rest: str) -> bool:
+        """Whether a word says that the copy has another shape: pruned, merged, a draft."""
+        return self._reshaped.search(f" {rest} ") is not None
+
+    def names_class(self, rest: str) -> bool:
+        """Whether a word says that it is a smaller or larger sister: ``mini``, ``pro``."""
+        return self._class.search(f" {rest} ") is not None
 
     @cached_property
     def _wrappers(self) -> list[tuple[re.Pattern[str], dict[str, str]]]:
         return [(re.compile(rule["pattern"], re.DOTALL), rule) for rule in self._raw["wrappers"]]
+
+    @cached_property
+    def _any_wrapper(self) -> re.Pattern[str]:
+        inside = "|".join(f"(?:{rule['pattern']})" for rule in self._raw["wrappers"])
+        return re.compile(inside, re.DOTALL)
 
     @cached_property
     def _kinds(self) -> list[tuple[str, re.Pattern[str]]]:
@@ -156,6 +198,26 @@ class Rules:
     @cached_property
     def _serving(self) -> re.Pattern[str]:
         return self._words("serving")
+
+    def _anywhere(self, *names: str) -> re.Pattern[str]:
+        inside = "|".join(self._raw["words"][name] for name in names)
+        return re.compile(rf"(?<={_SEPARATORS})(?:{inside})(?={_SEPARATORS})")
+
+    @cached_property
+    def _noise(self) -> re.Pattern[str]:
+        return self._anywhere("packing", "tuning", "day", "noise", "tuned")
+
+    @cached_property
+    def _tuned(self) -> re.Pattern[str]:
+        return self._anywhere("tuned")
+
+    @cached_property
+    def _reshaped(self) -> re.Pattern[str]:
+        return self._anywhere("reshaped")
+
+    @cached_property
+    def _class(self) -> re.Pattern[str]:
+        return self._anywhere("classes")
 
     @cached_property
     def _nothing(self) -> re.Pattern[str]:

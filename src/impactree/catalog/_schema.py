@@ -6,22 +6,39 @@ The only module that needs pydantic; the compiled catalog loads without it.
 from __future__ import annotations
 
 import datetime as dt
-import re
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from impactree.catalog._schema_factors import (
+    CarbonFree,
+    Disclosure,
+    FactorSet,
+    Market,
+    Subzone,
+    Zone,
+)
+from impactree.catalog._schema_serving import Accelerator, Architecture
+from impactree.catalog._schema_types import (
+    STRICT,
+    Billions,
+    HostName,
+    Name,
+    Params,
+    Pattern,
+    Positive,
+    Pue,
+    Share,
+    Slug,
+    Sources,
+    StatedYear,
+    Url,
+    Warnings,
+    Wue,
+    ZoneId,
+)
 from impactree.exceptions import CatalogError
-from impactree.values.messages import MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,11 +47,14 @@ if TYPE_CHECKING:
 __all__ = [
     "CATALOG_KINDS",
     "DataFile",
+    "Disclosure",
+    "FactorSet",
     "Family",
     "Host",
     "Model",
     "Moving",
     "Region",
+    "Subzone",
     "Zone",
     "check",
     "read_file",
@@ -55,59 +75,8 @@ CATALOG_KINDS = (
 )
 
 
-def _pair(value: Any) -> Any:
-    """A number stands for a range whose ends are equal."""
-    if isinstance(value, int | float):
-        return (value, value)
-    if isinstance(value, list | tuple) and len(value) == 2:
-        return value
-    raise ValueError("must be a number or [min, max]")
-
-
-def _ordered(value: tuple[float, float]) -> tuple[float, float]:
-    if value[0] > value[1]:
-        raise ValueError(f"the first end must not be above the second: {list(value)}")
-    return value
-
-
-def _compiles(pattern: str) -> str:
-    pattern = "".join(pattern.split("\n"))
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return pattern
-
-
-Pattern = Annotated[str, BeforeValidator(_compiles)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Billions = Annotated[float, Field(gt=0, lt=100_000)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Overhead = Annotated[float, Field(ge=1, allow_inf_nan=False)]
-Params = Annotated[tuple[Billions, Billions], BeforeValidator(_pair), AfterValidator(_ordered)]
-Pue = Annotated[tuple[Overhead, Overhead], BeforeValidator(_pair), AfterValidator(_ordered)]
-Wue = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(_pair), AfterValidator(_ordered)]
-HostName = Annotated[str, Field(pattern=r"^[^/?#@\s]+$")]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Name = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
-Sources = Annotated[list[Url], Field(min_length=1)]
-ZoneId = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-
-
 class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _known_codes(codes: list[str]) -> list[str]:
-    for code in codes:
-        if code not in MESSAGES:
-            raise ValueError(f"unknown warning {code!r}; known: {', '.join(sorted(MESSAGES))}")
-    return codes
-
-
-Warnings = Annotated[list[str], BeforeValidator(_known_codes)]
+    model_config = STRICT
 
 
 class Model(_Entry):
@@ -181,11 +150,18 @@ class Host(_Entry):
     name: str
     url: Url | None = None
     zone: ZoneId
+    subzone: ZoneId | None = None
     pue: Pue
+    pue_year: StatedYear = "not stated"
     wue: Wue
+    wue_year: StatedYear = "not stated"
+    licence: str | None = None
+    market: Market | None = None
     names: list[str] = []
     base_urls: list[HostName] = []
     regions: Literal["aws", "azure", "google"] | None = None
+    accelerators: list[Name] = []
+    """Ids of what it says it runs models on."""
     passes_through: bool = False
     local: bool = False
     warnings: Warnings = []
@@ -202,25 +178,16 @@ class Region(_Entry):
     id: Slug
     name: str | None = None
     zone: ZoneId
+    subzone: ZoneId | None = None
     pue: Pue
+    pue_year: StatedYear = "not stated"
     wue: Wue
+    wue_year: StatedYear = "not stated"
+    licence: str | None = None
+    market: Market | None = None
+    carbon_free: CarbonFree | None = None
     note: str | None = None
     sources: Sources
-    checked: dt.date
-
-
-class Zone(_Entry):
-    """An electricity mix, per kWh."""
-
-    id: ZoneId
-    name: str
-    gwp: NotNegative
-    adpe: NotNegative
-    pe: NotNegative
-    wue: NotNegative
-    warnings: Warnings = []
-    via: str | None = None
-    sources: list[Url] = []
     checked: dt.date
 
 
@@ -255,12 +222,24 @@ class Words(_Sourced):
     day: Pattern
     family: Pattern
     nothing: Pattern
+    noise: Pattern
+    tuned: Pattern
+    reshaped: Pattern
+    classes: Pattern
 
 
 class Mixture(_Sourced):
     """What a name like ``8x7b`` stands for, as shares of the product."""
 
     least_total: Share
+    least_active: Share
+
+
+class Sizes(_Sourced):
+    """What a size in a name stands for. Sizes in 10^9, shares of the size."""
+
+    rounding: tuple[Positive, Positive]
+    large: Billions
     least_active: Share
 
 
@@ -272,6 +251,8 @@ class Orgs(_Sourced):
     prefix_hosts: list[Slug]
     first_party: list[Slug]
     own: dict[Slug, Slug]
+    nobody: list[str]
+    shared: list[str]
 
 
 class Lines(_Sourced):
@@ -306,11 +287,18 @@ class DataFile(_Entry):
     hosts: list[Host] = []
     regions: list[Region] = []
     zones: list[Zone] = []
+    licence: str | None = None
+    factor_sets: list[FactorSet] = []
+    subzones: list[Subzone] = []
+    disclosures: list[Disclosure] = []
+    architectures: list[Architecture] = []
+    accelerators: list[Accelerator] = []
     sources: dict[str, Url] = {}
     wrappers: list[Wrapper] = []
     kinds: list[KindWords] = []
     words: Words | None = None
     mixture: Mixture | None = None
+    sizes: Sizes | None = None
     orgs: Orgs | None = None
     lines: Lines | None = None
     local: Local | None = None
@@ -345,10 +333,19 @@ def check(raw: dict[str, Any], where: str) -> DataFile:
         raise CatalogError(f"{where}: " + "; ".join(lines)) from error
 
 
+_RANGES = ("total", "active", "pue", "wue")
+
+
 def _explain(raw: dict[str, Any], error: ValidationError) -> Iterable[str]:
+    said_before = set()
     for problem in error.errors(include_url=False):
         place: list[str] = []
         node: Any = raw
+        is_end = len(problem["loc"]) > 1 and problem["loc"][-2] in _RANGES  # of two
+        said = (problem["loc"][:-1] if is_end else problem["loc"], problem["msg"])
+        if said in said_before:
+            continue
+        said_before.add(said)
         for part in problem["loc"]:
             try:
                 node = node[part]
@@ -356,10 +353,10 @@ def _explain(raw: dict[str, Any], error: ValidationError) -> Iterable[str]:
                 node = None
             label = node.get("id") if isinstance(node, dict) else None
             place.append(f"{part} ({label})" if label else str(part))
-        said = problem["msg"].removeprefix("Value error, ")
+        text = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            said = f"unknown key; known are {', '.join(_keys(problem['loc'][:-1]))}"
-        yield f"{'.'.join(place) or 'file'}: {said} (got {problem['input']!r:.80})"
+            text = f"unknown key; known are {', '.join(_keys(problem['loc'][:-1]))}"
+        yield f"{'.'.join(place) or 'file'}: {text} (got {problem['input']!r:.80})"
 
 
 def _keys(place: tuple[int | str, ...]) -> Iterable[str]:

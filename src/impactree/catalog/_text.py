@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 __all__ = [
     "MAX_NAME",
+    "WORD_START",
     "Size",
     "clean",
     "dotted",
@@ -17,11 +18,15 @@ __all__ = [
     "read_size",
     "squashed",
     "states_size",
+    "without_active",
     "without_size",
 ]
 
 MAX_NAME: Final = 300
 """Characters of a name that are read; the rest is dropped, so that memory stays bounded."""
+
+WORD_START: Final = re.compile(r"(?:^|(?<=[-_.:@ /]))(?=[a-z])")
+"""Where a word of a name begins."""
 
 _INVISIBLE: Final = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060\ufeff]+")
 _POINT: Final = re.compile(r"(?<=\d)p(?=\d)")
@@ -115,6 +120,11 @@ def read_size(text: str, mixture: tuple[float, float]) -> Size | None:
     span = (min(totals), max(totals))
     used = _number(active[1]) * _UNIT[active[2]] if active else None
     return _size(span, (used, used) if used and used <= span[0] else span)
+
+
+def without_active(text: str) -> str:
+    """The name without the active part of the parameters that it states."""
+    return _ACTIVE.sub("", text)
 
 
 def without_size(text: str) -> str:

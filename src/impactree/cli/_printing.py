@@ -34,12 +34,12 @@ def show(rows: Sequence[dict[str, Any]], as_json: bool) -> int:
 
 
 def _cell(value: Any) -> str:
-    from impactree.values.formatting import exact
+    from impactree.values.formatting import clean, exact
     from impactree.values.range import Range
 
     if isinstance(value, Range):
         return exact(value.min, value.max)
-    return "" if value is None else str(value)
+    return "" if value is None else clean(str(value))
 
 
 def print_rich(renderable: Any) -> None:

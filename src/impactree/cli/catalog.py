@@ -11,7 +11,7 @@ from impactree.cli._printing import as_json_option, show
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from impactree.catalog import Catalog, Host, ModelRecord
+    from impactree.catalog import Catalog, Host, ModelRecord, Zone
 
 __all__ = ["models", "providers", "zones"]
 
@@ -43,17 +43,13 @@ def models(search: str, maker: str | None, kind: str | None, as_json: bool) -> i
 @_search
 @as_json_option
 def zones(search: str, as_json: bool) -> int:
-    """List the electricity mix zones whose code or name holds SEARCH."""
+    """List the electricity mix zones whose code or name holds SEARCH.
+
+    The figures of ecologits-0.11, of parts of countries the country's; then the yearly GHG factor.
+    """
     catalog = _catalog()
     rows = [
-        {
-            "zone": zone.id,
-            "name": zone.name,
-            "gwp_kgco2eq_per_kwh": zone.mix.gwp,
-            "adpe_kgsbeq_per_kwh": zone.mix.adpe,
-            "pe_mj_per_kwh": zone.mix.pe,
-            "water_l_per_kwh": zone.mix.wue,
-        }
+        _zone_row(catalog, zone)
         for zone in filter(None, map(catalog.zone, catalog.zone_codes))
         if _holds(search, (zone.id, zone.name))
     ]
@@ -94,6 +90,22 @@ def _model_row(record: ModelRecord) -> dict[str, Any]:
         "basis": record.basis,
         "from": record.valid_from,
         "checked": record.checked,
+    }
+
+
+def _zone_row(catalog: Catalog, zone: Zone) -> dict[str, Any]:
+    yearly = catalog.electricity(zone, "yearly").factors[0]
+    return {
+        "zone": zone.id,
+        "name": zone.name,
+        "country": zone.parent or zone.id,
+        "gwp_kgco2eq_per_kwh": zone.mix.gwp,
+        "adpe_kgsbeq_per_kwh": zone.mix.adpe,
+        "pe_mj_per_kwh": zone.mix.pe,
+        "water_l_per_kwh": zone.mix.wue,
+        "yearly_gwp_kgco2eq_per_kwh": yearly.value,
+        "year": yearly.year,
+        "kind": yearly.source.kind,
     }
 
 

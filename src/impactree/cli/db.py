@@ -10,10 +10,11 @@ import click
 
 from impactree.cli._printing import as_json_option, print_json, print_rich
 from impactree.values.criteria import CRITERIA
+from impactree.values.formatting import clean
 from impactree.values.range import Range
 
 if TYPE_CHECKING:
-    from impactree.exporters._sql_report import Group
+    from impactree.store.queries import Group
     from impactree.values.impacts import Impact
 
 __all__ = ["db"]
@@ -41,8 +42,8 @@ _db_option: Final = click.option(
 @_db_option
 def report(by: str, since: str | None, as_json: bool, url: str) -> None:
     """Sums over the model calls, by an attribute: means; ``--json`` has the ranges."""
-    from impactree.exporters._sql_report import sums
-    from impactree.exporters._time import parse_since
+    from impactree.store.queries import sums
+    from impactree.values.times import parse_since
 
     groups = sums(url, by=by, since=None if since is None else parse_since(since))
     if as_json:
@@ -57,7 +58,7 @@ def report(by: str, since: str | None, as_json: bool, url: str) -> None:
 @_db_option
 def export(table: str, format: str, url: str) -> None:
     """All rows, on standard output."""
-    from impactree.exporters._sql_report import write_rows
+    from impactree.store.queries import write_rows
 
     write_rows(url, sys.stdout, table=table, format=format)
 
@@ -79,10 +80,11 @@ def _print_table(by: str, groups: list[Group]) -> None:
         calls = f"{group.estimated_calls} of {group.calls}" if some else str(group.calls)
         cells = ("?" if impact is None else _mean(impact) for impact in group.impacts)
         tokens = (str(group.input_tokens), str(group.output_tokens))
-        table.add_row(group.key or "-", calls, *tokens, *cells)
+        table.add_row(clean(group.key or "-"), calls, *tokens, *cells)
     print_rich(table)
 
 
 def _mean(impact: Impact) -> str:
     mean = impact.value.mean
-    return str(replace(impact, value=Range(mean, mean)))
+    text = str(replace(impact, value=Range(mean, mean)))
+    return text if sys.stdout.isatty() else text.replace("µ", "u")  # a pipe may be of ASCII

@@ -30,7 +30,7 @@ def backfill(project: str, since: str, rate: float, dry_run: bool, force: bool) 
 
     from impactree.exporters._langsmith_api import LangSmithAPI
     from impactree.exporters._langsmith_backfill import Backfill
-    from impactree.exporters._time import parse_since
+    from impactree.values.times import parse_since
 
     if not rate > 0:
         raise ConfigurationError(f"rate must be above 0 requests per second, not {rate!r}")

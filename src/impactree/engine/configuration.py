@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.engine.settings import PREFIX, Settings
+from impactree.loops import off_loop
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -92,6 +93,10 @@ _latest: Surroundings | None = None
 
 def surroundings() -> Surroundings:
     """The surroundings now: the same object as before when nothing has changed."""
+    return off_loop(_surroundings)
+
+
+def _surroundings() -> Surroundings:
     global _latest
     latest = _latest
     if latest is None or not latest.hold():
@@ -105,7 +110,15 @@ def load_settings(given: Mapping[str, Any]) -> Settings:
     Raises:
         ConfigurationError: names the source, the key, the value and what was expected.
     """
-    given = {name: value for name, value in given.items() if value is not None}
+    return off_loop(lambda: _load_settings(given))
+
+
+def _load_settings(given: Mapping[str, Any]) -> Settings:
+    given = {
+        name: value.strip() if isinstance(value, str) else value
+        for name, value in given.items()
+        if value is not None
+    }
     place = surroundings()
     plain = given.keys() <= _PLAIN and all(isinstance(value, str) for value in given.values())
     if plain and not place.layers:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
 from impactree.calls import ModelCall
+from impactree.calls.reconciling import READINGS, UNCLEAR
 from impactree.catalog import Catalog, Resolution, load_catalog
 from impactree.catalog._catalog import as_day
 from impactree.catalog._near import nearest
 from impactree.engine.configuration import Surroundings, load_settings, surroundings
+from impactree.engine.deployments import read_deployment
 from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
+from impactree.loops import off_loop
 from impactree.methods import METHODS, Method
 from impactree.values.impacts import Impacts
 from impactree.values.messages import Message, message
@@ -23,10 +26,11 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from impactree.engine.settings import EngineSettings, Settings
+    from impactree.methods import Deployment
 
 __all__ = ["Engine", "estimate", "shared_engine"]
 
-_MAX_PLANS: Final = 4096
+_MAX_PLANS: Final = 32_768
 _MAX_KEY: Final = 2000
 """Characters: longer names are read anew each time, so that memory stays bounded."""
 
@@ -41,6 +45,10 @@ class _Plan(NamedTuple):
     grade: str
     zone: str | None
     """Electricity mix zone; None: the one asked for is unknown."""
+    market: float | None
+    """The operator's market-based factor, kgCO2eq/kWh; None: it publishes none."""
+    credits: tuple[str, ...]
+    """What the licences of the factors want to be shown beside the figures."""
 
 
 _key: Final = attrgetter("provider", "model", "requested", "base_url", "kind", "zone", "region")
@@ -55,8 +63,9 @@ class Engine:
 
     Args:
         catalog: A catalog instead of the shipped one.
-        **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
-            ``unknown_models``, ``method``: see :class:`impactree.engine.settings.EngineSettings`.
+        **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``deployment``,
+            ``models``, ``unknown_models``, ``method``: see
+            :class:`impactree.engine.settings.EngineSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -84,6 +93,11 @@ class Engine:
         self._catalog = catalog
         self._plans: dict[object, _Plan] = {}
         self._check()
+        self._hardware: Mapping[str, Deployment] = (
+            read_deployment(self.catalog, settings.deployment, settings.where("deployment"))
+            if settings.deployment
+            else {}
+        )
 
     def _check(self) -> None:
         """The settings that only the catalog can judge."""
@@ -103,7 +117,8 @@ class Engine:
             if self.catalog.host(host) is None:
                 raise ConfigurationError(
                     f"{s.where('provider_zones')}: {host!r} is no host; known: "
-                    f"{', '.join(sorted(self.catalog.hosts))}"
+                    f"{', '.join(sorted(self.catalog.hosts))}; "
+                    f"nearest: {', '.join(nearest(host, self.catalog.hosts)) or 'none'}"
                 )
         for name, target in s.deployments.items():
             if not leads_somewhere(self.catalog, target):
@@ -156,28 +171,37 @@ class Engine:
             plan = self._plans.get(_key(call)) or self._planned(call)
         else:
             plan = self._plan(self.read(call, at))
-        made, warnings, errors, grade, _ = plan
+        made, warnings, errors, grade, _, factor, _ = plan
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
+        if call.usage_notes:
+            warnings = (*warnings, *map(_usage_message, call.usage_notes))
         method = self.method
         if made is None:
             return Impacts(None, warnings=warnings, errors=errors, grade=grade)
         tokens = call.tokens
-        judged = method.judge(tokens)
+        judged = method.judge(tokens, call.kind)
         if judged.warnings:
             warnings = (*warnings, *judged.warnings)
         if judged.errors:
             return Impacts(None, warnings=warnings, errors=judged.errors, grade=grade)
         figures = method.impacts(made, tokens, call.latency_s)
-        return Impacts(figures, method=method.name, warnings=warnings, grade=grade)
+        market = None if factor is None else figures.market_based(factor)
+        return Impacts(figures, method=method.name, market=market, warnings=warnings, grade=grade)
 
     def zone_of(self, call: ModelCall) -> str | None:
         """The electricity mix zone that a call is estimated with; None: one that is unknown."""
         return (self._plans.get(_key(call)) or self._planned(call)).zone
 
+    def credits_for(self, calls: Iterable[ModelCall]) -> tuple[str, ...]:
+        """What the licences of the factors behind estimates of these calls want to be shown."""
+        plans = (self._plans.get(_key(call)) or self._planned(call) for call in calls)
+        return tuple(dict.fromkeys(credit for plan in plans for credit in plan.credits))
+
     def _planned(self, call: ModelCall) -> _Plan:
         """The plan of a call, kept for the next like it."""
-        plan, key = self._plan(self.read(call)), _key(call)
+        # The first may load the catalog, and a method tables of its own.
+        plan, key = off_loop(lambda: self._plan(self.read(call))), _key(call)
         if sum(len(text) for text in key if text) <= _MAX_KEY:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
@@ -190,7 +214,7 @@ class Engine:
 
     def read(self, call: ModelCall, at: dt.date | None = None) -> Reading:
         """Everything behind an estimate but the tokens: the model, its size, who runs it where."""
-        return read_call(self.catalog, self.settings, self.method, call, at)
+        return read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
 
     def _plan(self, found: Reading) -> _Plan:
         situation = found.situation
@@ -200,6 +224,8 @@ class Engine:
             found.errors,
             found.resolution.grade,
             None if found.zone is None else found.zone.id,
+            found.place.market.value if found.place.market else None,
+            found.credits,
         )
 
 
@@ -215,6 +241,10 @@ def shared_engine(**settings: Unpack[EngineSettings]) -> Engine:
     Raises:
         ConfigurationError: a setting is wrong.
     """
+    return off_loop(lambda: _shared_engine(settings))
+
+
+def _shared_engine(settings: EngineSettings) -> Engine:
     global _shared
     place = surroundings()
     made_for, engines = _shared
@@ -233,6 +263,12 @@ def _frozen(value: Any) -> object:
     if isinstance(value, Mapping):
         return tuple(sorted((str(k), _frozen(v)) for k, v in value.items() if v is not None))
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
+
+
+def _usage_message(note: str) -> Message:
+    """What a note on the reading of usage says to the user."""
+    code = "usage-unclear" if note in UNCLEAR else "usage-reconciled"
+    return message(code, READINGS.get(note, f"({note:.60})"))
 
 
 def estimate(

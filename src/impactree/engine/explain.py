@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from impactree.calls import ModelCall, Tokens
 from impactree.catalog._catalog import as_day
 from impactree.engine.engine import shared_engine
+from impactree.engine.hypotheses import Hypothesis, of_place, stated
 from impactree.methods import Params
 from impactree.values.criteria import CRITERIA
 from impactree.values.formatting import exact
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from impactree.calls import Kind
-    from impactree.catalog import Resolution, Zone
+    from impactree.catalog import Disclosure, Resolution
     from impactree.engine.engine import Engine
     from impactree.engine.reading import Reading
     from impactree.engine.settings import EngineSettings
@@ -27,20 +28,6 @@ if TYPE_CHECKING:
     from impactree.values.impacts import Impacts
 
 __all__ = ["Explanation", "Hypothesis", "explain"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hypothesis:
-    """One figure that the estimate takes as given."""
-
-    name: str
-    value: str
-    unit: str
-    basis: str
-    """``published``, ``leaked``, ``benchmark``, ``price``, ``name``, ``prior``, or who says so."""
-    note: str = ""
-    sources: tuple[str, ...] = ()
-    checked: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +44,10 @@ class Explanation:
     hypotheses: tuple[Hypothesis, ...]
     steps: tuple[Step, ...]
     impacts: Impacts
+    disclosures: tuple[Disclosure, ...] = ()
+    """What the maker published about the model, or about a service that it answers in."""
+    credits: tuple[str, ...] = ()
+    """What the licences of the factors want to be shown."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -71,6 +62,8 @@ class Explanation:
             "hypotheses": [asdict(h) for h in self.hypotheses],
             "steps": [s._asdict() for s in self.steps],
             "impacts": self.impacts.to_dict(),
+            "disclosures": [asdict(d) for d in self.disclosures],
+            "credits": list(self.credits),
         }
 
     def __str__(self) -> str:
@@ -123,7 +116,7 @@ def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanati
     found = engine.read(call, at)
     steps: list[Step] = []
     situation, method = found.situation, engine.method
-    if situation is not None and not method.judge(call.tokens).errors:
+    if situation is not None and not method.judge(call.tokens, call.kind).errors:
         steps = method.steps(method.plan(situation), call.tokens, call.latency_s)
     return Explanation(
         call=call,
@@ -136,6 +129,8 @@ def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanati
         if found.zone
         else "",
         steps=tuple(steps),
+        disclosures=engine.catalog.disclosed(found.resolution.record),
+        credits=found.credits,
         impacts=engine.estimate(call, at=at),
     )
 
@@ -146,7 +141,8 @@ def _hypotheses(found: Reading, engine: Engine) -> list[Hypothesis]:
         return []
     rows = _of_model(found, params, engine.catalog.rules.prior)
     if found.params is not None and found.zone is not None:
-        rows += [*_of_place(found, found.zone), *_of_method(engine.method)]
+        hardware = _of_hardware(found) if engine.method.plans_hardware else ()
+        rows += [*hardware, *of_place(found), *_of_method(engine.method)]
     return rows
 
 
@@ -168,8 +164,36 @@ def _of_method(method: Method) -> list[Hypothesis]:
             note=c.note,
             sources=(c.source,),
             checked=method.checked,
+            year=stated(c.year),
+            licence=c.licence,
         )
         for c in method.constants()
+    ]
+
+
+def _of_hardware(found: Reading) -> list[Hypothesis]:
+    """Architecture and hardware that a plan is made with."""
+    record, known = found.resolution.record, found.deployment
+    published = record.architecture if record else None
+    architecture = Hypothesis(
+        name="L, layers",
+        value="from P_a" if published is None else f"{published['layers']:g}",
+        unit="",
+        basis="regression" if published is None else published["status"],
+        note="typical of that many parameters" if published is None else published["source"],
+        checked="" if published is None else published["checked"],
+    )
+    sheets = (known.accelerator,) if known.accelerator else found.stand_ins
+    told = {
+        "accelerator": " or ".join(sheet.id for sheet in sheets),
+        "G, accelerators": "unknown" if known.count is None else str(known.count),
+        "B, batch": "8 to 256" if known.batch_size is None else f"{known.batch_size:g}",
+        "precision": known.precision or "unknown",
+    }
+    basis = "the setting deployment, where it says so"
+    return [
+        architecture,
+        *(Hypothesis(name=n, value=v, unit="", basis=basis) for n, v in told.items()),
     ]
 
 
@@ -198,40 +222,6 @@ def _of_model(found: Reading, p: Params, prior: dict[str, Any]) -> list[Hypothes
         if value is not None:
             measured = {**told, "basis": "benchmark", "note": "measured at the maker's API"}
             rows.append(Hypothesis(name=name, value=f"{value:g}", unit=unit, **measured))
-    return rows
-
-
-def _of_place(found: Reading, zone: Zone) -> list[Hypothesis]:
-    place, site = found.region or found.host, found.site
-    who = f"{'region' if found.region else 'host'} {place.id}"
-    told = {"basis": who, "note": place.note or "", **_sourced(asdict(place))}
-    rows = [
-        Hypothesis(name="PUE", value=exact(site.pue_min, site.pue_max), unit="", **told),
-        Hypothesis(
-            name="WUE_dc, data centre",
-            value=exact(site.wue_min, site.wue_max),
-            unit="L/kWh",
-            **told,
-        ),
-    ]
-    factors = {
-        "gwp": ("F_gwp", "kgCO2eq/kWh"),
-        "adpe": ("F_adpe", "kgSbeq/kWh"),
-        "pe": ("F_pe", "MJ/kWh"),
-        "wue": ("WUE_grid", "L/kWh"),
-    }
-    rows += [
-        Hypothesis(
-            name=f"{symbol}, electricity",
-            value=f"{getattr(zone.mix, key):.6g}",
-            unit=unit,
-            basis=f"zone {zone.id} ({zone.name})",
-            note=f"chosen by {found.zone_origin}",
-            sources=zone.sources,
-            checked=zone.checked,
-        )
-        for key, (symbol, unit) in factors.items()
-    ]
     return rows
 
 
@@ -285,6 +275,11 @@ def _results(e: Explanation) -> list[tuple[str, str, str]]:
     ]
 
 
+def _note(h: Hypothesis) -> str:
+    told = ", ".join(filter(None, (h.year and f"year {h.year}", h.licence)))
+    return "; ".join(filter(None, (h.kind, h.note.removesuffix("."), told)))
+
+
 _Source = tuple[tuple[str, ...], str]
 """Pages, and the day they were checked."""
 
@@ -310,6 +305,10 @@ def _step(step: Step) -> tuple[str, str, str, str]:
     return step.symbol, step.name, value, step.equation
 
 
+def _disclosed(d: Disclosure) -> str:
+    return f"{d}; {d.boundary}; tokens: {d.tokens}; {d.status} {' '.join(d.sources)}"
+
+
 def _messages(e: Explanation) -> list[str]:
     return [
         *(f"warning: {w}" for w in e.impacts.warnings),
@@ -325,7 +324,7 @@ def _lines(e: Explanation) -> list[str]:
     sources = _sources(e)
     for h in e.hypotheses:
         value = f"{h.name}: {h.value} {h.unit}".rstrip()
-        note = f"{h.note} {sources.get(_source(h), '')}".strip()
+        note = f"{_note(h)} {sources.get(_source(h), '')}".strip()
         lines.append(f"  {value}  [{h.basis}] {note}".rstrip())
     if e.steps:
         lines += ["", "Steps"]
@@ -335,6 +334,11 @@ def _lines(e: Explanation) -> list[str]:
         lines += [f"  {name:38} {value:28} {figures}" for name, value, figures in _results(e)]
     if sources:
         lines += ["", "Sources", *("  {:4} {} {}".format(*page) for page in _pages(sources))]
+    if e.disclosures:
+        lines += ["", "The maker's own figures"]
+        lines += [f"  {_disclosed(d)}" for d in e.disclosures]
+    if e.credits:
+        lines += ["", "Credits", *(f"  {credit}" for credit in e.credits)]
     messages = _messages(e)
     return [*lines, *(["", *messages] if messages else [])]
 
@@ -364,7 +368,7 @@ def _render(e: Explanation) -> RenderableType:
     parts: list[RenderableType] = [Text(_asked(e), style="bold"), table("", ("", ""), _facts(e))]
     if e.hypotheses:
         rows = [
-            (h.name, f"{h.value} {h.unit}", h.basis, h.note, sources.get(_source(h), ""))
+            (h.name, f"{h.value} {h.unit}", h.basis, _note(h), sources.get(_source(h), ""))
             for h in e.hypotheses
         ]
         titles: tuple[str, ...] = ("hypothesis", "value", "basis", "note", "source")
@@ -376,5 +380,9 @@ def _render(e: Explanation) -> RenderableType:
         parts.append(table("Result", ("criterion", "value", "exact"), _results(e)))
     if sources:
         parts.append(table("Sources", ("", "checked", "page"), _pages(sources)))
+    if e.disclosures:
+        told = [(str(d), d.boundary, " ".join(d.sources)) for d in e.disclosures]
+        parts.append(table("The maker's own figures", ("figure", "boundary", "page"), told))
+    parts += [Text(f"Credit: {credit}", style="dim") for credit in e.credits]
     parts += [Text(line, style="yellow") for line in _messages(e)]
     return Group(*(part for each in parts for part in (each, Text())))

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.catalog._near import nearest
 from impactree.catalog._places import UNKNOWN
 from impactree.catalog._resolve import resolve_name
-from impactree.methods import Method, Mix, Params, Site, Situation
+from impactree.engine.deployments import deployment_of, hardware
+from impactree.methods import Deployment, Hardware, Method, Params, Site, Situation
 from impactree.values.impacts import worst_grade
 from impactree.values.messages import Message, message
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Mapping
 
     from impactree.calls import ModelCall
-    from impactree.catalog import Catalog, Host, Region, Resolution, Zone
+    from impactree.catalog import Catalog, Electricity, Host, Region, Resolution, Zone
     from impactree.engine.settings import Settings
 
 __all__ = ["Reading", "leads_somewhere", "read_call", "zone_error"]
@@ -24,6 +27,9 @@ __all__ = ["Reading", "leads_somewhere", "read_call", "zone_error"]
 _GRADE_CODES: Final = {"family": "model-family", "size": "model-size-from-name"}
 _ANY_HOST: Final = "litellm"
 """A provider hint under which the first part of a path names the host."""
+_STAND_INS: Final = ("h100", "b200")
+"""Accelerators that an unknown one is taken for."""
+_NOTHING: Final[Mapping[str, Deployment]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,28 +43,54 @@ class Reading:
     """None where no size can stand in."""
     host: Host
     region: Region | None
-    zone: Zone | None
+    electricity: Electricity | None
+    """The zone's factors; None where the zone is unknown."""
     zone_origin: str
     """Who says that this is the zone."""
     warnings: tuple[Message, ...]
     errors: tuple[Message, ...]
+    deployment: Deployment
+    """What the user says of the hardware."""
+    stand_ins: tuple[Hardware, ...]
+    """What an unknown accelerator may be."""
+    generic: Hardware | None
 
     @property
     def site(self) -> Site:
         """The data centre."""
-        return self.region.site if self.region else self.host.site
+        return self.place.site
 
     @property
-    def mix(self) -> Mix:
-        """The electricity mix; empty where the zone is unknown."""
-        return self.zone.mix if self.zone else Mix(0, 0, 0, 0)
+    def place(self) -> Host | Region:
+        """Whose data centre that is."""
+        return self.region or self.host
+
+    @property
+    def zone(self) -> Zone | None:
+        """The zone whose factors are used."""
+        return self.electricity.zone if self.electricity else None
+
+    @property
+    def credits(self) -> tuple[str, ...]:
+        """What the licences of the factors want to be shown beside the figures."""
+        return self.electricity.credits if self.electricity and not self.errors else ()
 
     @property
     def situation(self) -> Situation | None:
         """What the method plans with; None where the call cannot be estimated."""
-        if self.errors or self.params is None:
+        if self.errors or self.params is None or self.electricity is None:
             return None
-        return Situation(self.params, self.site, self.mix, self.kind)
+        record = self.resolution.record
+        return Situation(
+            self.params,
+            self.site,
+            self.electricity.mix,
+            self.kind,
+            record.architecture if record else None,
+            self.deployment,
+            self.generic,
+            self.stand_ins,
+        )
 
 
 def read_call(
@@ -67,28 +99,52 @@ def read_call(
     method: Method,
     call: ModelCall,
     at: dt.date | None = None,
+    known: Mapping[str, Deployment] = _NOTHING,
 ) -> Reading:
     """Read a call's names with a catalog and settings; never raises for what the call holds."""
     resolution = _resolve(catalog, settings, call, at)
     host = catalog.hosts[resolution.host or UNKNOWN]
     region, region_warning = _region(catalog, settings, call, resolution, host)
-    code, origin = _zone(catalog, settings, call, resolution, host, region)
+    code, origin = _zone(catalog, settings, call, resolution, region or host, host, method)
     zone = catalog.zone(code)
+    electricity = catalog.electricity(zone, method.factors, at) if zone else None
     error = _error(catalog, settings, method, call, resolution)
-    if error is None and zone is None:
+    if error is None and electricity is None:
         error = zone_error(catalog, code)
-    warnings = () if error else _warnings(catalog, call, resolution, host, zone)
+    hardware_known = deployment_of(known, call.model, resolution.model, host.id)
+    warnings = () if error else _warnings(catalog, call, resolution, host, electricity)
+    if method.plans_hardware and not error:
+        warnings = (*warnings, *_of_hardware(catalog, resolution, host, hardware_known))
     return Reading(
         kind=call.kind,
         resolution=resolution,
         params=None if error else _params(catalog, resolution),
         host=host,
         region=region,
-        zone=zone,
+        electricity=electricity,
         zone_origin=origin,
         warnings=warnings if error else (*warnings, *region_warning),
         errors=(error,) if error else (),
+        deployment=hardware_known,
+        stand_ins=tuple(hardware(catalog.accelerators[name]) for name in _STAND_INS),
+        generic=hardware(catalog.accelerators["generic"]),
     )
+
+
+def _of_hardware(
+    catalog: Catalog, found: Resolution, host: Host, known: Deployment
+) -> tuple[Message, ...]:
+    """What of architecture and accelerator something else stands in for."""
+    architecture = found.record.architecture if found.record else None
+    codes = []
+    if architecture is None:
+        codes.append("architecture-from-size")
+    elif architecture["status"] == "secondary":
+        codes.append("architecture-secondary")
+    published = [catalog.accelerators[name.lower()] for name in host.accelerators]
+    if published and known.accelerator is None and not any("power" in p for p in published):
+        codes.append("hardware-power-unknown")
+    return tuple(map(message, codes))
 
 
 def _resolve(
@@ -144,7 +200,7 @@ def _error(
     if found.total_params is None and settings.unknown_models == "error":
         if found.model is not None:
             return message("model-size-unknown", f"({found.model})")
-        return message("model-not-registered", _asked(catalog, call))
+        return _NearMessage(message("model-not-registered", _asked(call)), catalog, call.model)
     return None
 
 
@@ -165,27 +221,39 @@ def _params(catalog: Catalog, found: Resolution) -> Params:
 
 
 def _warnings(
-    catalog: Catalog, call: ModelCall, found: Resolution, host: Host, zone: Zone | None
+    catalog: Catalog,
+    call: ModelCall,
+    found: Resolution,
+    host: Host,
+    electricity: Electricity | None,
 ) -> tuple[Message, ...]:
     record = found.record
     codes: dict[str, str | None] = dict.fromkeys(record.warnings if record else ())
-    codes.update(dict.fromkeys((*(zone.warnings if zone else ()), *host.warnings)))
+    codes.update(electricity.warnings if electricity else ())
+    codes.update(dict.fromkeys(host.warnings))
     if host.local:
         codes["local-hardware-not-modelled"] = None
     if host.id == UNKNOWN or host.passes_through:
         codes["host-unknown"] = None
     if record is not None and found.kind not in ("chat", "completion"):
         codes["kind-not-text"] = None
+    is_unheard = found.total_params is None and found.model is None
     if found.total_params is None:
-        codes["model-prior"] = (
-            f"The catalog knows {found.model!r}, but not its size."
-            if found.model
-            else _asked(catalog, call)
-        )
+        codes["model-prior"] = _why_prior(call, found)
     code = _GRADE_CODES.get(found.grade)
     if code:
         codes[code] = f"({found.how}.)"
-    return tuple(message(code, detail) for code, detail in codes.items())
+    said = [message(code, detail) for code, detail in codes.items()]
+    if is_unheard and not found.is_other:
+        near = (_NearMessage(m, catalog, call.model) for m in said if m.code == "model-prior")
+        said = [m for m in said if m.code != "model-prior"] + list(near)
+    return tuple(said)
+
+
+def _why_prior(call: ModelCall, found: Resolution) -> str:
+    if found.model is not None:
+        return f"The catalog knows {found.model!r}, but not its size."
+    return f"{_asked(call)} {found.how}." if found.is_other else _asked(call)
 
 
 def _region(
@@ -208,8 +276,9 @@ def _zone(
     settings: Settings,
     call: ModelCall,
     found: Resolution,
+    place: Host | Region,
     host: Host,
-    region: Region | None,
+    method: Method,
 ) -> tuple[str, str]:
     """The electricity mix zone and who says so, the most specific first."""
     if call.zone:
@@ -222,21 +291,46 @@ def _zone(
         return settings.zone, f"the setting {settings.where('zone')}"
     if found.zone:  # a profile that spreads its calls over a continent
         return found.zone, "the model's name"
-    if region is not None:
-        return region.zone, f"the region {region.id}"
-    return host.zone, f"the host {host.id}"
+    zone = place.subzone if place.subzone and method.factors == "yearly" else place.zone
+    return zone, f"the {'host' if place is host else 'region'} {place.id}"
 
 
-def _asked(catalog: Catalog, call: ModelCall) -> str:
-    names = nearest(call.model, catalog.model_names())
-    hint = f" Nearest known names: {', '.join(names)}." if names else ""
+def _asked(call: ModelCall) -> str:
     provider = f" at {call.provider}" if call.provider else ""
-    return f"Asked for {call.model!r:.120}{provider}.{hint}"
+    return f"Asked for {call.model!r:.120}{provider}."
+
+
+class _NearMessage(Message):
+    """A message about an unknown name. The names near it are looked for when it is first read."""
+
+    __slots__ = ("_catalog", "_name", "_near")
+
+    def __init__(self, said: Message, catalog: Catalog, name: str) -> None:
+        super().__init__(said.code, said.message)
+        for slot, value in (("_catalog", catalog), ("_name", name), ("_near", None)):
+            object.__setattr__(self, slot, value)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name != "message":
+            return super().__getattribute__(name)
+        if self._near is None:
+            names = nearest(self._name, self._catalog.model_names())
+            hint = f" Nearest known names: {', '.join(names)}." if names else ""
+            object.__setattr__(self, "_near", hint)
+        return f"{super().__getattribute__('message')}{self._near}"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _NearMessage):
+            return NotImplemented
+        return (self.code, self._name) == (other.code, other._name)
+
+    def __hash__(self) -> int:
+        return hash((self.code, self._name))
 
 
 def zone_error(catalog: Catalog, zone: str) -> Message:
     """A zone is not in the catalog."""
     names = nearest(zone, catalog.zone_codes)
     hint = f" Nearest known: {', '.join(names)}." if names else ""
-    allowed = "use ISO 3166-1 alpha-3 or WOR (see `impactree zones`)"
+    allowed = "use ISO 3166-1 alpha-3, a code like US-VA, or WOR (see `impactree zones`)"
     return message("zone-not-registered", f"Asked for {zone!r:.40}; {allowed}.{hint}")

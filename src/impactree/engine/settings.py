@@ -21,13 +21,18 @@ class EngineSettings(TypedDict, total=False):
     """The arguments that an engine, a tracker and a handler have in common; all optional."""
 
     zone: str | None
-    """Electricity mix zone of every call (ISO 3166-1 alpha-3, ``WOR`` the world)."""
+    """Electricity mix zone of every call (ISO 3166-1 alpha-3, ``WOR`` the world, or a part of a
+    country by ISO 3166-2 or the grid operator's code)."""
     region: str | None
     """Cloud region of the calls to the cloud it belongs to, e.g. ``eu-west-3``."""
     provider_zones: Mapping[str, str] | None
     """Electricity mix zones by host or provider; each goes before ``zone``."""
     deployments: Mapping[str, str] | None
     """What the user's own names stand for: ``{"my-gpt": "openai/gpt-4o"}``."""
+    deployment: Mapping[str, Any] | None
+    """What is known of the hardware, for all calls or by host or model name:
+    ``{"accelerator": "H100", "count": 2, "batch_size": 32, "precision": "fp8",
+    "parallelism": {"tensor": 2}}``; every key is optional."""
     models: Sequence[str | Path | Mapping[str, Any]] | None
     """Files in the format of ``data/``, or their content: more models, hosts, regions, zones."""
     unknown_models: UnknownModels | None
@@ -44,6 +49,7 @@ class Settings:
     region: str | None = None
     provider_zones: dict[str, str] = field(default_factory=dict)
     deployments: dict[str, str] = field(default_factory=dict)
+    deployment: dict[str, Any] = field(default_factory=dict)
     models: tuple[tuple[str, dict[str, Any]], ...] = ()
     """Name and parsed content of each file."""
     unknown_models: UnknownModels = "prior"

@@ -18,6 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from impactree.engine.deployments import FIELDS
 from impactree.engine.settings import PREFIX, Settings
 from impactree.exceptions import ConfigurationError
 from impactree.methods import METHODS
@@ -37,10 +38,28 @@ class _Layer(BaseModel):
     region: str | None = None
     provider_zones: dict[str, str] = {}
     deployments: dict[str, str] = {}
+    deployment: dict[str, Any] = {}
     models: list[Path | dict[str, Any]] = []
     unknown_models: Literal["prior", "error"] | None = None
     method: str | None = None
     max_runs: PositiveInt | None = None
+
+    @field_validator("deployments", mode="before")
+    @classmethod
+    def _names(cls, said: Any) -> Any:
+        if isinstance(said, dict) and (
+            said.keys() & set(FIELDS) or any(isinstance(v, dict) for v in said.values())
+        ):
+            raise ValueError(
+                "takes names of models, e.g. {'my-gpt': 'openai/gpt-4o'}; "
+                "hardware belongs into deployment="
+            )
+        return said
+
+    @field_validator("zone", "region", "method", mode="before")
+    @classmethod
+    def _trimmed(cls, value: Any) -> Any:
+        return value.strip() if isinstance(value, str) else value
 
     @field_validator("method")
     @classmethod
@@ -110,7 +129,9 @@ def merged(layers: list[Layer], given: Mapping[str, Any]) -> Settings:
             value = getattr(layer, name)
             if value is None:
                 continue
-            if isinstance(value, dict):
+            if name == "deployment":
+                pass  # the whole of it: half of one source and half of another describe nothing
+            elif isinstance(value, dict):
                 value = {**values[name], **{key.lower(): v for key, v in value.items()}}
             elif name == "models":
                 files += [folder / m.expanduser() for m in value if isinstance(m, Path)]
@@ -148,7 +169,9 @@ def _explain(error: ValidationError) -> Iterator[str]:
         if name in seen:
             continue
         seen.add(name)
-        if problem["type"] == "extra_forbidden":
+        if problem["type"] == "extra_forbidden" and name == "tool":
+            yield "[tool.impactree] is for pyproject.toml; impactree.toml has no table"
+        elif problem["type"] == "extra_forbidden":
             yield f"unknown setting {name!r}; settings are {', '.join(_Layer.model_fields)}"
         else:
             said = problem["msg"].removeprefix("Value error, ")

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from impactree.exporters._base import SpooledExporter as SpooledExporter
-    from impactree.exporters._codec import Tree as Tree
+    from impactree.delivery.codec import Tree as Tree
+    from impactree.delivery.errors import DeliveryRefusedError as DeliveryRefusedError
+    from impactree.delivery.errors import RetryLaterError as RetryLaterError
+    from impactree.delivery.errors import TreeRejectedError as TreeRejectedError
+    from impactree.delivery.exporter import SpooledExporter as SpooledExporter
     from impactree.exporters._codecarbon import CodeCarbonExporter as CodeCarbonExporter
-    from impactree.exporters._errors import DeliveryRefusedError as DeliveryRefusedError
-    from impactree.exporters._errors import RetryLaterError as RetryLaterError
-    from impactree.exporters._errors import TreeRejectedError as TreeRejectedError
     from impactree.exporters._jsonl import JSONLExporter as JSONLExporter
     from impactree.exporters._langsmith import LangSmithExporter as LangSmithExporter
     from impactree.exporters._langsmith import impact_evaluator as impact_evaluator
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CodeCarbonExporter": "impactree.exporters._codecarbon",
-    "DeliveryRefusedError": "impactree.exporters._errors",
+    "DeliveryRefusedError": "impactree.delivery.errors",
     "Exporter": "impactree.runs",
     "JSONLExporter": "impactree.exporters._jsonl",
     "LangSmithExporter": "impactree.exporters._langsmith",
     "OTelExporter": "impactree.exporters._otel",
     "ParquetExporter": "impactree.exporters._parquet",
-    "RetryLaterError": "impactree.exporters._errors",
+    "RetryLaterError": "impactree.delivery.errors",
     "SQLExporter": "impactree.exporters._sql",
-    "SpooledExporter": "impactree.exporters._base",
-    "Tree": "impactree.exporters._codec",
-    "TreeRejectedError": "impactree.exporters._errors",
+    "SpooledExporter": "impactree.delivery.exporter",
+    "Tree": "impactree.delivery.codec",
+    "TreeRejectedError": "impactree.delivery.errors",
     "impact_evaluator": "impactree.exporters._langsmith",
 }
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 import platform
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from impactree.exporters._base import SpooledExporter
-from impactree.exporters._locks import held
+from impactree.catalog import load_catalog
+from impactree.delivery.exporter import SpooledExporter
+from impactree.delivery.forks import held_off
+from impactree.delivery.locks import locked_file
+from impactree.store.rows import credits_for
+from impactree.values.formatting import csv_cell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
-    from impactree.exporters._codec import Tree
+    from impactree.delivery.codec import Tree
     from impactree.runs import Run
 
 __all__ = ["CodeCarbonExporter"]
@@ -39,6 +44,7 @@ _ZERO: Final = frozenset(
 )
 
 
+_MAX_HEADER: Final = 2**16
 _WORLD: Final = "WOR"  # no country
 
 
@@ -48,7 +54,8 @@ class CodeCarbonExporter(SpooledExporter):
     ``emissions`` (kgCO2eq) and ``energy_consumed`` (kWh) are the means of the usage phase, which
     is what CodeCarbon measures; ``water_consumed`` is in L. The data centre's energy is not
     split into CPU, GPU and RAM: those stay 0. A late end replaces its run's row. An existing
-    file's columns are kept. Roots of which nothing could be estimated leave no row.
+    file's columns are kept. Roots of which nothing could be estimated leave no row. What the
+    licences of the electricity factors want to be shown stands beside, in ``*.credits.txt``.
 
     Args:
         path: The file.
@@ -60,7 +67,6 @@ class CodeCarbonExporter(SpooledExporter):
     ) -> None:
         self.path = Path(path).absolute()
         self._project = project_name
-        self._lock_path = self.path.with_name(f".{self.path.name}.lock")
         self._destination = f"codecarbon:{self.path}"
 
     @property
@@ -78,56 +84,105 @@ class CodeCarbonExporter(SpooledExporter):
         if not rows:
             return
         late = any(tree.root.revision for tree in trees)
-        with held(self._lock_path):
-            columns, old = self._read() if late else (self._columns(), ())
-            if any(row["run_id"] in rows for row in old):
-                kept = [row for row in old if row["run_id"] not in rows]
-                part = self.path.with_name(f".{self.path.name}.part")
-                part.write_bytes(_text(columns, [*kept, *rows.values()], header=True))
-                part.replace(self.path)
-                return
-            self._append(_text(columns, list(rows.values()), header=not self._has_header()))
+        with locked_file(self.path) as lock, held_off():
+            assert lock.fd is not None  # noqa: S101
+            form = _form_of(lock.fd)
+            old = self._rows(form) if late else []
+            if any(row.get("run_id") in rows for row in old):
+                kept = [row for row in old if row.get("run_id") not in rows]
+                self._rewrite(form, [*kept, *rows.values()], os.fstat(lock.fd).st_mode)
+            else:
+                _append(lock.fd, form, list(rows.values()))
+            self._credit(trees)
+
+    def _credit(self, trees: Sequence[Tree]) -> None:
+        """Add to the credits in the file beside, so that the table keeps its shape."""
+        beside = self.path.with_name(f"{self.path.name}.credits.txt")
+        told = beside.read_text("utf-8").splitlines() if beside.exists() else []
+        calls = [(run.call.zone, t.method) for t in trees for run in t.root.walk() if run.call]
+        new = [credit for credit in credits_for(calls) if credit not in told]
+        if new:
+            part = beside.with_name(f".{beside.name}.part")
+            part.write_text("\n".join([*told, *new]) + "\n", encoding="utf-8")
+            part.replace(beside)
 
     def delivered(self, keys: Set[tuple[str, int]]) -> Set[tuple[str, int]]:
         """Which runs have a row already. Later revisions are not looked for: they replace."""
-        with held(self._lock_path):
-            ids = {row["run_id"] for row in self._read()[1]}
+        with locked_file(self.path) as lock, held_off():
+            assert lock.fd is not None  # noqa: S101
+            ids = {row.get("run_id") for row in self._rows(_form_of(lock.fd))}
         return {key for key in keys if key[0] in ids and key[1] == 0}
 
-    def _columns(self) -> Sequence[str]:
-        if not self._has_header():
-            return _COLUMNS
-        with self.path.open(newline="", encoding="utf-8") as file:
-            return next(csv.reader(file))
+    def _rows(self, form: _Form) -> list[dict[str, Any]]:
+        with self.path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            return list(csv.DictReader(file, delimiter=form.delimiter, restkey=None))
 
-    def _read(self) -> tuple[Sequence[str], Sequence[dict[str, Any]]]:
-        if not self._has_header():
-            return _COLUMNS, []
-        with self.path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            return reader.fieldnames or _COLUMNS, list(reader)
-
-    def _has_header(self) -> bool:
-        return self.path.exists() and self.path.stat().st_size > 0
-
-    def _append(self, data: bytes) -> None:
-        fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    def _rewrite(self, form: _Form, rows: list[dict[str, Any]], mode: int) -> None:
+        """In one step: who reads meanwhile finds the old file or the new one."""
+        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        mark = b"\xef\xbb\xbf" if form.byte_order_mark else b""
         try:
-            size = os.fstat(fd).st_size
-            if os.write(fd, data) != len(data):
-                os.ftruncate(fd, size)
-                raise OSError(28, os.strerror(28))  # ENOSPC
+            part.write_bytes(mark + _text(form, rows, header=True))
+            part.chmod(mode & 0o777)
+            part.replace(self.path)
         finally:
-            os.close(fd)
+            part.unlink(missing_ok=True)
 
 
-def _text(columns: Sequence[str], rows: list[dict[str, Any]], *, header: bool) -> bytes:
+class _Form(NamedTuple):
+    """How an existing file is written: by CodeCarbon, or saved by a spreadsheet since."""
+
+    columns: Sequence[str]
+    delimiter: str = ","
+    line_end: str = "\n"
+    byte_order_mark: bool = False
+    torn: bool = False
+    """Whether its last line has no end."""
+
+
+def _form_of(fd: int) -> _Form:
+    size = os.fstat(fd).st_size
+    if not size:
+        return _Form(_COLUMNS)
+    os.lseek(fd, 0, os.SEEK_SET)
+    head = os.read(fd, _MAX_HEADER)
+    os.lseek(fd, size - 1, os.SEEK_SET)
+    torn = os.read(fd, 1) not in b"\n\r"
+    first, end, _ = head.partition(b"\n")
+    text = first.decode("utf-8-sig", "replace").rstrip("\r")
+    delimiter = max(",;\t", key=text.count)
+    return _Form(
+        next(csv.reader([text], delimiter=delimiter), []),
+        delimiter,
+        "\r\n" if end and first.endswith(b"\r") else "\n",
+        head.startswith(b"\xef\xbb\xbf"),
+        torn,
+    )
+
+
+def _append(fd: int, form: _Form, rows: list[dict[str, Any]]) -> None:
+    size = os.fstat(fd).st_size
+    data = _text(form, rows, header=not size)
+    if form.torn:
+        data = form.line_end.encode() + data
+    if os.write(fd, data) != len(data):
+        os.ftruncate(fd, size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _text(form: _Form, rows: list[dict[str, Any]], *, header: bool) -> bytes:
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(
+        out,
+        form.columns,
+        extrasaction="ignore",
+        delimiter=form.delimiter,
+        lineterminator=form.line_end,
+    )
     if header:
         writer.writeheader()
     writer.writerows(rows)
-    return out.getvalue().encode()
+    return out.getvalue().encode("utf-8", "replace")
 
 
 def _row(tree: Tree, project: str) -> dict[str, Any]:
@@ -135,7 +190,7 @@ def _row(tree: Tree, project: str) -> dict[str, Any]:
     usage = root.total.usage
     assert usage is not None  # noqa: S101
     calls = [run.call for run in root.walk() if run.call is not None]
-    zones = {None if call.zone == _WORLD else call.zone for call in calls}
+    zones = {_country(call.zone) for call in calls}
     providers = {call.provider for call in calls}
     duration = root.latency_s or 0.0
     emissions = usage.gwp.value.mean
@@ -143,16 +198,16 @@ def _row(tree: Tree, project: str) -> dict[str, Any]:
     row |= dict.fromkeys(_ZERO, 0)
     row |= {
         "timestamp": datetime.fromtimestamp(root.end or root.start).strftime("%Y-%m-%dT%H:%M:%S"),
-        "project_name": tree.notes.get("project", project),
-        "run_id": root.id,
-        "experiment_id": root.name,
+        "project_name": csv_cell(tree.notes.get("project", project)),
+        "run_id": csv_cell(root.id),
+        "experiment_id": csv_cell(root.name),
         "duration": duration,
         "emissions": emissions,
         "emissions_rate": emissions / duration if duration else 0,
         "energy_consumed": usage.energy.value.mean,
         "water_consumed": usage.wcf.value.mean,
-        "country_iso_code": zones.pop() or "" if len(zones) == 1 else "",
-        "cloud_provider": providers.pop() or "" if len(providers) == 1 else "",
+        "country_iso_code": csv_cell(zones.pop() or "") if len(zones) == 1 else "",
+        "cloud_provider": csv_cell(providers.pop() or "") if len(providers) == 1 else "",
         "os": platform.platform(),
         "python_version": platform.python_version(),
         "tracking_mode": "impactree",
@@ -160,3 +215,11 @@ def _row(tree: Tree, project: str) -> dict[str, Any]:
         "pue": 1,
     }
     return row
+
+
+def _country(zone: str | None) -> str | None:
+    """The country's code of a zone: its own, or that of the country it is a part of."""
+    if zone is None or zone == _WORLD:
+        return None
+    found = load_catalog().zone(zone)
+    return (found and found.parent) or zone

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.delivery.exporter import SpooledExporter
+from impactree.delivery.forks import held_off
+from impactree.delivery.locks import FileLock, locked_file
 from impactree.exceptions import ConfigurationError
-from impactree.exporters._base import SpooledExporter
-from impactree.exporters._locks import held
 from impactree.runs import LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence, Set
+    from collections.abc import Iterator, Mapping, Sequence, Set
 
-    from impactree.exporters._codec import Tree
+    from impactree.delivery.codec import Tree
     from impactree.runs import Run
 
 __all__ = ["JSONLExporter"]
@@ -24,6 +27,10 @@ __all__ = ["JSONLExporter"]
 FORMAT: Final = 2
 """Of a line; 1 had no means, and did not say its format."""
 _dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+_PIECE: Final = 2**20
+MAX_BYTES: Final = 100 * 2**20
+BACKUPS: Final = 10
 
 _KEY: Final = re.compile(rb'\{"id":("(?:[^"\\]|\\.)*"),"revision":(\d+),')
 
@@ -39,62 +46,64 @@ class JSONLExporter(SpooledExporter):
         max_bytes: Size at which the file rotates.
         backups: How many full files to keep beside the one being written.
 
+    Several users may share a file that all of them may write: the file itself is the lock.
+
     Raises:
         ConfigurationError: a bound below 1.
     """
 
     def __init__(
-        self, path: str | Path, *, max_bytes: int = 100 * 2**20, backups: int = 10
+        self, path: str | Path, *, max_bytes: int = MAX_BYTES, backups: int = BACKUPS
     ) -> None:
         for name, bound in (("max_bytes", max_bytes), ("backups", backups)):
             if type(bound) is not int or bound < 1:
                 raise ConfigurationError(f"{name} must be a whole number >= 1, not {bound!r}")
         self.path = Path(path).absolute()
-        self._lock_path = self.path.with_name(f".{self.path.name}.lock")
         self._max_bytes = max_bytes
         self._backups = backups
         self._destination = f"jsonl:{self.path}"
+        options = {"max_bytes": (max_bytes, MAX_BYTES), "backups": (backups, BACKUPS)}
+        self._owner = {name: str(is_) for name, (is_, usual) in options.items() if is_ != usual}
 
     @property
     def destination(self) -> str:
         """``jsonl:`` and the path."""
         return self._destination
 
+    @property
+    def owner(self) -> Mapping[str, str]:
+        """How the file rotates, where it is not the usual way."""
+        return self._owner
+
     def deliver(self, trees: Sequence[Tree]) -> None:
         """Append the batch under the file's lock."""
-        with held(self._lock_path):
-            self._append([(_dumps(line(tree)) + "\n").encode() for tree in trees])
+        waiting = deque(trees)
+        while waiting:
+            with locked_file(self.path) as lock, held_off():
+                self._append(lock, waiting)
 
     def delivered(self, keys: Set[tuple[str, int]]) -> Set[tuple[str, int]]:
         """Which keys the files hold already."""
         found = set()
-        with held(self._lock_path):
+        with locked_file(self.path), held_off():
             for path in (self.path, *map(self._backup, range(1, self._backups + 1))):
                 if path.exists():
                     found.update(_keys_in(path) & keys)
         return found
 
-    def _append(self, lines: list[bytes]) -> None:
-        fd = self._open()
-        try:
-            size = _without_torn_line(fd)
-            for data in lines:
-                if size and size + len(data) > self._max_bytes:
-                    os.close(fd)
-                    fd = -1
-                    self._rotate()
-                    fd, size = self._open(), 0
-                written = os.write(fd, data)
-                if written != len(data):
-                    os.ftruncate(fd, size)
-                    raise OSError(28, os.strerror(28))  # ENOSPC
-                size += written
-        finally:
-            if fd >= 0:
-                os.close(fd)
-
-    def _open(self) -> int:
-        return os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    def _append(self, lock: FileLock, waiting: deque[Tree]) -> None:
+        """What fits into the file; then the file rotates, and the rest goes to the next one."""
+        fd = lock.fd
+        assert fd is not None  # noqa: S101
+        size = _without_torn_line(fd)
+        while waiting:
+            end = _written(fd, size, waiting[0])
+            if end > self._max_bytes and size:
+                os.ftruncate(fd, size)  # it goes into the next file, whole
+                self._rotate()
+                return
+            size = end
+            waiting.popleft()
 
     def _rotate(self) -> None:
         for number in range(self._backups - 1, 0, -1):
@@ -106,10 +115,32 @@ class JSONLExporter(SpooledExporter):
         return self.path.with_name(f"{self.path.name}.{number}")
 
 
-def line(tree: Tree) -> dict[str, Any]:
-    """A tree as one JSON object: the root's totals, and all runs under it."""
+def _written(fd: int, size: int, tree: Tree) -> int:
+    """Add a tree's line to a file of a size. Returns its new size.
+
+    Raises:
+        OSError: no space; the file is as it was.
+    """
+    whole, end = False, size
+    try:
+        for piece in _pieces(tree):
+            end += len(piece)
+            if os.write(fd, piece) != len(piece):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        whole = True
+    finally:
+        if not whole:
+            os.ftruncate(fd, size)
+    return end
+
+
+def _pieces(tree: Tree) -> Iterator[bytes]:
+    """A tree as one JSON object: the root's totals, and all runs under it.
+
+    In pieces: the line of a large tree is never in memory as a whole.
+    """
     root = tree.root
-    return {
+    head = {
         "id": root.id,
         "revision": root.revision,
         "format": FORMAT,
@@ -120,8 +151,15 @@ def line(tree: Tree) -> dict[str, Any]:
         "start": root.start,
         "end": root.end,
         "total": root.total.to_dict(),
-        "runs": [_run(run) for run in root.walk()],
+        "runs": [],
     }
+    data = _dumps(head)[: -len("]}")]
+    for number, run in enumerate(root.walk()):
+        data += f"{',' if number else ''}{_dumps(_run(run))}"
+        if len(data) > _PIECE:
+            yield data.encode("utf-8", "replace")
+            data = ""
+    yield f"{data}]}}\n".encode("utf-8", "replace")
 
 
 def _run(run: Run) -> dict[str, Any]:

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 import uuid
+from collections import OrderedDict
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from impactree.exporters._base import SpooledExporter
-from impactree.exporters._langsmith_api import LangSmithAPI, feedback, feedback_values, run_metadata
+from impactree.delivery.address import keyed_hash
+from impactree.delivery.exporter import SpooledExporter
+from impactree.exceptions import ConfigurationError
+from impactree.exporters._langsmith_api import (
+    LangSmithAPI,
+    feedback_items,
+    feedback_values,
+    label_metadata,
+    run_metadata,
+    said,
+)
 from impactree.exporters._langsmith_hook import Traced, tracing
-from impactree.exporters._time import resolved_at
 from impactree.values.impacts import Impacts
+from impactree.values.times import resolved_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     import langsmith
 
     from impactree.calls import ModelCall
-    from impactree.exporters._codec import Tree
+    from impactree.delivery.codec import Tree
     from impactree.runs import Run
 
 __all__ = ["LangSmithExporter", "impact_evaluator"]
 
+_MAX_TRACES: Final = 10_000
+_STEPS: Final = frozenset({"node", "agent", "tool"})
 _FLUSH_S: Final = 5.0
 _UUID_LENGTH: Final = 36
 _RUN_TYPES: Final = {
@@ -49,26 +64,49 @@ class LangSmithExporter(SpooledExporter):
     Args:
         client: The official client; None: one with the environment's settings.
         project: Where runs go that no tracer posted; None: ``LANGSMITH_PROJECT``.
+        steps: Feedback ``impact_step_...`` on each node, agent and tool as well, for charts by
+            run name.
 
     Raises:
+        ConfigurationError: the endpoint's port is none.
         MissingExtraError: ``langsmith`` is not installed.
     """
 
     def __init__(
-        self, *, client: langsmith.Client | None = None, project: str | None = None
+        self,
+        *,
+        client: langsmith.Client | None = None,
+        project: str | None = None,
+        steps: bool = False,
     ) -> None:
         self._given_client = client
         self._api = LangSmithAPI(client)
         self._project = project
-        url = urlsplit(self._api.client.api_url)
-        host = url.hostname if url.port is None else f"{url.hostname}:{url.port}"
-        self._destination = f"langsmith:{url.scheme}://{host}{url.path}"
+        self._steps = steps
+        self._destination = f"langsmith:{_endpoint(self._api.client.api_url)}"
+        self._owner = self._whom()
+        # Of a trace above several roots of ours: what each came to, for the sum on its own root.
+        self._lock = threading.Lock()
+        self._traces: OrderedDict[str, dict[str, Impacts]] = OrderedDict()
         tracing().install()
 
     @property
     def destination(self) -> str:
         """``langsmith:`` and the endpoint."""
         return self._destination
+
+    @property
+    def owner(self) -> Mapping[str, str]:
+        """The workspace, or where none is named a keyed hash of the key; and the project."""
+        return self._owner
+
+    def _whom(self) -> dict[str, str]:
+        client = self._api.client
+        workspace = getattr(client, "workspace_id", None)
+        whom = {"workspace": str(workspace)} if workspace else {}
+        if not whom and client.api_key:
+            whom = {"key": keyed_hash(client.api_key)}
+        return {**whom, "project": self._default_project()}
 
     def run_ended(self, run: Run) -> None:
         """Metadata for the tracer's next patch of this run."""
@@ -83,16 +121,28 @@ class LangSmithExporter(SpooledExporter):
         traced = tracing().find(str(root.id))
         if traced is None:
             return {"project": self._default_project()}
-        return {
+        noted = {
             "traced": True,
             "trace_id": traced.trace_id,
             "project": traced.project or self._default_project(),
         }
+        if traced.trace_id != _uuid(str(root.id)):
+            noted["trace"] = said(self._so_far(traced.trace_id, root))
+        return noted
+
+    def _so_far(self, trace_id: str, root: Run) -> Impacts:
+        """What a trace has come to, with this root: under ``@traceable`` it may have several."""
+        with self._lock:
+            roots = self._traces.setdefault(trace_id, {})
+            roots[str(root.id)] = root.total
+            if len(self._traces) > _MAX_TRACES:
+                self._traces.popitem(last=False)
+            return Impacts.sum(list(roots.values()))
 
     def deliver(self, trees: Sequence[Tree]) -> None:
-        """One request for the whole batch, after the project's id is known."""
-        runs: list[dict[str, Any]] = []
-        patches: list[dict[str, Any]] = []
+        """One request for the whole batch, where it fits; first the project's id is asked for."""
+        runs: list[Iterable[dict[str, Any]]] = []
+        patches: list[Iterable[dict[str, Any]]] = []
         items: list[dict[str, Any]] = []
         for tree in trees:
             place = self._place(tree)
@@ -100,24 +150,36 @@ class LangSmithExporter(SpooledExporter):
                 continue
             session = self._api.session_id(place.project)
             if place.traced:
-                patches += self._patches(tree.root)
+                patches.append(self._patches(tree.root))
             else:
                 bare = patches if tree.root.revision else runs
-                bare += _runs(tree.root, place.project)
-            items += feedback(
-                _uuid(tree.root.id),
-                place.trace_id,
-                session,
-                tree.root.total,
-                method=tree.method,
-                start=tree.root.start,
-            )
+                bare.append(self._runs(tree.root, place.project))
+            items += self._feedback(tree, place.trace_id, session)
         if items:
             self._api.configure_feedback()
-        self._api.send(runs, patches, items)
+        self._api.send(chain.from_iterable(runs), chain.from_iterable(patches), items)
+
+    def _feedback(self, tree: Tree, trace_id: str, session: str) -> Iterator[dict[str, Any]]:
+        """On the root, on the trace's own root where that is above it, and on steps."""
+        root, place = tree.root, {"trace_id": trace_id, "session_id": session}
+        make = functools.partial(feedback_items, method=tree.method, start=root.start)
+        yield from make({"run_id": _uuid(root.id), **place}, said(root.total))
+        if trace_id != _uuid(root.id) and "trace" in tree.notes:
+            yield from make({"run_id": trace_id, **place}, tree.notes["trace"])
+        if self._steps:
+            for run in root.walk():
+                if run is not root and run.kind in _STEPS and run.total.estimated_calls:
+                    whose = {"run_id": _uuid(run.id), **place}
+                    yield from make(whose, said(run.total), prefix="impact_step_")
+
+    def _runs(self, root: Run, project: str) -> Iterator[dict[str, Any]]:
+        for run in _runs(root, project):
+            run["extra"]["metadata"] = self._api.shown(run["extra"]["metadata"])
+            yield run
 
     def after_fork(self) -> None:
         """A session of our own."""
+        self._lock = threading.Lock()
         self._api = LangSmithAPI(self._given_client)
 
     def _default_project(self) -> str:
@@ -138,9 +200,8 @@ class LangSmithExporter(SpooledExporter):
             notes.get("project") or self._default_project(),
         )
 
-    def _patches(self, root: Run) -> list[dict[str, Any]]:
+    def _patches(self, root: Run) -> Iterator[dict[str, Any]]:
         """For runs whose patch went out before our metadata was there, or with less in it."""
-        patches = []
         flushed = False
         for run in root.walk():
             metadata = run_metadata(run)
@@ -156,11 +217,10 @@ class LangSmithExporter(SpooledExporter):
             else:
                 patch = self._patch_by_reading(run)
             if patch is not None:
-                patch["extra"] = _merged(patch.get("extra"), metadata)
-                patches.append(patch)
+                extra = _merged(patch.get("extra"), metadata)
+                yield {**patch, "extra": {**extra, "metadata": self._api.shown(extra["metadata"])}}
                 if traced is not None:
                     traced.carries = metadata
-        return patches
 
     def _patch_by_reading(self, run: Run) -> dict[str, Any] | None:
         # Another id than a UUID is LlamaIndex's: no tracer has posted that run.
@@ -191,6 +251,18 @@ def _patch_of(run: Run, traced: Traced, extra: dict[str, Any]) -> dict[str, Any]
     return patch
 
 
+def _endpoint(api_url: str) -> str:
+    try:
+        url = urlsplit(api_url)
+        host = url.hostname if url.port is None else f"{url.hostname}:{url.port}"
+    except ValueError:
+        raise ConfigurationError(
+            "LangSmith's endpoint has a port that is none: set LANGSMITH_ENDPOINT to a URL such as "
+            "'https://api.smith.langchain.com'"
+        ) from None
+    return f"{url.scheme}://{host}{url.path}"
+
+
 def _flush(client: Any) -> None:
     try:
         client.flush(timeout=_FLUSH_S)
@@ -213,7 +285,7 @@ def _runs(root: Run, project: str) -> Iterator[dict[str, Any]]:
         own = f"{_order(start)}{run_id}"
         above = None if run is root or run.parent is None else _uuid(run.parent.id)
         orders[run_id] = own if above is None else f"{orders[above]}.{own}"
-        metadata = {**run.metadata, **(run_metadata(run) or {})}
+        metadata = {**run.metadata, **label_metadata(run), **(run_metadata(run) or {})}
         if run.call is not None:
             metadata |= {"ls_model_name": run.call.model, "ls_provider": run.call.provider}
             if (usage := _usage(run.call, cached=run.cached)) is not None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import uuid
 from email.utils import parsedate_to_datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.delivery.errors import DeliveryRefusedError, RetryLaterError, TreeRejectedError
 from impactree.exceptions import MissingExtraError
-from impactree.exporters._errors import DeliveryRefusedError, RetryLaterError, TreeRejectedError
-from impactree.exporters._time import resolved_at
 from impactree.values.criteria import CRITERIA
+from impactree.values.times import resolved_at
 
 try:
     import langsmith
@@ -24,21 +25,42 @@ except ImportError as error:
     raise MissingExtraError("langsmith", "langsmith") from error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
 
-__all__ = ["FEEDBACK", "LangSmithAPI", "feedback", "feedback_values"]
+__all__ = ["FEEDBACK", "LangSmithAPI", "feedback", "feedback_items", "feedback_values", "said"]
 
 _NAMESPACE: Final = uuid.UUID("5d1c0c3a-8a2e-5b0e-9a51-0f6a3f0f6f5e")
 _MULTIPART_FEEDBACK_SINCE: Final = (0, 8, 10)
 
-FEEDBACK: Final = {criterion.feedback: criterion for criterion in CRITERIA}
-"""Feedback key -> criterion. LangSmith keeps 4 decimals: one token of the smallest
-model of the catalog is 0.075 mWh, 0.0087 mg, 0.36 ng, 0.093 J, 0.0003 mL."""
+FEEDBACK: Final = {
+    **{criterion.feedback: (criterion.key, criterion.feedback_factor) for criterion in CRITERIA},
+    "impact_adpe_pg": ("adpe", 1e15),
+    "impact_water_ul": ("wcf", 1e6),
+}
+"""Feedback key -> criterion and factor. LangSmith keeps 4 decimals: one token of the smallest
+model of the catalog is 0.075 mWh, 0.0087 mg, 360 pg, 0.093 J, 0.3 uL. In the older keys
+``impact_adpe_ng`` and ``impact_water_ml`` the last one keeps a digit only; dashboards go on."""
+
+_SIZE_LIMIT: Final = 20 * 2**20
+_PART_OVERHEAD: Final = 400  # boundary and headers, bytes
+_FOR_RECORDS: Final = frozenset({"/runs/multipart", "/feedback"})
+_FOR_THE_RECORD: Final = frozenset({400, 413, 422})
+"""What a server answers about what it was sent; any other 4xx, a proxy or an account may say."""
+
+
+_BUSY: Final = frozenset({407, 408, 425, 429})
+_Body = dict[str, Any]
 
 
 class _ConflictError(TreeRejectedError):
     """HTTP 409."""
+
+
+class _TooLargeError(TreeRejectedError):
+    """HTTP 413."""
 
 
 class LangSmithAPI:
@@ -55,11 +77,20 @@ class LangSmithAPI:
         self._sessions: dict[str, str] = {}
         self._configured = False
         self._multipart: bool | None = None
+        self._limit = _SIZE_LIMIT
 
     def sampled(self, trace_id: str) -> bool:
         """Whether the client's sampling keeps a trace; the tracer's client decides the same."""
         decide = getattr(self.client, "_should_sample", None)
         return decide is None or bool(decide(trace_id))
+
+    def shown(self, metadata: dict[str, Any]) -> dict[str, Any]:
+        """A run's metadata as its user wants it written: ``LANGSMITH_HIDE_METADATA``, say.
+
+        The client does so with what it sends itself; inputs and outputs we never have.
+        """
+        hidden: dict[str, Any] = self.client._hide_run_metadata(metadata)
+        return hidden
 
     def session_id(self, project: str) -> str:
         """The project's id; the project is made when it is not there yet."""
@@ -93,16 +124,15 @@ class LangSmithAPI:
                 continue  # there already, not allowed, or an older server
         self._configured = True
 
-    def send(self, runs: list[dict[str, Any]], patches: list[dict[str, Any]], items: Any) -> None:
-        """Runs, changes to runs and feedback items: one request where the server can."""
-        at_once = items if self._takes_multipart_feedback() else []
-        try:
-            self._ingest(runs, patches, at_once)
-        except _ConflictError:  # runs that an earlier attempt had written
-            self._ingest([], [*runs, *patches], at_once)
-        if at_once is not items:
-            for item in items:
-                self._request("POST", "/feedback", data=json.dumps(item))
+    def send(self, runs: Iterable[_Body], patches: Iterable[_Body], items: Iterable[_Body]) -> None:
+        """Runs, changes to runs and feedback items, in as few requests as the server takes."""
+        records = chain((("post", b) for b in runs), (("patch", b) for b in patches))
+        if self._takes_multipart_feedback():
+            self._ingest(chain(records, (("feedback", b) for b in items)))
+            return
+        self._ingest(records)
+        for item in items:
+            self._request("POST", "/feedback", data=json.dumps(item))
 
     def read_run(self, run_id: str) -> dict[str, Any] | None:
         """A stored run; None when it is not there."""
@@ -123,26 +153,43 @@ class LangSmithAPI:
             info = self._request("GET", "/info") or {}
             config = info.get("batch_ingest_config") or {}
             version = tuple(int(p) for p in str(info.get("version", "")).split(".") if p.isdigit())
+            limit = config.get("size_limit_bytes")
+            if type(limit) is int and limit > 0:
+                self._limit = limit
             self._multipart = (
                 config.get("use_multipart_endpoint", True) and version >= _MULTIPART_FEEDBACK_SINCE
             )
         return self._multipart
 
-    def _ingest(self, runs: list[Any], patches: list[Any], items: list[Any]) -> None:
-        parts = []
-        for operation, bodies in (("post", runs), ("patch", patches)):
-            for body in bodies:
-                name = f"{operation}.{body['id']}"
-                extra = body.get("extra")
-                rest = {key: value for key, value in body.items() if key not in ("extra", "inputs")}
-                parts.append(_part(name, rest))
-                if "inputs" in body:
-                    parts.append(_part(f"{name}.inputs", body["inputs"]))
-                if extra is not None:
-                    parts.append(_part(f"{name}.extra", extra))
-        parts += [_part(f"feedback.{item['id']}", item) for item in items]
-        if parts:
+    def _ingest(self, records: Iterable[tuple[str, _Body]]) -> None:
+        """Post records, as many to a request as fit: a large tree is never in memory as a whole."""
+        batch: list[_Record] = []
+        size = 0
+        for operation, body in records:
+            record = _Record(operation, body)
+            if batch and size + record.size > self._limit:
+                self._post(batch)
+                batch, size = [], 0
+            batch.append(record)
+            size += record.size
+        if batch:
+            self._post(batch)
+
+    def _post(self, batch: Sequence[_Record]) -> None:
+        try:
+            parts = [part for record in batch for part in record.parts]
             self._request("POST", "/runs/multipart", files=parts)
+        except _ConflictError:  # runs that an earlier attempt had written
+            if not any(record.operation == "post" for record in batch):
+                raise
+            self._post([record.as_patch() for record in batch])
+        except _TooLargeError:  # a proxy's limit may be lower than the server's
+            if len(batch) == 1:
+                raise
+            self._limit = max(_PART_OVERHEAD, sum(record.size for record in batch) // 2)
+            middle = len(batch) // 2
+            self._post(batch[:middle])
+            self._post(batch[middle:])
 
     def _request(self, method: Any, path: str, **kwargs: Any) -> Any:
         try:
@@ -156,8 +203,28 @@ class LangSmithAPI:
             raise DeliveryRefusedError(f"{said}: check LANGSMITH_ENDPOINT") from None
 
 
+class _Record:
+    """A run, a change to one, or a feedback item, as the parts of a request."""
+
+    def __init__(self, operation: str, body: _Body) -> None:
+        self.operation = operation
+        self._body = body
+        name = f"{operation}.{body['id']}"
+        apart = () if operation == "feedback" else ("extra", "inputs")
+        self.parts = [_part(name, {k: v for k, v in body.items() if k not in apart})]
+        self.parts += [
+            _part(f"{name}.{field}", body[field]) for field in apart if body.get(field) is not None
+        ]
+        self.size = sum(len(data) + _PART_OVERHEAD for _, (_, data, *_) in self.parts)
+        """About what it takes in a request, bytes."""
+
+    def as_patch(self) -> _Record:
+        """The same, for a run that is there already."""
+        return _Record("patch", self._body) if self.operation == "post" else self
+
+
 def _part(name: str, body: Any) -> tuple[str, tuple[None, bytes, str, dict[str, str]]]:
-    data = json.dumps(body, ensure_ascii=False).encode()
+    data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
     return name, (None, data, "application/json", {"Content-Length": str(len(data))})
 
 
@@ -174,9 +241,23 @@ def _meaning(error: Exception, path: str) -> Exception:
         return DeliveryRefusedError(f"{said}: check LANGSMITH_API_KEY and its workspace")
     if status == 404 and path in ("/sessions", "/info", "/runs/multipart"):
         return DeliveryRefusedError(f"{said}: check LANGSMITH_ENDPOINT")
-    if status in (408, 425, 429) or status >= 500:
-        return RetryLaterError(said, after_s=_retry_after(response))
-    return _ConflictError(said) if status == 409 else TreeRejectedError(said)
+    kind = _about_the_record(status, path)
+    if kind is not None:
+        return kind(said)
+    return RetryLaterError(said, after_s=_retry_after(response))
+
+
+def _about_the_record(status: int, path: str) -> type[TreeRejectedError] | None:
+    """Whether an answer is about what was sent, and not the server's, a proxy's or an account's."""
+    if status == 409:
+        return _ConflictError
+    if path in _FOR_RECORDS:
+        if status == 413:
+            return _TooLargeError
+        return TreeRejectedError if status in _FOR_THE_RECORD else None
+    if path == "/feedback-configs":
+        return TreeRejectedError if 400 <= status < 500 and status not in _BUSY else None
+    return TreeRejectedError if status in (404, *_FOR_THE_RECORD) and "/runs/" in path else None
 
 
 def _response(error: BaseException | None) -> Any:
@@ -207,10 +288,10 @@ def _retry_after(response: Any) -> float | None:
 def feedback_values(impacts: Impacts) -> dict[str, dict[str, float]]:
     """Feedback key -> mean, min and max in the key's unit; empty when nothing was estimated."""
     out = {}
-    for key, criterion in FEEDBACK.items():
-        impact = getattr(impacts, criterion.key)
+    for key, (criterion, factor) in FEEDBACK.items():
+        impact = getattr(impacts, criterion)
         if impact is not None:
-            out[key] = (impact.value * criterion.feedback_factor).to_dict()
+            out[key] = (impact.value * factor).to_dict()
     return out
 
 
@@ -224,16 +305,37 @@ def feedback(
     start: float | None,
 ) -> list[dict[str, Any]]:
     """The feedback items of one run; their ids follow from run and key, so that they replace."""
-    comment = f"method {method}; {impacts.estimated_calls} model calls"
-    if impacts.unestimated_calls:
-        comment += f"; {impacts.unestimated_calls} more not estimated: a lower bound"
+    place = {"run_id": run_id, "trace_id": trace_id, "session_id": session_id}
+    return feedback_items(place, said(impacts), method=method, start=start)
+
+
+def said(impacts: Impacts) -> dict[str, Any]:
+    """What feedback says of impacts, in plain values."""
+    return {
+        "values": feedback_values(impacts),
+        "estimated": impacts.estimated_calls,
+        "unestimated": impacts.unestimated_calls,
+    }
+
+
+def feedback_items(
+    place: Mapping[str, str],
+    what: Mapping[str, Any],
+    *,
+    method: str,
+    start: float | None,
+    prefix: str = "impact_",
+) -> list[dict[str, Any]]:
+    """The feedback items for what :func:`said` says, at a run of a trace of a project."""
+    comment = f"method {method}; {what['estimated']} model calls"
+    if what["unestimated"]:
+        comment += f"; {what['unestimated']} more not estimated: a lower bound"
     started = resolved_at(start)
+    values = {f"{prefix}{key.removeprefix('impact_')}": v for key, v in what["values"].items()}
     return [
         {
-            "id": str(uuid.uuid5(_NAMESPACE, f"{run_id}:{key}")),
-            "run_id": run_id,
-            "trace_id": trace_id,
-            "session_id": session_id,
+            "id": str(uuid.uuid5(_NAMESPACE, f"{place['run_id']}:{key}")),
+            **place,
             "key": key,
             "score": round(value["mean"], 4),
             "value": {**value, "method": method},
@@ -241,7 +343,7 @@ def feedback(
             "feedback_source": {"type": "api", "metadata": {"source": "impactree"}},
             "start_time": None if started is None else started.isoformat(),
         }
-        for key, value in feedback_values(impacts).items()
+        for key, value in values.items()
     ]
 
 
@@ -254,5 +356,9 @@ def run_metadata(run: Run) -> dict[str, Any] | None:
     if not total.estimated_calls and not total.unestimated_calls:
         return None
     flat = {key: value["mean"] for key, value in feedback_values(total).items()}
-    labels = {f"impactree_{key}": value for key, value in run.labels.items()}
-    return {**flat, **labels, "impacts": total.to_dict()}
+    return {**flat, **label_metadata(run), "impacts": total.to_dict()}
+
+
+def label_metadata(run: Run) -> dict[str, str]:
+    """What a run works for, to filter by: ``impactree_agent`` and so on."""
+    return {f"impactree_{key}": str(value) for key, value in run.labels.items()}

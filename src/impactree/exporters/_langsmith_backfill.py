@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.calls import Kind, ModelCall
+from impactree.calls import Kind, ModelCall, Tokens
+from impactree.calls.building import Asked, build_call
+from impactree.calls.names import MODEL_KEYS, first_text
+from impactree.calls.reconciling import Reading
+from impactree.calls.scrubbing import text
+from impactree.calls.tokens import is_count
+from impactree.calls.usage import MalformedUsageError, read_langchain_usage
+from impactree.delivery.errors import RetryLaterError
 from impactree.engine import Engine, shared_engine
 from impactree.exceptions import ConfigurationError
-from impactree.exporters._errors import RetryLaterError
 from impactree.exporters._langsmith_api import FEEDBACK, LangSmithAPI, feedback
 from impactree.values.impacts import Impacts
 
@@ -26,6 +32,7 @@ _FIELDS: Final = [
     *("prompt_tokens", "completion_tokens", "extra", "feedback_stats"),
 ]
 _KINDS: Final[dict[str, Kind]] = {"llm": "chat", "embedding": "embedding"}
+_COLUMNS: Final = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
 _ATTEMPTS: Final = 8
 
 
@@ -183,32 +190,42 @@ def call_of(run: dict[str, Any]) -> ModelCall | None:
     extra = run.get("extra") or {}
     metadata = extra.get("metadata") or {}
     params = extra.get("invocation_params") or {}
-    usage = _usage(run)
-    model = metadata.get("ls_model_name") or params.get("model") or params.get("model_name")
-    given_in, given_out = usage.get("input_tokens"), usage.get("output_tokens")
-    tokens_in = _count(given_in if given_in is not None else run.get("prompt_tokens"))
-    tokens_out = _count(given_out if given_out is not None else run.get("completion_tokens"))
-    start, end = _time(run.get("start_time")), _time(run.get("end_time"))
-    return ModelCall(
-        model=str(model or run.get("name") or ""),
-        provider=metadata.get("ls_provider"),
-        kind=kind,
-        input_tokens=tokens_in,
-        output_tokens=tokens_out,
-        cached_input_tokens=_count((usage.get("input_token_details") or {}).get("cache_read")),
-        reasoning_tokens=_count((usage.get("output_token_details") or {}).get("reasoning")),
-        latency_s=None if start is None or end is None else max(0.0, (end - start).total_seconds()),
-        tokens_source="unknown" if tokens_out is None else "reported",
+    reading = _reading(run)
+    asked = Asked(
+        text(metadata.get("ls_provider")),
+        text(metadata.get("ls_model_name")) or first_text(MODEL_KEYS, params),
+        None,
+        None,
+        text(run.get("name")) or "",
     )
+    start, end = _time(run.get("start_time")), _time(run.get("end_time"))
+    return build_call(
+        asked,
+        kind,
+        reading.tokens,
+        "unknown" if reading.tokens.output is None else "reported",
+        latency_s=None if start is None or end is None else max(0.0, (end - start).total_seconds()),
+        notes=reading.notes,
+    )
+
+
+def _reading(run: dict[str, Any]) -> Reading:
+    """The usage that a run was stored with; what is no count is unknown."""
+    stored = _usage(run)
+    usage = {
+        name: run.get(column) if stored.get(name) is None else stored[name]
+        for name, column in _COLUMNS.items()
+    }
+    try:
+        return read_langchain_usage({**stored, **usage})
+    except MalformedUsageError:
+        read, wrote = (count if is_count(count) else None for count in usage.values())
+        return Reading(Tokens(input=read, output=wrote))
 
 
 def _usage(run: dict[str, Any]) -> dict[str, Any]:
     usage = ((run.get("extra") or {}).get("metadata") or {}).get("usage_metadata")
     return usage if isinstance(usage, dict) else {}
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None
 
 
 def _time(value: Any) -> datetime | None:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import sys
+import functools
+import logging
+import os
+import threading
+import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.exceptions import MissingExtraError
-from impactree.exporters._base import SpooledExporter
-from impactree.exporters._errors import RetryLaterError
+from impactree import __version__
+from impactree.delivery.errors import reason
+from impactree.delivery.exporter import SpooledExporter
+from impactree.delivery.forks import around_forks, held_off
+from impactree.delivery.spool import known_spool
+from impactree.exceptions import ConfigurationError, MissingExtraError
+from impactree.exporters._otel_foreign import annotate, end_waiting, watch_traceloop
 from impactree.exporters._otel_names import (
+    DELIVERY,
+    GAUGES,
     HISTOGRAMS,
     METRICS,
     impact_attributes,
@@ -20,38 +30,42 @@ from impactree.exporters._otel_names import (
 
 try:
     from opentelemetry import metrics, trace
+    from opentelemetry.metrics import CallbackOptions, Observation
     from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 except ImportError as error:
     raise MissingExtraError("otel", "opentelemetry-sdk") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from opentelemetry.context import Context
-    from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import Span, TracerProvider
+    from opentelemetry.metrics import Meter, MeterProvider
+    from opentelemetry.trace import TracerProvider
 
-    from impactree.exporters._codec import Tree
+    from impactree.delivery.codec import Tree
     from impactree.runs import Run
 
 __all__ = ["OTelExporter"]
 
 _MAX_REMEMBERED: Final = 20_000
+_log: Final = logging.getLogger("impactree")
+_WORKERS: Final = (
+    "push over OTLP to a collector that Prometheus scrapes, or give each worker a port of its own "
+    "after the fork (docs/exporters/opentelemetry.md)"
+)
 _FLUSH_MS: Final = 10_000
-_OPENINFERENCE: Final = "openinference.instrumentation.langchain"
-_CALL_SPANS: Final = {
-    "gen_ai.operation.name": {"chat", "text_completion", "generate_content", "embeddings"},
-    "openinference.span.kind": {"LLM", "EMBEDDING", "RERANKER"},
-}
 
 
 class OTelExporter(SpooledExporter):
     """Records impacts with the OpenTelemetry SDK that the application has set up.
 
-    A model call whose span another instrumentation made (GenAI conventions or OpenInference) gets
-    ``impactree.*`` attributes on it. For a run tree without any, own spans are made that follow
-    the tree, under the span that was active when the root ended. Counters hold means, with
-    ``.min`` and ``.max`` beside them; they count at least once (again after a crash).
+    A model call whose span another instrumentation made (GenAI conventions, OpenInference or
+    Traceloop) gets ``impactree.*`` attributes on it. For a run tree without any, own spans are made
+    that follow the tree, under the span that was active when the root ended. Counters hold means,
+    with ``.min`` and ``.max`` beside them; they count at least once (again after a crash).
+
+    What is recorded is handed over to the SDK, which sends it when it is due; a ``flush()`` asks it
+    to send at once. ``impactree.delivery.*`` tell how all exporters of the process are doing.
 
     Args:
         meter_provider: None: the global one.
@@ -75,7 +89,7 @@ class OTelExporter(SpooledExporter):
         self._annotated: OrderedDict[str, None] = OrderedDict()  # roots with foreign spans
         self._counted: OrderedDict[str, dict[str, float]] = OrderedDict()  # by call
         self._recorded: OrderedDict[tuple[str, int], None] = OrderedDict()
-        meter = (meter_provider or metrics.get_meter_provider()).get_meter("impactree")
+        meter = (meter_provider or metrics.get_meter_provider()).get_meter("impactree", __version__)
         self._counters = {
             name: meter.create_counter(name, unit, text) for name, (unit, text) in METRICS.items()
         }
@@ -85,6 +99,9 @@ class OTelExporter(SpooledExporter):
             )
             for name, (unit, text, bounds) in HISTOGRAMS.items()
         }
+        _observe_delivery(meter)
+        if spans:
+            watch_traceloop()
 
     @classmethod
     def prometheus(
@@ -92,17 +109,23 @@ class OTelExporter(SpooledExporter):
     ) -> OTelExporter:
         """An exporter with a Prometheus endpoint at ``http://addr:port/metrics``.
 
+        Of several worker processes one gets the port; what the others count is not in its
+        answers, and one line in the log says so. Let them push over OTLP to a collector instead,
+        or give each a port of its own: see docs/exporters/opentelemetry.md.
+
         Raises:
+            ConfigurationError: the port is none.
             MissingExtraError: the Prometheus exporter is not installed.
-            OSError: the port is taken.
         """
+        if type(port) is not int or not 0 <= port < 2**16:
+            raise ConfigurationError(f"port must be 0 to 65535, not {port!r:.80}")
         try:
             from opentelemetry.exporter.prometheus import PrometheusMetricReader
             from opentelemetry.sdk.metrics import MeterProvider
             from prometheus_client import start_http_server
         except ImportError as error:
             raise MissingExtraError("otel", "opentelemetry-exporter-prometheus") from error
-        start_http_server(port, addr)
+        _serve(start_http_server, port, addr)
         meters = MeterProvider([PrometheusMetricReader()])
         return cls(meter_provider=meters, spans=spans, name="otel:prometheus")
 
@@ -111,19 +134,27 @@ class OTelExporter(SpooledExporter):
         """The name: where it goes from there is the SDK's business."""
         return self._name
 
+    @property
+    def owner(self) -> Mapping[str, str]:
+        """The service's name, and whether spans are made."""
+        service = _service_of(self._meters or metrics.get_meter_provider())
+        if service is None:
+            service = _service_of(self._tracers or trace.get_tracer_provider())
+        owner = {"service.name": service or os.environ.get("OTEL_SERVICE_NAME") or "unknown"}
+        return owner if self._spans else owner | {"spans": "no"}
+
     def run_ended(self, run: Run) -> None:
         """Attributes on the span that another instrumentation has open for this call."""
-        if not self._spans or run.call is None:
-            return
-        span = _foreign_span(run)
-        if span is not None:
-            span.set_attributes(impact_attributes(run.own))
-            _remember(self._annotated, str(run.root.id), None)
+        if self._spans and run.call is not None:
+            watch_traceloop()
+            if annotate(run, impact_attributes(run.own)):
+                _remember(self._annotated, str(run.root.id), None)
 
     def notes(self, root: Run) -> Mapping[str, Any] | None:
         """Whether spans exist already, and the active span, for the own ones to hang under."""
         if not self._spans:
             return None
+        end_waiting()
         if str(root.id) in self._annotated:
             return {"annotated": True}
         active = trace.get_current_span().get_span_context()
@@ -133,28 +164,45 @@ class OTelExporter(SpooledExporter):
         return {"trace_id": active.trace_id, "span_id": active.span_id, "flags": flags}
 
     def deliver(self, trees: Sequence[Tree]) -> None:
-        """Record what is new, then have the SDK send it.
+        """Hand over what is new to the SDK, which sends it when it is due.
+
+        The application's providers are not made to send: that is the application's business.
+        """
+        for tree in trees:
+            if tree.key in self._recorded:
+                continue
+            # The SDK's locks are held for moments; a child must not inherit one.
+            with held_off():
+                for run in tree.root.walk():
+                    if run.call is not None and not run.cached:
+                        self._count(run)
+                _remember(self._recorded, tree.key, None)
+            if self._spans and not tree.notes.get("annotated") and not tree.root.revision:
+                self._make_spans(tree)
+
+    def settle(self, timeout_s: float) -> bool:
+        """After a flush that was asked for: have the SDK send what was handed over.
 
         The SDK does not tell whether its own exporters succeeded; counters are cumulative, so
         that what one export misses the next one carries.
         """
-        for tree in trees:
-            if tree.key in self._recorded:
-                continue  # the flush failed after it, not the recording
-            for run in tree.root.walk():
-                if run.call is not None and not run.cached:
-                    self._count(run)
-            if self._spans and not tree.notes.get("annotated") and not tree.root.revision:
-                self._make_spans(tree)
-            _remember(self._recorded, tree.key, None)
+        deadline = time.monotonic() + timeout_s
         # The global ones as they are now: the application may set them up after us.
         senders = _senders(self._meters or metrics.get_meter_provider())
         if self._spans:
             senders.append(self._tracers or trace.get_tracer_provider())
         for sender in senders:
             flush = getattr(sender, "force_flush", None)
-            if flush is not None and flush(_FLUSH_MS) is False:
-                raise RetryLaterError("the OpenTelemetry SDK could not flush")
+            left_ms = max(1, int((deadline - time.monotonic()) * 1000))
+            if flush is not None and flush(min(left_ms, _FLUSH_MS)) is False:
+                return False
+        return True
+
+    def after_fork(self) -> None:
+        """A lock that the parent's reader held while it exported: its thread is not here."""
+        for reader in _readers(self._meters or metrics.get_meter_provider()):
+            if hasattr(reader, "_export_lock"):
+                reader._export_lock = threading.Lock()
 
     def _count(self, run: Run) -> None:
         values = metric_values(run)
@@ -173,30 +221,88 @@ class OTelExporter(SpooledExporter):
         _remember(self._counted, run.id, values)
 
     def _make_spans(self, tree: Tree) -> None:
-        tracer = (self._tracers or trace.get_tracer_provider()).get_tracer("impactree")
+        tracer = (self._tracers or trace.get_tracer_provider()).get_tracer("impactree", __version__)
         contexts: dict[str, Context] = {}
         for run in tree.root.walk():
             above = None if run is tree.root or run.parent is None else contexts[run.parent.id]
-            span = tracer.start_span(
-                span_name(run),
-                context=above or _context_of(tree.notes),
-                kind=SpanKind.CLIENT if run.call is not None else SpanKind.INTERNAL,
-                attributes={**span_attributes(run), **impact_attributes(run.total)},
-                start_time=int(run.start * 1e9),
-            )
-            if run.status in ("error", "cancelled"):
-                span.set_status(Status(StatusCode.ERROR, run.status))
-            contexts[run.id] = trace.set_span_in_context(span)
-            # Times are given: that a parent ends before its children start does no harm.
-            span.end(int((run.end or run.start) * 1e9))
+            with held_off():
+                span = tracer.start_span(
+                    span_name(run),
+                    context=above or _context_of(tree.notes),
+                    kind=SpanKind.CLIENT if run.call is not None else SpanKind.INTERNAL,
+                    attributes={**span_attributes(run), **impact_attributes(run.total)},
+                    start_time=int(run.start * 1e9),
+                )
+                if run.status in ("error", "cancelled"):
+                    span.set_status(Status(StatusCode.ERROR, run.status))
+                contexts[run.id] = trace.set_span_in_context(span)
+                # Times are given: that a parent ends before its children start does no harm.
+                span.end(int((run.end or run.start) * 1e9))
+
+
+def _serve(start_http_server: Callable[[int, str], Any], port: int, addr: str) -> None:
+    try:
+        start_http_server(port, addr)
+    except OSError as error:
+        # A sibling worker has the port, as a rule. An application does not die of a metric.
+        _log.error(
+            "impactree: no Prometheus endpoint at %s:%d in process %d (%s); several workers: %s",
+            addr,
+            port,
+            os.getpid(),
+            reason(error),
+            _WORKERS,
+        )
+        return
+    around_forks(
+        in_child=lambda: _log.error(
+            "impactree: the Prometheus endpoint at %s:%d is the parent's, and does not show what "
+            "process %d counts; %s",
+            addr,
+            port,
+            os.getpid(),
+            _WORKERS,
+        )
+    )
+
+
+def _readers(meters: Any) -> Sequence[Any]:
+    older = getattr(meters, "_sdk_config", None)
+    readers = getattr(meters, "_metric_readers", getattr(older, "metric_readers", ()))
+    return list(readers)
 
 
 def _senders(meters: Any) -> list[Any]:
     """What to flush: the provider, or its readers but Prometheus', which keeps a copy each time."""
-    older = getattr(meters, "_sdk_config", None)
-    readers = getattr(meters, "_metric_readers", getattr(older, "metric_readers", ()))
+    readers = _readers(meters)
     pushing = [reader for reader in readers if type(reader).__name__ != "PrometheusMetricReader"]
     return [meters] if len(pushing) == len(readers) else pushing
+
+
+def _service_of(provider: Any) -> str | None:
+    """The service that a provider of the SDK speaks for; None where none is set up yet."""
+    found = getattr(provider, "resource", None)
+    found = found or getattr(getattr(provider, "_sdk_config", None), "resource", None)
+    name = getattr(found, "attributes", {}).get("service.name")
+    return None if name is None else str(name)
+
+
+def _observe_delivery(meter: Meter) -> None:
+    for name, (unit, text, field) in DELIVERY.items():
+        ask = [functools.partial(_observe, field)]
+        if field in GAUGES:
+            meter.create_observable_gauge(name, ask, unit, text)
+        else:
+            meter.create_observable_counter(name, ask, unit, text)
+
+
+def _observe(field: str, options: CallbackOptions) -> Iterable[Observation]:
+    """How the delivery goes, by destination, when the SDK asks."""
+    current = known_spool()
+    for address, health in current.health().items() if current else ():
+        value = health[field]  # type: ignore[literal-required]
+        if value is not None:
+            yield Observation(value, {"impactree.destination": address})
 
 
 def metric_values(run: Run) -> dict[str, float]:
@@ -213,20 +319,6 @@ def metric_values(run: Run) -> dict[str, float]:
         if base in METRICS and isinstance(value, float):
             values[base] = value
     return values
-
-
-def _foreign_span(run: Run) -> Span | None:
-    """The open span of another GenAI instrumentation for this run."""
-    span = trace.get_current_span()
-    attributes = getattr(span, "attributes", None) or {}
-    # An agent's span may be the current one: a call's impacts would overwrite another's there.
-    if span.is_recording() and any(attributes.get(k) in v for k, v in _CALL_SPANS.items()):
-        return span
-    module = sys.modules.get(_OPENINFERENCE)  # its spans are not the context's current ones
-    if module is None:
-        return None
-    found = module.LangChainInstrumentor().get_span(run.id)
-    return found if found is not None and found.is_recording() else None
 
 
 def _context_of(notes: Mapping[str, Any]) -> Context | None:

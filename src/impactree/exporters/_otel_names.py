@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from impactree.values.impacts import Impacts
 
 __all__ = [
+    "DELIVERY",
+    "GAUGES",
     "HISTOGRAMS",
     "METRICS",
     "impact_attributes",
@@ -58,6 +60,17 @@ HISTOGRAMS["impactree.tokens.per_call"] = (
     tuple(4.0**e for e in range(12)),
 )
 """Histogram -> unit, description and bucket bounds (in factors of about 3; tokens: 4)."""
+
+DELIVERY: Final = {
+    "impactree.delivery.pending": ("{run}", "Finished runs that wait", "pending"),
+    "impactree.delivery.oldest": ("s", "How long the oldest one has waited", "oldest_s"),
+    "impactree.delivery.delivered": ("{run}", "Finished runs delivered", "delivered"),
+    "impactree.delivery.dropped": ("{run}", "Finished runs lost", "dropped"),
+    "impactree.delivery.set_aside": ("{run}", "Finished runs not taken, and kept", "set_aside"),
+    "impactree.delivery.last_success": ("s", "Unix time of the last delivery", "last_success"),
+}
+"""Of the process's exporters, by ``impactree.destination``: unit, description and health field."""
+GAUGES: Final = frozenset({"pending", "oldest_s", "last_success"})
 
 _OPERATIONS: Final = {
     "chat": "chat",
@@ -118,6 +131,7 @@ def span_attributes(run: Run) -> dict[str, str | int]:
         "gen_ai.agent.name": run.agent,
         "gen_ai.conversation.id": run.thread,
         "gen_ai.tool.name": run.tool,
+        "error.type": {"error": "_OTHER", "cancelled": "cancelled"}.get(run.status),
         "impactree.node": run.node,
         "impactree.step": run.step,
         "user.id": run.user,
@@ -130,5 +144,9 @@ def span_attributes(run: Run) -> dict[str, str | int]:
             "gen_ai.response.model": call.model,
             "gen_ai.usage.input_tokens": call.input_tokens,
             "gen_ai.usage.output_tokens": call.output_tokens,
+            "gen_ai.usage.cache_read.input_tokens": call.cached_input_tokens,
+            "gen_ai.usage.cache_creation.input_tokens": call.cache_write_tokens,
+            "gen_ai.usage.reasoning.output_tokens": call.reasoning_tokens,
+            "impactree.cached": True if run.cached else None,
         }
     return {key: value for key, value in values.items() if value is not None}

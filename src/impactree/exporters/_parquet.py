@@ -6,12 +6,12 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impactree.exceptions import MissingExtraError
-from impactree.exporters._base import SpooledExporter
-from impactree.exporters._locks import held
-from impactree.exporters._rows import call_row
+from impactree.delivery.exporter import SpooledExporter
+from impactree.delivery.forks import held_off
+from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.runs import LABELS
-from impactree.values.criteria import FLAT_COLUMNS, PART_COLUMNS
+from impactree.store.rows import call_row, credits_for
+from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 
 try:
     import pyarrow as pa
@@ -20,9 +20,9 @@ except ImportError as error:
     raise MissingExtraError("parquet", "pyarrow") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence, Set
+    from collections.abc import Iterable, Sequence, Set
 
-    from impactree.exporters._codec import Tree
+    from impactree.delivery.codec import Tree
 
 __all__ = ["ParquetExporter"]
 
@@ -30,18 +30,19 @@ _TEXT = (
     *("id", "run_id", "parent_id", "run_name", "name", "kind", *LABELS, "status"),
     *("provider", "model", "zone", "tokens_source", "grade", "warnings", "errors", "method"),
 )
+_MAX_LINGER_S = 3600.0
 FORMAT = 2
 """Version of the columns, in each file's metadata: 1 had no means, and did not say so."""
 _COUNTS = ["input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens"]
 
 
-def _schema() -> Any:
+def _schema(credits: Iterable[str] = ()) -> Any:
     time = pa.timestamp("us", tz="UTC")
     fields = [(name, pa.string()) for name in _TEXT]
     fields += [(name, pa.int64()) for name in (*_COUNTS, "revision")]
     fields += [("cached", pa.bool_()), ("started_at", time), ("ended_at", time)]
-    fields += [(name, pa.float64()) for name in (*FLAT_COLUMNS, *PART_COLUMNS)]
-    metadata = {"impactree.format": str(FORMAT)}
+    fields += [(name, pa.float64()) for name in (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS)]
+    metadata = {"impactree.format": str(FORMAT), "impactree.credits": "\n".join(credits)}
     return pa.schema([*fields, ("latency_s", pa.float64())], metadata=metadata)
 
 
@@ -52,11 +53,23 @@ class ParquetExporter(SpooledExporter):
     of each ``run_id``. Roots without a model call leave no row. Many small files are for a query
     engine to read or compact; for single runs JSON Lines or SQL fit better.
 
+    Each file's metadata says its format (``impactree.format``) and what the licences of the
+    electricity factors want to be shown (``impactree.credits``, one a line).
+
     Args:
         folder: Where the files go; made when it is not there.
+        linger_s: How long a file waits for more calls to come, s; a flush does not.
+
+    Raises:
+        ConfigurationError: ``linger_s`` is no time.
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, *, linger_s: float = 10.0) -> None:
+        if not 0 <= linger_s <= _MAX_LINGER_S:
+            raise ConfigurationError(
+                f"linger_s must be 0 to {_MAX_LINGER_S:.0f} seconds, not {linger_s!r:.80}"
+            )
+        self.linger_s = linger_s
         self.folder = Path(folder).absolute()
         self._destination = f"parquet:{self.folder}"
 
@@ -73,9 +86,11 @@ class ParquetExporter(SpooledExporter):
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"calls-{rows[0]['started_at']:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}.parquet"
         part = self.folder / f".{name}.part"
-        with held(self.folder / ".lock"):
+        with held_off():  # Arrow's threads are not there in a child
             try:
-                pq.write_table(pa.Table.from_pylist(rows, _schema()), part, compression="zstd")
+                credited = credits_for((row["zone"], row["method"]) for row in rows)
+                table = pa.Table.from_pylist(rows, _schema(credited))
+                pq.write_table(table, part, compression="zstd")
                 part.replace(self.folder / name)
             finally:
                 part.unlink(missing_ok=True)

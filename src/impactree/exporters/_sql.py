@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-import importlib.util
+import time
 from collections import Counter
-from pathlib import Path
+from contextlib import nullcontext
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.exceptions import ConfigurationError, MissingExtraError
-from impactree.exporters._base import SpooledExporter
-from impactree.exporters._errors import RetryLaterError, TreeRejectedError
-from impactree.exporters._rows import call_row, run_row
+from impactree.delivery.address import keyed_hash
+from impactree.delivery.errors import RetryLaterError, TreeRejectedError
+from impactree.delivery.exporter import SpooledExporter
+from impactree.delivery.forks import held_off
+from impactree.exceptions import MissingExtraError
+from impactree.store.rows import call_row, run_row
 
 try:
     import sqlalchemy as sa
 except ImportError as error:
     raise MissingExtraError("sql", "sqlalchemy") from error
 
-from impactree.exporters import _sql_schema as schema
+from impactree.store import schema
+from impactree.store.database import connect, explain, parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from impactree.exporters._codec import Tree
+    from impactree.delivery.codec import Tree
 
-__all__ = ["SQLExporter", "connect", "explain", "parse_url", "sqlite_file"]
+__all__ = ["SQLExporter"]
 
-_BUSY_MS: Final = 30_000
-_MAX_TEXT: Final = 200
+_BUSY_S: Final = 30.0
+_ROWS: Final = 1000
+"""How many rows go into one statement: a large tree is never a list of all its rows."""
 
 
 class SQLExporter(SpooledExporter):
@@ -41,38 +46,62 @@ class SQLExporter(SpooledExporter):
             password in it stays in this process; better is ``PGPASSWORD`` or a ``.pgpass`` file.
 
     Raises:
-        ConfigurationError: not a database URL.
+        ConfigurationError: not a database URL, or one whose driver is not installed.
         MissingExtraError: the driver is not installed.
     """
 
     def __init__(self, url: str) -> None:
         self._url = parse_url(url)
         self._engine: sa.Engine | None = None
+        self._sqlite = self._url.drivername.startswith("sqlite")
         plain = self._url._replace(password=None, query=_NO_QUERY)
         self._destination = f"sql:{plain.render_as_string()}"
+        options = str(sorted(self._url.query.items())) if self._url.query else None
+        self._owner = {"options": keyed_hash(options)} if options else {}
 
     @property
     def destination(self) -> str:
         """``sql:`` and the URL, without password and options."""
         return self._destination
 
+    @property
+    def owner(self) -> Mapping[str, str]:
+        """A keyed hash of the URL's options, where it has some."""
+        return self._owner
+
     def deliver(self, trees: Sequence[Tree]) -> None:
         """One transaction for the whole batch."""
-        try:
-            fresh = self._engine is None
-            engine = self._engine = self._engine or connect(self._url)
-            with engine.begin() as connection:
-                if fresh:
-                    schema.prepare_schema(connection)
-                _write(connection, trees)
-        except sa.exc.SQLAlchemyError as error:
-            self.close()  # the next attempt looks at the schema again
-            for_ever = isinstance(error, sa.exc.DataError)
-            meaning = TreeRejectedError if for_ever else RetryLaterError
-            raise meaning(explain(error, self._url)) from None
-        except Exception:
+        deadline = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                # SQLite keeps a table of its locks per process: a child that inherits it with one
+                # taken can never write that file.
+                with held_off() if self._sqlite else nullcontext():
+                    return self._transact(trees)
+            except sa.exc.SQLAlchemyError as error:
+                if self._sqlite and "locked" in str(error.args) and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                    continue
+                self.close()  # the next attempt looks at the schema again
+                for_ever = isinstance(error, sa.exc.DataError)
+                meaning = TreeRejectedError if for_ever else RetryLaterError
+                raise meaning(explain(error, self._url)) from None
+            except Exception:
+                self.close()
+                raise
+
+    def _transact(self, trees: Sequence[Tree]) -> None:
+        fresh = self._engine is None
+        engine = self._engine = self._engine or connect(self._url)
+        with engine.begin() as connection:
+            if fresh:
+                schema.prepare_schema(connection)
+            _write(connection, trees)
+
+    def before_fork(self) -> None:
+        """SQLite's connections are closed, not inherited."""
+        if self._sqlite:
             self.close()
-            raise
 
     def after_fork(self) -> None:
         """Forget the parent's connections."""
@@ -87,74 +116,7 @@ class SQLExporter(SpooledExporter):
             engine.dispose()
 
 
-def explain(error: sa.exc.SQLAlchemyError, url: sa.URL) -> str:
-    """The first line of what the driver said, without the password."""
-    cause = getattr(error, "orig", None) or error
-    text = (str(cause).strip().splitlines() or [""])[0][:_MAX_TEXT]
-    if url.password:
-        text = text.replace(str(url.password), "***")
-    return f"{type(cause).__name__}: {text}"
-
-
-def connect(url: sa.URL, *, write: bool = True) -> sa.Engine:
-    """An engine whose errors never show values; with SQLite, for many writing processes."""
-    engine = sa.create_engine(url, hide_parameters=True)
-    if write and engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _on_sqlite_connect)
-        sa.event.listen(engine, "begin", _on_sqlite_begin)
-    return engine
-
-
-def parse_url(url: str) -> sa.URL:
-    """A database URL, made absolute, with the driver that the extra brings.
-
-    Raises:
-        ConfigurationError: not a database URL.
-        MissingExtraError: the driver is not installed.
-    """
-    try:
-        parsed = sa.make_url(url)
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        parsed.get_dialect()
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError):
-        raise ConfigurationError(
-            "not a database URL; expected one such as 'sqlite:///impacts.db' or "
-            "'postgresql://user@host/base'"
-        ) from None
-    driver = "psycopg" if parsed.drivername == "postgresql+psycopg" else None
-    if driver and importlib.util.find_spec(driver) is None:
-        raise MissingExtraError("sql", driver)
-    return _absolute(parsed)
-
-
-def sqlite_file(url: sa.URL) -> Path | None:
-    """The file that a URL names plainly; None for a server, memory or a ``file:`` URI."""
-    name = url.database
-    if not url.drivername.startswith("sqlite") or not name or name.startswith((":", "file:")):
-        return None
-    return Path(name).absolute()
-
-
-def _absolute(url: sa.URL) -> sa.URL:
-    path = sqlite_file(url)
-    return url if path is None else url.set(database=str(path))
-
-
 _NO_QUERY: Final[Any] = sa.URL.create("sqlite").query
-
-
-def _on_sqlite_connect(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # SQLAlchemy's begin event opens transactions instead
-    connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA foreign_keys=ON")
-
-
-def _on_sqlite_begin(connection: sa.Connection) -> None:
-    # A writer from the start: upgrading a read transaction fails when another process wrote.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _write(connection: sa.Connection, trees: Sequence[Tree]) -> None:
@@ -167,13 +129,14 @@ def _write(connection: sa.Connection, trees: Sequence[Tree]) -> None:
     if replaced:
         connection.execute(sa.delete(calls).where(calls.c.run_id.in_(replaced)))
         connection.execute(sa.delete(runs).where(runs.c.id.in_(replaced)))
-    if not fresh:
-        return
-    rows = [_with_labels(tree) for tree in fresh]
-    connection.execute(sa.insert(runs), rows)
-    call_rows = [row for tree in fresh for row in _call_rows(tree)]
-    if call_rows:
-        connection.execute(sa.insert(calls), call_rows)
+    _insert(connection, runs, map(_with_labels, fresh))
+    _insert(connection, calls, (row for tree in fresh for row in _call_rows(tree)))
+
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
+    rows = iter(rows)
+    while some := list(islice(rows, _ROWS)):
+        connection.execute(sa.insert(table), some)
 
 
 def _call_rows(tree: Tree) -> Iterator[dict[str, Any]]:

@@ -10,25 +10,37 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.calls import Kind, ModelCall, Tokens, TokensSource
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens, tokens_by_length
-from impactree.calls.usage import MalformedUsageError
+from impactree.calls.usage import (
+    ChunkUsage,
+    MalformedUsageError,
+    noted,
+    read_langchain_usage,
+)
 from impactree.langchain import _names as names
 from impactree.langchain._usage import usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from impactree.calls.reconciling import Reading
+
 __all__ = ["Answer", "Batches", "PendingCall", "read_answer"]
 
-_TEXTS: Final = ("text", "reasoning", "thinking", "summary", "reasoning_content")
+_TEXTS: Final = ("text", "reasoning", "thinking", "summary", "reasoning_content", "refusal")
+_BESIDE: Final = ("reasoning_content", "refusal")
+# Answers that are no text, or not only: their tokens cannot be counted from it.
+_MEDIA: Final = frozenset({"image", "image_url", "audio", "video", "file"})
 
 
 @dataclass(slots=True)
 class Answer:
     """What a result says about its call. Holds the text only until tokens are counted."""
 
-    usage: Tokens | None = None
+    usage: Reading | None = None
     model: str | None = None
     text: str = ""
+    is_media: bool = False
+    """Whether a picture or a sound is what was generated."""
     cached: bool = False
     """A response cache answered: LangChain marks it with a total cost of 0."""
     usage_removed: bool = False
@@ -60,15 +72,16 @@ def read_answer(
     except MalformedUsageError as wrong:
         note("usage of an unknown shape", wrong)
     text = ""
-    if usage is None or not usage.output:
+    if usage is None or not usage.tokens.output:
         text = "".join(_text(g) for g in generations)
-        if text and usage is not None and not usage.input:
+        if text and usage is not None and not usage.tokens.input and not usage.notes:
             usage = None  # some clients say 0 and 0 where the answer reported nothing
     told = getattr(message, "usage_metadata", None)
     return Answer(
         usage,
         names.answered_model(message, llm_output, info),
         text,
+        usage is None and not text and any(map(_is_media, generations)),
         isinstance(told, dict) and told.get("total_cost") == 0,
         isinstance(llm_output, dict) and llm_output.get("token_usage") == {},
     )
@@ -87,12 +100,20 @@ def _text(generation: Any) -> str:
 
 
 def _thoughts(message: Any) -> str:
-    """Reasoning that a client puts beside the content. In a prompt, no client sends it again."""
+    """Reasoning or a refusal beside the content. In a prompt, no client sends it again."""
     beside = getattr(message, "additional_kwargs", None)
-    found = beside.get("reasoning_content") if beside else None
-    if not isinstance(found, str) or isinstance(message.content, list):
+    if not beside or isinstance(message.content, list):
         return ""  # with ``output_version="v1"`` it is among the content's blocks, too
-    return found
+    return "".join(found for key in _BESIDE if isinstance(found := beside.get(key), str))
+
+
+def _is_media(generation: Any) -> bool:
+    message = getattr(generation, "message", None)
+    content = getattr(message, "content", None)
+    if isinstance(content, list):
+        return any(isinstance(b, dict) and b.get("type") in _MEDIA for b in content)
+    beside = getattr(message, "additional_kwargs", None) or {}
+    return bool(beside.get("audio") or beside.get("images"))
 
 
 def message_text(message: Any) -> str:
@@ -167,6 +188,10 @@ class PendingCall:
     """None: sent alone. In a batch every run lasts as long as the batch."""
     started: float | None = None
     streamed_tokens: float = 0.0
+    chunks: ChunkUsage | None = None
+    """The usage that came with the chunks of a stream, if any did."""
+    events: bool = False
+    """Whether the stream shows as events, whose usage the framework has summed up."""
     prompt_tokens: int | None = None
     """Counted already, the prompt itself being gone."""
     asked: Asked | None = None
@@ -181,11 +206,17 @@ class PendingCall:
         for call in getattr(message, "tool_call_chunks", None) or ():
             text += f"{call.get('name') or ''}{call.get('args') or ''}"
         text += _thoughts(message)
+        usage = getattr(message, "usage_metadata", None)
+        if usage:
+            if self.chunks is None:
+                self.chunks = ChunkUsage()
+            self.chunks.add(usage)
         if text:
             self.streamed_tokens += tokens_by_length(text)
 
     def streamed_event(self, event: Any) -> None:
         """As :meth:`streamed`, of the events of ``stream_events(version="v3")``."""
+        self.events = True
         delta = event.get("delta") if isinstance(event, dict) else None
         if isinstance(delta, dict):
             for key in ("text", "reasoning", "args"):
@@ -195,25 +226,42 @@ class PendingCall:
 
     def call(self, answer: Answer, now: float | None) -> ModelCall:
         """The finished call."""
-        usage = answer.usage
+        reading = self._reading(answer.usage)
         source: TokensSource = "reported"
         batch = self.batch
         if batch is not None:
             batch.ended = True
-            batch.reported |= usage is not None
-        if usage is None and answer.usage_removed and batch is not None and batch.reported:
+            batch.reported |= reading is not None
+        notes: tuple[str, ...] = ()
+        if reading is not None:
+            usage, notes = reading
+            if usage.output is None:
+                source = "counted"
+                usage = replace(usage, output=count_tokens(answer.text))
+        elif answer.usage_removed and batch is not None and batch.reported:
             usage = Tokens(input=0, output=0)
-        elif usage is None:
+        elif answer.is_media:
+            source = "unknown"
+            usage = Tokens(input=self._prompt_tokens())
+        else:
             source = "counted"
             usage = Tokens(input=self._prompt_tokens(), output=count_tokens(answer.text))
-        elif usage.output is None:
-            source = "counted"
-            usage = replace(usage, output=count_tokens(answer.text))
         self.prompt = ""
         latency = None
         if batch is None and now is not None and self.started is not None and not answer.cached:
             latency = now - self.started
-        return self._model_call(answer.model, usage, source, latency)
+        return self._model_call(answer.model, usage, source, latency, notes)
+
+    def _reading(self, told: Reading | None) -> Reading | None:
+        """The usage of the result, or of a stream whose chunks say that the result's is wrong."""
+        whole = None if self.chunks is None else self.chunks.whole
+        if whole is not None:
+            reading = read_langchain_usage(whole)
+            if told is None or reading.tokens != told.tokens:
+                return noted(reading, "cumulative-chunks")
+        elif told is not None and self.events and self._asked().base_url is not None:
+            return noted(told, "sum-of-chunks")
+        return told
 
     def failed_call(self, answer: Answer, error: BaseException, now: float) -> ModelCall:
         """A call that raised: what it produced before it did."""
@@ -225,7 +273,8 @@ class PendingCall:
     def _failed(self, answer: Answer, error: BaseException, now: float) -> ModelCall:
         if self.batch is not None:
             self.batch.ended = True
-        usage = answer.usage
+        reading = self._reading(answer.usage)
+        usage = None if reading is None else reading.tokens
         received = math.ceil(self.streamed_tokens)
         if usage is not None and (usage.output or 0) < received:
             # Cut off before its last chunk: what came first said what was read, not yet written.
@@ -281,7 +330,14 @@ class PendingCall:
         usage: Tokens,
         source: TokensSource,
         latency: float | None,
+        notes: tuple[str, ...] = (),
     ) -> ModelCall:
         return build_call(
-            self._asked(), self.kind, usage, source, answered=answered, latency_s=latency
+            self._asked(),
+            self.kind,
+            usage,
+            source,
+            answered=answered,
+            latency_s=latency,
+            notes=notes,
         )

@@ -11,10 +11,13 @@ from langchain_core.tracers.context import register_configure_hook
 
 from impactree.langchain._current import ambient_callbacks, retrieving_trackers
 from impactree.langchain._handler import ImpactHandler
+from impactree.loops import on_loop
+from impactree.tracker import active_trackers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from impactree.runs import RunKind
     from impactree.runs.budget import ImpactBudget
     from impactree.tracker import ImpactTracker
 
@@ -23,12 +26,29 @@ __all__ = ["ambient_trackers", "attach"]
 # One variable per nesting depth, each registered once: LangChain keeps every hook for ever, and
 # takes one handler from each.
 _depths: Final[list[ContextVar[_BlockHandler | None]]] = []
+_everywhere: Final[list[_Everywhere]] = []
 _lock: Final = threading.Lock()
+_LOST: Final = (
+    "a model call in another thread was seen without the run around it; start what a thread does "
+    "through contextvars.copy_context().run"
+)
 
 
-def attach(tracker: ImpactTracker, budget: ImpactBudget | None = None) -> Callable[[], None]:
-    """Send all runs started in this context to a tracker; the returned function stops it."""
+def attach(
+    tracker: ImpactTracker, budget: ImpactBudget | None = None, *, everywhere: bool = False
+) -> Callable[[], None]:
+    """Send all runs started in this context to a tracker; the returned function stops it.
+
+    Args:
+        tracker: Where runs go.
+        budget: A budget to hold them against.
+        everywhere: All runs of the process, whatever their context.
+    """
     handler = _BlockHandler(tracker=tracker, budget=budget)
+    if everywhere:
+        place = _free_place()
+        place.handler = handler
+        return place.leave
     variable = _free_variable()
     token = variable.set(handler)
 
@@ -41,14 +61,51 @@ def attach(tracker: ImpactTracker, budget: ImpactBudget | None = None) -> Callab
     return detach
 
 
+class _Everywhere:
+    """In the place of a ``ContextVar`` for LangChain: one handler, the same in every context."""
+
+    handler: _BlockHandler | None = None
+
+    def get(self) -> _BlockHandler | None:
+        return self.handler
+
+    def leave(self) -> None:
+        if self.handler is not None:
+            self.handler.detached = True
+        self.handler = None
+
+
+def _free_place() -> _Everywhere:
+    with _lock:
+        for place in _everywhere:
+            if place.handler is None:
+                return place
+        place = _Everywhere()
+        register_configure_hook(place, inheritable=True)  # type: ignore[arg-type]  # asks get()
+        _everywhere.append(place)
+        return place
+
+
 class _BlockHandler(ImpactHandler):
     """The handler of one block: once detached it only finishes the trees it has begun."""
 
     detached = False
 
-    def _start(self, run_id: Any, parent_id: Any, *args: Any) -> None:
-        if not self.detached or self.tracker.find(parent_id) is not None:
-            super()._start(run_id, parent_id, *args)
+    def _start(self, run_id: Any, parent_id: Any, name: str, kind: RunKind, *rest: Any) -> None:
+        if self.detached and self.tracker.find(parent_id) is None:
+            return
+        if parent_id is None and kind in ("chat", "completion") and self._is_out_of_context():
+            self.tracker.note_problem(_LOST)
+        super()._start(run_id, parent_id, name, kind, *rest)
+
+    def _is_out_of_context(self) -> bool:
+        """Whether this thread knows nothing of the block, while runs of it are open."""
+        return (
+            self.tracker not in active_trackers.get()
+            and threading.current_thread() is not threading.main_thread()
+            and not on_loop()
+            and bool(self.tracker.open_roots)
+        )
 
     def _unknown_end(self, response: Any, run_id: Any) -> None:
         if not self.detached:
@@ -74,6 +131,7 @@ def ambient_trackers() -> list[ImpactTracker]:
     callbacks = ambient_callbacks()
     handlers = callbacks if isinstance(callbacks, list) else getattr(callbacks, "handlers", ())
     found = [h for h in handlers if isinstance(h, ImpactHandler)]
-    found += [h for v in _depths if (h := v.get()) is not None and not h.detached]
+    blocks = [*(v.get() for v in _depths), *(place.handler for place in _everywhere)]
+    found += [h for h in blocks if h is not None and not h.detached]
     trackers = [handler.tracker for handler in found] + retrieving_trackers()
     return list({id(tracker): tracker for tracker in trackers}.values())

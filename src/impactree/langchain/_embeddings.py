@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import logging
 import time
 import uuid
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from langchain_core.documents.compressor import BaseDocumentCompressor
 from langchain_core.embeddings import Embeddings
@@ -17,6 +19,7 @@ from impactree.calls import Kind, ModelCall, Tokens, TokensSource
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens
 from impactree.calls.names import MODEL_KEYS, first_address, first_text
+from impactree.langchain._askers import Share, batch_shares, model_asking
 from impactree.langchain._attach import ambient_trackers
 from impactree.langchain._current import current_run_id
 from impactree.langchain._handler import ImpactHandler
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["track_embeddings", "track_reranker"]
 
+_log: Final = logging.getLogger("impactree")
+_NOBODYS: Final = "an embedding of several askers at once stands outside their runs"
 _MODEL_KEYS: Final = (*MODEL_KEYS, "deployment", "repo_id", "name")
 
 
@@ -144,6 +149,16 @@ def _pairs(documents: Sequence[Document], query: str) -> list[str]:
     return [f"{query}\n{document.page_content}" for document in documents]
 
 
+class _Party(NamedTuple):
+    """Whoever a request, or a part of it, is counted for."""
+
+    trackers: list[ImpactTracker]
+    parent_id: Any
+    texts: list[str]
+    problem: str | None = None
+    """Why the call is a root of its own."""
+
+
 @contextmanager
 def _followed(
     model: Any,
@@ -152,32 +167,73 @@ def _followed(
     tracker: ImpactTracker | ImpactHandler | None,
 ) -> Iterator[None]:
     """A run around one request, in every tracker that follows it."""
-    trackers = _trackers(tracker)
-    if not trackers:
-        yield
-        return
-    run_id, parent_id = uuid.uuid4(), current_run_id()
-    for each in trackers:
-        each.start(run_id, parent_id, name=type(model).__name__, kind=kind)
+    open_runs = [
+        (each, party, uuid.uuid4())
+        for party in _parties(tracker, list(texts))
+        for each in party.trackers
+    ]
+    for each, party, run_id in open_runs:
+        each.start(run_id, party.parent_id, name=type(model).__name__, kind=kind)
+        if party.problem is not None:
+            each.note_problem(party.problem)
     try:
         with listening() as heard:
             yield
     except BaseException as error:
-        for each in trackers:
+        for each, _, run_id in open_runs:
             each.end(run_id, status=status_of(error))
         raise
     now = time.time()  # counting is no part of the request
-    for each in trackers:
+    shared = len({id(party) for _, party, _ in open_runs}) > 1
+    for each, party, run_id in open_runs:
         try:
-            each.end(run_id, call=_call(model, kind, texts, heard.tokens), end=now)
+            call = _call(model, kind, party.texts, None if shared else heard.tokens)
+            each.end(run_id, call=call, end=now)
         except Exception as error:
             each.note_problem(f"{kind}: {type(error).__name__}", error)
 
 
-def _trackers(tracker: ImpactTracker | ImpactHandler | None) -> list[ImpactTracker]:
-    if tracker is None:
-        return ambient_trackers()
-    return [tracker.tracker if isinstance(tracker, ImpactHandler) else tracker]
+def _parties(tracker: ImpactTracker | ImpactHandler | None, texts: list[str]) -> list[_Party]:
+    """Whose request this is: the caller's, or that of those for whom a store or a cache asks."""
+    if tracker is not None:
+        own = tracker.tracker if isinstance(tracker, ImpactHandler) else tracker
+        return [_Party([own], current_run_id(), texts)]
+    shares = batch_shares(texts)
+    if shares is not None:
+        return _of_batch(shares)
+    around = ambient_trackers()
+    if around:
+        return [_Party(around, current_run_id(), texts)]
+    manager = model_asking()
+    if manager is not None:
+        handlers = [h for h in manager.handlers if isinstance(h, ImpactHandler)]
+        return [_Party([h.tracker for h in handlers], manager.run_id, texts)]
+    _say_unfollowed()
+    return []
+
+
+def _of_batch(shares: list[Share]) -> list[_Party]:
+    found = []
+    for contexts, texts in shares:
+        asking = [
+            context.copy().run(lambda: (ambient_trackers(), current_run_id()))
+            for context in contexts
+        ]
+        if len(asking) == 1:
+            found.append(_Party(*asking[0], texts))
+            continue
+        # What cannot be told apart goes to the one tracker that all of them share, or to none.
+        trackers = list({id(t): t for each, _ in asking for t in each}.values())
+        found.append(_Party(trackers if len(trackers) == 1 else [], None, texts, _NOBODYS))
+    return found
+
+
+@cache
+def _say_unfollowed() -> None:
+    _log.info(
+        "impactree: an embedding or a ranking ran outside any run that is followed, and is not "
+        "counted; give track_embeddings() or track_reranker() a tracker to count it"
+    )
 
 
 def _call(model: Any, kind: Kind, texts: Iterable[str], reported: int | None) -> ModelCall:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Unpack
 
 from langchain_core.callbacks import BaseCallbackHandler
 
 from impactree.adapters.guarding import guarded, status_of
 from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for
-from impactree.exceptions import BudgetExceededError
+from impactree.exceptions import BudgetExceededError, ConfigurationError
 from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
 from impactree.langchain._answer import Batches, PendingCall, read_answer
@@ -96,7 +96,22 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         But where LangChain tells all handlers of a completion model: there it would skip those
         that do not run inline, if only one does.
         """
-        return not told_with_all(self, sys._getframe(1))
+        try:
+            return not told_with_all(self, sys._getframe(1))
+        except Exception as error:
+            self._failed("run_inline", error)
+            return True
+
+    def instrument(self) -> NoReturn:
+        """There is none: LangChain's handler goes into ``callbacks``.
+
+        Raises:
+            ConfigurationError: always; it says what to import.
+        """
+        raise ConfigurationError(
+            "this is LangChain's handler: pass it in callbacks=[handler]; for LlamaIndex, "
+            "`from impactree.llama_index import ImpactHandler`"
+        )
 
     # LangChain's callbacks
 

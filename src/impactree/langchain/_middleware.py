@@ -257,10 +257,9 @@ def summarize(impacts: Impacts) -> dict[str, Any]:
     if not impacts.estimated:
         return {"estimated": False, "errors": [error.code for error in impacts.errors]}
     values = {
-        criterion.everyday: (
-            getattr(impacts, criterion.key).value * criterion.everyday_factor
-        ).to_dict()
+        criterion.everyday: impact and (impact.value * criterion.everyday_factor).to_dict()
         for criterion in CRITERIA
+        for impact in [getattr(impacts, criterion.key)]
     }
     return {
         "estimated": True,

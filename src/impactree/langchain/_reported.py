@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.calls.usage import MalformedUsageError, read_input
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
@@ -21,11 +23,6 @@ __all__ = ["Heard", "listening", "with_ears"]
 
 _CLIENTS: Final = ("client", "async_client", "_client", "_async_client")
 _REQUESTS: Final = frozenset({"create", "embed"})
-_PLACES: Final = (
-    ("usage", "prompt_tokens"),  # OpenAI and Azure
-    ("meta", "billed_units", "input_tokens"),  # Cohere
-    ("prompt_eval_count",),  # Ollama
-)
 
 
 class Heard:
@@ -36,7 +33,10 @@ class Heard:
 
     def add(self, response: Any) -> None:
         """Take the count of one more response."""
-        self._counts.append(next(filter(None, (_at(response, *place) for place in _PLACES)), None))
+        try:
+            self._counts.append(read_input(response) or None)
+        except MalformedUsageError:
+            self._counts.append(None)
 
     @property
     def tokens(self) -> int | None:
@@ -106,10 +106,3 @@ def _noted(response: Any) -> Any:
     if heard is not None:
         heard.add(response)
     return response
-
-
-def _at(value: Any, *names: str) -> int | None:
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
-    whole = isinstance(value, int | float) and not isinstance(value, bool) and value == int(value)
-    return int(value) if whole and value > 0 else None

@@ -24,8 +24,10 @@ if find_spec("llama_index_instrumentation") is None:
     raise MissingExtraError("llama-index", "llama-index-core")
 
 
-def attach(tracker: ImpactTracker, budget: ImpactBudget | None = None) -> Callable[[], None]:
-    """Send LlamaIndex's runs inside the tracker's ``track_impacts()`` blocks to it.
+def attach(
+    tracker: ImpactTracker, budget: ImpactBudget | None = None, *, everywhere: bool = False
+) -> Callable[[], None]:
+    """Send LlamaIndex's runs to a tracker: those inside its blocks, or all of the process.
 
     Returns:
         A function that stops it.
@@ -33,4 +35,5 @@ def attach(tracker: ImpactTracker, budget: ImpactBudget | None = None) -> Callab
     from impactree.llama_index._attach import attach as attach_tracker
     from impactree.runs.budget import BudgetWatch
 
-    return attach_tracker(tracker, watch=None if budget is None else BudgetWatch(budget, tracker))
+    watch = None if budget is None else BudgetWatch(budget, tracker)
+    return attach_tracker(tracker, everywhere=everywhere, watch=watch)

@@ -84,9 +84,11 @@ class _Spans(BaseSpanHandler[Any]):
 
 
 class _Attached:
+    """A tracker on the dispatcher: once nobody asks for it, until its last stream is read."""
+
     def __init__(self, tracker: ImpactTracker) -> None:
         register_source(current_run_id)
-        self.hook = Hook(tracker)
+        self.hook = Hook(tracker, self.left)
         self.users = 0
         self._events, self._spans = _Events(), _Spans()
         self._events._hook = self._spans._hook = self.hook
@@ -94,14 +96,20 @@ class _Attached:
         root_dispatcher.event_handlers = [*root_dispatcher.event_handlers, self._events]
         root_dispatcher.span_handlers = [*root_dispatcher.span_handlers, self._spans]
 
-    def remove(self) -> None:
-        root_dispatcher.event_handlers = [
-            handler for handler in root_dispatcher.event_handlers if handler is not self._events
-        ]
-        root_dispatcher.span_handlers = [
-            handler for handler in root_dispatcher.span_handlers if handler is not self._spans
-        ]
-        self.hook.runs.close()
+    def left(self) -> None:
+        """Nobody asks for it any more, or a stream is over: if that was all, it goes."""
+        with _lock:
+            tracker = self.hook.tracker
+            if self.users or self.hook.runs.streams or _attached.get(tracker) is not self:
+                return
+            del _attached[tracker]
+            root_dispatcher.event_handlers = [
+                handler for handler in root_dispatcher.event_handlers if handler is not self._events
+            ]
+            root_dispatcher.span_handlers = [
+                handler for handler in root_dispatcher.span_handlers if handler is not self._spans
+            ]
+        self.hook.runs.leave()
 
 
 def attach(
@@ -140,9 +148,9 @@ def attach(
             left = True
             attached.users -= 1
             attached.hook.everywhere -= everywhere
-            if attached.users == 0:
-                del _attached[tracker]
-                attached.remove()
+        if attached.users == 0:
+            attached.hook.runs.close()
+            attached.left()
 
     return detach
 
@@ -151,7 +159,7 @@ def settle(tracker: ImpactTracker) -> None:
     """End the runs of a tracker whose streams were dropped unread."""
     attached = _attached.get(tracker)
     if attached is not None:
-        attached.hook.runs.settle()
+        attached.hook.settle(read=True)
 
 
 def is_attached(tracker: ImpactTracker) -> bool:

@@ -43,6 +43,7 @@ _MODELS: Final[dict[str, Kind]] = {
     "embedding": "embedding",
     "reranking": "rerank",
 }
+_MAX_FRAMES: Final = 12
 # The model calls that are open in this context, outermost first.
 _open: ContextVar[tuple[_Nested, ...]] = ContextVar("impactree_open_callbacks", default=())
 
@@ -108,6 +109,7 @@ class CallbackEvents:
             model_dict = {"model_name": fields.get("model_name")}
             prompt = (fields.get("query_str"), fields.get("nodes"))
         return OpenModel(
+            _asking() if kind in ("chat", "completion") else None,
             kind=kind,
             model_dict=model_dict,
             prompt=prompt,
@@ -148,7 +150,7 @@ class CallbackEvents:
             left = isinstance(error, GeneratorExit)
             return replace(call, tokens=replace(call.tokens, output=None)) if left else call
         response = fields.get("response") or fields.get("completion")
-        answer = hash(answer_text(response))
+        answer = hash(answer_text(response, thoughts=False))
         self._tell_outer(run, pending, answer)
         streamed = getattr(response, "delta", None) is not None
         # A call that was not a stream held its context throughout: all within served it. During a
@@ -181,6 +183,19 @@ def _hands_on(outer: OpenModel, inner: OpenModel) -> bool:
 def _plain(payload: dict[Any, Any]) -> dict[str, Any]:
     """A payload by the plain names of its keys: an enum's hash is not its value's."""
     return {getattr(key, "value", key): value for key, value in payload.items()}
+
+
+def _asking() -> Any:
+    """The model that reports its own start: the event leaves out what it asks, and where."""
+    frame = sys._getframe(1)
+    for _ in range(_MAX_FRAMES):
+        found = frame.f_locals.get("_self")  # of LlamaIndex's decorator around each model method
+        if found is not None and hasattr(found, "callback_manager"):
+            return found
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    return None
 
 
 def _dispatcher_follows(tracker: ImpactTracker) -> bool:

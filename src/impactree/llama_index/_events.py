@@ -64,7 +64,7 @@ class Events:
         for child in self._announced_in.pop(run.id, ()):
             pending = _model(child)
             if pending is not None and pending.ended is None:
-                self._runs.end_model(child, pending, pending.failed(), status_of(error))
+                self._runs.end_model(child, pending, pending.failed(error), status_of(error))
         if isinstance(run.pending, OpenBatch):
             for pending in run.pending.requests:
                 self._runs.requested(run, pending, None, status_of(error))
@@ -116,7 +116,9 @@ class Events:
         """A stream failed, or its reader left it."""
         run, pending = self._open_call(event, GENERATING)
         if run is not None and pending is not None:
-            self._runs.end_model(run, pending, pending.failed(), status_of(event.exception))
+            self._runs.end_model(
+                run, pending, pending.failed(event.exception), status_of(event.exception)
+            )
 
     def _cancelled(self, event: Any) -> None:
         run = self._tracker.find(event.span_id)

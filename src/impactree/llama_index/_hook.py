@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import guarded, status_of
@@ -24,6 +23,7 @@ from impactree.tracker import active_trackers
 
 if TYPE_CHECKING:
     import inspect
+    from collections.abc import Callable
 
     from impactree.runs import Run, RunKind, RunStatus
     from impactree.tracker import ImpactTracker
@@ -40,8 +40,10 @@ _MODEL_KINDS: Final = GENERATING | {"embedding", "rerank"}
 class Hook:
     """What follows LlamaIndex's dispatcher for one tracker."""
 
-    def __init__(self, tracker: ImpactTracker) -> None:
+    def __init__(self, tracker: ImpactTracker, left: Callable[[], None]) -> None:
         self.tracker = tracker
+        self._left = left
+        """Told when a stream is over."""
         self.everywhere = 0
         """How many users follow all code; with none, only blocks of ``track_impacts``."""
         self.keys = _KEPT
@@ -52,6 +54,12 @@ class Hook:
     def follows(self) -> bool:
         """Whether code that runs here and now is followed."""
         return self.everywhere > 0 or self.tracker in active_trackers.get()
+
+    def settle(self, *, read: bool = False) -> None:
+        """End the runs whose streams are gone; see :meth:`Runs.settle`."""
+        self.runs.settle(read=read)
+        if not self.runs.streams:
+            self._left()
 
     @guarded
     def event(self, event: Any) -> None:
@@ -68,8 +76,8 @@ class Hook:
         tags: Any = None,
     ) -> None:
         """A method starts."""
-        if self.runs.unread:
-            self.runs.settle()
+        if self.runs.dropped:
+            self.settle()
         found_id, parent = self._parent(streams.shown(parent_id))
         name, method = spans.span_name(id_)
         role = spans.role_of(instance)
@@ -101,26 +109,23 @@ class Hook:
     @guarded
     def span_exit(self, id_: str, instance: Any = None, result: Any = None) -> None:
         """A method has returned."""
-        stream = streams.stream_of(result)
-        run = self._own(id_, keep=stream is not None)
+        opened = streams.streams_of(result)
+        run = self._own(id_, keep=bool(opened))
         if run is None:
             return
         if id_ in self._workers:
             record_workers(self.tracker, run, instance, result or (), self._workers.pop(id_))
         pending = run.pending
-        if stream is not None:
-            streams.opened(stream, run)
+        for stream in opened:
+            self.runs.opened(run, stream)
         if isinstance(pending, OpenModel):
-            if stream is not None:
-                unread = self.runs.unread
-                pending.stream = weakref.ref(stream, lambda _: unread.append(run))
-            elif pending.ended is None:
+            if not opened and pending.ended is None:
                 self._returned(run, pending, result)
-        elif isinstance(pending, OpenPrediction) and stream is None and not _generated(run):
-            self.tracker.annotate(run.id, kind="chat")
-            self.runs.end(run, "ok", pending.call(result, self.tracker.note_problem))
+        elif isinstance(pending, OpenPrediction) and not pending.delegates:
+            if not opened:  # of a stream, more is known when it has been read
+                self.runs.predicted(run, "ok", pending.answer(result))
         else:
-            if stream is None:
+            if not opened:
                 self.events.leave(run, None)
             self.runs.end(run, _status(run, pending, result))
 
@@ -132,11 +137,15 @@ class Hook:
             return
         self._workers.pop(id_, None)
         pending = run.pending
-        if not isinstance(pending, OpenModel):
-            self.events.leave(run, err)
+        if isinstance(pending, OpenModel):
+            if pending.ended is None:
+                self.runs.end_model(run, pending, pending.failed(err), status_of(err))
+            return
+        self.events.leave(run, err)
+        if isinstance(pending, OpenPrediction):
+            self.runs.predicted(run, status_of(err), pending.failed(err))
+        else:
             self.runs.end(run, status_of(err))
-        elif pending.ended is None:
-            self.runs.end_model(run, pending, pending.failed(), status_of(err))
 
     def _parent(self, parent_id: str | None) -> tuple[Any, Run | None]:
         """The parent of a span that starts now: its id, and its run if there is one."""
@@ -157,7 +166,9 @@ class Hook:
     ) -> OpenSpan:
         asked = bound_args.arguments
         if kind not in _MODEL_KINDS:
-            return OpenPrediction(instance, asked=asked) if role == "llm" else OpenSpan(instance)
+            if role != "llm":
+                return OpenSpan(instance)
+            return OpenPrediction(instance, note=self.tracker.note_problem, asked=asked)
         if role == "embedding":
             texts = asked.get("texts")
             if texts is None:
@@ -246,11 +257,6 @@ def _inherits(parent: Run, kind: RunKind | None, instance: Any) -> bool:
         and pending.ended is None
         and not parent.children
     )
-
-
-def _generated(run: Run) -> bool:
-    """Whether a model generated something in a run."""
-    return any(below.kind in GENERATING for below in run.walk())
 
 
 def _is_under(run: Run | None, above: Run) -> bool:

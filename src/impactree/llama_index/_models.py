@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.adapters.guarding import may_have_answered
 from impactree.calls import Kind, ModelCall, Tokens, TokensSource
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import weakref
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from impactree.calls.reconciling import Reading
     from impactree.runs import Run, RunStatus
 
 __all__ = [
@@ -77,21 +79,39 @@ class OpenBatch(OpenSpan):
         return pending
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class OpenPrediction(OpenSpan):
     """A structured prediction: some clients call their SDK right in it, without any event."""
 
+    note: Callable[[str, BaseException], None]
     asked: Mapping[str, Any] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    run: weakref.ref[Run] | None = None
 
-    def call(self, result: Any, note: Callable[[str, BaseException], None]) -> ModelCall:
+    @property
+    def delegates(self) -> bool:
+        """Whether events have told of a model's call in it."""
+        run = None if self.run is None else self.run()
+        return run is not None and any(below.kind in GENERATING for below in run.walk())
+
+    def answer(self, result: Any) -> ModelCall:
         """The call that nothing else told of, counted from what went in and came out."""
         template, values = self.asked.get("prompt"), self.asked.get("prompt_args") or {}
-        model = OpenModel(self.instance, note=note, started=self.started)
+        model = self._model()
         if template is not None and hasattr(template, "format_messages"):
             model.prompt = template.format_messages(**values)
-        answer = "" if result is None else json.dumps(result, default=_plain_object)
-        return model.answer(answer)
+        return model.answer("" if result is None else json.dumps(result, default=_plain_object))
+
+    def failed(self, error: BaseException | None) -> ModelCall | None:
+        """It has raised."""
+        return None if self.delegates else self._model().failed(error)
+
+    def produced(self) -> ModelCall | None:
+        """Streamed, nothing tells what came."""
+        return None if self.delegates else self._model().produced()
+
+    def _model(self) -> OpenModel:
+        return OpenModel(self.instance, note=self.note, started=self.started)
 
 
 def _plain_object(value: Any) -> Any:
@@ -123,11 +143,9 @@ class OpenModel(OpenSpan):
     hits: list[bool] | None = None
     """Which of the texts a cache of embeddings holds."""
     parts: list[str] = field(default_factory=list)
-    stream: Any = None
-    """A weak reference to the stream it returned."""
     aliases: list[str] = field(default_factory=list)
     """Spans of the methods it inherits and calls: their events are its own."""
-    usage: Tokens | None = None
+    usage: Reading | None = None
     answered: str | None = None
     run: weakref.ref[Run] | None = None
     ended: float | None = None
@@ -148,16 +166,20 @@ class OpenModel(OpenSpan):
     def chunk(self, response: Any) -> None:
         """A piece of a streamed answer."""
         self.parts.append(getattr(response, "delta", None) or "")
-        self._read(response)
+        self._read(response, named=self.answered is not None)
 
     def answer(self, response: Any) -> ModelCall:
         """The finished chat or completion call."""
         latency = time.perf_counter() - self.started
         self._read(response)
-        if self.usage is not None:
-            return self._call(self.usage, "reported", latency)
+        usage = self.usage
+        if usage is not None and usage.tokens.output is not None:
+            return self._call(usage.tokens, "reported", latency, usage.notes)
         text = max(answer_text(response), "".join(self.parts), key=len)
-        return self._call(self._counted(text), "counted", latency)
+        if usage is None:
+            return self._call(self._counted(text), "counted", latency)
+        tokens = replace(usage.tokens, output=count_tokens(text))
+        return self._call(tokens, "counted", latency, usage.notes)
 
     def read(self, texts: Iterable[str]) -> ModelCall:
         """The finished embedding or rerank call; LlamaIndex hands on no usage of these."""
@@ -165,26 +187,33 @@ class OpenModel(OpenSpan):
         usage = Tokens(input=sum(count_tokens(text) for text in texts), output=0)
         return self._call(usage, "counted", latency)
 
-    def failed(self) -> ModelCall:
+    def failed(self, error: BaseException | None = None) -> ModelCall:
         """A call that raised or was closed early: what it produced before."""
-        produced = self.produced()
-        if produced is not None:
-            return produced
-        # Nothing was generated, so no time was spent generating: the latency bounds it at zero.
-        return self._call(Tokens(output=0), "unknown", 0.0)
+        if self.usage is None and not any(self.parts) and not may_have_answered(error):
+            # Nothing was generated, so no time was spent generating: the latency bounds it at zero.
+            return self._call(Tokens(output=0), "unknown", 0.0)
+        return self._so_far()
 
     def produced(self) -> ModelCall | None:
         """The call so far: asked when the run is abandoned while it is open."""
         if self.ended is not None:
             return self.final
-        if self.delegates:
-            return None
-        if self.usage is not None:
-            return self._call(self.usage, "reported", None)
-        text = "".join(self.parts)
-        return self._call(self._counted(text), "counted", None) if text else None
+        return None if self.delegates else self._so_far()
 
-    def _read(self, response: Any) -> None:
+    def _so_far(self) -> ModelCall:
+        text = "".join(self.parts)
+        if self.usage is not None:
+            tokens = self.usage.tokens
+            source: TokensSource = "reported"
+            received = count_tokens(text)
+            if (tokens.output or 0) < received:  # the last chunk, which says so, is missing
+                tokens, source = replace(tokens, output=received, reasoning=None), "counted"
+            return self._call(tokens, source, None, self.usage.notes)
+        if text:
+            return self._call(self._counted(text), "counted", None)
+        return self._call(Tokens(), "unknown", None)
+
+    def _read(self, response: Any, *, named: bool = False) -> None:
         try:
             found = (read_usage(place) for place in _places(response))
             usage = next((usage for usage in found if usage is not None), None)
@@ -192,16 +221,29 @@ class OpenModel(OpenSpan):
                 self.usage = updated(self.usage, usage)
         except MalformedUsageError as wrong:
             self.note("usage of an unknown shape", wrong)
-        self.answered = names.answered_model(getattr(response, "raw", None)) or self.answered
+        if not named:
+            self.answered = names.answered_model(getattr(response, "raw", None)) or self.answered
 
     def _counted(self, answer: str) -> Tokens:
         read = count_tokens("\n".join(prompt_texts(self.prompt)))
         return Tokens(input=read, output=count_tokens(answer))
 
-    def _call(self, usage: Tokens, source: TokensSource, latency: float | None) -> ModelCall:
+    def _call(
+        self,
+        usage: Tokens,
+        source: TokensSource,
+        latency: float | None,
+        notes: tuple[str, ...] = (),
+    ) -> ModelCall:
         asked = self.asked or names.asked(self.instance, self.model_dict)
         return build_call(
-            asked, self.kind, usage, source, answered=self.answered, latency_s=latency
+            asked,
+            self.kind,
+            usage,
+            source,
+            answered=self.answered,
+            latency_s=latency,
+            notes=notes,
         )
 
 
@@ -228,8 +270,13 @@ def prompt_texts(prompt: Any) -> list[str]:
     return [answer_text(message) for message in prompt or ()]
 
 
-def answer_text(response: Any) -> str:
-    """All that a model reads or writes: text, reasoning, tool calls, of a response or message."""
+def answer_text(response: Any, *, thoughts: bool = True) -> str:
+    """All that a model reads or writes: text, reasoning, tool calls, of a response or message.
+
+    Args:
+        response: A response, a message or a text.
+        thoughts: Whether reasoning is part of it: of a chat's, a completion hands on the rest.
+    """
     if isinstance(response, str):
         return response
     message = getattr(response, "message", response)
@@ -238,6 +285,8 @@ def answer_text(response: Any) -> str:
         return str(getattr(message, "text", None) or getattr(message, "content", None) or "")
     parts = []
     for block in blocks:
+        if not thoughts and getattr(block, "block_type", None) == "thinking":
+            continue
         # TextBlock, ThinkingBlock, ToolCallBlock; pictures and sound carry no text.
         parts.append(str(getattr(block, "text", None) or getattr(block, "content", None) or ""))
         if hasattr(block, "tool_name"):

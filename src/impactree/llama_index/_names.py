@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +32,7 @@ def asked(instance: Any, model_dict: dict[str, Any]) -> Asked:
     return Asked(
         _provider(speaks, said),
         _requested_model(speaks, said),
-        _base_url(speaks),
+        _base_url(speaks) or first_address(said),
         _region(speaks),
         said.get("class_name") or type(speaks).__name__,
     )
@@ -47,9 +48,11 @@ def _asked_object(instance: Any) -> Any:
 def _provider(instance: Any, model_dict: dict[str, Any]) -> str | None:
     """Who was asked: the client package's name, else the class's without its ``_llm``."""
     package = None if instance is None else _package(type(instance))  # type: ignore[arg-type]
+    name = text(model_dict.get("class_name"))
+    if package is None and name is not None:
+        package = _package_of_class(name)
     if package is not None:
         return package
-    name = text(model_dict.get("class_name"))
     if name is None:
         return None if instance is None else type(instance).__name__
     return name[:-4].lower() if name.lower().endswith("_llm") else name
@@ -62,6 +65,20 @@ def _package(cls: type) -> str | None:
             if base.__module__.startswith(prefix):
                 package = base.__module__[len(prefix) :].partition(".")[0]
                 return package.removesuffix("_rerank")
+    return None
+
+
+@lru_cache(maxsize=512)
+def _package_of_class(name: str) -> str | None:
+    """The package of the loaded class that gives itself this name: a callback tells no more."""
+    component = getattr(sys.modules.get("llama_index.core.schema"), "BaseComponent", None)
+    classes = [] if component is None else component.__subclasses__()
+    while classes:
+        cls = classes.pop()
+        classes += cls.__subclasses__()
+        found = _package(cls)
+        if found is not None and cls.class_name() == name:
+            return found
     return None
 
 

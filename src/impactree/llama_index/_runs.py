@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 import weakref
 from collections import deque
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from impactree.llama_index._embeddings import ranked_texts
-from impactree.llama_index._models import GENERATING, OpenModel, OpenSpan
+from impactree.llama_index._models import GENERATING, OpenModel, OpenPrediction, OpenSpan
+from impactree.llama_index._streams import is_left, opened
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -25,8 +27,11 @@ class Runs:
 
     def __init__(self, tracker: ImpactTracker) -> None:
         self.tracker = tracker
-        self.unread: deque[Run] = deque()
-        """Runs whose streams were dropped without an event."""
+        self.dropped: deque[int] = deque()
+        """The streams that nobody can read any more, by their keys in ``streams``."""
+        self.streams: dict[int, tuple[weakref.ref[Any], Run]] = {}
+        """Those that were not settled yet, and the runs that have returned them."""
+        self._keys = count()
         self._open_roots: dict[Any, Run] = {}
 
     def start(
@@ -49,11 +54,17 @@ class Runs:
             pending=pending,
             labels=labels,
         )
-        if isinstance(pending, OpenModel):
+        if isinstance(pending, OpenModel | OpenPrediction):
             pending.run = weakref.ref(run)
         if run.parent is None:
             self._open_roots[run_id] = run
         return run
+
+    def opened(self, run: Run, stream: Any) -> None:
+        """A run has returned a stream: what starts while that is read is its own."""
+        key, dropped = next(self._keys), self.dropped
+        self.streams[key] = weakref.ref(stream), run
+        opened(stream, self.tracker, run, lambda: dropped.append(key))  # keeps nothing else
 
     def end(
         self,
@@ -126,24 +137,45 @@ class Runs:
         texts = [] if pending.delegates else ranked_texts(*pending.prompt)
         self.end(run, "ok", pending.read(texts) if texts else None)
 
-    def settle(self) -> None:
-        """End the runs whose streams are gone: dropped unread, or broken without an event.
+    def predicted(self, run: Run, status: RunStatus, call: ModelCall | None) -> None:
+        """A structured prediction is over; with a call, it was the model's."""
+        if call is not None:
+            self.tracker.annotate(run.id, kind="chat")
+        self.end(run, status, call)
+
+    def settle(self, *, read: bool = False) -> None:
+        """End the runs whose streams are gone, where no event has told of their end.
 
         Not done when a stream goes, since that may be inside the tracker's lock.
+
+        Args:
+            read: Also of those that were read to their end and are still held.
         """
-        while self.unread:
-            run = self.unread.popleft()
-            pending = run.pending
-            if isinstance(pending, OpenModel) and pending.ended is None:
-                self.end_model(run, pending, pending.produced(), "abandoned")
+        while self.dropped:
+            _, run = self.streams.pop(self.dropped.popleft())
+            self._over(run, "abandoned")
+        if read:
+            for stream, run in list(self.streams.values()):
+                if not is_left(stream()):
+                    self._over(run, "ok")
+
+    def _over(self, run: Run, status: RunStatus) -> None:
+        """No more will come of a run's stream."""
+        pending = run.pending
+        if isinstance(pending, OpenPrediction):
+            self.predicted(run, "ok", pending.produced())
+        elif isinstance(pending, OpenModel) and pending.ended is None:
+            self.end_model(run, pending, pending.produced(), status)
 
     def close(self) -> None:
-        """No more events will come: close what is open, and let go of its prompts."""
-        self.settle()
+        """What comes is not followed: close what is open. Its streams still are."""
+        self.settle(read=True)
         for run in list(self._open_roots.values()):
-            pending = run.pending
-            call = pending.produced() if isinstance(pending, OpenSpan) else None
-            self.end(run, "abandoned", call)
+            self._open_roots.pop(run.id, None)
+            self.tracker.abandon(run.id)
+
+    def leave(self) -> None:
+        """No more events will come: let go of the prompts of what is open."""
         for run in self.tracker.abandoned:
             if isinstance(run.pending, OpenSpan) and not run.pending.by_callback:
                 self.tracker.release(run.id)

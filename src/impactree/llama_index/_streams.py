@@ -7,13 +7,19 @@ calling LangChain. A generator knows whether its code is running now, which tell
 
 from __future__ import annotations
 
-import inspect
 import sys
+import threading
 import weakref
+from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from types import AsyncGeneratorType, GeneratorType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
+    import inspect
+    from collections.abc import Callable
+    from types import FrameType
+
     from impactree.runs import Run
     from impactree.tracker import ImpactTracker
 
@@ -21,17 +27,34 @@ __all__ = [
     "asked",
     "current_run_id",
     "embedding_entered",
+    "is_left",
     "is_step",
     "opened",
     "read_now",
     "same",
     "shown",
-    "stream_of",
+    "streams_of",
 ]
 
-# Streams that were returned in this context and are not read to their end. Weak, so that a stream
-# that its reader drops is closed at once, as without tracking.
-_returned: Final[ContextVar[tuple[tuple[weakref.ref[Any], Run], ...]]] = ContextVar(
+_GENERATORS: Final = (GeneratorType, AsyncGeneratorType)
+_ITERATORS: Final = (Iterator, AsyncIterator)
+_MAX_WRAPPERS: Final = 4
+
+
+class _Opened(NamedTuple):
+    """A stream that a run has returned, and that its reader has not dropped."""
+
+    stream: weakref.ref[Any]  # weak: dropped, it is closed at once, as without tracking
+    tracker: ImpactTracker
+    run: Run
+
+
+# By the identity of the stream's frame, which is on the stack of whoever reads it, in any task,
+# thread and context.
+_opened: Final[dict[int, tuple[_Opened, ...]]] = {}
+_lock: Final = threading.RLock()  # the collector may drop a stream in here
+# Those that were returned in this context: a task that a stream starts has a stack of its own.
+_returned: Final[ContextVar[tuple[_Opened, ...]]] = ContextVar(
     "impactree_returned_streams", default=()
 )
 
@@ -61,33 +84,70 @@ def shown(span_id: str | None) -> Any:
     return span_id if run is None or run.end is not None else run.id
 
 
-def stream_of(result: Any) -> Any:
-    """The generator that a result is or holds; None without one."""
-    # Of the object itself: on some it is a property that makes one, or raises.
-    held = getattr(result, "__dict__", {}).get("response_gen")
-    for stream in (result, held):
-        if inspect.isgenerator(stream) or inspect.isasyncgen(stream):
-            return stream
-    return None
+def streams_of(result: Any) -> list[Any]:
+    """The generators that a result is or holds, those in another library's wrapper included."""
+    # Of the object itself: on some there are properties that make one, or raise.
+    held = getattr(result, "__dict__", {}).values()
+    found = (_unwrapped(value) for value in (result, *held))
+    return [stream for stream in found if stream is not None]
 
 
-def opened(stream: Any, run: Run) -> None:
-    """A run has returned a stream."""
-    left = (entry for entry in _returned.get() if _is_left(entry[0]()))
-    _returned.set((*left, (weakref.ref(stream), run)))
+def _unwrapped(value: Any) -> Any:
+    for _ in range(_MAX_WRAPPERS):
+        if type(value) in _GENERATORS or not isinstance(value, _ITERATORS):
+            break
+        value = getattr(value, "__wrapped__", None)
+    return value if type(value) in _GENERATORS else None
+
+
+def opened(stream: Any, tracker: ImpactTracker, run: Run, dropped: Callable[[], None]) -> None:
+    """A run has returned a stream.
+
+    Args:
+        stream: What it returned.
+        tracker: The run's.
+        run: It.
+        dropped: Called when nobody can read the stream any more, wherever that is noticed.
+    """
+    frame_id = id(_frame(stream))
+
+    def drop(_: Any) -> None:
+        with _lock:
+            left = tuple(entry for entry in _opened.get(frame_id, ()) if entry.stream is not me)
+            if left:
+                _opened[frame_id] = left
+            else:
+                _opened.pop(frame_id, None)
+        dropped()
+
+    me = weakref.ref(stream, drop)
+    entry = _Opened(me, tracker, run)
+    with _lock:
+        _opened[frame_id] = (*_opened.get(frame_id, ()), entry)
+    _returned.set((*(e for e in _returned.get() if is_left(e.stream())), entry))
 
 
 def read_now(tracker: ImpactTracker | None = None) -> Run | None:
     """The innermost run whose stream the current code is part of, of one tracker or of any."""
-    returned = _returned.get()
-    if not returned:
+    if not _opened:
         return None
-    running = [
-        run
-        for stream, run in returned
-        if _is_running(stream()) and (tracker is None or tracker.find(run.id) is run)
-    ]
-    return max(running, key=lambda run: sum(1 for _ in run.ancestors()), default=None)
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        entries = _opened.get(id(frame), ())
+        found = [e.run for e in entries if _is_of(e, tracker) and _frame(e.stream()) is frame]
+        if found:
+            return _deepest(found)
+        frame = frame.f_back
+    running = (e for e in _returned.get() if _is_running(e.stream()))
+    return _deepest([e.run for e in running if _is_of(e, tracker)])
+
+
+def _is_of(entry: _Opened, tracker: ImpactTracker | None) -> bool:
+    return tracker is None or entry.tracker is tracker
+
+
+def _deepest(runs: list[Run]) -> Run | None:
+    return max(runs, key=lambda run: sum(1 for _ in run.ancestors()), default=None)
 
 
 def current_run_id() -> Any:
@@ -119,7 +179,10 @@ def _is_running(stream: Any) -> bool:
     return bool(getattr(stream, "gi_running", False) or getattr(stream, "ag_running", False))
 
 
-def _is_left(stream: Any) -> bool:
-    return getattr(stream, "gi_frame", None) is not None or (
-        getattr(stream, "ag_frame", None) is not None
-    )
+def _frame(stream: Any) -> Any:
+    return getattr(stream, "gi_frame", None) or getattr(stream, "ag_frame", None)
+
+
+def is_left(stream: Any) -> bool:
+    """Whether a stream is not read to its end."""
+    return _frame(stream) is not None

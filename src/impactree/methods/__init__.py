@@ -8,13 +8,25 @@ from __future__ import annotations
 from typing import Final
 
 from impactree.methods.ecologits_0_11 import ECOLOGITS_0_11
+from impactree.methods.impactree_1 import IMPACTREE_1
 from impactree.methods.protocol import Constant, Judgement, Method, Step, choose
-from impactree.methods.situation import Mix, Params, Site, Situation
+from impactree.methods.situation import (
+    Deployment,
+    FactorChoice,
+    Hardware,
+    Mix,
+    Params,
+    Site,
+    Situation,
+)
 
 __all__ = [
     "DEFAULT_METHOD",
     "METHODS",
     "Constant",
+    "Deployment",
+    "FactorChoice",
+    "Hardware",
     "Judgement",
     "Method",
     "Mix",
@@ -25,5 +37,5 @@ __all__ = [
     "choose",
 ]
 
-METHODS: Final[dict[str, Method]] = {ECOLOGITS_0_11.name: ECOLOGITS_0_11}
+METHODS: Final[dict[str, Method]] = {m.name: m for m in (ECOLOGITS_0_11, IMPACTREE_1)}
 DEFAULT_METHOD: Final = ECOLOGITS_0_11.name

@@ -21,7 +21,7 @@ from impactree.values.messages import message
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from impactree.methods.situation import Situation
+    from impactree.methods.situation import FactorChoice, Situation
 
 __all__ = ["ECOLOGITS_0_11", "EcoLogits011"]
 
@@ -37,8 +37,11 @@ class EcoLogits011:
 
     name: str = "ecologits-0.11"
     citation: str = "Rincé and Banse, JOSS 10(111) 7471, 2025, doi:10.21105/joss.07471"
+    plans_hardware: bool = False
     checked: str = "2026-11-24"
     """The day on which the constants were checked against EcoLogits 0.11.3."""
+
+    factors: FactorChoice = "ecologits-0.11.3"
 
     batch_size: int = 64
     """B: concurrent requests that share the server."""
@@ -107,7 +110,9 @@ class EcoLogits011:
             ("U_adpe", "embodied, GPU", self.gpu_adpe, "kgSbeq", gpu, _ADEME),
             ("U_pe", "embodied, GPU", self.gpu_pe, "MJ", gpu, _ADEME),
         ]
-        return [Constant(*row) for row in rows]
+        year = {_ADEME: 2026, _FIT: 2025}
+        licence = "MPL-2.0 (EcoLogits)"
+        return [Constant(*row, year=year.get(row[-1]), licence=licence) for row in rows]
 
     def kwh_per_token(self, active: float) -> float:
         """Energy of one GPU for one output token, kWh; ``active``: P_a."""
@@ -135,13 +140,13 @@ class EcoLogits011:
         """Text, and whatever else EcoLogits itself lists."""
         return kind in _KINDS or (via is not None and via.startswith("ecologits"))
 
-    def judge(self, quantities: Any) -> Judgement:
+    def judge(self, quantities: Any, kind: str = "chat") -> Judgement:
         """Only output tokens count."""
         return _KNOWN if quantities.output is not None else _NO_OUTPUT
 
     def plan(self, situation: Situation) -> Plan:
         """Everything that depends on the model and the place alone."""
-        params, site, mix, _ = situation
+        params, site, mix = situation[:3]
         server = self.server_power_kw / 3600 / self.batch_size / self.server_gpus
         lasting = self.lifetime_s * self.batch_size
         made_gwp = (self.server_gwp / self.server_gpus + self.gpu_gwp) / lasting

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from impactree.methods.situation import Situation
+    from impactree.methods.situation import FactorChoice, Situation
     from impactree.values.figures import Figures
     from impactree.values.messages import Message
 
@@ -47,6 +47,9 @@ class Constant(NamedTuple):
     unit: str
     note: str
     source: str
+    year: int | None = None
+    """The year described; None: not stated."""
+    licence: str = "not stated"
 
 
 class Judgement(NamedTuple):
@@ -78,6 +81,16 @@ class Method(Protocol):
         """The day on which the constants were checked against the publication."""
         ...
 
+    @property
+    def plans_hardware(self) -> bool:
+        """Whether plans depend on architecture and accelerators, so that warnings name them."""
+        ...
+
+    @property
+    def factors(self) -> FactorChoice:
+        """Whose electricity factors the equations are used with."""
+        ...
+
     def covers(self, kind: str, *, via: str | None = None) -> bool:
         """Whether the equations hold for calls to a model of this kind.
 
@@ -95,8 +108,8 @@ class Method(Protocol):
         """Everything that no single call changes: a flat named tuple of numbers."""
         ...
 
-    def judge(self, quantities: Any) -> Judgement:
-        """What of the quantities is unknown. With an error, :meth:`impacts` is not asked."""
+    def judge(self, quantities: Any, kind: str = "chat") -> Judgement:
+        """What of a call's quantities is unknown. With an error, :meth:`impacts` is not asked."""
         ...
 
     def impacts(

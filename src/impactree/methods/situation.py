@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-__all__ = ["Mix", "Params", "Site", "Situation"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Deployment", "FactorChoice", "Hardware", "Mix", "Params", "Site", "Situation"]
+
+FactorChoice = Literal["ecologits-0.11.3", "yearly"]
+"""Whose electricity factors a method uses: EcoLogits' as published, or those of the call's year."""
 
 
 class Params(NamedTuple):
@@ -30,12 +38,54 @@ class Site(NamedTuple):
 
 
 class Mix(NamedTuple):
-    """An electricity mix, per kWh: kgCO2eq, kgSbeq, MJ, L."""
+    """An electricity mix, per kWh: kgCO2eq, kgSbeq, MJ, L. NaN: nobody publishes the factor.
+
+    NaN goes through the same arithmetic as any factor, on columns too, and reads as None at last.
+    """
 
     gwp: float
     adpe: float
     pe: float
     wue: float
+    pe_nonrenewable: float = math.nan
+    """MJ, part of ``pe``."""
+
+
+class Hardware(NamedTuple):
+    """An accelerator's data sheet, low and high where sources differ; None: nobody says."""
+
+    id: str
+    power: tuple[float, float] | None
+    """Rated power, W."""
+    memory: float
+    """GB"""
+    bandwidth: tuple[float, float] | None
+    """TB/s"""
+    bf16: tuple[float, float] | None
+    """16-bit peak without sparsity, TFLOP/s."""
+    gwp: tuple[float, float] | None
+    """Embodied kgCO2eq."""
+    adpe: tuple[float, float] | None
+    """Embodied kgSbeq."""
+    pe: tuple[float, float] | None
+    """Embodied MJ."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What is known of how a model is served; None: not known."""
+
+    accelerator: Hardware | None = None
+    count: int | None = None
+    """Accelerators of one replica."""
+    batch_size: float | None = None
+    """Mean number of requests that share a step."""
+    precision: str | None = None
+    """Of the weights: bf16, fp16, fp8, int8, mxfp4, int4."""
+    expert_parallel: bool | None = None
+    """Whether experts are spread over the accelerators."""
+    data_parallel: int = 1
+    """Groups that hold the attention weights once each."""
 
 
 class Situation(NamedTuple):
@@ -46,3 +96,10 @@ class Situation(NamedTuple):
     mix: Mix
     kind: str = "chat"
     """The kind of call."""
+    architecture: Mapping[str, Any] | None = None
+    """As in ``data/architectures.toml``; None: only the parameters are known."""
+    deployment: Deployment = Deployment()
+    generic: Hardware | None = None
+    """What stands in for embodied figures that nobody publishes."""
+    stand_ins: tuple[Hardware, ...] = ()
+    """What an unknown accelerator may be."""

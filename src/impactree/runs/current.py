@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Finds",
+    "active_trackers",
     "current_run_ids",
     "innermost",
     "register_source",
@@ -30,6 +31,11 @@ class Finds(Protocol):
         """An open or lately closed run."""
         ...
 
+
+active_trackers: Final[ContextVar[tuple[Any, ...]]] = ContextVar(
+    "impactree_active_trackers", default=()
+)
+"""Trackers of the ``track_impacts()`` blocks around the current code, outermost first."""
 
 remote_parent: Final[ContextVar[Any]] = ContextVar("impactree_remote_parent", default=None)
 """The id of the run in another process that the current code works for."""

@@ -61,6 +61,7 @@ class RunTrees:
         # Of runs closed while they were open, until their late end: what they had produced.
         self._partial: dict[Any, Impacts] = {}
         self._finished: deque[Run] = deque(maxlen=max_runs)
+        self._kept: set[int] = set()  # identities of those
         self._total = _ZERO
         self._uncounted: list[Impacts] = []
 
@@ -252,27 +253,36 @@ class RunTrees:
     def _finish(self, root: Run) -> list[Run]:
         """A root has ended: keep its tree. Returns what is still open in it.
 
-        Of its runs only the root and what is open, or was closed while it was, can still be meant
-        by a later event.
+        Its runs can still be meant by a late event, for as long as it is kept.
         """
         if self._open_roots.pop(root.key, None) is None:
             return []  # evicted meanwhile
-        if self.root_dropped is not None and len(self._finished) == self._finished.maxlen:
-            self.root_dropped(self._finished.popleft())
+        if len(self._finished) == self._finished.maxlen:
+            oldest = self._finished.popleft()
+            self._drop(oldest)
+            if self.root_dropped is not None:
+                self.root_dropped(oldest)
         self._finished.append(root)
+        self._kept.add(id(root))
         self.finished_runs += 1
         root._version += 1
-        left, partial = [] if root.end is not None else [root], self._partial
+        left = [] if root.end is not None else [root]
         below = [*root.children]
         for run in below:  # grows while it is walked
             if run.children:
                 below += run.children
             if run.end is None:
                 left.append(run)
-            elif not partial or run.key not in partial:
-                self._runs.pop(run.key, None)
         self._keep(root.key)
         return left
+
+    def _drop(self, root: Run) -> None:
+        """A tree is no longer kept: its ended runs are forgotten, unless a late end may come."""
+        self._kept.discard(id(root))
+        runs, partial = self._runs, self._partial
+        for run in root.walk():
+            if run.end is not None and run.key not in partial and runs.get(run.key) is run:
+                del runs[run.key]
 
     def _keep(self, key: Any) -> None:
         """Remember an ended run for late ends and late children; the oldest is forgotten."""
@@ -280,10 +290,11 @@ class RunTrees:
         if len(self._closed) > _MAX_CLOSED:
             forgotten = self._closed.popleft()
             run = self._runs.get(forgotten)
-            if run is not None and run.end is not None:  # else its id was used again
-                del self._runs[forgotten]
-                run.pending = None  # it may refer to a prompt
             partial = self._partial.pop(forgotten, None)
+            if run is not None and run.end is not None:  # else its id was used again
+                run.pending = None  # it may refer to a prompt
+                if id(run.root) not in self._kept:
+                    del self._runs[forgotten]
             if partial is not None:
                 self._count(partial)
 

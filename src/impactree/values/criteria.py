@@ -22,6 +22,8 @@ __all__ = [
     "ENERGY",
     "FLAT_COLUMNS",
     "GWP",
+    "GWP_MARKET",
+    "MARKET_COLUMNS",
     "PART_COLUMNS",
     "PE",
     "WCF",
@@ -100,6 +102,15 @@ GWP: Final = Criterion(
     decades=(-8, -1),
     embodied=True,
 )
+GWP_MARKET: Final = GWP._replace(
+    key="gwp_market_based",
+    type="GWP-market-based",
+    name="Global Warming Potential, market-based",
+    label="GHG, market-based",
+    column="gwp_market_based_kgco2eq",
+)
+"""By what operators say of their contracts: beside ``gwp``, no criterion of the table."""
+
 ADPE: Final = Criterion(
     key="adpe",
     type="ADPe",
@@ -161,3 +172,5 @@ FLAT_COLUMNS: Final = tuple(f"{criterion.column}_{end}" for criterion in CRITERI
 
 PART_COLUMNS: Final = tuple(f"energy_{part}_kwh" for part in PARTS)
 """What the expected energy goes into, likewise."""
+MARKET_COLUMNS: Final = tuple(f"{GWP_MARKET.column}_{end}" for end in ENDS)
+"""Columns of the market-based figure in tables of calls and runs."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
-__all__ = ["PARTS", "ZERO", "Figures"]
+__all__ = ["PARTS", "ZERO", "Figures", "same_figures", "sum_of_all"]
 
 
 class Figures(NamedTuple):
@@ -50,8 +51,35 @@ class Figures(NamedTuple):
     part_overhead: float
     """The data centre around the servers: cooling, conversion."""
 
+    def market_based(self, factor: float) -> tuple[float, float, float]:
+        """Low, expected and high gwp, kgCO2eq, by another factor of the usage, kgCO2eq/kWh."""
+        return (
+            self.energy_min * factor + self.gwp_embodied_min,
+            self.energy_mean * factor + self.gwp_embodied_mean,
+            self.energy_max * factor + self.gwp_embodied_max,
+        )
+
 
 PARTS: Final = ("input", "cached", "output", "host", "overhead")
 """What the energy of a call goes into, in the order of the fields."""
 
 ZERO: Final = Figures(*(0.0,) * len(Figures._fields))
+
+
+def sum_of_all(
+    items: list[tuple[float, float, float] | None],
+) -> tuple[float, float, float] | None:
+    """The sum, or None where one of them is unknown."""
+    known = [item for item in items if item is not None]
+    if len(known) < len(items):
+        return None
+    low, mean, high = (math.fsum(item[end] for item in known) for end in range(3))
+    return low, mean, high
+
+
+def same_figures(a: Figures | None, b: Figures | None) -> bool:
+    """Whether figures are equal, an unknown one equal to another."""
+    if a is None or b is None:
+        return a is b
+    pairs = zip(a, b, strict=True)
+    return all(x == y or (math.isnan(x) and math.isnan(y)) for x, y in pairs)

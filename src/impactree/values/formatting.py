@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-__all__ = ["clean", "exact", "quantity", "range_text"]
+__all__ = ["clean", "csv_cell", "exact", "quantity", "range_text"]
 
 _MAX_TEXT: Final = 1000
 _PREFIXES: Final = ("p", "n", "µ", "m", "", "k", "M", "G", "T")
@@ -33,6 +33,9 @@ def exact(low: float, high: float) -> str:
     return first if first == last else f"{first} to {last}"
 
 
+_FORMULA: Final = frozenset("=+-@|%\uff1d\uff0b\uff0d\uff20")  # and their full-width forms
+
+
 def quantity(low: float, mean: float, high: float, unit: str) -> str:
     """Text such as ``1.3 (0.9 to 1.7) mWh``: the prefix puts the mean between 0.1 and 100."""
     if not math.isfinite(mean) or mean == 0:
@@ -49,3 +52,14 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def csv_cell(value: object) -> object:
+    """A text as a cell that a spreadsheet takes for text: no formula, and no lone carriage return.
+
+    What begins like a formula gets ``' `` in front; other values are as they were.
+    """
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+    return f"' {value}" if value.lstrip()[:1] in _FORMULA and value.strip() else value

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from impactree.values.criteria import ADPE, CRITERIA, ENERGY, GWP, PE, WCF, Criterion
-from impactree.values.figures import PARTS, ZERO, Figures
+from impactree.values.criteria import ADPE, CRITERIA, ENERGY, GWP, GWP_MARKET, PE, WCF, Criterion
+from impactree.values.figures import PARTS, ZERO, Figures, same_figures, sum_of_all
 from impactree.values.formatting import quantity
 from impactree.values.messages import Message
 from impactree.values.range import Range
@@ -71,7 +71,7 @@ class Impact:
         )
 
 
-_BY_TYPE: Final = {c.type: c for c in CRITERIA}
+_BY_TYPE: Final = {c.type: c for c in (*CRITERIA, GWP_MARKET)}
 
 
 def _setters(cls: type) -> list[Callable[[Any, Any], None]]:
@@ -104,8 +104,8 @@ class UsagePhase:
 
     energy: Impact
     gwp: Impact
-    adpe: Impact
-    pe: Impact
+    adpe: Impact | None
+    pe: Impact | None
     wcf: Impact
     type: str = field(default="usage", init=False)
     name: str = field(default="Usage", init=False)
@@ -131,13 +131,18 @@ class EmbodiedPhase:
 
 
 def _phase(phase: UsagePhase | EmbodiedPhase, keys: tuple[str, ...]) -> dict[str, Any]:
-    values = {key: getattr(phase, key).to_dict() for key in keys}
+    values = {key: _dict(getattr(phase, key)) for key in keys}
     return {"type": phase.type, "name": phase.name, **values}
 
 
-def _both(criterion: Criterion, f: Figures, usage: int, made: int) -> Impact:
+def _known(criterion: Criterion, low: float, mean: float, high: float) -> Impact | None:
+    """An impact, or None where its factor is unknown."""
+    return None if mean != mean else _impact(criterion, low, mean, high)  # noqa: PLR0124
+
+
+def _both(criterion: Criterion, f: Figures, usage: int, made: int) -> Impact | None:
     """Usage plus embodied, given where each begins."""
-    return _impact(
+    return _known(
         criterion,
         f[usage] + f[made],
         f[usage + 1] + f[made + 1],
@@ -162,8 +167,9 @@ class Impacts:
     """The impacts of one model call, or of a sum of them. Immutable.
 
     Every criterion is an :class:`Impact`, or None when nothing could be estimated: an unknown is
-    never a zero. A sum over calls of which some could not be estimated is a lower bound
-    (:attr:`lower_bound`). Adding is associative; :meth:`zero` is its neutral element.
+    never a zero. ``adpe`` and ``pe`` are None too where the electricity has no such factor. A sum
+    over calls of which some could not be estimated is a lower bound (:attr:`lower_bound`). Adding
+    is associative; :meth:`zero` is its neutral element.
     """
 
     __slots__ = (
@@ -171,6 +177,7 @@ class Impacts:
         "estimated_calls",
         "figures",
         "grade",
+        "market",
         "method",
         "unestimated_calls",
         "warnings",
@@ -183,6 +190,8 @@ class Impacts:
     grade: str | None
     """How the model's name was resolved (see GRADES); of a sum the least certain one; None when
     there was no call."""
+    market: tuple[float, float, float] | None
+    """Raw floats of :attr:`gwp_market_based`."""
     method: str | None
     """Name of the method behind the figures; None: no call was estimated."""
     estimated_calls: int
@@ -193,6 +202,7 @@ class Impacts:
         figures: Figures | None,
         *,
         method: str | None = None,
+        market: tuple[float, float, float] | None = None,
         warnings: tuple[Message, ...] = (),
         errors: tuple[Message, ...] = (),
         grade: str | None = None,
@@ -203,6 +213,7 @@ class Impacts:
         _set_warnings(self, warnings)
         _set_errors(self, errors)
         _set_grade(self, grade)
+        _set_market(self, market)
         _set_method(self, method)
         if estimated_calls is None:
             estimated_calls = 0 if figures is None else 1
@@ -226,6 +237,7 @@ class Impacts:
             self.method,
             self.estimated_calls,
             self.unestimated_calls,
+            self.market,
         )
 
     @classmethod
@@ -261,8 +273,19 @@ class Impacts:
         return None if f is None else _both(GWP, f, 3, 15)
 
     @property
+    def gwp_market_based(self) -> Impact | None:
+        """As :attr:`gwp`, its usage by the factors that operators claim by their contracts.
+
+        None where an operator publishes none; of a sum, unless every estimated call has one.
+        """
+        return None if self.market is None else _impact(GWP_MARKET, *self.market)
+
+    @property
     def adpe(self) -> Impact | None:
-        """Abiotic depletion potential of elements, usage plus embodied, kgSbeq."""
+        """Abiotic depletion potential of elements, usage plus embodied, kgSbeq.
+
+        None, in sums too, where nobody publishes an open factor of a call's electricity.
+        """
         f = self.figures
         return None if f is None else _both(ADPE, f, 6, 18)
 
@@ -296,8 +319,13 @@ class Impacts:
         f = self.figures
         if f is None:
             return None
-        pairs = zip(CRITERIA, range(0, 15, 3), strict=True)
-        return UsagePhase(*(_impact(criterion, *f[i : i + 3]) for criterion, i in pairs))
+        return UsagePhase(
+            energy=_impact(ENERGY, *f[0:3]),
+            gwp=_impact(GWP, *f[3:6]),
+            adpe=_known(ADPE, *f[6:9]),
+            pe=_known(PE, *f[9:12]),
+            wcf=_impact(WCF, *f[12:15]),
+        )
 
     @property
     def embodied(self) -> EmbodiedPhase | None:
@@ -325,6 +353,7 @@ class Impacts:
         """
         estimated = unestimated = 0
         figures: list[Figures] = []
+        markets: list[tuple[float, float, float] | None] = []
         warnings: tuple[Message, ...] = ()
         errors: tuple[Message, ...] = ()
         grade: str | None = None
@@ -334,6 +363,8 @@ class Impacts:
             unestimated += item.unestimated_calls
             if item.figures is not None:
                 figures.append(item.figures)
+                if item.estimated_calls:
+                    markets.append(item.market)
             if item.warnings is not warnings:
                 warnings = _merge(warnings, item.warnings)
             if item.errors is not errors:
@@ -350,6 +381,7 @@ class Impacts:
             total = Figures._make(map(math.fsum, columns)) if figures else ZERO
         return cls(
             total,
+            market=None if total is None else sum_of_all(markets),
             warnings=warnings,
             errors=errors,
             grade=grade,
@@ -361,10 +393,20 @@ class Impacts:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Impacts):
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+        names = [name for name in self.__slots__ if name != "figures"]
+        same = all(getattr(self, name) == getattr(other, name) for name in names)
+        return same and same_figures(self.figures, other.figures)
 
     def __hash__(self) -> int:
-        return hash((self.figures, self.warnings, self.errors, self.grade, self.estimated_calls))
+        return hash(
+            (
+                self.figures and self.figures[:6],
+                self.warnings,
+                self.errors,
+                self.grade,
+                self.estimated_calls,
+            )
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The shape of EcoLogits' ``ImpactsOutput``, every value as min, mean and max.
@@ -373,6 +415,7 @@ class Impacts:
         """
         usage, embodied = self.usage, self.embodied
         out: dict[str, Any] = {c.key: _dict(getattr(self, c.key)) for c in CRITERIA}
+        out["gwp_market_based"] = _dict(self.gwp_market_based)
         out["usage"] = None if usage is None else usage.to_dict()
         out["embodied"] = None if embodied is None else embodied.to_dict()
         out["energy_parts"] = self.energy_parts
@@ -389,7 +432,10 @@ class Impacts:
         if not self.estimated:
             why = "; ".join(str(error) for error in self.errors) or "no reason given"
             return f"not estimated: {why}"
-        text = ", ".join(str(getattr(self, c.key)) for c in CRITERIA)
+        text = ", ".join(
+            f"{c.label} unknown" if (impact := getattr(self, c.key)) is None else str(impact)
+            for c in CRITERIA
+        )
         return f"at least {text}" if self.lower_bound else text
 
     def __repr__(self) -> str:
@@ -397,7 +443,7 @@ class Impacts:
 
 
 _set_errors, _set_estimated, _set_figures, *_rest = _setters(Impacts)
-_set_grade, _set_method, _set_unestimated, _set_warnings = _rest
+_set_grade, _set_market, _set_method, _set_unestimated, _set_warnings = _rest
 
 
 def _one_method(method: str | None, other: str) -> str:
@@ -421,6 +467,7 @@ def _restore(
     method: str | None,
     estimated_calls: int,
     unestimated_calls: int,
+    market: tuple[float, float, float] | None = None,
 ) -> Impacts:
     """Rebuild after a copy or a trip to another process."""
     return Impacts(
@@ -429,9 +476,10 @@ def _restore(
         errors=tuple(Message(*m) for m in errors),
         grade=grade,
         method=method,
+        market=market,
         estimated_calls=estimated_calls,
         unestimated_calls=unestimated_calls,
     )
 
 
-_ZERO_IMPACTS: Final = Impacts(ZERO, estimated_calls=0, unestimated_calls=0)
+_ZERO_IMPACTS: Final = Impacts(ZERO, market=(0.0, 0.0, 0.0), estimated_calls=0, unestimated_calls=0)

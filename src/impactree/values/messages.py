@@ -37,23 +37,72 @@ MESSAGES: Final[dict[str, str]] = {
     "model-not-registered": "The model is not in the catalog.",
     "zone-not-registered": "The electricity mix zone is not in the catalog.",
     # impactree's
+    "electricity-mix-pe-disputed": (
+        "EcoLogits' PE factor counts fossil and uranium energy alone, and the world's is France's "
+        "divided by 3.6; the method impactree-1 has another."
+    ),
+    "electricity-mix-adpe-disputed": (
+        "EcoLogits' ADPe factor of the world is France's divided by 3.6; the method impactree-1 "
+        "has none there."
+    ),
+    "electricity-mix-gwp-disputed": (
+        "EcoLogits' GHG factor of the zone is 0; the method impactree-1 has the published one."
+    ),
+    "electricity-mix-gwp-direct": (
+        "The zone's GHG factor counts the stacks of power plants alone, without fuel supply and "
+        "construction; its country's counts them."
+    ),
+    "electricity-mix-gwp-undated": "The zone has no GHG factor whose year is known.",
+    "electricity-mix-adpe-none": "Nobody publishes an open ADPe factor of the zone; ADPe is None.",
+    "electricity-mix-pe-none": "The zone has no primary energy factor; PE is None.",
+    "electricity-mix-country": "The country's factors stand in for those the zone lacks.",
     "kind-not-covered": "The method does not cover this kind of call.",
     "kind-not-text": (
         "The model speaks, transcribes or draws; the method counts its output tokens as text."
     ),
     "kind-unsupported": "The model does not generate text; no method here estimates it.",
-    "model-family": "The name is newer than the catalog; a model of the same family stands in.",
-    "model-size-from-name": "The number of parameters was read from the model's name.",
-    "model-prior": "Nothing is known about the model; a wide prior stands in.",
+    "model-family": (
+        "The name is newer than the catalog, or does not say which model of a family it is; its "
+        "family stands in. Name the model with the setting `deployments`."
+    ),
+    "model-size-from-name": (
+        "The number of parameters was read from the model's name, which rounds it. Add the model "
+        "with the setting `models`."
+    ),
+    "model-prior": (
+        "The size of the model is not known; a wide prior stands in. Say what the name stands for "
+        "with the setting `deployments`, or add the model with `models`."
+    ),
     "model-size-unknown": "The catalog knows the model but not its size.",
     "region-not-registered": "The cloud region is not in the catalog; the host's average is used.",
-    "host-unknown": "Who runs the model is not known; PUE and WUE span the industry's range.",
+    "host-unknown": (
+        "Who runs the model is not known; PUE and WUE span the industry's range. The settings "
+        "`deployments` (whose model a name is) and `provider_zones` (where it runs) say more."
+    ),
     "local-hardware-not-modelled": (
         "The model runs on your own hardware, which this method does not model (it assumes "
         "a data-centre GPU shared by 64 requests); CodeCarbon measures local hardware."
     ),
     "output-tokens-unknown": "The number of output tokens is not known.",
+    "input-tokens-unknown": (
+        "The number of input tokens is not known; they are left out. Pass input_tokens."
+    ),
+    "cached-above-input": (
+        "More tokens came from the cache than were read; input_tokens includes the cached ones."
+    ),
+    "architecture-from-size": (
+        "The model's architecture is not published; it follows from the number of parameters."
+    ),
+    "architecture-secondary": (
+        "The model's architecture was read in a table of others, not in its maker's file."
+    ),
+    "hardware-power-unknown": (
+        "Nobody publishes the power of the host's accelerators; a generic one stands in. "
+        "deployment= says what you know of them."
+    ),
     "token-count-approximate": "Tokens were counted locally, since the answer reported none.",
+    "usage-reconciled": "The reported usage contradicts itself; it was read by its numbers.",
+    "usage-unclear": "The reported usage may not be the whole one.",
     "estimate-failed": "The estimate failed with an internal error.",
 }
 

@@ -34,7 +34,7 @@ Line = list[tuple[str, Style]]
 """One line of text in pieces, each with its rich style."""
 
 _SEP: Final = "  "
-_LEAST: Final = 24
+_LEAST: Final = 34
 """Cells that names keep before columns go."""
 _ESTIMATED: Final = ("energy", "CO2eq")
 _GUARD: Final = "\u2800"

@@ -149,7 +149,12 @@ def total_cells(total: Impacts) -> list[tuple[str, str, str, str]]:
     """Per criterion its name, its value with the range, and the means of the two phases."""
     usage, embodied = total.usage, total.embodied
     return [
-        (c.label, str(getattr(total, c.key)), mean_text(usage, c.key), mean_text(embodied, c.key))
+        (
+            c.label,
+            str(getattr(total, c.key) or "unknown"),
+            mean_text(usage, c.key),
+            mean_text(embodied, c.key),
+        )
         for c in CRITERIA
     ]
 

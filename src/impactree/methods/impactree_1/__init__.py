@@ -1,0 +1,199 @@
+"""The method ``impactree-1``: every token class counts, and every figure says how sure it is.
+
+A roofline of serving with nine constants fitted on the ML.ENERGY Leaderboard v3. Equations,
+sources, validation and limits: ``docs/methodology/impactree-1.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from impactree.methods.impactree_1 import plan as plans
+from impactree.methods.impactree_1.constants import FITTED, SPREAD
+from impactree.methods.impactree_1.equations import tokens
+from impactree.methods.impactree_1.plan import Plan, make_plan
+from impactree.methods.protocol import Constant, Judgement, Step, choose
+from impactree.values.figures import Figures
+from impactree.values.messages import message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from impactree.methods.situation import FactorChoice, Situation
+
+__all__ = ["IMPACTREE_1", "Impactree1"]
+
+_TEXT: Final = frozenset({"chat", "completion"})
+_KINDS: Final = _TEXT | {"embedding", "rerank"}
+
+
+@dataclass(frozen=True, slots=True)
+class Impactree1:
+    """The method's face; its equations stand in ``equations``, its unknowns in ``plan``."""
+
+    name: str = "impactree-1"
+    citation: str = "The impactree authors, impactree-1, 2026, docs/methodology/impactree-1.md"
+    plans_hardware: bool = True
+    factors: FactorChoice = "yearly"
+    checked: str = "2026-11-28"
+    """The day on which the constants were fitted."""
+
+    def covers(self, kind: str, *, via: str | None = None) -> bool:
+        """Text, embeddings and rerankers."""
+        return kind in _KINDS
+
+    def constants(self) -> list[Constant]:
+        """Every constant of the equations, with its source."""
+        return [Constant(*row, year=_YEARS.get(row[-1])) for row in _constants()]
+
+    def plan(self, situation: Situation) -> Plan:
+        """Everything that depends on the model, the place and the hardware."""
+        return make_plan(situation)
+
+    def judge(self, quantities: Any, kind: str = "chat") -> Judgement:
+        """Text needs its output, the rest its input; text's unknown input is left out, and said."""
+        read, cached = quantities.input, quantities.cached_input
+        if kind in _TEXT and quantities.output is None:
+            return _NO_OUTPUT
+        if read is None:
+            return _NO_INPUT if kind in _TEXT else _NOTHING
+        return _KNOWN if cached is None or cached <= read else _CONTRADICTION
+
+    def impacts(
+        self,
+        plan: Plan,
+        quantities: Any,
+        latency_s: Any = None,
+        *,
+        where: Callable[[Any, Any, Any], Any] = choose,
+    ) -> Figures:
+        """The figures of one call: usage and embodied; low, expected and high."""
+        figures = _equations(plan, quantities, latency_s, where)[1]
+        return tuple.__new__(Figures, figures)  # its own __new__ takes twice as long
+
+    def steps(self, plan: Plan, quantities: Any, latency_s: float | None = None) -> list[Step]:
+        """Every intermediate of :meth:`impacts`, in order."""
+        shown, figures = _equations(plan, quantities, latency_s, choose)
+        steps: list[tuple[str, str, Any, str, str]] = [
+            ("t_token", "time between two tokens", _step(plan, shown[-1]), "s", _STEP),
+            (
+                "E_gpu",
+                "accelerator energy",
+                shown[0:3],
+                "kWh",
+                "G TDP (ph t_host + pm t_mem + ...)",
+            ),
+            ("T_acc", "accelerator time", shown[3:6], "s", "min(G T / B, L G / B)"),
+            ("E_it", "IT energy", shown[6:9], "kWh", "(1 + idle) E_gpu + host T_acc"),
+        ]
+        results = [
+            ("E", "energy", "kWh", "PUE E_it"),
+            ("gwp_u", "usage GWP", "kgCO2eq", "E F_gwp"),
+            ("adpe_u", "usage ADPe", "kgSbeq", "E F_adpe"),
+            ("pe_u", "usage PE", "MJ", "E F_pe"),
+            ("wcf", "water", "L", "E_it (WUE_dc + PUE WUE_grid)"),
+            ("gwp_e", "embodied GWP", "kgCO2eq", "T_acc (U_gwp + S_gwp / 8) / lifetime"),
+            ("adpe_e", "embodied ADPe", "kgSbeq", "T_acc (U_adpe + S_adpe / 8) / lifetime"),
+            ("pe_e", "embodied PE", "MJ", "T_acc (U_pe + S_pe / 8) / lifetime"),
+        ]
+        ends = zip(*(iter(figures[:24]),) * 3, strict=True)
+        steps = steps if quantities.output else steps[1:]
+        return [Step(s, name, v[0], v[1], v[2], unit, eq) for s, name, v, unit, eq in steps] + [
+            Step(symbol, name, *values, unit, equation)
+            for (symbol, name, unit, equation), values in zip(results, ends, strict=True)
+        ]
+
+
+def _step(plan: Plan, n: Any) -> list[float]:
+    """Time between two tokens, at the mean context of the answer: low, expected and high, s."""
+    output = n.output or 1
+    ends = zip(*(iter(plan[46:55]),) * 3, strict=True)
+    return [fixed + (by_n * n.context + by_w * n.window) / output for fixed, by_n, by_w in ends]
+
+
+def _equations(
+    plan: Plan, quantities: Any, latency_s: Any, where: Callable[[Any, Any, Any], Any]
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The equations of one call: intermediates, and the fields of ``Figures``."""
+    read, cached, written = quantities.input, quantities.cached_input, quantities.output
+    n_in = 0 if read is None else read
+    n = tokens(n_in, 0 if cached is None else cached, 0 if written is None else written, plan[0])
+    e_lo, e, e_hi = _cost(plan[1:8], n), _cost(plan[8:15], n), _cost(plan[15:22], n)
+    t_lo, t, t_hi = _cost(plan[22:29], n), _cost(plan[29:36], n), _cost(plan[36:43], n)
+    if latency_s is not None:
+        c_lo, c, c_hi = latency_s * plan[43], latency_s * plan[44], latency_s * plan[45]
+        t_lo = where(c_lo < t_lo, c_lo, t_lo)
+        t = where(c < t, c, t)
+        t_hi = where(c_hi < t_hi, c_hi, t_hi)
+    ready, h_lo, h, h_hi, pue_lo, pue, pue_hi, w_lo, w, w_hi, gwp, adpe, pe = plan[55:68]
+    g_lo, g, g_hi, a_lo, a, a_hi, p_lo, p, p_hi = plan[68:]
+    it_lo, it, it_hi = ready * e_lo + h_lo * t_lo, ready * e + h * t, ready * e_hi + h_hi * t_hi
+    u_lo, u, u_hi = pue_lo * it_lo, pue * it, pue_hi * it_hi
+    usage = (u_lo, u, u_hi, u_lo * gwp, u * gwp, u_hi * gwp, u_lo * adpe, u * adpe, u_hi * adpe)
+    more = (u_lo * pe, u * pe, u_hi * pe, it_lo * w_lo, it * w, it_hi * w_hi)
+    made = (t_lo * g_lo, t * g, t_hi * g_hi, t_lo * a_lo, t * a, t_hi * a_hi)
+    primary = (t_lo * p_lo, t * p, t_hi * p_hi)
+    shown = (e_lo, e, e_hi, t_lo, t, t_hi, it_lo, it, it_hi, n)
+    return shown, usage + more + made + primary + _parts(plan, n, e, it, u)
+
+
+def _parts(plan: Plan, n: Any, gpu: Any, it: Any, energy: Any) -> tuple[Any, ...]:
+    """What the expected energy goes into: input, cached input, output, host, overhead; kWh."""
+    passes, by_input, by_pair, by_window = plan[8:12]
+    read = passes * n.passes + by_input * n.input + by_pair * n.attention
+    read = read + by_window * n.window_attention
+    again = plan[13] * n.cached * n.output
+    written, host = gpu - read - again, it - gpu
+    return read, again, written, host, energy - read - again - written - host
+
+
+def _cost(coefficients: Any, features: Any) -> Any:
+    """``equations.total``, written out: six of them are most of an estimate's time."""
+    a, b, c, d, e, f, g = coefficients
+    p, u, q, r, n, s, w, _ = features
+    return a * p + b * u + c * q + d * r + e * n + f * s + g * w
+
+
+def _constants() -> list[tuple[str, str, float, str, str, str]]:
+    fit = "fitted on the ML.ENERGY Leaderboard v3, H100 and B200"
+    c, s, page = FITTED, SPREAD, "https://arxiv.org/abs/2505.06371"
+    prompts, google = "https://arxiv.org/abs/2603.18383", "https://arxiv.org/abs/2508.15734"
+    judged, boavizta = "a judgement", "https://github.com/Boavizta/boaviztapi"
+    return [
+        ("tau", "launch gap per layer", c.tau, "s", fit, page),
+        ("tau_g", "synchronisation per layer and accelerator", c.tau_g, "s", fit, page),
+        ("sigma", "scheduler and sampler per request", c.sigma, "s", fit, page),
+        ("tau_q", "8-bit experts per layer", c.tau_q, "s", fit, page),
+        ("ix", "1 / bandwidth efficiency, experts", c.ix, "", fit, page),
+        ("ik", "1 / bandwidth efficiency, cache", c.ik, "", fit, page),
+        ("ep", "imbalance of spread experts", c.ep, "", fit, page),
+        ("ph", "power / TDP when waiting", c.ph, "", fit, page),
+        ("em", "energy of a byte read", c.em, "J/byte", fit, page),
+        ("iw", "1 / bandwidth efficiency, dense weights", c.iw, "", "assumption", page),
+        ("ic", "1 / share of the 16-bit peak", c.ic, "", "prompts measured by others", prompts),
+        ("pc", "power / TDP when computing", c.pc, "", "full replicas", page),
+        ("chunk", "tokens of a prompt per pass", c.chunk, "", "a serving engine's default", page),
+        ("s_model", "log-sd of the equations", s.model, "", "held-out residuals", page),
+        ("s_hardware", "log-sd of hardware", s.hardware, "", "held-out residuals", page),
+        ("s_size", "log-sd of an unknown architecture", s.size, "", "held-out residuals", page),
+        ("s_software", "log-sd of t_host by software age", s.software, "", judged, page),
+        ("host_min", "server power / TDP, low", plans.HOST[0], "", "AWS p5.48xlarge", boavizta),
+        ("host_max", "server power / TDP, high", plans.HOST[1], "", "Google, 2025", google),
+        ("idle", "idle capacity / accelerator energy", plans.IDLE, "", "Google, 2025", google),
+    ]
+
+
+_YEARS: Final = {
+    "https://arxiv.org/abs/2505.06371": 2025,
+    "https://arxiv.org/abs/2603.18383": 2026,
+    "https://arxiv.org/abs/2508.15734": 2025,
+}
+_STEP: Final = "t_host + t_mem + t_cmp"
+_KNOWN: Final = Judgement()
+_NO_INPUT: Final = Judgement(warnings=(message("input-tokens-unknown"),))
+_NO_OUTPUT: Final = Judgement(errors=(message("output-tokens-unknown"),))
+_NOTHING: Final = Judgement(errors=(message("input-tokens-unknown"),))
+_CONTRADICTION: Final = Judgement(errors=(message("cached-above-input"),))
+
+IMPACTREE_1: Final = Impactree1()

@@ -1,0 +1,191 @@
+"""Reading the SQL tables back: sums by an attribute, and all rows as CSV or JSON Lines."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from impactree.delivery.errors import DeliveryRefusedError, RetryLaterError
+from impactree.exceptions import ConfigurationError, MissingExtraError
+
+try:
+    import sqlalchemy as sa
+except ImportError as error:
+    raise MissingExtraError("sql", "sqlalchemy") from error
+
+from impactree.store.database import connect, explain, parse_url, sqlite_file
+from impactree.store.schema import CALLS, RUNS, check_schema
+from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS
+from impactree.values.formatting import csv_cell
+from impactree.values.impacts import Impact
+from impactree.values.range import Range
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["GROUPS", "Group", "sums", "write_rows"]
+
+GROUPS: Final[dict[str, sa.ColumnElement[Any]]] = {
+    "agent": CALLS.c.agent,
+    "day": sa.func.date(CALLS.c.started_at),
+    "kind": CALLS.c.kind,
+    "model": CALLS.c.model,
+    "name": CALLS.c.name,
+    "node": CALLS.c.node,
+    "provider": CALLS.c.provider,
+    "run": RUNS.c.name,
+    "status": CALLS.c.status,
+    "step": CALLS.c.step,
+    "thread": CALLS.c.thread,
+    "tool": CALLS.c.tool,
+    "user": CALLS.c.user,
+    "zone": CALLS.c.zone,
+}
+"""What ``--by`` takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Sums over the model calls that share an attribute."""
+
+    key: str | None
+    calls: int
+    estimated_calls: int
+    input_tokens: int
+    output_tokens: int
+    figures: dict[str, float | None]
+    """``gwp_kgco2eq_min`` and so on; None where no call was estimated."""
+
+    @property
+    def impacts(self) -> list[Impact | None]:
+        """The five criteria, in the order of the columns."""
+        out: list[Impact | None] = []
+        for c in CRITERIA:
+            low, mean, high = (self.figures[f"{c.column}_{end}"] for end in ENDS)
+            if low is None or mean is None or high is None:
+                out.append(None)
+            else:
+                mean = min(max(mean, low), high)  # each summed in an order of its own
+                out.append(Impact(c.type, c.name, Range(low, high, mean), c.unit))
+        return out
+
+
+def _asked(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """A call's value, unless a cache answered it: no model saw those tokens."""
+    return sa.case((CALLS.c.cached, None), else_=column)
+
+
+def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[Group]:
+    """The calls in a database summed by an attribute, most greenhouse gases first.
+
+    Raises:
+        ConfigurationError: not a database URL, or an unknown attribute.
+        DeliveryRefusedError: the database or its tables are missing, or of another version.
+        RetryLaterError: the database cannot be read.
+    """
+    if by not in GROUPS:
+        raise ConfigurationError(f"by must be one of {', '.join(GROUPS)}, not {by!r}")
+    key = GROUPS[by]
+    query = (
+        sa.select(
+            key.label("key"),
+            sa.func.count().label("calls"),
+            sa.func.count(_asked(CALLS.c.gwp_kgco2eq_min)).label("estimated"),
+            sa.func.coalesce(sa.func.sum(_asked(CALLS.c.input_tokens)), 0).label("input_tokens"),
+            sa.func.coalesce(sa.func.sum(_asked(CALLS.c.output_tokens)), 0).label("output_tokens"),
+            *(_known_sum(name).label(name) for name in FLAT_COLUMNS),
+        )
+        .select_from(CALLS.join(RUNS, RUNS.c.id == CALLS.c.run_id))
+        .group_by(key)
+    )
+    if since is not None:
+        query = query.where(CALLS.c.started_at >= since)
+    with _open(url) as connection:
+        rows = connection.execute(query).mappings().all()
+    groups = [
+        Group(
+            key=None if row["key"] is None else str(row["key"]),
+            calls=row["calls"],
+            estimated_calls=row["estimated"],
+            input_tokens=int(row["input_tokens"]),
+            output_tokens=int(row["output_tokens"]),
+            figures={name: row[name] for name in FLAT_COLUMNS},
+        )
+        for row in rows
+    ]
+    return sorted(groups, key=lambda group: -(group.figures["gwp_kgco2eq_mean"] or 0))
+
+
+def write_rows(url: str, out: IO[str], *, table: str = "calls", format: str = "csv") -> int:
+    """All rows of a table as CSV or JSON Lines. Returns how many.
+
+    Raises:
+        ConfigurationError: not a database URL, an unknown table or format.
+        DeliveryRefusedError: the database or its tables are missing, or of another version.
+        RetryLaterError: the database cannot be read.
+    """
+    tables = {"calls": CALLS, "runs": RUNS}
+    if table not in tables or format not in ("csv", "jsonl"):
+        raise ConfigurationError(
+            f"expected table 'calls' or 'runs' and format 'csv' or 'jsonl', "
+            f"not {table!r} and {format!r}"
+        )
+    count = 0
+    columns = list(tables[table].c.keys())
+    writer = csv.writer(out)
+    if format == "csv":
+        writer.writerow(columns)
+    for row in _rows(url, tables[table]):
+        count += 1
+        if format == "csv":
+            writer.writerow([_cell(value) for value in row])
+        else:
+            fields = dict(zip(columns, row, strict=True))
+            out.write(json.dumps(fields, default=str, ensure_ascii=False) + "\n")
+    return count
+
+
+def _cell(value: Any) -> Any:
+    return csv_cell(json.dumps(value) if isinstance(value, list | dict) else value)
+
+
+def _rows(url: str, table: sa.Table) -> Iterator[tuple[Any, ...]]:
+    with _open(url) as connection:
+        order = sa.select(table).order_by(table.c.started_at, table.c.id)
+        for row in connection.execution_options(yield_per=1000).execute(order):
+            yield tuple(_utc(v) if isinstance(v, datetime) else v for v in row)
+
+
+def _utc(moment: datetime) -> datetime:
+    """SQLite gives back no zone; what was stored is UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@contextmanager
+def _open(url: str) -> Iterator[sa.Connection]:
+    parsed = parse_url(url)
+    path = sqlite_file(parsed)
+    if path is not None and not path.exists():  # connecting would make it
+        raise DeliveryRefusedError(f"there is no database {path}")
+    engine = connect(parsed, write=False)
+    try:
+        with engine.connect() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(sa.text("set time zone 'UTC'"))  # what a day is, as in SQLite
+            check_schema(connection)
+            yield connection
+    except sa.exc.SQLAlchemyError as error:
+        raise RetryLaterError(explain(error, parsed)) from None
+    finally:
+        engine.dispose()
+
+
+def _known_sum(name: str) -> sa.ColumnElement[float | None]:
+    """The sum of a figure; unknown where one of the estimated calls does not have it."""
+    column = CALLS.c[name]
+    complete = sa.func.count(column) == sa.func.count(CALLS.c.energy_kwh_min)
+    return sa.case((complete, sa.func.sum(column)))

@@ -1,0 +1,104 @@
+"""Run trees as flat rows: what tables, lines and columns share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from impactree.catalog import load_catalog
+from impactree.methods import METHODS
+from impactree.runs import LABELS
+from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
+from impactree.values.times import resolved_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from impactree.delivery.codec import Tree
+    from impactree.runs import Run
+    from impactree.values.impacts import Impacts
+
+__all__ = ["call_row", "credits_for", "figures", "run_row"]
+
+
+def figures(impacts: Impacts | None) -> dict[str, float | None]:
+    """Min, mean and max of the five criteria, and the energy's parts; None where unknown."""
+    out: dict[str, float | None] = dict.fromkeys((*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS))
+    if impacts is None or not impacts.estimated:
+        return out
+    values = [getattr(impacts, criterion.key) for criterion in CRITERIA]
+    ends = [value and getattr(value.value, end) for value in values for end in ENDS]
+    out.update(zip(FLAT_COLUMNS, ends, strict=True))
+    out.update(zip(MARKET_COLUMNS, impacts.market or (), strict=False))
+    out.update(zip(PART_COLUMNS, (impacts.energy_parts or {}).values(), strict=False))
+    return out
+
+
+def run_row(tree: Tree) -> dict[str, Any]:
+    """A root as one row."""
+    root = tree.root
+    calls = root.calls
+    asked = [run.call for run in calls if run.call is not None and not run.cached]
+    total = root.total
+    return {
+        "id": root.id,
+        "revision": root.revision,
+        "name": root.name,
+        "kind": root.kind,
+        "status": root.status,
+        "started_at": resolved_at(root.start),
+        "ended_at": resolved_at(root.end),
+        "latency_s": root.latency_s,
+        "method": tree.method,
+        "calls": len(calls),
+        "estimated_calls": total.estimated_calls,
+        "unestimated_calls": total.unestimated_calls,
+        "input_tokens": sum(call.input_tokens or 0 for call in asked),
+        "output_tokens": sum(call.output_tokens or 0 for call in asked),
+        **figures(total),
+    }
+
+
+def call_row(run: Run) -> dict[str, Any]:
+    """A model call as one row; ``run.call`` must be there."""
+    call = run.call
+    assert call is not None  # noqa: S101
+    own = run.own
+    return {
+        "id": run.id,
+        "run_id": run.root.id,
+        "parent_id": run.parent_id,
+        "name": run.name,
+        "kind": call.kind,
+        **{label: getattr(run, label) for label in LABELS},
+        "status": run.status,
+        "cached": run.cached,
+        "started_at": resolved_at(run.start),
+        "ended_at": resolved_at(run.end),
+        "provider": call.provider,
+        "model": call.model,
+        "zone": call.zone,
+        "input_tokens": call.input_tokens,
+        "output_tokens": call.output_tokens,
+        "cached_input_tokens": call.cached_input_tokens,
+        "reasoning_tokens": call.reasoning_tokens,
+        "tokens_source": call.tokens_source,
+        "latency_s": call.latency_s,
+        "grade": None if own is None else own.grade,
+        "warnings": "" if own is None else " ".join(m.code for m in own.warnings),
+        "errors": "" if own is None else " ".join(m.code for m in own.errors),
+        **figures(own),
+    }
+
+
+def credits_for(used: Iterable[tuple[str | None, str | None]]) -> list[str]:
+    """What the licences of electricity factors want to be shown beside figures.
+
+    Args:
+        used: Zone and method of each call.
+    """
+    catalog = load_catalog()
+    found: dict[str, None] = {}
+    for zone, method in dict.fromkeys(used):
+        if zone and method in METHODS:
+            found |= dict.fromkeys(catalog.credits_for([zone], METHODS[method].factors))
+    return list(found)

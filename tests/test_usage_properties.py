@@ -1,0 +1,216 @@
+"""Usage objects made from true counts by each provider's documented rules give them back.
+
+The rules here know nothing of the reader: each writes an object from what a model truly read and
+wrote. A reading may leave a count unknown; it may not be another number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from impactree.calls.usage import read_langchain_usage, read_usage, updated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True)
+class True_:  # noqa: N801
+    """What was truly read (fresh, from the cache, to the cache) and written (thought, answered)."""
+
+    fresh: int
+    cached: int
+    written: int
+    thought: int
+    answered: int
+
+    @property
+    def input(self) -> int:
+        return self.fresh + self.cached + self.written
+
+    @property
+    def output(self) -> int:
+        return self.thought + self.answered
+
+
+def openai(n: True_) -> Any:
+    return {
+        "usage": {
+            "prompt_tokens": n.input,
+            "completion_tokens": n.output,
+            "total_tokens": n.input + n.output,
+            "prompt_tokens_details": {"cached_tokens": n.cached, "cache_write_tokens": n.written},
+            "completion_tokens_details": {"reasoning_tokens": n.thought},
+        }
+    }
+
+
+def responses(n: True_) -> Any:
+    return {
+        "usage": {
+            "input_tokens": n.input,
+            "output_tokens": n.output,
+            "total_tokens": n.input + n.output,
+            "input_tokens_details": {"cached_tokens": n.cached},
+            "output_tokens_details": {"reasoning_tokens": n.thought},
+        }
+    }
+
+
+def anthropic(n: True_) -> Any:
+    return {
+        "usage": {
+            "input_tokens": n.fresh,
+            "cache_read_input_tokens": n.cached,
+            "cache_creation_input_tokens": n.written,
+            "output_tokens": n.output,
+        }
+    }
+
+
+def bedrock(n: True_) -> Any:
+    return {
+        "usage": {
+            "inputTokens": n.fresh,
+            "cacheReadInputTokens": n.cached,
+            "cacheWriteInputTokens": n.written,
+            "outputTokens": n.output,
+            "totalTokens": n.input + n.output,
+        }
+    }
+
+
+def gemini(n: True_) -> Any:
+    found = {
+        "promptTokenCount": n.input,
+        "cachedContentTokenCount": n.cached,
+        "candidatesTokenCount": n.answered,
+        "thoughtsTokenCount": n.thought,
+        "totalTokenCount": n.input + n.output,
+    }
+    # Protocol buffers leave out what is zero.
+    return {"usageMetadata": {key: count for key, count in found.items() if count}}
+
+
+def gemini_by_openai(n: True_) -> Any:
+    return {
+        "usage": {
+            "prompt_tokens": n.input,
+            "completion_tokens": n.answered,
+            "total_tokens": n.input + n.output,
+        }
+    }
+
+
+def xai(n: True_) -> Any:
+    return {
+        "usage": {
+            "prompt_tokens": n.input,
+            "completion_tokens": n.answered,
+            "total_tokens": n.input + n.output,
+            "prompt_tokens_details": {"cached_tokens": n.cached},
+            "completion_tokens_details": {"reasoning_tokens": n.thought},
+        }
+    }
+
+
+def perplexity(n: True_) -> Any:
+    return {
+        "usage": {
+            "prompt_tokens": n.input,
+            "completion_tokens": n.answered,
+            "total_tokens": n.input + n.answered,
+            "citation_tokens": 12,
+            "num_search_queries": 3,
+            "reasoning_tokens": n.thought,
+        }
+    }
+
+
+def deepseek(n: True_) -> Any:
+    return {
+        "usage": {
+            "prompt_tokens": n.input,
+            "completion_tokens": n.output,
+            "total_tokens": n.input + n.output,
+            "prompt_cache_hit_tokens": n.cached,
+            "prompt_cache_miss_tokens": n.input - n.cached,
+            "completion_tokens_details": {"reasoning_tokens": n.thought},
+        }
+    }
+
+
+def cohere(n: True_) -> Any:
+    tokens = {"input_tokens": float(n.input), "output_tokens": float(n.output)}
+    return {"usage": {"tokens": tokens, "cached_tokens": float(n.cached)}}
+
+
+def ollama(n: True_) -> Any:
+    return {"prompt_eval_count": n.input, "eval_count": n.output}
+
+
+def compaction(n: True_) -> Any:
+    last = {"input_tokens": n.fresh, "output_tokens": n.answered}
+    first = {
+        "input_tokens": 0,
+        "cache_read_input_tokens": n.cached,
+        "cache_creation_input_tokens": n.written,
+        "output_tokens": n.thought,
+    }
+    return {"usage": {**last, "iterations": [first, last]}}
+
+
+RULES: list[Callable[[True_], Any]] = [
+    *(openai, responses, anthropic, bedrock, gemini, gemini_by_openai, xai, perplexity),
+    *(deepseek, cohere, ollama, compaction),
+]
+counts = st.integers(0, 200_000)
+trues = st.builds(True_, st.integers(1, 200_000), counts, counts, counts, st.integers(1, 10**5))
+
+
+@settings(max_examples=400)
+@given(st.sampled_from(RULES), trues)
+def test_true_counts_come_back(rule: Callable[[True_], Any], true: True_) -> None:
+    reading = read_usage(rule(true))
+    assert reading is not None
+    assert reading.tokens.input in (true.input, None)
+    assert reading.tokens.output in (true.output, None)
+    if None in (reading.tokens.input, reading.tokens.output):
+        assert reading.notes == ("two-readings",)
+    assert reading.tokens.cached_input in (true.cached, None)
+    assert (reading.tokens.cached_input or 0) <= true.input
+
+
+@given(st.sampled_from([openai, anthropic, gemini]), st.lists(trues, min_size=1, max_size=5))
+def test_the_whole_so_far_in_every_chunk(rule: Callable[[True_], Any], pieces: list[True_]) -> None:
+    """The prompt is read once; the answer grows from chunk to chunk."""
+    first = pieces[0]
+    so_far = None
+    thought = answered = 0
+    for piece in pieces:
+        thought, answered = thought + piece.thought, answered + piece.answered
+        chunk = True_(first.fresh, first.cached, first.written, thought, answered)
+        reading = read_usage(rule(chunk))
+        assert reading is not None
+        so_far = updated(so_far, reading)
+    assert so_far is not None
+    assert (so_far.tokens.input, so_far.tokens.output) == (first.input, thought + answered)
+
+
+@given(trues, st.booleans())
+def test_langchain_s_own_shape(true: True_, beside: bool) -> None:
+    """A client either includes reasoning in the output, or hands on what stands beside it."""
+    usage = {
+        "input_tokens": true.input,
+        "output_tokens": true.answered if beside else true.output,
+        "total_tokens": true.input + true.output,
+        "input_token_details": {"cache_read": true.cached, "cache_creation": true.written},
+        "output_token_details": {"reasoning": true.thought},
+    }
+    tokens = read_langchain_usage(usage).tokens
+    assert (tokens.input, tokens.output) == (true.input, true.output)
+    assert (tokens.cached_input, tokens.reasoning) == (true.cached, true.thought)
