@@ -186,6 +186,13 @@ def test_a_dataframe_has_a_row_per_call_that_sums_to_the_total(agent, build, bac
         assert len(report.to_dataframe(per, backend=backend)) == rows
 
 
+@pytest.mark.parametrize("backend", ["pandas", "polars", "pyarrow"])
+def test_hostile_names_are_text_in_frames(hostile, backend, tmp_path):
+    pytest.importorskip(backend)
+    assert len(hostile.to_dataframe(backend=backend)) == len(HOSTILE)
+    assert len(hostile.by("user", "tag").to_dataframe(backend=backend)) == len(HOSTILE)
+
+
 def test_unknown_frames_and_rows_are_refused(agent):
     with pytest.raises(ValueError, match="per must be 'call', 'run' or 'root', not 'day'"):
         agent.to_dataframe("day")

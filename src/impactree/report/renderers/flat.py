@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 Per = Literal["call", "run", "root"]
+_Type = Literal["String", "Int64", "Float64", "Boolean"]
 _BACKENDS: Final = ("pandas", "polars", "pyarrow")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 _TOKENS: Final = (
@@ -206,21 +207,24 @@ def to_frame(columns: Columns, backend: str | None) -> Any:
     except ImportError as error:
         raise MissingExtraError("dataframe", "narwhals") from error
     chosen = backend or _installed()
-    schema = {name: _dtype(nw, name, column) for name, column in columns.items()}
+    columns = {name: _encodable(column) for name, column in columns.items()}
+    types = {name: _type_of(name, column) for name, column in columns.items()}
     if chosen == "pandas":
-        _as_pandas_has_it(nw, columns, schema)
+        _as_pandas_has_it(columns, types)
+    schema = {name: getattr(nw, kind) for name, kind in types.items()}
     try:
-        return nw.from_dict(columns, schema, backend=chosen).to_native()  # type: ignore[arg-type]  # one of three
+        frame = nw.from_dict(columns, schema, backend=chosen)  # type: ignore[arg-type]
     except ImportError as error:
         raise MissingExtraError("dataframe", chosen) from error
+    return frame.to_native()
 
 
-def _as_pandas_has_it(nw: Any, columns: Columns, schema: dict[str, Any]) -> None:
+def _as_pandas_has_it(columns: Columns, types: dict[str, _Type]) -> None:
     """Its plain columns of numbers know no None: not a number, and whole numbers as floats."""
-    for name, dtype in schema.items():
-        if dtype in (nw.Int64, nw.Float64) and None in columns[name]:
+    for name, kind in types.items():
+        if kind in ("Int64", "Float64") and None in columns[name]:
             columns[name] = [math.nan if value is None else value for value in columns[name]]
-            schema[name] = nw.Float64
+            types[name] = "Float64"
 
 
 def _installed() -> str:
@@ -238,27 +242,21 @@ def _is_there(name: str) -> bool:
         return False
 
 
-def _dtype(nw: Any, name: str, column: Sequence[Any]) -> Any:
-    """One type per column whatever its rows hold, so that frames of two reports stack."""
+def _type_of(name: str, column: Sequence[Any]) -> _Type:
+    """One type per column whatever its rows hold, so that tables of two reports stack."""
     if name.endswith(("_tokens", "calls")):
-        return nw.Int64
-    if name.startswith(("energy_", *_FIGURES)) or name in _REALS:
-        return nw.Float64
+        return "Int64"
+    if name.startswith(_FIGURES) or name in _REALS:
+        return "Float64"
     if name == "cached":
-        return nw.Boolean
-    for kind, dtype in ((bool, nw.Boolean), (int, nw.Int64), (float, nw.Float64)):
-        if _are(kind, column):
-            return dtype
-    return nw.String
+        return "Boolean"
+    known = {type(value) for value in column if value is not None}
+    by_type: dict[type, _Type] = {bool: "Boolean", int: "Int64", float: "Float64"}
+    return by_type.get(known.pop(), "String") if len(known) == 1 else "String"
 
 
 _REALS: Final = frozenset({"start", "end", "latency_s", "share"})
-_FIGURES: Final = tuple(f"{name.rpartition('_')[0]}_" for name in FLAT_COLUMNS)
-
-
-def _are(kind: type, column: Sequence[Any]) -> bool:
-    known = [value for value in column if value is not None]
-    return bool(known) and all(type(value) is kind for value in known)
+_FIGURES: Final = ("energy_", *(f"{name.rpartition('_')[0]}_" for name in FLAT_COLUMNS))
 
 
 def to_csv(columns: Columns, path: str | Path | None) -> str | None:
@@ -309,14 +307,31 @@ def to_parquet(columns: Columns, path: str | Path) -> None:
         MissingExtraError: pyarrow is not installed.
     """
     try:
+        import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtraError("parquet", "pyarrow") from error
     from impactree.report._files import replacing
 
-    table = to_frame(columns, "pyarrow")
+    types = {
+        "String": pa.string(),
+        "Int64": pa.int64(),
+        "Float64": pa.float64(),
+        "Boolean": pa.bool_(),
+    }
+    table = pa.table(
+        {
+            name: pa.array(_encodable(column), types[_type_of(name, column)])
+            for name, column in columns.items()
+        }
+    )
     with replacing(path, binary=True) as file:
         pq.write_table(table, file)
+
+
+def _encodable(column: Sequence[Any]) -> list[Any]:
+    """Lone surrogates are no UTF-8."""
+    return [v.encode("utf-8", "replace").decode() if isinstance(v, str) else v for v in column]
 
 
 def _id(value: object) -> str | None:
