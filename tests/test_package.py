@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import statistics
 import subprocess
 import sys
 import tarfile
@@ -202,6 +203,18 @@ def test_modules_stay_small():
     for file in SOURCE.rglob("*.py"):
         bound = 500 if file.name == "impacts.py" else 400
         assert len(file.read_text().splitlines()) <= bound, file
+
+
+def test_functions_stay_small():
+    """Lines from ``def`` to the end, docstrings included; complexity is ruff's to judge."""
+    sizes = {
+        f"{file.name}:{node.name}": node.end_lineno - node.lineno + 1
+        for file in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {name: size for name, size in sizes.items() if size > 40} == {}
+    assert statistics.median(sizes.values()) <= 8
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["compile_files", "compile_folder", "data_files", "fingerprint", "write_atomically"]
 
 FORMAT = 4
+_TABLES = (
+    *("makers", "host_names", "accelerators", "zones", "factor_sets", "zone_sets", "factors"),
+    *("subzones", "moving", "families"),
+)
 _RULES = ("words", "mixture", "sizes", "orgs", "lines", "local", "prior")
 
 
@@ -127,24 +131,9 @@ def _add_architectures(
 
 def _head(files: list[tuple[str, Any]], mark: str, rules: dict[str, Any] | None) -> dict[str, Any]:
     """Everything but the models."""
-    head: dict[str, Any] = {
-        "format": FORMAT,
-        "fingerprint": mark,
-        "makers": {},
-        "hosts": [],
-        "host_names": {},
-        "regions": [],
-        "accelerators": {},
-        "zones": {},
-        "factor_sets": {},
-        "zone_sets": {},
-        "factors": {},
-        "subzones": {},
-        "disclosures": [],
-        "moving": {},
-        "families": {},
-        "rules": dict(rules or {}),
-    }
+    lists: dict[str, Any] = {name: [] for name in ("hosts", "regions", "disclosures")}
+    tables: dict[str, Any] = {name: {} for name in _TABLES}
+    head = {"format": FORMAT, "fingerprint": mark, **lists, **tables, "rules": dict(rules or {})}
     for where, file in files:
         if file.maker:
             known = head["makers"].get(file.maker, {})

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import RenderableType
+    from rich.table import Table
 
     from impactree.calls import Kind
     from impactree.catalog import Disclosure, Resolution
@@ -343,46 +344,49 @@ def _lines(e: Explanation) -> list[str]:
     return [*lines, *(["", *messages] if messages else [])]
 
 
-def _render(e: Explanation) -> RenderableType:
-    """Tables for a terminal or a notebook."""
-    from rich.console import Group
+def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    def table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Table:
-        made = Table(
-            title=title or None,
-            title_justify="left",
-            title_style="bold",
-            show_header=any(columns),
-            box=None,
-            padding=(0, 1),
-        )
-        for column in columns:
-            made.add_column(column, overflow="fold")
-        for row in rows:
-            made.add_row(*map(Text, row))
-        return made
+    made = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        show_header=any(columns),
+        box=None,
+        padding=(0, 1),
+    )
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*map(Text, row))
+    return made
+
+
+def _render(e: Explanation) -> RenderableType:
+    """Tables for a terminal or a notebook."""
+    from rich.console import Group
+    from rich.text import Text
 
     sources = _sources(e)
-    parts: list[RenderableType] = [Text(_asked(e), style="bold"), table("", ("", ""), _facts(e))]
+    parts: list[RenderableType] = [Text(_asked(e), style="bold"), _table("", ("", ""), _facts(e))]
     if e.hypotheses:
         rows = [
             (h.name, f"{h.value} {h.unit}", h.basis, _note(h), sources.get(_source(h), ""))
             for h in e.hypotheses
         ]
         titles: tuple[str, ...] = ("hypothesis", "value", "basis", "note", "source")
-        parts.append(table("Hypotheses", titles, rows))
+        parts.append(_table("Hypotheses", titles, rows))
     if e.steps:
         titles = ("symbol", "intermediate", "value", "equation")
-        parts.append(table("Steps", titles, map(_step, e.steps)))
+        parts.append(_table("Steps", titles, map(_step, e.steps)))
     if e.impacts.estimated:
-        parts.append(table("Result", ("criterion", "value", "exact"), _results(e)))
+        parts.append(_table("Result", ("criterion", "value", "exact"), _results(e)))
     if sources:
-        parts.append(table("Sources", ("", "checked", "page"), _pages(sources)))
+        parts.append(_table("Sources", ("", "checked", "page"), _pages(sources)))
     if e.disclosures:
         told = [(str(d), d.boundary, " ".join(d.sources)) for d in e.disclosures]
-        parts.append(table("The maker's own figures", ("figure", "boundary", "page"), told))
+        parts.append(_table("The maker's own figures", ("figure", "boundary", "page"), told))
     parts += [Text(f"Credit: {credit}", style="dim") for credit in e.credits]
     parts += [Text(line, style="yellow") for line in _messages(e)]
     return Group(*(part for each in parts for part in (each, Text())))

@@ -119,21 +119,19 @@ def attach(
     metadata_keys: Iterable[str] = (),
     watch: BudgetWatch | None = None,
 ) -> Callable[[], None]:
-    """Send LlamaIndex's runs to a tracker; the returned function stops it.
-
-    A tracker is attached once, however often this is called, so that nothing counts twice.
+    """Send LlamaIndex's runs to a tracker, once however often this is called.
 
     Args:
         tracker: Where runs go.
-        everywhere: All code of the process; else only what runs inside a ``track_impacts()``
-            block of this tracker.
+        everywhere: All code of the process; else the ``track_impacts()`` blocks of this tracker.
         metadata_keys: Further instrumentation tags to keep.
         watch: A budget to warn about.
+
+    Returns:
+        A function that stops it.
     """
     with _lock:
-        attached = _attached.get(tracker)
-        if attached is None:
-            attached = _attached[tracker] = _Attached(tracker)
+        attached = _attached.get(tracker) or _attached.setdefault(tracker, _Attached(tracker))
         attached.users += 1
         attached.hook.everywhere += everywhere
         attached.hook.keys |= frozenset(metadata_keys)

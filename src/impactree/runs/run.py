@@ -96,6 +96,26 @@ class Run:
         "tags",
     )
 
+    id: Any
+    """The framework's own."""
+    parent_id: Any
+    """The id the framework gave as parent: kept when that run is unknown here."""
+    start: float
+    """Unix time, s."""
+    end: float | None
+    cached: bool
+    """Whether a cache answered: no model ran, and ``own`` is zero."""
+    own: Impacts | None
+    """Impacts of this run's own model call; None without one."""
+    avoided: Impacts | None
+    """What the call would have cost, where a cache answered instead."""
+    revision: int
+    """Of a root: rises when a late end changed the finished tree."""
+    pending: Pending | None
+    """While the run is open: what the adapter knows of it so far."""
+    open_below: int
+    """Of a root: how many of its tree's runs are open, itself not counted."""
+
     def __init__(
         self,
         id: Any,
@@ -112,6 +132,23 @@ class Run:
         self.key = id.int if type(id) is UUID else id  # run_key, without a call for every run
         self.name = name
         self.kind: RunKind = kind
+        self.parent_id = parent_id
+        self._hang(parent, labels)
+        # Most runs are leaves without metadata: shared empties keep the collector's work small.
+        self.children: Sequence[Run] = ()
+        self.start = time.time() if start is None else start
+        self.end = None
+        self.status: RunStatus = "running"
+        self.cached = False
+        self.tags = tags
+        self.metadata: Mapping[str, Any] = metadata or _NO_METADATA
+        self.call: ModelCall | None = None
+        self.own = self.avoided = None
+        self.revision = self.open_below = 0
+        self.pending = None
+        self._total: tuple[int, Impacts] | None = None  # the root's version then, and the total
+
+    def _hang(self, parent: Run | None, labels: Labels | None) -> None:
         # Upwards weakly: a tree that nobody keeps is freed at once, not by the collector.
         self._parent: ref[Run] | None
         self._root: ref[Run] | None
@@ -127,31 +164,6 @@ class Run:
             if labels and not labels.items() <= inherited.items():
                 inherited = {**inherited, **labels}
             self._labels = inherited
-        self.parent_id = parent_id
-        """The id the framework gave as parent: kept when that run is unknown here."""
-        # Most runs are leaves without metadata: shared empties keep the collector's work small.
-        self.children: Sequence[Run] = ()
-        self.start = time.time() if start is None else start
-        """Unix time, s."""
-        self.end: float | None = None
-        self.status: RunStatus = "running"
-        self.cached = False
-        """Whether a cache answered: no model ran, and ``own`` is zero."""
-        self.tags = tags
-        self.metadata: Mapping[str, Any] = metadata or _NO_METADATA
-        self.call: ModelCall | None = None
-        self.own: Impacts | None = None
-        """Impacts of this run's own model call; None without one."""
-        self.avoided: Impacts | None = None
-        """What the call would have cost, where a cache answered instead."""
-        self.revision = 0
-        """Of a root: rises when a late end changed the finished tree."""
-        self.pending: Pending | None = None
-        """While the run is open: what the adapter knows of it so far."""
-        self.open_below = 0
-        """Of a root: how many of its tree's runs are open, itself not counted."""
-        self._total: tuple[int, Impacts] | None = None
-        """The root's version, and the total that it had then."""
 
     @property
     def parent(self) -> Run | None:

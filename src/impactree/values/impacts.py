@@ -373,12 +373,7 @@ class Impacts:
                 grade = worst_grade(grade, item.grade)
             if item.method != method and item.method is not None:
                 method = _one_method(method, item.method)
-        if unestimated and not estimated:
-            total = None
-        else:
-            # By column: a loop over additions costs several times as much.
-            columns = zip(*figures, strict=True)
-            total = Figures._make(map(math.fsum, columns)) if figures else ZERO
+        total = None if unestimated and not estimated else _added(figures)
         return cls(
             total,
             market=None if total is None else sum_of_all(markets),
@@ -444,6 +439,11 @@ class Impacts:
 
 _set_errors, _set_estimated, _set_figures, *_rest = _setters(Impacts)
 _set_grade, _set_market, _set_method, _set_unestimated, _set_warnings = _rest
+
+
+def _added(figures: list[Figures]) -> Figures:
+    """By column: a loop over additions costs several times as much."""
+    return Figures._make(map(math.fsum, zip(*figures, strict=True))) if figures else ZERO
 
 
 def _one_method(method: str | None, other: str) -> str:
