@@ -18,7 +18,7 @@ from impactree.values.impacts import Impacts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from impactree.report._groups import Groups
+    from impactree.report._groups import Grouped
     from impactree.runs import Run
 
 __all__ = [
@@ -243,12 +243,12 @@ def _sum_entry(
     )
 
 
-def model_entries(groups: Groups, rows: int = _MAX_MODELS) -> list[Entry]:
+def model_entries(groups: Grouped, rows: int = _MAX_MODELS) -> list[Entry]:
     """A line per model, largest first."""
     return group_entries(groups, rows, "models")
 
 
-def group_entries(groups: Groups, rows: int | None = None, noun: str = "groups") -> list[Entry]:
+def group_entries(groups: Grouped, rows: int | None = None, noun: str = "groups") -> list[Entry]:
     """A line per group; beyond ``rows`` one for all the others."""
     items = list(groups.items())
     shown = items if rows is None or len(items) <= rows else items[: rows - 1]

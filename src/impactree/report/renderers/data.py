@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from impactree.report._view import View
     from impactree.runs import Run
 
-__all__ = ["FORMAT", "json_chunks", "report_dict", "run_dict", "run_dicts"]
+__all__ = ["FORMAT", "json_chunks", "report_dict", "run_dicts"]
 
 FORMAT: Final = 2
 """Of the report as data; 1 had no means, and did not say so."""
@@ -81,12 +81,6 @@ def _around(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
         "total_ever": _impacts(report.total_ever),
     }
     return head, tail
-
-
-def run_dict(root: Run) -> dict[str, Any]:
-    """A run, with what is under it as a flat list ``runs``, parents first."""
-    entry, *below = run_dicts(root)
-    return {**entry, "runs": below}
 
 
 def run_dicts(root: Run) -> Iterator[dict[str, Any]]:

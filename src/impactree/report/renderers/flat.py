@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from impactree.exceptions import MissingExtraError
+from impactree.report._keys import plain_label
 from impactree.runs import LABELS
 from impactree.values.criteria import FLAT_COLUMNS, PART_COLUMNS
 from impactree.values.formatting import clean
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from impactree.report._groups import Groups
+    from impactree.report._groups import Grouped
     from impactree.report._view import View
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
@@ -29,7 +30,6 @@ __all__ = [
     "Per",
     "figure_columns",
     "group_columns",
-    "plain_label",
     "report_columns",
     "to_csv",
     "to_frame",
@@ -166,7 +166,7 @@ def _flat(f: Sequence[float]) -> tuple[float | None, ...]:
     )
 
 
-def group_columns(groups: Groups) -> Columns:
+def group_columns(groups: Grouped) -> Columns:
     """One flat row per group."""
     labels = [groups.labels(label) for label in groups]
     columns: Columns = {
@@ -178,11 +178,6 @@ def group_columns(groups: Groups) -> Columns:
     for name in (*_TOKENS, "latency_s", "share"):
         columns[name] = [getattr(group, name) for group in found]
     return columns | figure_columns([group.total for group in found])
-
-
-def plain_label(label: object) -> str | int | float | bool | None:
-    """A label as data: text, a number or None."""
-    return label if isinstance(label, str | int | float | bool | None) else str(label)
 
 
 # Where columns go

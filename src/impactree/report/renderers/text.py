@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from impactree.report._groups import Groups
+    from impactree.report._groups import Grouped
     from impactree.report._layout import Entry
     from impactree.report._view import View
     from impactree.values.impacts import EmbodiedPhase, Impact, Impacts, UsagePhase
@@ -203,12 +203,12 @@ def _coverage(sheet: Sheet, width: int) -> list[Line]:
 # Groups
 
 
-def groups_text(groups: Groups, width: int | None) -> str:
+def groups_text(groups: Grouped, width: int | None) -> str:
     """A table of groups as plain text."""
     return plain(groups_lines(groups, terminal_width() if width is None else width))
 
 
-def groups_lines(groups: Groups, width: int) -> list[Line]:
+def groups_lines(groups: Grouped, width: int) -> list[Line]:
     """A table of groups, no line wider than ``width`` cells."""
     width = min(width, _WIDEST)
     if not groups:
@@ -242,7 +242,7 @@ def _fit(label: str, size: int) -> str:
     )
 
 
-def group_notes(groups: Groups) -> list[str]:
+def group_notes(groups: Grouped) -> list[str]:
     """What is to be said under a table of groups."""
     notes = []
     if not groups.partition:
