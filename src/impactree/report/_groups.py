@@ -162,27 +162,33 @@ def group_calls(
         for label in labels:
             members.setdefault(label, []).append(run)
     names = tuple(map(key_name, keys))
-    sums = {
-        label: (Tally.of(runs), Impacts.sum(map(own_of, runs))) for label, runs in members.items()
-    }
     gone = None if older is None else older.of(names)
-    for label, (tally, total) in (gone or {}).items():
-        known = sums.get(label, (Tally(), Impacts.zero()))
-        tally.merge(known[0])
-        sums[label] = tally, Impacts.sum((total, known[1]))
+    sums = _sums(members, gone or {})
     if TAG not in names:
         whole = Impacts.sum(total for _, total in sums.values())
     else:
         parts = [] if gone is None or older is None else [older.total]
         whole = Impacts.sum([*map(own_of, calls), *parts])
     groups = {
-        label: _group(tally, total, whole, members.get(label, []))
+        label[0] if len(keys) == 1 else label: _group(tally, total, whole, members.get(label, []))
         for label, (tally, total) in sorted(sums.items(), key=lambda item: -gwp_mean(item[1][1]))
     }
-    if len(keys) == 1:
-        groups = {label: group for (label,), group in groups.items()}
     left_out = 0 if gone is not None else older_runs
     return Grouped(groups, by=names, total=whole, older_runs=left_out)
+
+
+def _sums(
+    members: dict[Any, list[Run]], gone: dict[Any, tuple[Tally, Impacts]]
+) -> dict[Any, tuple[Tally, Impacts]]:
+    """Counts and impacts per label, of the runs that are kept and of those that are not."""
+    sums = {
+        label: (Tally.of(runs), Impacts.sum(map(own_of, runs))) for label, runs in members.items()
+    }
+    for label, (tally, total) in gone.items():
+        known = sums.get(label, (Tally(), Impacts.zero()))
+        tally.merge(known[0])
+        sums[label] = tally, Impacts.sum((total, known[1]))
+    return sums
 
 
 def regroup(runs: list[Run], whole: Impacts) -> Group:

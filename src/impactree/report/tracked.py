@@ -29,16 +29,17 @@ class Reported:
     if TYPE_CHECKING:
 
         @property
-        def runs(self) -> list[Run]: ...
+        def runs(self) -> list[Run]: ...  # noqa: D102
         @property
-        def open_roots(self) -> list[Run]: ...
+        def open_roots(self) -> list[Run]: ...  # noqa: D102
         @property
-        def finished_runs(self) -> int: ...
+        def finished_runs(self) -> int: ...  # noqa: D102
         @property
-        def problems(self) -> dict[str, int]: ...
+        def problems(self) -> dict[str, int]: ...  # noqa: D102
         @property
-        def total(self) -> Impacts: ...
-        def note_problem(self, name: str, error: BaseException | None = None) -> None: ...
+        def total(self) -> Impacts: ...  # noqa: D102
+        def note_problem(self, name: str, error: BaseException | None = None) -> None:  # noqa: D102
+            ...
 
     @property
     def older(self) -> RunningTotals | None:

@@ -172,12 +172,13 @@ class _RunWriter:
 
 
 @cache
-def _form(part: str) -> str:
-    """The figures of ``Impacts.to_dict()`` with ``%s`` for each number; see :func:`_numbers`."""
-    data = Impacts(None if part == "nothing" else ZERO).to_dict()
+def _form(known: bool, market: bool, parts: bool) -> str:
+    """The figures of ``Impacts.to_dict()`` with ``%s`` for each number."""
+    zero = (0.0, 0.0, 0.0) if market else None
+    data = Impacts(ZERO if known else None, market=zero).to_dict()
     names = list(data)
     form = {name: _holes(data[name]) for name in names[: names.index(_PARTS) + 1]}
-    if part == "without parts":
+    if not parts:
         form[_PARTS] = None
     return _encode(form).replace('"%s"', "%s")[:-1]
 
@@ -191,14 +192,11 @@ def _holes(value: Any) -> Any:
 def _figures_text(impacts: Impacts) -> str:
     f = impacts.figures
     if f is None:
-        return _form("nothing")
+        return _form(known=False, market=False, parts=False)
+    market, has_parts = impacts.market, f[24] == f[24]  # noqa: PLR0124  # a number
     totals = [f[i] + f[i + 12] for i in range(3, 12)]
-    numbers = [*f[:3], *totals, *f[12:15], *f[:24]]
-    if f[24] == f[24]:  # a number
-        numbers += f[24:]
-        form = _form("whole")
-    else:
-        form = _form("without parts")
+    numbers = [*f[:3], *totals, *f[12:15], *(market or ()), *f[:24], *(f[24:] if has_parts else ())]
+    form = _form(known=True, market=market is not None, parts=has_parts)
     # Five times as fast as repr.
     texts = to_json(numbers, inf_nan_mode="constants").decode()[1:-1].split(",")
     return form % tuple(texts)

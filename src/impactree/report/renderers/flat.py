@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from impactree.exceptions import MissingExtraError
 from impactree.report._keys import plain_label
 from impactree.runs import LABELS
-from impactree.values.criteria import FLAT_COLUMNS, PART_COLUMNS
+from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.formatting import clean
 
 if TYPE_CHECKING:
@@ -133,14 +133,21 @@ def _sum_columns(report: View, runs: Sequence[Run]) -> Columns:
 
 
 def figure_columns(impacts: Sequence[Impacts | None]) -> Columns:
-    """Min, mean and max of the five criteria, and the energy's parts; None where unknown."""
-    names = (*FLAT_COLUMNS, *PART_COLUMNS)
+    """Min, mean and max of the criteria, and the energy's parts; None where unknown."""
+    names = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS)
     nothing = (None,) * len(names)
-    figures = [None if one is None else one.figures for one in impacts]
-    rows = [nothing if one is None else _flat(one) for one in figures]
+    rows = [
+        nothing
+        if one is None or one.figures is None
+        else (*_flat(one.figures), *(one.market or _NO_MARKET))
+        for one in impacts
+    ]
     if not rows:
         return {name: [] for name in names}
     return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+_NO_MARKET: Final = (None, None, None)
 
 
 def _flat(f: Sequence[float]) -> tuple[float | None, ...]:
