@@ -193,7 +193,7 @@ def _figures_text(impacts: Impacts) -> str:
     f = impacts.figures
     if f is None:
         return _form(known=False, market=False, parts=False)
-    market, has_parts = impacts.market, f[24] == f[24]  # noqa: PLR0124  # a number
+    market, has_parts = impacts.market, f[24] == f[24]  # a number
     totals = [f[i] + f[i + 12] for i in range(3, 12)]
     numbers = [*f[:3], *totals, *f[12:15], *(market or ()), *f[:24], *(f[24:] if has_parts else ())]
     form = _form(known=True, market=market is not None, parts=has_parts)
