@@ -87,6 +87,8 @@ MISSING = [
         ["opentelemetry.exporter.prometheus"],
         "from impactree.exporters import OTelExporter; OTelExporter.prometheus()",
     ),
+    ("dataframe", ["narwhals"], "from impactree import Report; Report([]).to_dataframe()"),
+    ("parquet", ["pyarrow"], "from impactree import Report; Report([]).to_parquet('r.parquet')"),
     ("parquet", ["pyarrow"], "from impactree.exporters import ParquetExporter"),
     ("sql", ["sqlalchemy"], "from impactree.exporters import SQLExporter"),
     ("sql", ["sqlalchemy"], "from impactree.cli import cli; cli.main(['db', 'report'])"),

@@ -21,24 +21,19 @@ from weakref import WeakSet
 
 from impactree.exceptions import ConfigurationError
 from impactree.loops import Worker, ahead, on_loop
-from impactree.runs import Run
+from impactree.report.tracked import Reported
 from impactree.runs.current import active_trackers, innermost
-from impactree.runs.run import show_runs_by
 from impactree.runs.trees import RunTrees
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
-
-    from rich.console import Console
 
     from impactree.calls import ModelCall
     from impactree.delivery.counts import Health
     from impactree.delivery.dispatch import Dispatch
     from impactree.engine import Engine
     from impactree.engine.settings import EngineSettings
-    from impactree.report import Report, RunningTotals
-    from impactree.runs import Exporter, Labels, Pending, RunKind, RunStatus
+    from impactree.runs import Exporter, Labels, Pending, Run, RunKind, RunStatus
     from impactree.values.impacts import Impacts
 
 __all__ = ["ImpactTracker", "active_trackers"]
@@ -48,7 +43,7 @@ _MAX_OPEN: Final = 100_000
 _T = TypeVar("_T")
 
 
-class ImpactTracker:
+class ImpactTracker(Reported):
     """Turns events into run trees, estimates each model call, and keeps totals.
 
     Args:
@@ -96,7 +91,7 @@ class ImpactTracker:
         self._handling_left = threading.Lock()
         self._worker = Worker()
         self._trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
-        self._older = self._running_totals(totals_by)
+        self._count_older(totals_by)
         _guard_against_forks().add(self)
         if self._dispatch is not None:
             self._trees.run_ended = self._dispatch.run_ended
@@ -262,47 +257,6 @@ class ImpactTracker:
         self._handle_left()
         return self._trees.finished_runs
 
-    @property
-    def older(self) -> RunningTotals | None:
-        """The groups of runs no longer kept, by the keys of ``totals_by``; None: there are none."""
-        return self._older
-
-    def report(self, run: Any = None, *, method: str | None = None) -> Report:
-        """A report over the finished roots that are kept.
-
-        Args:
-            run: One run instead, or its id, with everything under it.
-            method: Name of another method, by which every call is estimated anew.
-
-        Raises:
-            LookupError: a run with this id is not kept.
-            ConfigurationError: an unknown method.
-        """
-        from impactree.report import Report
-
-        return Report.of(self, self._kept_run(run), method)
-
-    def live(self, console: Console | None = None) -> AbstractContextManager[None]:
-        """A block during which the terminal shows what runs, and what it costs so far.
-
-        Args:
-            console: A rich console; None: standard output.
-        """
-        from impactree.report.live import live
-
-        return live(self, console)
-
-    def _kept_run(self, run: Any) -> Run | None:
-        if run is None or isinstance(run, Run):
-            return run
-        wanted = str(run)
-        found = self.find(run) or next(
-            (one for root in self.runs for one in root.walk() if str(one.id) == wanted), None
-        )
-        if found is None:
-            raise LookupError(f"no run {wanted!r:.80} is kept: handler.runs lists the root runs")
-        return found
-
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver what exporters hold; True when nothing is left, and none was lost meanwhile."""
         self._handle_left()
@@ -413,28 +367,6 @@ class ImpactTracker:
     def _impacts_of(self, call: ModelCall) -> Impacts:
         return self.engine.estimate(call)  # looked up each time: a test or a user may replace it
 
-    def _running_totals(self, keys: Iterable[str | tuple[str, ...]]) -> RunningTotals | None:
-        if isinstance(keys, str):
-            raise ConfigurationError(f"totals_by must be several keys, not {keys!r}")
-        keys = tuple(keys)
-        if not keys:
-            return None
-        from impactree.report import RunningTotals
-
-        try:
-            totals = RunningTotals(keys, self.engine)
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"totals_by: {error}") from error
-
-        def drop(root: Run) -> None:
-            try:
-                totals.add(root)
-            except Exception as error:
-                self.note_problem(f"running totals: {type(error).__name__}", error)
-
-        self._trees.root_dropped = drop
-        return totals
-
     def _dispatcher(self) -> Dispatch:
         from impactree.delivery.dispatch import Dispatch
 
@@ -466,20 +398,3 @@ def _guard_against_forks() -> WeakSet[ImpactTracker]:
     if hasattr(os, "register_at_fork"):  # not on Windows
         os.register_at_fork(after_in_child=renew)
     return trackers
-
-
-class _RunViews:
-    """How the runs that trackers make are shown; the report's code loads when one is asked."""
-
-    def report(self, run: Run) -> Report:
-        from impactree.report import Report
-
-        return Report([run], method=run.total.method)
-
-    def to_dict(self, run: Run) -> dict[str, Any]:
-        from impactree.report.renderers.data import run_dict
-
-        return run_dict(run)
-
-
-show_runs_by(_RunViews())

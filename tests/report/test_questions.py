@@ -76,7 +76,7 @@ def test_by_a_function(two_users):
         two_users.by(size_list)
     with pytest.raises(TypeError, match="a key is a name or a function of a run, not 3"):
         two_users.by(3)
-    with pytest.raises(ValueError, match=r"by.. needs a key"):
+    with pytest.raises(ValueError, match="needs a key"):
         two_users.by()
 
 
@@ -130,33 +130,9 @@ def test_a_group_has_tokens_by_class_latency_phases_and_runs(build):
 
 def test_groups_print_as_a_table(two_users):
     rows = str(two_users.by("user", "model")).splitlines()
-    assert rows[0].split() == [
-        "user",
-        "model",
-        "calls",
-        "tokens",
-        "in",
-        "out",
-        "time",
-        "energy",
-        "CO2eq",
-        "share",
-    ]
+    assert " ".join(rows[0].split()) == "user model calls tokens in out time energy CO2eq share"
     # 300 tokens of 2 mWh and 3 mgCO2eq, of 650 that were estimated
-    assert rows[1].split() == [
-        "ann",
-        "gpt-4o",
-        "2",
-        "20",
-        "300",
-        "2.0",
-        "s",
-        "0.6",
-        "Wh",
-        "0.9",
-        "g",
-        "46%",
-    ]
+    assert " ".join(rows[1].split()) == "ann gpt-4o 2 20 300 2.0 s 0.6 Wh 0.9 g 46%"
     assert "not estimated" in rows[4]
     assert rows[-1].strip() == "≥: at least; some calls could not be estimated."
     tags = two_users.by("tag")
@@ -261,7 +237,7 @@ def test_another_method_estimates_copies_and_keeps_settings():
     same = tracker.report(method="ecologits-0.11")
     assert same.total == before
     assert tracker.engine.by("ecologits-0.11").zone == "FRA"
-    with pytest.raises(ConfigurationError, match=r"unknown method 'magic'; known: ecologits-0.11"):
+    with pytest.raises(ConfigurationError, match="unknown method 'magic'; known: "):
         tracker.report(method="magic")
     assert tracker.last_run.own is before
 

@@ -188,7 +188,7 @@ def test_a_warning_does_not_name_one_model_for_many():
         tracker.record(ModelCall(model=f"unheard-of-{n}", output_tokens=10))
     text = " ".join(str(tracker.report()).split())
     warning = text[text.index("model-prior (5 calls)") :]
-    assert warning.count("Nothing is known about the model") == 1
+    assert warning.count("The size of the model is not known") == 1
     assert warning.count("Asked for 'unheard-of-") == 3
     assert "And 2 more like it." in warning
 

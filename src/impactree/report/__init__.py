@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol, Self
 
-from impactree.report._diff import Change, Diff
-from impactree.report._groups import Group, Groups, RunningTotals
+from impactree.report._diff import Change, compare
+from impactree.report._groups import Group, RunningTotals, group_calls
+from impactree.report._shown import Diff, Groups
 from impactree.report._tally import Coverage
 from impactree.report._view import View
+from impactree.runs import Run
+from impactree.runs.run import show_runs_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from impactree.engine import Engine
+    from impactree.report._keys import Key
     from impactree.report.renderers.flat import Per
-    from impactree.runs import Run
     from impactree.values.impacts import Impacts
 
 __all__ = ["Change", "Coverage", "Diff", "Group", "Groups", "Report", "RunningTotals", "schema"]
@@ -68,20 +70,21 @@ class Report(View):
     """
 
     @classmethod
-    def of(cls, tracker: Tracked, run: Run | None = None, method: str | None = None) -> Self:
+    def of(cls, tracker: Tracked, run: Any = None, method: str | None = None) -> Self:
         """A report over the finished root runs that a tracker keeps.
 
         Args:
             tracker: An ImpactTracker.
-            run: One run instead, with everything under it.
+            run: One run instead, or its id, with everything under it.
             method: Name of another method, by which every call is estimated anew; settings stay.
 
         Raises:
+            LookupError: a run with this id is not kept.
             ConfigurationError: an unknown method.
         """
         engine = tracker.engine
         finished_runs = tracker.finished_runs  # first: a run may end meanwhile
-        runs = tracker.runs if run is None else [run]
+        runs = tracker.runs if run is None else [_kept(tracker, run)]
         anew = method is not None and method != engine.method.name
         if method is not None and anew:
             from impactree.report._copy import estimated_anew
@@ -119,6 +122,28 @@ class Report(View):
         runs, known = read_report(source)
         return cls(runs, **known)
 
+    def by(self, *keys: Key) -> Groups:
+        """The model calls in groups, the one with most greenhouse gases first. Print it.
+
+        Groups sum to the total. Calls without the attribute stand under None. Attributes that are
+        not the call's own come from its nearest ancestor that has them. By several keys a label is
+        a tuple.
+
+        Args:
+            *keys: ``model`` (its name as answered), ``provider`` (who was asked), ``maker``,
+                ``host`` and ``zone`` (as the estimate places the call), ``kind``, ``status`` and
+                ``name`` (of the call's run), ``root`` (name of the outermost run), ``day`` (UTC),
+                ``agent``, ``node``, ``step`` (``"1 model"``), ``tool``, ``thread``, ``user``,
+                ``metadata.KEY``, ``tag`` (a call with two tags stands in both groups, so that
+                shares may add up to more than 1), or a function of the call's run.
+
+        Raises:
+            ValueError: an unknown key, or none.
+            TypeError: something that is no key, or a function's label that cannot be hashed.
+        """
+        found = group_calls(self.runs, keys, self._engine, self._older, self.older_runs)
+        return Groups(found, by=found.by, total=found.total, older_runs=found.older_runs)
+
     def merge(self, *others: View) -> Self:
         """One report over the runs of several, such as one per machine.
 
@@ -138,9 +163,8 @@ class Report(View):
         Raises:
             ValueError: they were estimated by two methods.
         """
-        from impactree.report._diff import compare
-
-        return compare(other, self)
+        found = compare(other, self)
+        return Diff(before=found.before, after=found.after, changes=found.changes)
 
     # As data
 
@@ -253,6 +277,17 @@ class Report(View):
         return f"<Report {len(self.runs)} runs, {self.calls} calls>"
 
 
+def _kept(tracker: Tracked, run: Any) -> Run:
+    if isinstance(run, Run):
+        return run
+    wanted = str(run)
+    every = (one for root in tracker.runs for one in root.walk())
+    found = next((one for one in every if str(one.id) == wanted), None)
+    if found is None:
+        raise LookupError(f"no run {wanted!r:.80} is kept: handler.runs lists the root runs")
+    return found
+
+
 def schema(name: str) -> dict[str, Any]:
     """A published JSON schema (2020-12), complete in itself.
 
@@ -271,6 +306,11 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def _read_schema(name: str) -> dict[str, Any]:
+    from importlib import resources
+
     path = resources.files("impactree") / "schemas" / f"{name}.schema.json"
     found: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return found
+
+
+show_runs_by(lambda run: Report([run], method=run.total.method))

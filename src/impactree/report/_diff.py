@@ -12,12 +12,10 @@ from impactree.values.formatting import clean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rich.console import Console, ConsoleOptions, RenderResult
-
     from impactree.report._view import View
     from impactree.runs import Run
 
-__all__ = ["Change", "Diff", "compare"]
+__all__ = ["Change", "Compared", "compare"]
 
 _SAME: Final = 0.02
 """Token counts per call closer than this, relative, are no cause worth a word."""
@@ -95,8 +93,8 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Diff:
-    """Two reports side by side; the largest change first. Print it."""
+class Compared:
+    """Two reports side by side; the largest change first."""
 
     before: Group
     after: Group
@@ -116,40 +114,11 @@ class Diff:
             "changes": [change.to_dict() for change in self.changes],
         }
 
-    def to_text(self, width: int | None = None) -> str:
-        """A table at most ``width`` columns wide; None: as wide as the terminal, 60 to 200."""
-        from impactree.report.renderers.changes import diff_lines
-        from impactree.report.renderers.text import plain, terminal_width
-
-        return plain(diff_lines(self, terminal_width() if width is None else width))
-
-    def to_markdown(self) -> str:
-        """A table in GitHub's Markdown."""
-        from impactree.report.renderers.changes import diff_table
-        from impactree.report.renderers.markdown import table
-
-        return table(*diff_table(self))
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from impactree.report.renderers.changes import diff_lines
-        from impactree.report.renderers.text import rich_lines
-
-        yield from rich_lines(diff_lines(self, options.max_width))
-
-    def _repr_html_(self) -> str:
-        from impactree.report.renderers.changes import diff_table
-        from impactree.report.renderers.html import table
-
-        return table(*diff_table(self))
-
     def __repr__(self) -> str:
-        return f"<Diff of {len(self.changes)} paths, {self.change:+.2g} kgCO2eq>"
+        return f"<{type(self).__name__} of {len(self.changes)} paths, {self.change:+.2g} kgCO2eq>"
 
 
-def compare(before: View, after: View) -> Diff:
+def compare(before: View, after: View) -> Compared:
     """The changes from one report to another.
 
     Raises:
@@ -179,7 +148,7 @@ def compare(before: View, after: View) -> Diff:
         )
         changes.append(change)
     changes.sort(key=lambda change: -abs(change.change))
-    return Diff(
+    return Compared(
         before=regroup(calls_of(before.runs), first),
         after=regroup(calls_of(after.runs), then),
         changes=tuple(changes),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from impactree.report._tally import Tally
+from impactree.report._tally import Tally, gwp_mean
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator
@@ -32,6 +32,11 @@ class Fold:
     def runs(self) -> list[Run]:
         """All of them, in order."""
         return [run for one in self.rounds for run in one]
+
+    @property
+    def costs(self) -> list[float]:
+        """Greenhouse gases of each repetition, kgCO2eq (means)."""
+        return [sum(gwp_mean(run.total) for run in one) for one in self.rounds]
 
 
 def _singly(runs: Iterable[Run]) -> Fold:

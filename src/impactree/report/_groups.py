@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from impactree.report._keys import TAG, check_key, key_name, labels_by
+from impactree.exceptions import ConfigurationError
+from impactree.report._keys import TAG, check_key, key_name, labels_by, plain_label
 from impactree.report._tally import Tally, calls_of, gwp_mean, own_of, share
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
-    from pathlib import Path
-
-    from rich.console import Console, ConsoleOptions, RenderResult
 
     from impactree.engine import Engine
     from impactree.report._keys import Key
     from impactree.runs import Run
 
-__all__ = ["OTHERS", "Group", "Groups", "RunningTotals", "group_calls", "regroup"]
+__all__ = ["OTHERS", "Group", "Grouped", "RunningTotals", "group_calls", "regroup"]
 
 _MAX_LABELS: Final = 10_000
 OTHERS: Final = "(others)"
@@ -76,8 +74,8 @@ class Group:
         }
 
 
-class Groups(dict[Any, Group]):
-    """Groups by label, the one with most greenhouse gases first; prints as a table.
+class Grouped(dict[Any, Group]):
+    """Groups by label, the one with most greenhouse gases first.
 
     The label is text, or None for the calls without the attribute; by several keys it is a tuple.
     """
@@ -107,15 +105,13 @@ class Groups(dict[Any, Group]):
         """A group's label per key."""
         return label if len(self.by) > 1 and isinstance(label, tuple) else (label,)
 
-    def top(self, n: int) -> Groups:
+    def top(self, n: int) -> Self:
         """The first ``n`` groups."""
         first = dict(list(self.items())[: _at_least_one(n)])
-        return Groups(first, by=self.by, total=self.total, older_runs=self.older_runs)
+        return type(self)(first, by=self.by, total=self.total, older_runs=self.older_runs)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: ``by``, ``partition``, ``older_runs``, ``total``, ``groups`` (a list)."""
-        from impactree.report.renderers.flat import plain_label
-
         return {
             "by": list(self.by),
             "partition": self.partition,
@@ -130,45 +126,8 @@ class Groups(dict[Any, Group]):
             ],
         }
 
-    def to_text(self, width: int | None = None) -> str:
-        """A table at most ``width`` columns wide; None: as wide as the terminal, 60 to 200."""
-        from impactree.report.renderers.text import groups_text
-
-        return groups_text(self, width)
-
-    def to_markdown(self) -> str:
-        """A table in GitHub's Markdown."""
-        from impactree.report.renderers.markdown import groups_markdown
-
-        return groups_markdown(self)
-
-    def to_dataframe(self, backend: str | None = None) -> Any:
-        """A row per group, as :meth:`impactree.Report.to_dataframe` makes them."""
-        from impactree.report.renderers.flat import group_columns, to_frame
-
-        return to_frame(group_columns(self), backend)
-
-    def to_csv(self, path: str | Path | None = None) -> str | None:
-        """A row per group, as :meth:`impactree.Report.to_csv` writes them."""
-        from impactree.report.renderers.flat import group_columns, to_csv
-
-        return to_csv(group_columns(self), path)
-
-    def __str__(self) -> str:
-        return self.to_text()
-
     def __repr__(self) -> str:
-        return f"<Groups by {', '.join(self.by)}: {len(self)}>"
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        from impactree.report.renderers.text import groups_lines, rich_lines
-
-        yield from rich_lines(groups_lines(self, options.max_width))
-
-    def _repr_html_(self) -> str:
-        from impactree.report.renderers.html import groups_html
-
-        return groups_html(self)
+        return f"<{type(self).__name__} by {', '.join(self.by)}: {len(self)}>"
 
 
 def _at_least_one(n: int) -> int:
@@ -183,7 +142,7 @@ def group_calls(
     engine: Engine | None,
     older: RunningTotals | None,
     older_runs: int,
-) -> Groups:
+) -> Grouped:
     """The groups of :meth:`Report.by`.
 
     Args:
@@ -203,27 +162,33 @@ def group_calls(
         for label in labels:
             members.setdefault(label, []).append(run)
     names = tuple(map(key_name, keys))
-    sums = {
-        label: (Tally.of(runs), Impacts.sum(map(own_of, runs))) for label, runs in members.items()
-    }
     gone = None if older is None else older.of(names)
-    for label, (tally, total) in (gone or {}).items():
-        known = sums.get(label, (Tally(), Impacts.zero()))
-        tally.merge(known[0])
-        sums[label] = tally, Impacts.sum((total, known[1]))
+    sums = _sums(members, gone or {})
     if TAG not in names:
         whole = Impacts.sum(total for _, total in sums.values())
     else:
         parts = [] if gone is None or older is None else [older.total]
         whole = Impacts.sum([*map(own_of, calls), *parts])
     groups = {
-        label: _group(tally, total, whole, members.get(label, []))
+        label[0] if len(keys) == 1 else label: _group(tally, total, whole, members.get(label, []))
         for label, (tally, total) in sorted(sums.items(), key=lambda item: -gwp_mean(item[1][1]))
     }
-    if len(keys) == 1:
-        groups = {label: group for (label,), group in groups.items()}
     left_out = 0 if gone is not None else older_runs
-    return Groups(groups, by=names, total=whole, older_runs=left_out)
+    return Grouped(groups, by=names, total=whole, older_runs=left_out)
+
+
+def _sums(
+    members: dict[Any, list[Run]], gone: dict[Any, tuple[Tally, Impacts]]
+) -> dict[Any, tuple[Tally, Impacts]]:
+    """Counts and impacts per label, of the runs that are kept and of those that are not."""
+    sums = {
+        label: (Tally.of(runs), Impacts.sum(map(own_of, runs))) for label, runs in members.items()
+    }
+    for label, (tally, total) in gone.items():
+        known = sums.get(label, (Tally(), Impacts.zero()))
+        tally.merge(known[0])
+        sums[label] = tally, Impacts.sum((total, known[1]))
+    return sums
 
 
 def regroup(runs: list[Run], whole: Impacts) -> Group:
@@ -256,13 +221,18 @@ class RunningTotals:
         engine: Places models.
 
     Raises:
-        ValueError: an unknown key.
+        ConfigurationError: an unknown key.
     """
 
     def __init__(self, keys: Iterable[str | tuple[str, ...]], engine: Engine | None) -> None:
-        self.keys = tuple((key,) if isinstance(key, str) else tuple(key) for key in keys)
-        for key in (key for several in self.keys for key in several):
-            check_key(key)
+        if isinstance(keys, str):
+            raise ConfigurationError(f"totals_by must be several keys, not {keys!r:.80}")
+        try:
+            self.keys = tuple((key,) if isinstance(key, str) else tuple(key) for key in keys)
+            for key in (key for several in self.keys for key in several):
+                check_key(key)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"totals_by: {error}") from error
         self._engine = engine
         self._lock = threading.Lock()
         self._sums: dict[tuple[str, ...], dict[Any, tuple[Tally, Impacts]]] = {

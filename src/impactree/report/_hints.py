@@ -22,19 +22,22 @@ _NAME_THE_MODEL: Final = (
     "Cure, where a gateway or a deployment has names of its own: "
     "ImpactHandler(deployments={{{name!r}: 'PROVIDER/MODEL'}})."
 )
+_FOR_INSTANCE: Final = "Cure: ImpactHandler(deployments={{{name!r}: 'PROVIDER/MODEL'}})."
+_LOOK_AT_USAGE: Final = "Cure: look at the usage that the client or gateway returns, and update it."
 _CURES: Final = {
     "token-count-approximate": _ASK_FOR_USAGE,
     "output-tokens-unknown": _ASK_FOR_USAGE,
     "model-not-registered": _NAME_THE_MODEL,
-    "model-prior": _NAME_THE_MODEL,
+    "model-prior": _FOR_INSTANCE,
     "model-size-unknown": _NAME_THE_MODEL,
-    "host-unknown": (
-        "Cure: say who runs it, as in ImpactHandler(deployments={{{name!r}: 'PROVIDER/MODEL'}}), "
-        "or where: zone='FRA'."
-    ),
+    "host-unknown": _FOR_INSTANCE,
+    "usage-reconciled": _LOOK_AT_USAGE,
+    "usage-unclear": _LOOK_AT_USAGE,
     "region-not-registered": "Cure: ImpactHandler(zone=...) with the electricity mix zone.",
     "zone-not-registered": "Cure: a zone that `impactree zones` lists; WOR is the world.",
 }
+_SAID: Final = frozenset({"cached-above-input", "usage-reconciled", "usage-unclear"})
+"""Warnings of an estimate that say the same."""
 _REMOTE: Final = "langgraph.pregel.remote"
 
 
@@ -85,7 +88,7 @@ def _contradictions(calls: Sequence[Run]) -> Iterator[str]:
     wrong = 0
     for run in calls:
         tokens = run.call.tokens if run.call is not None else None
-        if tokens is None:
+        if tokens is None or (run.own is not None and _SAID & {w.code for w in run.own.warnings}):
             continue
         parts = (tokens.cached_input or 0) + (tokens.cache_write or 0)
         read = tokens.input is not None and parts > tokens.input
@@ -94,8 +97,7 @@ def _contradictions(calls: Sequence[Run]) -> Iterator[str]:
     if wrong:
         yield (
             f"usage-contradicts-itself ({_calls(wrong)}): More tokens are reported as cached or as "
-            "reasoning than in all. Cure: look at the usage that the client or gateway returns, "
-            "and update it; the totals follow the larger bucket."
+            f"reasoning than in all. {_LOOK_AT_USAGE}"
         )
 
 

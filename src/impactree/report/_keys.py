@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Key = str | Callable[[Run], Hashable]
     Labels = tuple[Hashable, ...]
 
-__all__ = ["KEYS", "TAG", "check_key", "key_name", "labels_by"]
+__all__ = ["KEYS", "TAG", "check_key", "key_name", "labels_by", "plain_label"]
 
 TAG: Final = "tag"
 _METADATA: Final = "metadata."
@@ -80,6 +80,11 @@ def check_key(key: object) -> None:
 def key_name(key: Key) -> str:
     """What a key is called in tables and data."""
     return key if isinstance(key, str) else getattr(key, "__name__", type(key).__name__)
+
+
+def plain_label(label: object) -> str | int | float | bool | None:
+    """A label as data: text, a number or None."""
+    return label if isinstance(label, str | int | float | bool | None) else str(label)
 
 
 def labels_by(

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.report._fold import Fold, Scan
-from impactree.report._tally import Tally, gwp_mean, share
+from impactree.report._tally import Tally, share
 from impactree.values.formatting import clean
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from impactree.report._groups import Groups
+    from impactree.report._groups import Grouped
     from impactree.runs import Run
 
 __all__ = [
@@ -94,6 +94,8 @@ class _Node:
     """Children that are summed up in one line after the others."""
     hidden: int = 0
     spread: Spread | None = None
+    told: Spread | None = None
+    """The spread that this line or one above it shows."""
 
 
 def tree_entries(roots: list[Run], whole: Impacts, lines: int = MAX_LINES) -> list[Entry]:
@@ -122,8 +124,16 @@ def _lay_out(roots: list[Run], scan: Scan, lines: int) -> tuple[list[Run], list[
 def _node(fold: Fold, depth: int, above: Spread | None = None) -> _Node:
     spread = _spread(fold)
     if spread is not None and above is not None and spread.says_as(above):
-        spread = None
-    return _Node(fold, depth, spread=spread)
+        return _Node(fold, depth, told=above)
+    return _Node(fold, depth, spread=spread, told=spread)
+
+
+def _spreads(nodes: list[_Node], room: int) -> int:
+    """Keep the spreads of the dearest lines, up to so many. Returns how many."""
+    having = sorted((n for n in nodes if n.spread), key=lambda n: -sum(n.fold.costs))
+    for node in having[max(room, 0) :]:
+        node.spread = None
+    return min(len(having), max(room, 0))
 
 
 def _expand(root: _Node, scan: Scan, lines: int) -> int:
@@ -140,8 +150,9 @@ def _expand(root: _Node, scan: Scan, lines: int) -> int:
                 node.hidden += len(node.fold.runs)
             continue
         folds, node.rest = _dearest(folds, room)
-        node.children = [_node(fold, node.depth + 1, node.spread) for fold in folds]
-        used += sum(1 + bool(child.spread) for child in node.children) + bool(node.rest)
+        node.children = [_node(fold, node.depth + 1, node.told) for fold in folds]
+        used += len(node.children) + bool(node.rest)
+        used += _spreads(node.children, (lines - used) // 2)
         queue.extend(node.children)
     return used
 
@@ -150,7 +161,7 @@ def _dearest(folds: list[Fold], room: int) -> tuple[list[Fold], list[Run]]:
     """Those with most greenhouse gases, in order, and the runs of the others."""
     if len(folds) <= room:
         return folds, []
-    costs = [sum(gwp_mean(run.total) for run in fold.runs) for fold in folds]
+    costs = [sum(fold.costs) for fold in folds]
     kept = set(sorted(range(len(folds)), key=lambda i: -costs[i])[: room - 1])
     shown = [fold for i, fold in enumerate(folds) if i in kept]
     return shown, [run for i, fold in enumerate(folds) if i not in kept for run in fold.runs]
@@ -160,7 +171,7 @@ def _spread(fold: Fold) -> Spread | None:
     """Where repetitions differ: by a tenth and more."""
     if len(fold.rounds) < 3:
         return None
-    costs = [sum(gwp_mean(run.total) for run in one) for one in fold.rounds]
+    costs = fold.costs
     ordered = sorted(costs)
     if not ordered[-1] > ordered[0] * 1.1:
         return None
@@ -232,12 +243,12 @@ def _sum_entry(
     )
 
 
-def model_entries(groups: Groups, rows: int = _MAX_MODELS) -> list[Entry]:
+def model_entries(groups: Grouped, rows: int = _MAX_MODELS) -> list[Entry]:
     """A line per model, largest first."""
     return group_entries(groups, rows, "models")
 
 
-def group_entries(groups: Groups, rows: int | None = None, noun: str = "groups") -> list[Entry]:
+def group_entries(groups: Grouped, rows: int | None = None, noun: str = "groups") -> list[Entry]:
     """A line per group; beyond ``rows`` one for all the others."""
     items = list(groups.items())
     shown = items if rows is None or len(items) <= rows else items[: rows - 1]

@@ -12,7 +12,7 @@ from impactree.calls import ModelCall
 from impactree.exceptions import ReportFormatError
 from impactree.report.renderers.data import FORMAT
 from impactree.runs import LABELS, RUN_KINDS, Labels, Run, RunStatus
-from impactree.values.criteria import CRITERIA
+from impactree.values.criteria import CRITERIA, GWP_MARKET
 from impactree.values.figures import PARTS, Figures
 from impactree.values.impacts import GRADES, Impacts
 from impactree.values.messages import Message
@@ -176,10 +176,12 @@ def _impacts(data: Any) -> Impacts | None:
         parts = data.get("energy_parts")
         ends = [end for value in values for end in value]
         figures = Figures(*ends, *(parts[p] if parts else math.nan for p in PARTS))
+    market = None if data.get(GWP_MARKET.key) is None else _value(data, GWP_MARKET.key)
     grade = data.get("grade")
     _expect(grade is None or grade in GRADES, f"grade to be one of {', '.join(GRADES)}", grade)
     return Impacts(
         figures,
+        market=market,
         method=data.get("method") or None,
         warnings=_messages(data.get("warnings")),
         errors=_messages(data.get("errors")),

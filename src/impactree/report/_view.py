@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Self
 
-    from impactree.report._keys import Key
+    from impactree.engine import Engine
 
 __all__ = ["View"]
 
@@ -117,27 +117,6 @@ class View:
     def older_runs(self) -> int:
         """How many finished runs are no longer kept, and not in these figures."""
         return max(0, (self.finished_runs or 0) - len(self.runs))
-
-    def by(self, *keys: Key) -> groups.Groups:
-        """The model calls in groups, the one with most greenhouse gases first. Print it.
-
-        Groups sum to the total. Calls without the attribute stand under None. Attributes that are
-        not the call's own come from its nearest ancestor that has them. By several keys a label is
-        a tuple.
-
-        Args:
-            *keys: ``model`` (its name as answered), ``provider`` (who was asked), ``maker``,
-                ``host`` and ``zone`` (as the estimate places the call), ``kind``, ``status`` and
-                ``name`` (of the call's run), ``root`` (name of the outermost run), ``day`` (UTC),
-                ``agent``, ``node``, ``step`` (``"1 model"``), ``tool``, ``thread``, ``user``,
-                ``metadata.KEY``, ``tag`` (a call with two tags stands in both groups, so that
-                shares may add up to more than 1), or a function of the call's run.
-
-        Raises:
-            ValueError: an unknown key, or none.
-            TypeError: something that is no key, or a function's label that cannot be hashed.
-        """
-        return groups.group_calls(self.runs, keys, self._engine, self._older, self.older_runs)
 
     def top(self, n: int = 10) -> Self:
         """A report over the ``n`` model calls with most greenhouse gases, the first one first.

@@ -12,7 +12,7 @@ from impactree.runs.labels import Labels
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from impactree.calls import ModelCall
 
@@ -23,7 +23,6 @@ __all__ = [
     "Run",
     "RunKind",
     "RunStatus",
-    "RunViews",
     "run_key",
     "show_runs_by",
 ]
@@ -281,43 +280,30 @@ class Run:
 
     def report(self) -> Any:
         """A :class:`impactree.Report` over this run and everything under it."""
-        return _views().report(self)
+        return _report_of(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data as in a report's; ``runs``: what is under it as a flat list, parents first."""
-        return _views().to_dict(self)
+        entry, *below = self.report().to_dict()["runs"]
+        return {**entry, "runs": below}
 
     def __repr__(self) -> str:
         return f"<Run {self.kind} {self.name!r} {self.status}, {len(self.children)} children>"
 
 
-class RunViews(Protocol):
-    """How a run is shown; known to those who make runs, for runs know no report."""
-
-    def report(self, run: Run) -> Any:
-        """A report over it."""
-        ...
-
-    def to_dict(self, run: Run) -> dict[str, Any]:
-        """Its plain data."""
-        ...
+_reporter: Callable[[Run], Any] | None = None
 
 
-_shown_by: RunViews | None = None
+def show_runs_by(reporter: Callable[[Run], Any]) -> None:
+    """Register what :meth:`Run.report` asks: those who make runs know how, runs know no report."""
+    global _reporter
+    _reporter = reporter
 
 
-def show_runs_by(views: RunViews) -> None:
-    """Register what :meth:`Run.report` and :meth:`Run.to_dict` ask."""
-    global _shown_by
-    _shown_by = views
-
-
-def _views() -> RunViews:
-    if _shown_by is None:
-        raise RuntimeError(
-            "no report is loaded for a run made by hand: use impactree.Report([run])"
-        )
-    return _shown_by
+def _report_of(run: Run) -> Any:
+    if _reporter is None:
+        raise RuntimeError("a run made by hand knows no report: use impactree.Report([run])")
+    return _reporter(run)
 
 
 class Exporter(Protocol):

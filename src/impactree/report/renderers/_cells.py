@@ -34,7 +34,7 @@ Line = list[tuple[str, Style]]
 """One line of text in pieces, each with its rich style."""
 
 _SEP: Final = "  "
-_LEAST: Final = 24
+_LEAST: Final = 34
 """Cells that names keep before columns go."""
 _ESTIMATED: Final = ("energy", "CO2eq")
 _GUARD: Final = "\u2800"
@@ -147,7 +147,7 @@ def grid(
 ) -> list[list[Line]]:
     """Tables with their numbers aligned, at most ``width`` cells wide.
 
-    Where names would keep less than they need and less than a third, columns go.
+    Where names would keep less than they need and less than half, columns go.
 
     Args:
         sections: Tables with the same columns.
@@ -162,7 +162,7 @@ def grid(
     while True:
         sizes = _sizes(rows, shown)
         room = width - sum(sizes.values()) - len(_SEP) * len(sizes)
-        if room >= min(needed, max(_LEAST, width // 3)) or not any(c in shown for c in going):
+        if room >= min(needed, max(_LEAST, width * 5 // 11)) or not any(c in shown for c in going):
             break
         gone = next(c for c in going if c in shown)
         shown.remove(gone)
@@ -205,7 +205,8 @@ def _split(table: list[Row], room: int) -> tuple[int, int]:
 def _lines(row: Row, rooms: tuple[int, int], sizes: dict[str, int], width: int) -> Iterator[Line]:
     names, whats = rooms
     name, padding = _cut(row.name, names - len(_SEP) - cell_len(row.guide + row.suffix))
-    what, rest = _cut(row.what, whats - cell_len(row.mark) - bool(row.mark))
+    room = whats - cell_len(row.mark) - bool(row.mark)
+    what, rest = _cut(row.what, room) if whats > 0 else ("", "")
     gap = " " if row.mark else ""
     after = row.suffix + padding + _SEP
     if _reads_leftwards(name):

@@ -11,7 +11,7 @@ from impactree.report.renderers.text import joined, paragraph
 from impactree.values.formatting import clean
 
 if TYPE_CHECKING:
-    from impactree.report._diff import Change, Diff
+    from impactree.report._diff import Change, Compared
     from impactree.report._groups import Group
 
 __all__ = ["diff_lines", "diff_table"]
@@ -21,7 +21,7 @@ _OPTIONAL: Final = ("calls",)
 _MAX_ROWS: Final = 25
 
 
-def diff_lines(diff: Diff, width: int) -> list[Line]:
+def diff_lines(diff: Compared, width: int) -> list[Line]:
     """The changes, no line wider than ``width`` cells."""
     width = min(width, 200)
     rows = [header("path", "", _COLUMNS)]
@@ -34,7 +34,7 @@ def diff_lines(diff: Diff, width: int) -> list[Line]:
     return joined([table, _rest(diff, width)], width)
 
 
-def diff_table(diff: Diff) -> tuple[list[str], list[list[str]]]:
+def diff_table(diff: Compared) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the changes as text."""
     rows = [["all", *_numbers(diff.before, diff.after).values(), ""]]
     for change in _shown(diff):
@@ -43,12 +43,12 @@ def diff_table(diff: Diff) -> tuple[list[str], list[list[str]]]:
     return ["path", *_COLUMNS, "why"], rows
 
 
-def _shown(diff: Diff) -> list[Change]:
+def _shown(diff: Compared) -> list[Change]:
     """What changed at all, up to a bound."""
     return [c for c in diff.changes if c.change or c.causes][:_MAX_ROWS]
 
 
-def _rest(diff: Diff, width: int) -> list[Line]:
+def _rest(diff: Compared, width: int) -> list[Line]:
     shown = len(_shown(diff))
     left = diff.changes[shown:]
     if not left:

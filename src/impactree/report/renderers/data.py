@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from impactree.report._view import View
     from impactree.runs import Run
 
-__all__ = ["FORMAT", "json_chunks", "report_dict", "run_dict", "run_dicts"]
+__all__ = ["FORMAT", "json_chunks", "report_dict", "run_dicts"]
 
 FORMAT: Final = 2
 """Of the report as data; 1 had no means, and did not say so."""
@@ -81,12 +81,6 @@ def _around(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
         "total_ever": _impacts(report.total_ever),
     }
     return head, tail
-
-
-def run_dict(root: Run) -> dict[str, Any]:
-    """A run, with what is under it as a flat list ``runs``, parents first."""
-    entry, *below = run_dicts(root)
-    return {**entry, "runs": below}
 
 
 def run_dicts(root: Run) -> Iterator[dict[str, Any]]:
@@ -178,12 +172,13 @@ class _RunWriter:
 
 
 @cache
-def _form(part: str) -> str:
-    """The figures of ``Impacts.to_dict()`` with ``%s`` for each number; see :func:`_numbers`."""
-    data = Impacts(None if part == "nothing" else ZERO).to_dict()
+def _form(known: bool, market: bool, parts: bool) -> str:
+    """The figures of ``Impacts.to_dict()`` with ``%s`` for each number."""
+    zero = (0.0, 0.0, 0.0) if market else None
+    data = Impacts(ZERO if known else None, market=zero).to_dict()
     names = list(data)
     form = {name: _holes(data[name]) for name in names[: names.index(_PARTS) + 1]}
-    if part == "without parts":
+    if not parts:
         form[_PARTS] = None
     return _encode(form).replace('"%s"', "%s")[:-1]
 
@@ -197,14 +192,11 @@ def _holes(value: Any) -> Any:
 def _figures_text(impacts: Impacts) -> str:
     f = impacts.figures
     if f is None:
-        return _form("nothing")
+        return _form(known=False, market=False, parts=False)
+    market, has_parts = impacts.market, f[24] == f[24]  # a number
     totals = [f[i] + f[i + 12] for i in range(3, 12)]
-    numbers = [*f[:3], *totals, *f[12:15], *f[:24]]
-    if f[24] == f[24]:  # a number
-        numbers += f[24:]
-        form = _form("whole")
-    else:
-        form = _form("without parts")
+    numbers = [*f[:3], *totals, *f[12:15], *(market or ()), *f[:24], *(f[24:] if has_parts else ())]
+    form = _form(known=True, market=market is not None, parts=has_parts)
     # Five times as fast as repr.
     texts = to_json(numbers, inf_nan_mode="constants").decode()[1:-1].split(",")
     return form % tuple(texts)

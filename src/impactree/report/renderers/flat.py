@@ -10,15 +10,16 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from impactree.exceptions import MissingExtraError
+from impactree.report._keys import plain_label
 from impactree.runs import LABELS
-from impactree.values.criteria import FLAT_COLUMNS, PART_COLUMNS
+from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.formatting import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from impactree.report._groups import Groups
+    from impactree.report._groups import Grouped
     from impactree.report._view import View
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
@@ -29,7 +30,6 @@ __all__ = [
     "Per",
     "figure_columns",
     "group_columns",
-    "plain_label",
     "report_columns",
     "to_csv",
     "to_frame",
@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 Per = Literal["call", "run", "root"]
+_Type = Literal["String", "Int64", "Float64", "Boolean"]
 _BACKENDS: Final = ("pandas", "polars", "pyarrow")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 _TOKENS: Final = (
@@ -132,14 +133,21 @@ def _sum_columns(report: View, runs: Sequence[Run]) -> Columns:
 
 
 def figure_columns(impacts: Sequence[Impacts | None]) -> Columns:
-    """Min, mean and max of the five criteria, and the energy's parts; None where unknown."""
-    names = (*FLAT_COLUMNS, *PART_COLUMNS)
+    """Min, mean and max of the criteria, and the energy's parts; None where unknown."""
+    names = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS)
     nothing = (None,) * len(names)
-    figures = [None if one is None else one.figures for one in impacts]
-    rows = [nothing if one is None else _flat(one) for one in figures]
+    rows = [
+        nothing
+        if one is None or one.figures is None
+        else (*_flat(one.figures), *(one.market or _NO_MARKET))
+        for one in impacts
+    ]
     if not rows:
         return {name: [] for name in names}
     return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+_NO_MARKET: Final = (None, None, None)
 
 
 def _flat(f: Sequence[float]) -> tuple[float | None, ...]:
@@ -165,21 +173,18 @@ def _flat(f: Sequence[float]) -> tuple[float | None, ...]:
     )
 
 
-def group_columns(groups: Groups) -> Columns:
+def group_columns(groups: Grouped) -> Columns:
     """One flat row per group."""
     labels = [groups.labels(label) for label in groups]
     columns: Columns = {
         name: [plain_label(row[i]) for row in labels] for i, name in enumerate(groups.by)
     }
     found = list(groups.values())
-    for name in ("calls", "cached", *_TOKENS, "latency_s", "share"):
+    columns["calls"] = [group.calls for group in found]
+    columns["cached_calls"] = [group.cached for group in found]
+    for name in (*_TOKENS, "latency_s", "share"):
         columns[name] = [getattr(group, name) for group in found]
     return columns | figure_columns([group.total for group in found])
-
-
-def plain_label(label: object) -> str | int | float | bool | None:
-    """A label as data: text, a number or None."""
-    return label if isinstance(label, str | int | float | bool | None) else str(label)
 
 
 # Where columns go
@@ -204,21 +209,24 @@ def to_frame(columns: Columns, backend: str | None) -> Any:
     except ImportError as error:
         raise MissingExtraError("dataframe", "narwhals") from error
     chosen = backend or _installed()
-    schema = {name: _dtype(nw, name, column) for name, column in columns.items()}
+    columns = {name: _encodable(column) for name, column in columns.items()}
+    types = {name: _type_of(name, column) for name, column in columns.items()}
     if chosen == "pandas":
-        _as_pandas_has_it(nw, columns, schema)
+        _as_pandas_has_it(columns, types)
+    schema = {name: getattr(nw, kind) for name, kind in types.items()}
     try:
-        return nw.from_dict(columns, schema, backend=chosen).to_native()  # type: ignore[arg-type]  # one of three
+        frame = nw.from_dict(columns, schema, backend=chosen)  # type: ignore[arg-type]
     except ImportError as error:
         raise MissingExtraError("dataframe", chosen) from error
+    return frame.to_native()
 
 
-def _as_pandas_has_it(nw: Any, columns: Columns, schema: dict[str, Any]) -> None:
+def _as_pandas_has_it(columns: Columns, types: dict[str, _Type]) -> None:
     """Its plain columns of numbers know no None: not a number, and whole numbers as floats."""
-    for name, dtype in schema.items():
-        if dtype in (nw.Int64, nw.Float64) and None in columns[name]:
+    for name, kind in types.items():
+        if kind in ("Int64", "Float64") and None in columns[name]:
             columns[name] = [math.nan if value is None else value for value in columns[name]]
-            schema[name] = nw.Float64
+            types[name] = "Float64"
 
 
 def _installed() -> str:
@@ -236,24 +244,21 @@ def _is_there(name: str) -> bool:
         return False
 
 
-def _dtype(nw: Any, name: str, column: Sequence[Any]) -> Any:
-    """One type per column whatever its rows hold, so that frames of two reports stack."""
-    if name.endswith(("_tokens", "calls")) or (name == "cached" and _are(int, column)):
-        return nw.Int64
-    if name.startswith(("energy_", *_FIGURES)) or name in ("start", "end", "latency_s", "share"):
-        return nw.Float64
-    for kind, dtype in ((bool, nw.Boolean), (int, nw.Int64), (float, nw.Float64)):
-        if _are(kind, column):
-            return dtype
-    return nw.String
+def _type_of(name: str, column: Sequence[Any]) -> _Type:
+    """One type per column whatever its rows hold, so that tables of two reports stack."""
+    if name.endswith(("_tokens", "calls")):
+        return "Int64"
+    if name.startswith(_FIGURES) or name in _REALS:
+        return "Float64"
+    if name == "cached":
+        return "Boolean"
+    known = {type(value) for value in column if value is not None}
+    by_type: dict[type, _Type] = {bool: "Boolean", int: "Int64", float: "Float64"}
+    return by_type.get(known.pop(), "String") if len(known) == 1 else "String"
 
 
-_FIGURES: Final = tuple(f"{name.rpartition('_')[0]}_" for name in FLAT_COLUMNS)
-
-
-def _are(kind: type, column: Sequence[Any]) -> bool:
-    known = [value for value in column if value is not None]
-    return bool(known) and all(type(value) is kind for value in known)
+_REALS: Final = frozenset({"start", "end", "latency_s", "share"})
+_FIGURES: Final = ("energy_", *(f"{name.rpartition('_')[0]}_" for name in FLAT_COLUMNS))
 
 
 def to_csv(columns: Columns, path: str | Path | None) -> str | None:
@@ -304,14 +309,31 @@ def to_parquet(columns: Columns, path: str | Path) -> None:
         MissingExtraError: pyarrow is not installed.
     """
     try:
+        import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtraError("parquet", "pyarrow") from error
     from impactree.report._files import replacing
 
-    table = to_frame(columns, "pyarrow")
+    types = {
+        "String": pa.string(),
+        "Int64": pa.int64(),
+        "Float64": pa.float64(),
+        "Boolean": pa.bool_(),
+    }
+    table = pa.table(
+        {
+            name: pa.array(_encodable(column), types[_type_of(name, column)])
+            for name, column in columns.items()
+        }
+    )
     with replacing(path, binary=True) as file:
         pq.write_table(table, file)
+
+
+def _encodable(column: Sequence[Any]) -> list[Any]:
+    """Lone surrogates are no UTF-8."""
+    return [v.encode("utf-8", "replace").decode() if isinstance(v, str) else v for v in column]
 
 
 def _id(value: object) -> str | None:

@@ -22,7 +22,7 @@ from impactree.report.renderers.text import coverage_sentences, group_notes, tot
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from impactree.report._groups import Groups
+    from impactree.report._groups import Grouped
     from impactree.report._layout import Entry
     from impactree.report._sheet import Sheet
     from impactree.report._view import View
@@ -141,7 +141,7 @@ def _sentences(sheet: Sheet) -> str:
     return "".join([*out, history])
 
 
-def groups_html(groups: Groups) -> str:
+def groups_html(groups: Grouped) -> str:
     """A table of groups."""
     entries = group_entries(groups)
     columns = used_columns(entries)

@@ -22,14 +22,14 @@ from impactree.report.renderers.text import coverage_sentences, group_notes, tot
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from impactree.report._groups import Groups
+    from impactree.report._groups import Grouped
     from impactree.report._sheet import Sheet
     from impactree.report._view import View
     from impactree.report.renderers._cells import Row
 
 __all__ = ["groups_markdown", "report_markdown", "table"]
 
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]()#!|~$@])")
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]!|~$@])")
 
 
 def escape(text: str) -> str:
@@ -103,7 +103,7 @@ def _sentences(sheet: Sheet) -> list[str]:
     return [*out, escape(sheet.history)]
 
 
-def groups_markdown(groups: Groups) -> str:
+def groups_markdown(groups: Grouped) -> str:
     """A table of groups."""
     entries = group_entries(groups)
     columns = used_columns(entries)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from impactree.report._groups import Groups
+    from impactree.report._groups import Grouped
     from impactree.report._layout import Entry
     from impactree.report._view import View
     from impactree.values.impacts import EmbodiedPhase, Impact, Impacts, UsagePhase
@@ -50,7 +50,9 @@ _WIDTH: Final = 100
 """Columns of a report that goes to no terminal."""
 _NARROWEST, _WIDEST = 60, 200
 _LABEL: Final = 10
-_MAX_LABEL: Final = 40
+_MIN_LABEL, _MAX_LABEL = 10, 40
+_NUMBERS: Final = 34
+"""Cells that the numbers of a group take at least."""
 
 
 def terminal_width() -> int:
@@ -209,18 +211,19 @@ def _coverage(sheet: Sheet, width: int) -> list[Line]:
 # Groups
 
 
-def groups_text(groups: Groups, width: int | None) -> str:
+def groups_text(groups: Grouped, width: int | None) -> str:
     """A table of groups as plain text."""
     return plain(groups_lines(groups, terminal_width() if width is None else width))
 
 
-def groups_lines(groups: Groups, width: int) -> list[Line]:
+def groups_lines(groups: Grouped, width: int) -> list[Line]:
     """A table of groups, no line wider than ``width`` cells."""
     width = min(width, _WIDEST)
     if not groups:
         return joined([paragraph("", "no model was called.", width)], width)
     cells = [groups.by, *([*map(label_text, groups.labels(label))] for label in groups)]
-    sizes = [min(max(map(cell_len, column)), _MAX_LABEL) for column in zip(*cells, strict=True)]
+    most = min(_MAX_LABEL, max(_MIN_LABEL, (width - _NUMBERS) // len(groups.by)))
+    sizes = [min(max(map(cell_len, column)), most) for column in zip(*cells, strict=True)]
     entries = group_entries(groups)
     columns = used_columns(entries)
     rows = [header(_joined(cells[0], sizes), "", columns)]
@@ -247,7 +250,7 @@ def _fit(label: str, size: int) -> str:
     )
 
 
-def group_notes(groups: Groups) -> list[str]:
+def group_notes(groups: Grouped) -> list[str]:
     """What is to be said under a table of groups."""
     notes = []
     if not groups.partition:

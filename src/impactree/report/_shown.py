@@ -1,0 +1,94 @@
+"""Groups and comparisons with what prints and converts them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from impactree.report._diff import Compared
+from impactree.report._groups import Grouped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+__all__ = ["Diff", "Groups"]
+
+
+class Groups(Grouped):
+    """Groups by label, the one with most greenhouse gases first; prints as a table.
+
+    The label is text, or None for the calls without the attribute; by several keys it is a tuple.
+    """
+
+    def to_text(self, width: int | None = None) -> str:
+        """A table at most ``width`` columns wide; None: as wide as the terminal, 60 to 200."""
+        from impactree.report.renderers.text import groups_text
+
+        return groups_text(self, width)
+
+    def to_markdown(self) -> str:
+        """A table in GitHub's Markdown."""
+        from impactree.report.renderers.markdown import groups_markdown
+
+        return groups_markdown(self)
+
+    def to_dataframe(self, backend: str | None = None) -> Any:
+        """A row per group, as :meth:`impactree.Report.to_dataframe` makes them."""
+        from impactree.report.renderers.flat import group_columns, to_frame
+
+        return to_frame(group_columns(self), backend)
+
+    def to_csv(self, path: str | Path | None = None) -> str | None:
+        """A row per group, as :meth:`impactree.Report.to_csv` writes them."""
+        from impactree.report.renderers.flat import group_columns, to_csv
+
+        return to_csv(group_columns(self), path)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from impactree.report.renderers.text import groups_lines, rich_lines
+
+        yield from rich_lines(groups_lines(self, options.max_width))
+
+    def _repr_html_(self) -> str:
+        from impactree.report.renderers.html import groups_html
+
+        return groups_html(self)
+
+
+class Diff(Compared):
+    """Two reports side by side; the largest change first. Print it."""
+
+    __slots__ = ()
+
+    def to_text(self, width: int | None = None) -> str:
+        """A table at most ``width`` columns wide; None: as wide as the terminal, 60 to 200."""
+        from impactree.report.renderers.changes import diff_lines
+        from impactree.report.renderers.text import plain, terminal_width
+
+        return plain(diff_lines(self, terminal_width() if width is None else width))
+
+    def to_markdown(self) -> str:
+        """A table in GitHub's Markdown."""
+        from impactree.report.renderers.changes import diff_table
+        from impactree.report.renderers.markdown import table
+
+        return table(*diff_table(self))
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from impactree.report.renderers.changes import diff_lines
+        from impactree.report.renderers.text import rich_lines
+
+        yield from rich_lines(diff_lines(self, options.max_width))
+
+    def _repr_html_(self) -> str:
+        from impactree.report.renderers.changes import diff_table
+        from impactree.report.renderers.html import table
+
+        return table(*diff_table(self))

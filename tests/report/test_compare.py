@@ -1,0 +1,359 @@
+"""Reports side by side and as one; hints with cures; folding; the live view; the command."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import re
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from impactree import ImpactTracker, ModelCall, Report
+from impactree.cli import cli
+
+
+def gwp(impacts):
+    return impacts.gwp.value.mean
+
+
+def flat(text):
+    return " ".join(str(text).split())
+
+
+@pytest.fixture
+def yesterday(builder):
+    build = builder()
+    build._next = 100  # other ids than today's
+    root = build.start(name="agent")
+    for _ in range(2):
+        build.chat(root, "gpt-4o", 100, name="model", input_tokens=800)
+    build.chat(root, "small", 10, name="judge")
+    build.end(root)
+    return build.report()
+
+
+# Comparing
+
+
+@pytest.mark.parametrize(
+    ("now", "cause", "by"),
+    [
+        # 3 mgCO2eq per output token (mean)
+        ([("gpt-4o", 100, 800)] * 5, "more calls: 2 → 5", (900e-6, 0, 0)),
+        ([("gpt-4o", 100, 800)], "fewer calls: 2 → 1", (-300e-6, 0, 0)),
+        ([("gpt-4o", 150, 800)] * 2, "longer answers: 100 → 150 tokens a call", (0, 0, 300e-6)),
+        ([("gpt-4o", 100, 1900)] * 2, "longer context: 800 → 1,900 tokens a call", (0, 0, 0)),
+        ([("gpt-5", 200, 800)] * 2, "another model: gpt-4o → gpt-5", (0, 0, 600e-6)),
+        ([], "gone", (-600e-6, 0, 0)),
+    ],
+)
+def test_a_difference_names_its_cause(builder, yesterday, now, cause, by):
+    build = builder()
+    root = build.start(name="agent")
+    for model, out, read in now:
+        build.chat(root, model, out, name="model", input_tokens=read)
+    build.chat(root, "small", 10, name="judge")
+    build.end(root)
+    diff = build.report().diff(yesterday)
+    change = next(c for c in diff.changes if c.path == ("agent", "model"))
+    assert cause in change.causes
+    if "another model" in cause:  # a new model counts at its own cost: the change is its doing
+        by = (0, 0, 600e-6)
+        assert change.by_model + change.by_size == pytest.approx(600e-6)
+    else:
+        assert (change.by_calls, change.by_model, change.by_size) == pytest.approx(by, abs=1e-15)
+    assert change.by_calls + change.by_model + change.by_size == pytest.approx(change.change)
+    same = next(c for c in diff.changes if c.path == ("agent", "judge"))
+    assert same.change == 0
+    assert not same.causes
+    assert cause in flat(diff)
+    assert diff.change == pytest.approx(sum(c.change for c in diff.changes), abs=1e-15)
+
+
+def test_a_diff_prints_with_what_did_not_change(builder, yesterday):
+    build = builder()
+    build.chat(name="other", out=100)
+    diff = build.report().diff(yesterday)
+    text = flat(diff)
+    # 300 mg now; 2 * 300 + 30 mg before
+    assert "all 3 → 1 0.63 g 0.3 g -0.33 g (-52%)" in text
+    assert "new" in text
+    assert "gone" in text
+    assert diff.to_dict()["change_kgco2eq"] == pytest.approx(-330e-6)
+    assert "| all |" in diff.to_markdown()
+    assert "<table" in diff._repr_html_()
+
+
+def test_two_methods_neither_compare_nor_add(yesterday):
+    other = ImpactTracker()
+    other.record(ModelCall(provider="openai", model="gpt-4o", output_tokens=9))
+    with pytest.raises(ValueError, match="do not compare"):
+        other.report().diff(yesterday)
+    with pytest.raises(ValueError, match="do not add up"):
+        other.report().merge(yesterday)
+
+
+costs = st.lists(
+    st.tuples(st.sampled_from(["m", "n", "unknown-1"]), st.integers(0, 900)), max_size=8
+)
+
+
+@given(before=costs, after=costs)
+@settings(deadline=None)
+def test_causes_always_add_up_to_the_change(builder, before, after):
+    reports = []
+    for calls in (before, after):
+        build = builder()
+        for model, out in calls:
+            build.chat(model=model, out=out, name="x")
+        reports.append(build.report())
+    for change in reports[1].diff(reports[0]).changes:
+        parts = change.by_calls + change.by_model + change.by_size
+        assert parts == pytest.approx(change.change, abs=1e-12)
+
+
+# Merging
+
+
+def test_machines_merge_and_the_same_run_counts_once(builder, yesterday):
+    build = builder()
+    build.tracker.start("other", name="elsewhere", kind="chat")
+    build.tracker.end("other", call=ModelCall(model="gpt-4o", output_tokens=50))
+    copy = Report.from_json(yesterday.to_json())
+    merged = yesterday.merge(copy, build.report())
+    assert merged.calls == 4
+    assert gwp(merged.total) == pytest.approx(gwp(yesterday.total) + 150e-6, rel=1e-12)
+    assert merged.method == "flat-1"
+
+
+def test_of_two_revisions_the_later_counts(builder):
+    build = builder()
+    root = build.start(name="top")
+    model = build.start(root, kind="chat")
+    build.end(root)
+    early = Report.from_json(build.report().to_json())
+    build.end(model, call=ModelCall(model="gpt-4o", output_tokens=5))
+    late = build.report()
+    for merged in (early.merge(late), late.merge(early)):
+        assert gwp(merged.total) == pytest.approx(15e-6)
+
+
+# Folding and fitting
+
+
+def loop(build, rounds, name="loop"):
+    """``model -> tools`` again and again, the context growing, tools changing and once failing."""
+    root = build.start(name=name, kind="agent")
+    for n in range(rounds):
+        model = build.start(root, "model", "node")
+        build.chat(model, out=10 + n)
+        build.end(model)
+        for _ in range(1 + n % 2):
+            tools = build.start(root, "tools", "node")
+            tool = build.start(tools, ("search", "weather")[n % 2], "tool")
+            build.end(tool, status="error" if n == 7 else "ok")
+            build.end(tools)
+    last = build.start(root, "model", "node")
+    build.chat(last, out=1000)
+    build.end(last)
+    build.end(root)
+    return build.report()
+
+
+def test_a_loop_of_400_rounds_folds_with_its_first_median_last_and_dearest(build):
+    text = str(loop(build, 400))
+    assert len(text.splitlines()) <= 40
+    assert "model → tools × 400" in text
+    # 10 to 409 tokens of 3 mgCO2eq
+    assert "each: first 30 mg, median 0.63 g, last 1.2 g, dearest 1.2 g (no. 400)" in text
+    assert "a → b × n: these in turn" in flat(text)
+    assert "tool 2 error" in text
+    assert " more" not in text
+
+
+def rows_of(text):
+    """Depth, name and CO2eq share cells of the tree's lines."""
+    lines = text.split("\n\n")[1].splitlines()[1:]
+    return [line for line in lines if not line.lstrip("│├└ ").startswith("each:")]
+
+
+def share_of(row):
+    """The last cell of a line in percent; of a line without one, or with less than 0.1%: 0."""
+    cell = row.rsplit(None, 1)[-1]
+    return float(cell[:-1]) if re.fullmatch(r"[\d.]+%", cell) else 0
+
+
+@pytest.mark.parametrize("shape", ["bushy", "wide", "deep", "loop", "many"])
+def test_100_000_runs_print_in_60_lines_that_account_for_all(builder, shape):
+    build = builder(max_runs=100_000)
+    chance = random.Random(0)
+    total = 30_000  # the rest of the hundred thousand adds time, not shapes
+    if shape == "loop":
+        report = loop(build, total // 6)
+    elif shape == "many":
+        for n in range(total):
+            build.chat(name=f"question {n % 977}", out=1 + n % 7)
+        report = build.report()
+    else:
+        opened = [build.start(name="top")]
+        for n in range(total):
+            at = {"wide": 0, "deep": -1}.get(shape, chance.randrange(len(opened)))
+            if n % 3 or shape == "wide":
+                build.chat(opened[at], name=f"call {n % 4001}", out=1 + n % 7)
+            else:
+                opened.append(build.start(opened[at], name=f"step {n % 97}"))
+        for run_id in reversed(opened):
+            build.end(run_id)
+        report = build.report()
+    text = str(report)
+    assert len(text.splitlines()) <= 60
+    tops = [row for row in rows_of(text) if row[0] not in "│├└ "]
+    assert sum(map(share_of, tops)) == pytest.approx(100, abs=3)
+    inner = [row for row in rows_of(text) if re.match("[├└]", row)]
+    if inner:
+        assert sum(map(share_of, inner)) == pytest.approx(100, abs=3)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140, 200])
+def test_reports_and_groups_fit_any_width(build, width):
+    for n in range(9):
+        root = build.start(name="\u05e9\u05dc\u05d5\u05dd " * n + "\u540d\u524d" * n)
+        build.chat(root, "a-model-with-a-long-name-" + "x" * 20 * n, 10**n)
+        build.end(root)
+    report = build.report()
+    for text in (report.to_text(width), report.by("root", "model").to_text(width)):
+        assert max(map(cell_len, text.splitlines())) <= width
+        assert "CO2eq" in text
+        assert "share" in text
+        assert all(c == "\n" or c.isprintable() for c in text)
+
+
+def test_after_a_right_to_left_name_numbers_stay_where_they_are(build):
+    build.chat(name="\u05e9\u05dc\u05d5\u05dd")
+    # a braille blank: bidirectional class L, which ends the right-to-left run
+    assert "\u05e9\u05dc\u05d5\u05dd\u2800" in str(build.report())
+
+
+def test_the_terminals_width_is_taken(agent, monkeypatch):
+    for columns, width in (("60", 60), ("200", 200), ("20", 60), ("900", 200)):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert str(agent) == agent.to_text(width)
+
+
+def test_no_colour_where_none_is_wanted(agent, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    console.print(agent)
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]", console.file.getvalue())
+
+
+# Warnings with their cure
+
+
+def test_a_stream_without_usage_is_told_how_to_ask_for_it(build):
+    build.chat(tokens_source="counted")
+    assert "ChatOpenAI(stream_usage=True)" in flat(build.report())
+    assert "'include_usage': True" in flat(build.report())
+
+
+def test_a_gateways_own_name_is_told_to_be_a_deployment():
+    tracker = ImpactTracker()
+    tracker.record(ModelCall(provider="openai", model="prod-assistant-7", output_tokens=9))
+    assert "deployments={'prod-assistant-7': 'PROVIDER/MODEL'}" in flat(tracker.report())
+
+
+def test_calls_that_lost_their_run_are_told_how_to_keep_it(build):
+    build.chat("somebody else's run")
+    assert "parent-unknown (1 call)" in flat(build.report())
+    root = build.start(name="top", at=0)
+    build.chat(name="in a thread", at=1, until=2)
+    build.end(root, 5)
+    assert "contextvars.copy_context().run" in flat(build.report())
+
+
+def test_usage_that_contradicts_itself_is_told(build):
+    run_id = build.start(kind="chat")
+    call = ModelCall(model="m", input_tokens=10, cached_input_tokens=40, output_tokens=5)
+    build.end(run_id, call=call)
+    assert "usage-contradicts-itself (1 call)" in flat(build.report())
+
+
+# Live
+
+
+def test_a_live_report_ends_as_the_printed_one(build):
+    console = Console(file=io.StringIO(), width=100)
+    build.chat(name="before")
+    with build.tracker.live(console):
+        root = build.start(name="inside")
+        build.chat(root, out=100)
+        build.end(root)
+    text = console.file.getvalue()
+    assert "inside" in text
+    assert "before" not in text
+    assert "0.3 g" in text
+
+
+def test_a_live_report_shows_what_runs(build):
+    from impactree.report.live import _Current
+
+    shown = _Current(build.tracker)
+    root = build.start(name="going on")
+    build.chat(root, out=100)
+    console = Console(file=io.StringIO(), width=100)
+    console.print(shown)
+    assert "chain running" in console.file.getvalue()
+
+
+# The command
+
+
+@pytest.fixture
+def files(agent, yesterday, tmp_path):
+    agent.to_json(tmp_path / "now.json")
+    yesterday.to_json(tmp_path / "then.json")
+    return tmp_path / "now.json", tmp_path / "then.json"
+
+
+def command(*arguments, **more):
+    return CliRunner().invoke(cli, ["report", *map(str, arguments)], **more)
+
+
+def test_the_command_prints_asks_compares_and_converts(files, agent, yesterday):
+    now, then = files
+    assert flat(command(now).output) == flat(agent)
+    assert command(now, "--by", "model,kind").output == f"{agent.by('model', 'kind')}\n"
+    assert flat(command(now, "--diff", then).output) == flat(agent.diff(yesterday))
+    assert json.loads(command(now, "--json").output) == agent.to_dict()
+    assert command(now, "--csv").output.startswith("id,root_id,")
+    assert "| run |" in command(now, "--markdown").output
+    assert "5 calls" in command(now, "--merge", then).output
+    assert "1 run, 1 call" in command(now, "--top", "1").output
+    assert "search" in command(now, "--run", "search").output
+    assert command("-", input=now.read_text()).output == command(now).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--by", "modle"], "'model'"),
+        (["--run", "nothing"], "no run 'nothing' is in the report"),
+        (["--top", "0"], "0 is not in the range"),
+    ],
+)
+def test_the_command_refuses_what_it_cannot_do(files, arguments, told):
+    done = command(files[0], *arguments)
+    assert done.exit_code
+    assert told in done.output or told in str(done.exception)
+
+
+def test_the_command_names_the_file_that_is_no_report(tmp_path):
+    (tmp_path / "x.json").write_text("{")
+    done = command(tmp_path / "x.json")
+    assert "x.json: the report is cut off" in str(done.exception)
