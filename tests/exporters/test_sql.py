@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import logging
+import os
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     if postgres.programs() is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("PostgreSQL is not installed: CI does not go without it")
         pytest.skip("PostgreSQL is not installed")
     pytest.importorskip("psycopg")
     with postgres.server() as url:
