@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import weakref
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from llama_index_instrumentation import root_dispatcher
 from llama_index_instrumentation.span import active_span_id
@@ -18,14 +18,27 @@ from impactree.llama_index._spans import role_of
 from impactree.llama_index._streams import is_step
 
 if TYPE_CHECKING:
-    from impactree.llama_index._callbacks import CallbackEvents
+    import inspect
 
 __all__ = ["asked_now", "is_running", "unwatch", "watch"]
+
+
+class Predicts(Protocol):
+    """Whoever is told of structured predictions."""
+
+    def predicting(self, id_: str, instance: Any, bound_args: inspect.BoundArguments) -> None:
+        """One starts."""
+        ...
+
+    def predicted(self, id_: str, result: Any, error: BaseException | None = None) -> None:
+        """One has returned."""
+        ...
+
 
 _MODELS: Final = frozenset({"llm", "embedding", "rerank"})
 _asked: Final[ContextVar[tuple[str, Any] | None]] = ContextVar("impactree_asked", default=None)
 _running: Final[set[str]] = set()
-_watched: Final[weakref.WeakSet[CallbackEvents]] = weakref.WeakSet()
+_watched: Final[weakref.WeakSet[Predicts]] = weakref.WeakSet()
 _lock: Final = threading.RLock()  # the collector may end a handler in here
 
 
@@ -66,14 +79,14 @@ class _Watch(BaseSpanHandler[Any]):
 _watch: Final = _Watch()
 
 
-def _managing(instance: Any) -> list[CallbackEvents]:
+def _managing(instance: Any) -> list[Predicts]:
     """The handlers in the callback manager of a model."""
     manager = getattr(instance, "callback_manager", None)
     found = (getattr(handler, "_callbacks", None) for handler in getattr(manager, "handlers", ()))
     return [events for events in found if events is not None and events in _watched]
 
 
-def watch(events: CallbackEvents) -> None:
+def watch(events: Predicts) -> None:
     """Tell a handler what callbacks leave out, as long as it lives."""
     if events in _watched:
         return
@@ -84,7 +97,7 @@ def watch(events: CallbackEvents) -> None:
             root_dispatcher.span_handlers = [*root_dispatcher.span_handlers, _watch]
 
 
-def unwatch(events: CallbackEvents) -> None:
+def unwatch(events: Predicts) -> None:
     """The end of :func:`watch`."""
     _watched.discard(events)
     _leave()

@@ -58,25 +58,11 @@ def from_figures(
     attention_layers: float,
     window_layers: float = 0,
 ) -> Architecture:
-    """An architecture from a maker's own figures.
+    """An architecture from a maker's own figures; see :class:`Architecture` for the fields.
 
-    Args:
-        layers: Blocks of a mixer and a feed-forward network.
-        moe_layers: Those with experts.
-        experts: Routed experts of such a layer.
-        active_experts: Routed experts that a token visits.
-        expert_params: Parameters of all routed experts, 10^9.
-        total_params: All parameters, 10^9.
-        active_params: What a token visits, 10^9.
-        input_embedding: Table of input embeddings that only gives rows, 10^9; 0 where the output
-            shares it.
-        kv_bytes: Cache of full attention, bytes per token.
-        window_bytes: Cache of sliding attention, bytes per token.
-        window: Tokens that a sliding layer sees.
-        state_bytes: Recurrent state read and written per step, bytes per request.
-        attention_width: Heads times head size.
-        attention_layers: Layers with full attention.
-        window_layers: Layers with sliding attention.
+    Args are in the units of model cards: ``total_params``, ``active_params``, ``expert_params`` and
+    ``input_embedding`` (a table that only gives rows; 0 where the output shares it) in 10^9,
+    caches in bytes per token, ``attention_width`` as heads times head size.
     """
     return Architecture(
         layers=layers,
