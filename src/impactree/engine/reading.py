@@ -320,12 +320,12 @@ class _NearMessage(Message):
         return f"{super().__getattribute__('message')}{self._near}"
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _NearMessage):
-            return NotImplemented
-        return (self.code, self._name) == (other.code, other._name)
+        if isinstance(other, _NearMessage) and self._name == other._name:
+            return self.code == other.code  # without the search
+        return isinstance(other, Message) and str(self) == str(other)
 
     def __hash__(self) -> int:
-        return hash((self.code, self._name))
+        return hash((self.code, self.message))  # as a plain message's
 
 
 def zone_error(catalog: Catalog, zone: str) -> Message:
