@@ -133,7 +133,8 @@ class _RunWriter:
     """Runs as JSON. Impacts are most of it, and are filled into a form made once."""
 
     def __init__(self) -> None:
-        self._ends: dict[object, str] = {}
+        # With the tuples of the key: while they are held, no other gets their ids.
+        self._ends: dict[object, tuple[str, object, object]] = {}
 
     def text(self, run: Run, root_id: str) -> str:
         """One run."""
@@ -152,9 +153,10 @@ class _RunWriter:
 
     def _end(self, impacts: Impacts) -> str:
         """What follows the figures: the same for many calls."""
+        warnings, errors = impacts.warnings, impacts.errors
         key = (
-            impacts.warnings,
-            impacts.errors,
+            id(warnings),  # the same tuple for many; to hash it takes longer
+            id(errors),
             impacts.method,
             impacts.grade,
             impacts.estimated_calls,
@@ -167,8 +169,8 @@ class _RunWriter:
             data = impacts.to_dict()
             names = list(data)
             rest = {name: data[name] for name in names[names.index(_PARTS) + 1 :]}
-            known = self._ends[key] = f", {_encode(rest)[1:]}"
-        return known
+            known = self._ends[key] = f", {_encode(rest)[1:]}", warnings, errors
+        return known[0]
 
 
 @cache
