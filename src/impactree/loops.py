@@ -67,6 +67,7 @@ class Worker:
     def __init__(self) -> None:
         self._threads: ThreadPoolExecutor | None = None
         self._latest: Future[object] | None = None
+        self._thread: int | None = None
 
     @property
     def busy(self) -> bool:
@@ -78,13 +79,19 @@ class Worker:
         if self._threads is None:
             from concurrent.futures import ThreadPoolExecutor
 
-            self._threads = ThreadPoolExecutor(1, "impactree-journal")
+            self._threads = ThreadPoolExecutor(1, "impactree-journal", self._begun)
         self._latest = self._threads.submit(work, *arguments)
 
+    def _begun(self) -> None:
+        self._thread = _thread.get_ident()
+
     def wait(self, timeout: float | None) -> bool:
-        """Wait for all that was put; whether it is done within ``timeout`` s."""
-        if self._latest is None:
-            return True
+        """Wait for all that was put; whether it is done within ``timeout`` s.
+
+        Its own thread does not wait for itself: what it was given may come back here.
+        """
+        if self._latest is None or self._thread == _thread.get_ident():
+            return not self.busy
         from concurrent.futures import wait
 
         return not wait([self._latest], timeout).not_done

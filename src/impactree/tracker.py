@@ -346,11 +346,15 @@ class ImpactTracker(Reported):
 
         Its context goes along: exporters look at the active span.
         """
-        if self._dispatch is not None:
-            if on_loop() or self._worker.busy:  # what comes later stays behind it
-                self._worker.put(copy_context().run, self._dispatch.export, root)
-            else:
-                self._dispatch.export(root)
+        if self._dispatch is None:
+            return
+        waits = not on_loop()
+        if waits and not self._worker.busy:
+            self._dispatch.export(root)
+            return
+        self._worker.put(copy_context().run, self._dispatch.export, root)  # behind what is there
+        if waits:
+            self._worker.wait(None)
 
     def _unlock(self) -> None:
         """In a forked child: the threads that held a lock are not there."""

@@ -10,6 +10,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from impactree.exceptions import MissingExtraError
+
+if find_spec("llama_index_instrumentation") is None:
+    raise MissingExtraError("llama-index", "llama-index-core")
+
 from impactree.llama_index._handler import ImpactHandler
 
 if TYPE_CHECKING:
@@ -19,9 +23,6 @@ if TYPE_CHECKING:
     from impactree.tracker import ImpactTracker
 
 __all__ = ["ImpactHandler", "attach"]
-
-if find_spec("llama_index_instrumentation") is None:
-    raise MissingExtraError("llama-index", "llama-index-core")
 
 
 def attach(
