@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -690,3 +691,27 @@ def test_what_is_remembered_is_bounded_by_what_is_kept():
         tracker.end(f"{number} 0")
         tracker.end(f"root {number}")
     assert len(tracker._trees._runs) < 3 * 3 + 2 * 1024 + 9
+
+
+def test_what_an_exporter_runs_itself_on_the_journals_thread_does_not_wait_for_itself():
+    seen = []
+
+    class Curious:
+        def export(self, root):
+            seen.append(root.name)
+            if root.name == "outer":
+                tracker.start("inner", name="inner")
+                tracker.end("inner")
+
+        def flush(self, timeout=None):
+            return True
+
+    tracker = ImpactTracker(exporters=[Curious()])
+
+    async def on_loop():
+        tracker.start("outer", name="outer")
+        tracker.end("outer")
+
+    asyncio.run(on_loop())
+    assert tracker.flush(10)
+    assert seen == ["outer", "inner"]

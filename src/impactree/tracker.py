@@ -287,7 +287,9 @@ class ImpactTracker(Reported):
 
     def note_problem(self, name: str, error: BaseException | None = None) -> None:
         """Count something that went wrong inside; logged the first time."""
-        if self._note(name) == 1:
+        with self._lock:
+            count = self._problems[name] = self._problems.get(name, 0) + 1
+        if count == 1:
             _log.warning(
                 "impactree: %s; impacts may be incomplete, the chain is unaffected",
                 name,
@@ -342,17 +344,15 @@ class ImpactTracker(Reported):
             self._handling_left.release()
 
     def _export(self, root: Run) -> None:
-        """Hand a finished tree to the exporters: in place, but on an event loop by a worker.
-
-        Its context goes along: exporters look at the active span.
-        """
+        """Hand a finished tree to the exporters: in place, but on an event loop by a worker."""
         if self._dispatch is None:
             return
         waits = not on_loop()
         if waits and not self._worker.busy:
             self._dispatch.export(root)
             return
-        self._worker.put(copy_context().run, self._dispatch.export, root)  # behind what is there
+        # Behind what is there, in this context: exporters look at the active span.
+        self._worker.put(copy_context().run, self._dispatch.export, root)
         if waits:
             self._worker.wait(None)
 
@@ -362,11 +362,6 @@ class ImpactTracker(Reported):
         self._handling.clear()
         self._worker.after_fork()
         self._trees.unlock()
-
-    def _note(self, name: str) -> int:
-        with self._lock:
-            count = self._problems[name] = self._problems.get(name, 0) + 1
-        return count
 
     def _impacts_of(self, call: ModelCall) -> Impacts:
         return self.engine.estimate(call)  # looked up each time: a test or a user may replace it

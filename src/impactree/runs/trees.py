@@ -126,6 +126,9 @@ class RunTrees:
             if call is not None:
                 run.call, run.cached = call, cached
                 run.own, run.avoided = (_ZERO, own) if cached else (own, None)
+            elif late and run.call is not None and run.call.tokens_source == "unknown":
+                run.call = run.own = None  # what stood for it had no call of its own after all
+                root._version += 1
             if run.own is not None:
                 if known is not None and known[0] == root._version and not late:
                     # Somebody holds a budget against the root: adding takes a sum of two.
