@@ -8,7 +8,7 @@ from statistics import median
 
 from benchmarks._measure import Result, at_most, rounds, seconds_each
 from impactree import ImpactTracker, ModelCall, resolve
-from impactree.catalog import load_catalog
+from impactree.catalog._resolve import _remembered
 from impactree.report import Report
 from impactree.report._keys import KEYS
 
@@ -27,7 +27,7 @@ def with_known_name(_: int) -> float:
 
 
 def with_new_names(_: int) -> float:
-    load_catalog().resolutions.clear()
+    _remembered.cache_clear()
     return seconds_each(lambda number: resolve(NAMES[number], "openai"), len(NAMES))
 
 
@@ -63,14 +63,16 @@ class _Nowhere(io.StringIO):
         return len(text)
 
 
+def _asking(report: Report, keys: tuple[str, ...]) -> float:
+    return seconds_each(lambda _: report.by(*keys), 1)
+
+
 def questions() -> list[Result]:
     """What it takes to ask 10,000 runs, and to write 100,000."""
     small, large = _report(2_000), _report(20_000)
     str(large.runs[0].total)
     asked = [(key,) for key in (*KEYS, "metadata.user_id")] + [("user", "agent", "model")]
-    slowest = max(
-        min(seconds_each(lambda _, key=key: small.by(*key), 1) for _ in range(3)) for key in asked
-    )
+    slowest = max(min(_asking(small, key) for _ in range(3)) for key in asked)
     tracemalloc.start()
     small.to_json(_Nowhere())
     peak = tracemalloc.get_traced_memory()[1]

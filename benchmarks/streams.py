@@ -11,6 +11,7 @@ from typing import Any
 
 from langchain_openai import ChatOpenAI
 from llama_index.llms.openai_like import OpenAILike
+from pydantic import SecretStr
 
 from benchmarks._measure import Result, at_most, rounds, seconds_each
 from impactree import ImpactHandler
@@ -46,7 +47,9 @@ def _body() -> bytes:
 
 
 def _langchain(url: str, callbacks: list[Any]) -> float:
-    model = ChatOpenAI(base_url=url, api_key="none", model="gpt-4o-mini", stream_usage=True)
+    model = ChatOpenAI(
+        base_url=url, api_key=SecretStr("none"), model="gpt-4o-mini", stream_usage=True
+    )
     return seconds_each(lambda _: list(model.stream("Hi", {"callbacks": callbacks})), 1)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from impactree import resolve
-from impactree.catalog import load_catalog
-from impactree.catalog._resolve import _MAX_KNOWN
+from impactree.catalog._resolve import _remembered
 
 PRIVATE = [
     "http://localhost:4000/v1",
@@ -132,9 +131,10 @@ def test_no_date_and_today_agree():
 
 
 def test_memory_stays_bounded():
-    catalog = load_catalog()
-    for number in range(_MAX_KNOWN + 50):
+    bound = _remembered.cache_info().maxsize
+    for number in range(bound + 50):
         resolve(f"unheard-of-{number}-7b")
-    assert len(catalog.resolutions) <= _MAX_KNOWN
+    assert _remembered.cache_info().currsize <= bound
+    _remembered.cache_clear()
     resolve("x" * 1_000_000)
-    assert all(len(k[0]) < 2000 for k in catalog.resolutions)
+    assert _remembered.cache_info().currsize == 0

@@ -96,8 +96,6 @@ class Catalog:
             *map(Disclosure.read, data["disclosures"]),
         )
         """What makers published about their own models."""
-        self.resolutions: dict[Any, Any] = {}
-        """What names have been resolved to lately; bounded by the resolver."""
 
     @cached_property
     def rules(self) -> Rules:

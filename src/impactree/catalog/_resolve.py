@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from impactree.catalog._catalog import Catalog, as_day, as_of, load_catalog
 from impactree.catalog._places import LOCAL, UNKNOWN, asked_host
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from impactree.catalog._rules import Step
 
 __all__ = ["TEXT_KINDS", "resolve", "resolve_name"]
-
-_MAX_KNOWN: Final = 32_768
 
 
 def resolve(
@@ -58,9 +57,22 @@ def resolve(
     """
     if not isinstance(name, str):
         raise TypeError(f"resolve takes a model's name, not {name!r:.80}")
-    return resolve_name(
-        load_catalog(), name, provider, requested=requested, base_url=base_url, at=as_day(at)
-    )
+    asked = (name, provider, requested, base_url)
+    if sum(len(text) for text in asked if text) > 4 * MAX_NAME:
+        return _remembered.__wrapped__(load_catalog(), *asked, as_day(at))
+    return _remembered(load_catalog(), *asked, as_day(at))
+
+
+@lru_cache(maxsize=4096)
+def _remembered(
+    catalog: Catalog,
+    name: str,
+    provider: str | None,
+    requested: str | None,
+    base_url: str | None,
+    at: dt.date | None,
+) -> Resolution:
+    return resolve_name(catalog, name, provider, requested=requested, base_url=base_url, at=at)
 
 
 def resolve_name(
@@ -72,22 +84,14 @@ def resolve_name(
     base_url: str | None = None,
     at: dt.date | None = None,
 ) -> Resolution:
-    """Resolve a name against a catalog; what was resolved lately is remembered, up to a bound."""
-    asked = (name, provider, requested, base_url, at)
-    known: Resolution | None = catalog.resolutions.get(asked)
-    if known is not None:
-        return known
+    """Resolve a name against a catalog."""
     host = asked_host(catalog, provider, base_url)
     found = _Reader(catalog, host, provider, base_url, at).read(name)
     if requested and requested != name and found.grade == "prior" and found.model is None:
         other = _Reader(catalog, host, provider, base_url, at).read(requested)
         closed = other.record is not None and other.record.is_closed
         if other.model is not None and not (closed and _is_file(catalog, name)):
-            found = replace(other, how=f"the answer's name says nothing; as requested: {other.how}")
-    if sum(len(text) for text in asked[:4] if text) <= 4 * MAX_NAME:
-        if len(catalog.resolutions) >= _MAX_KNOWN:
-            catalog.resolutions.clear()
-        catalog.resolutions[asked] = found
+            return replace(other, how=f"the answer's name says nothing; as requested: {other.how}")
     return found
 
 

@@ -17,7 +17,7 @@ from impactree.engine.configuration import Surroundings, load_settings, surround
 from impactree.engine.deployments import read_deployment
 from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
-from impactree.loops import off_loop
+from impactree.loops import off_loop, on_loop
 from impactree.methods import METHODS, Method
 from impactree.values.impacts import Impacts
 from impactree.values.messages import Message, message
@@ -43,12 +43,9 @@ class _Plan(NamedTuple):
     warnings: tuple[Message, ...]
     errors: tuple[Message, ...]
     grade: str
-    zone: str | None
-    """Electricity mix zone; None: the one asked for is unknown."""
     market: float | None
     """The operator's market-based factor, kgCO2eq/kWh; None: it publishes none."""
-    credits: tuple[str, ...]
-    """What the licences of the factors want to be shown beside the figures."""
+    found: Reading
 
 
 _key: Final = attrgetter("provider", "model", "requested", "base_url", "kind", "zone", "region")
@@ -170,8 +167,8 @@ class Engine:
         if at is None:
             plan = self._plans.get(_key(call)) or self._planned(call)
         else:
-            plan = self._plan(self.read(call, at))
-        made, warnings, errors, grade, _, factor, _ = plan
+            plan = self._plan(call, at)
+        made, warnings, errors, grade, factor, _ = plan
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
         if call.usage_notes:
@@ -191,17 +188,17 @@ class Engine:
 
     def zone_of(self, call: ModelCall) -> str | None:
         """The electricity mix zone that a call is estimated with; None: one that is unknown."""
-        return (self._plans.get(_key(call)) or self._planned(call)).zone
+        zone = self.read(call).zone
+        return None if zone is None else zone.id
 
     def credits_for(self, calls: Iterable[ModelCall]) -> tuple[str, ...]:
         """What the licences of the factors behind estimates of these calls want to be shown."""
-        plans = (self._plans.get(_key(call)) or self._planned(call) for call in calls)
-        return tuple(dict.fromkeys(credit for plan in plans for credit in plan.credits))
+        return tuple(dict.fromkeys(c for call in calls for c in self.read(call).credits))
 
     def _planned(self, call: ModelCall) -> _Plan:
         """The plan of a call, kept for the next like it."""
         # The first may load the catalog, and a method tables of its own.
-        plan, key = off_loop(lambda: self._plan(self.read(call))), _key(call)
+        plan, key = off_loop(lambda: self._plan(call, None)), _key(call)
         if sum(len(text) for text in key if text) <= _MAX_KEY:
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
@@ -214,18 +211,20 @@ class Engine:
 
     def read(self, call: ModelCall, at: dt.date | None = None) -> Reading:
         """Everything behind an estimate but the tokens: the model, its size, who runs it where."""
-        return read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
+        if at is None:
+            return (self._plans.get(_key(call)) or self._planned(call)).found
+        return self._plan(call, at).found
 
-    def _plan(self, found: Reading) -> _Plan:
+    def _plan(self, call: ModelCall, at: dt.date | None) -> _Plan:
+        found = read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
         situation = found.situation
         return _Plan(
             None if situation is None else self.method.plan(situation),
             found.warnings,
             found.errors,
             found.resolution.grade,
-            None if found.zone is None else found.zone.id,
             found.place.market.value if found.place.market else None,
-            found.credits,
+            found,
         )
 
 
@@ -241,7 +240,7 @@ def shared_engine(**settings: Unpack[EngineSettings]) -> Engine:
     Raises:
         ConfigurationError: a setting is wrong.
     """
-    return off_loop(lambda: _shared_engine(settings))
+    return off_loop(lambda: _shared_engine(settings)) if on_loop() else _shared_engine(settings)
 
 
 def _shared_engine(settings: EngineSettings) -> Engine:
