@@ -325,12 +325,24 @@ class BatchedStore(AsyncBatchedBaseStore):
         super().__init__()
         embed = track_embeddings(DeterministicFakeEmbedding(size=8))
         self.inner = InMemoryStore(index={"dims": 8, "embed": embed, "fields": ["text"]})
+        self.ready = asyncio.Event()
 
     def batch(self, ops):
         return self.inner.batch(ops)
 
     async def abatch(self, ops):
+        await self.ready.wait()
         return await self.inner.abatch(ops)
+
+    async def take_together(self, *runs):
+        """While one operation keeps the store busy, those of the runs queue up: one batch."""
+        busy = asyncio.create_task(self.aget(("m",), "nothing"))
+        await asyncio.sleep(0)
+        tasks = [asyncio.create_task(run) for run in runs]
+        while self._aqueue.qsize() < len(runs):
+            await asyncio.sleep(0.01)
+        self.ready.set()
+        await asyncio.gather(busy, *tasks)
 
 
 def remembering(store, handler, texts):
@@ -359,8 +371,9 @@ async def test_a_store_for_all_embeds_for_whoever_asked():
     """Both in one batch of the background task: each is charged for their own text."""
     handlers = {user: ImpactHandler() for user in ("ada", "bob")}
     texts = {"ada": "likes boats", "bob": "likes very long walks in the rain, and cats"}
-    run = remembering(BatchedStore(), handlers, texts)
-    await asyncio.gather(run("ada"), run("bob"))
+    store = BatchedStore()
+    run = remembering(store, handlers, texts)
+    await store.take_together(run("ada"), run("bob"))
     for user, handler in handlers.items():
         assert embedded(handler) == count_tokens(texts[user])
         (root,) = handler.runs
@@ -375,16 +388,18 @@ ALIKE = {"ada": {"likes": "boats", "age": 36}, "bob": {"likes": "boats", "age": 
 
 async def test_a_text_that_may_be_of_two_of_them_is_charged_to_neither():
     handlers = {user: ImpactHandler() for user in ("ada", "bob")}
-    run = remembering(BatchedStore(), handlers, ALIKE)
-    await asyncio.gather(run("ada"), run("bob"))
+    store = BatchedStore()
+    run = remembering(store, handlers, ALIKE)
+    await store.take_together(run("ada"), run("bob"))
     assert [embedded(handler) for handler in handlers.values()] == [0, 0]
 
 
 async def test_with_one_handler_for_all_it_is_a_root_of_its_own_with_a_reason():
     handler = ImpactHandler()
     shared = dict.fromkeys(("ada", "bob"), handler)
-    run = remembering(BatchedStore(), shared, ALIKE)
-    await asyncio.gather(run("ada"), run("bob"))
+    store = BatchedStore()
+    run = remembering(store, shared, ALIKE)
+    await store.take_together(run("ada"), run("bob"))
     assert [root.kind for root in handler.runs if root.calls] == ["embedding"]
     assert list(handler.tracker.problems) == [
         "an embedding of several askers at once stands outside their runs"

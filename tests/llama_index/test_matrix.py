@@ -183,11 +183,14 @@ def test_early_close(wire_server: WireServer, handler: ImpactHandler) -> None:
 
 
 def test_stream_that_nobody_reads(wire_server: WireServer, handler: ImpactHandler) -> None:
-    """No event tells of it; when the stream is gone, its run ends, and holds no made-up call."""
+    """No event tells of it; when the stream is gone, its run ends: what it wrote is unknown."""
     model = make(CLIENTS[0], wire_server)
     model.stream_chat([ChatMessage(role="user", content="Hi")])
     assert handler.last_run.status == "abandoned"
-    assert handler.last_run.calls == []
+    (run,) = handler.last_run.calls
+    assert (run.call.output_tokens, run.call.tokens_source) == (None, "unknown")
+    assert not run.total.estimated
+    assert [error.code for error in run.own.errors] == ["output-tokens-unknown"]
     assert handler.tracker.open_roots == []
 
 

@@ -41,13 +41,6 @@ class FlatEngine:
         return Impacts(figures, method="flat-1", warnings=tuple(warnings), grade="exact")
 
 
-@pytest.fixture(autouse=True)
-def _no_terminal(monkeypatch):
-    """What runs the tests may say how wide its own terminal is."""
-    monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.setattr("os.get_terminal_size", lambda *_: (_ for _ in ()).throw(OSError))
-
-
 class Builder:
     """A tracker fed from nested tuples; times in s after T0."""
 

@@ -39,6 +39,8 @@ total             mean and range           usage       embodied
   primary energy  0.4 kJ                   0.2 kJ      0.2 kJ
   water           0.2 mL                   0.2 mL
 
+energy    output 100%
+
 coverage  2 of 2 calls estimated
           token counts: 2 reported
           model names: 2 exact
@@ -459,3 +461,20 @@ def test_times_take_six_characters(build, seconds, text):
 def test_token_counts_take_six_characters(build, tokens, text):
     build.chat(name="step", out=1, input_tokens=tokens)
     assert line(build.report(), "step")[2] == text
+
+
+def test_the_default_method_says_what_it_leaves_out_and_what_the_other_says():
+    """1,601 of 1,742 tokens are input: 92 %."""
+    handler = ImpactTracker()
+    handler.start("r", name="agent")
+    handler.record(
+        ModelCall(model="gpt-4o", provider="openai", input_tokens=1601, output_tokens=141), "r"
+    )
+    handler.end("r")
+    text = " ".join(str(handler.report()).split())
+    other = handler.report(method="impactree-1").total
+    assert "92% of the tokens are input, which ecologits-0.11 does not count" in text
+    assert f"impactree-1, which does, says {other.energy}, {other.gwp}" in text
+    assert re.search(r"energy output \d\d%, host \d+%, overhead 17%", text)
+    assert "does not count" not in str(handler.report(method="impactree-1"))
+    assert "energy    input " in str(handler.report(method="impactree-1"))

@@ -30,7 +30,7 @@ EMPTY: Final = (
 )
 _MAX_SENTENCES: Final = 3
 _FEW_MODELS: Final = 8
-_OTHER_LINES: Final = 22
+_OTHER_LINES: Final = 26
 """What a report takes beside its tree and its models, as a rule."""
 
 
@@ -46,6 +46,10 @@ class Sheet:
     models: tuple[Entry, ...]
     total: Impacts
     avoided: Impacts
+    parts: str
+    """What the energy goes into: ``input 41 %, output 59 %``."""
+    uncounted: str
+    """What the method leaves out, and what the other one says."""
     coverage: Coverage
     reasons: tuple[str, ...]
     """Why calls were not estimated."""
@@ -78,6 +82,8 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
         models=tuple(models),
         total=total,
         avoided=avoided_of(calls),
+        parts=_parts(total),
+        uncounted=_uncounted(report),
         coverage=cover(calls),
         reasons=tuple(_sentences((run, e) for run in calls for e in own_of(run).errors[:1])),
         warnings=(*warnings, *hints(roots, calls)),
@@ -86,6 +92,25 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
         disclosures=report.disclosures,
         credits=report.credits,
     )
+
+
+def _parts(total: Impacts) -> str:
+    parts = total.energy_parts if total.estimated_calls else None
+    whole = sum(parts.values()) if parts else 0.0
+    if parts is None or not whole:
+        return ""
+    return ", ".join(f"{name} {part / whole:.0%}" for name, part in parts.items() if part)
+
+
+def _uncounted(report: View) -> str:
+    found = report.uncounted
+    if found is None:
+        return ""
+    share, other = found
+    text = f"{share:.0%} of the tokens are input, which {report.method} does not count"
+    if other.estimated:
+        text += f"; impactree-1, which does, says {other.energy}, {other.gwp}"
+    return clean(f"{text} (report(method='impactree-1'))")
 
 
 def _about(report: View) -> str:

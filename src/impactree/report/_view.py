@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.engine import Engine
+from impactree.methods import DEFAULT_METHOD
 from impactree.report import _groups as groups
 from impactree.report import _tally as tally
 from impactree.report._find import matching_calls, matching_runs, topmost
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 
 __all__ = ["View"]
+
+_COUNTS_INPUT: Final = "impactree-1"
 
 
 class View:
@@ -96,6 +99,22 @@ class View:
             for run in tally.calls_of(self.runs)
             if run.call and tally.own_of(run).estimated_calls
         )
+
+    @property
+    def uncounted(self) -> tuple[float, Impacts] | None:
+        """What the default method leaves out, which has no term for input.
+
+        The share of all tokens that were input, and the same calls by ``impactree-1``; None where
+        another method was used, or no input is known.
+        """
+        if not isinstance(self._engine, Engine) or self.method != DEFAULT_METHOD:
+            return None
+        calls = [r.call for r in tally.calls_of(self.runs) if r.call and not r.cached]
+        read = sum(call.input_tokens or 0 for call in calls)
+        if not read:
+            return None
+        share = read / (read + sum(call.output_tokens or 0 for call in calls))
+        return share, Impacts.sum(map(self._engine.by(_COUNTS_INPUT).estimate, calls))
 
     @property
     def disclosures(self) -> tuple[str, ...]:

@@ -137,8 +137,8 @@ def _sentences(sheet: Sheet) -> str:
     for name, sentences in named:
         lines = "<br>".join(map(escape, sentences))
         out.append(f'<div style="font-size:12px"><b>{name}</b> {lines}</div>' if lines else "")
-    history = sheet.history and f"<div>{escape(sheet.history)}</div>"
-    return "".join([*out, history])
+    told = filter(None, (sheet.uncounted, sheet.history))
+    return "".join([*out, *(f"<div>{escape(text)}</div>" for text in told)])
 
 
 def groups_html(groups: Grouped) -> str:

@@ -100,7 +100,7 @@ def _sentences(sheet: Sheet) -> list[str]:
         for name, sentences in named
         if sentences
     ]
-    return [*out, escape(sheet.history)]
+    return [*out, escape(sheet.uncounted), escape(sheet.history)]
 
 
 def groups_markdown(groups: Grouped) -> str:

@@ -103,6 +103,7 @@ def _sections(sheet: Sheet, width: int) -> Iterator[list[Line]]:
     yield _title(sheet, width)
     yield from grid((tree, models), width, COLUMNS, OPTIONAL)
     yield _total(sheet, width)
+    yield [*paragraph("energy", sheet.parts, width), *paragraph("beside", sheet.uncounted, width)]
     yield _coverage(sheet, width)
     yield _listed("warnings", sheet.warnings, width, "yellow")
     yield _listed("problems", sheet.problems, width, "red")
