@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from impactree import ImpactTracker, ModelCall
+from impactree import ImpactTracker, ModelCall, estimate
 from impactree.propagation import HEADER, capture, dump, merge, restore, trees_for
 from impactree.runs.current import remote_parent
 
@@ -303,3 +304,22 @@ def test_llama_index_dispatcher_carries_it() -> None:
     with ImpactHandler().instrument() as handler:
         told = FunctionTool.from_defaults(carried)().raw_output
     assert told == handler.last_run.id
+
+
+def test_a_tree_of_another_day_is_estimated_as_of_that_day():
+    """``deepseek-chat`` was DeepSeek-V3 (671B) in May 2025."""
+    may = dt.datetime(2025, 5, 1, 12, tzinfo=dt.UTC).timestamp()
+    call = ModelCall(model="deepseek-chat", provider="deepseek", output_tokens=500)
+    service = ImpactTracker()
+    service.start("r", name="r", start=may)
+    service.start("c", "r", name="c", kind="chat", start=may)
+    service.end("c", call=call, end=may + 1)
+    service.end("r", end=may + 2)
+    for tracker, (root,) in (
+        (service, service.runs),
+        ((here := ImpactTracker()), merge(here, [dump(service.last_run)])),
+    ):
+        assert root.total.figures == estimate(call, at="2025-05-01").figures
+        assert root.total.figures != estimate(call).figures
+        again = tracker.report(method="impactree-1").total
+        assert again.figures == estimate(call, at="2025-05-01", method="impactree-1").figures

@@ -24,6 +24,7 @@ from impactree.loops import Worker, ahead, on_loop
 from impactree.report.tracked import Reported
 from impactree.runs.current import active_trackers, innermost
 from impactree.runs.trees import RunTrees
+from impactree.values.times import past_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -345,9 +346,9 @@ class ImpactTracker(Reported):
 
     def _export(self, root: Run) -> None:
         """Hand a finished tree to the exporters: in place, but on an event loop by a worker."""
+        waits = not on_loop()
         if self._dispatch is None:
             return
-        waits = not on_loop()
         if waits and not self._worker.busy:
             self._dispatch.export(root)
             return
@@ -363,13 +364,13 @@ class ImpactTracker(Reported):
         self._worker.after_fork()
         self._trees.unlock()
 
-    def _impacts_of(self, call: ModelCall) -> Impacts:
-        return self.engine.estimate(call)  # looked up each time: a test or a user may replace it
+    def _impacts_of(self, call: ModelCall, ended: float) -> Impacts:
+        return self.engine.estimate(call, at=past_day(ended))  # it may be replaced
 
     def _dispatcher(self) -> Dispatch:
-        from impactree.delivery.dispatch import Dispatch
+        from impactree.delivery import dispatch
 
-        return Dispatch(self.exporters, self.engine, self.note_problem)
+        return dispatch.Dispatch(self.exporters, self.engine, self.note_problem)
 
 
 def _checked(exporters: Iterable[Exporter]) -> tuple[Exporter, ...]:

@@ -23,7 +23,7 @@ class FlatEngine:
     method = SimpleNamespace(name="flat-1")
     catalog = SimpleNamespace(version="2026-11-24")
 
-    def estimate(self, call):
+    def estimate(self, call, *, at=None):
         if call.model.startswith("unknown"):
             return Impacts.not_estimated(
                 message("model-not-registered", f"Asked for {call.model!r:.120}.")

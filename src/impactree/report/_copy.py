@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from impactree.runs import Run
 from impactree.values.impacts import Impacts
+from impactree.values.times import past_day
 
 if TYPE_CHECKING:
     from impactree.engine import Engine
@@ -42,6 +43,6 @@ def estimated_anew(root: Run, engine: Engine) -> Run:
         if run is not root and parent is not None:
             parent.adopt(copied)
         if run.call is not None:
-            own = engine.estimate(run.call)
+            own = engine.estimate(run.call, at=past_day(run.end))
             copied.own, copied.avoided = (Impacts.zero(), own) if run.cached else (own, None)
     return copies[root]

@@ -30,7 +30,7 @@ class RunTrees:
     One lock guards the maps; estimating happens outside it.
 
     Args:
-        estimate: Impacts of a call; may raise.
+        estimate: Impacts of a call that ended at a time (Unix, s); may raise.
         max_runs: How many finished roots to keep.
         max_open: How many runs may be open.
         note: Told what went wrong, by name.
@@ -38,7 +38,7 @@ class RunTrees:
 
     def __init__(
         self,
-        estimate: Callable[[ModelCall], Impacts],
+        estimate: Callable[[ModelCall, float], Impacts],
         max_runs: int,
         max_open: int,
         note: Callable[[str, BaseException | None], None],
@@ -109,7 +109,7 @@ class RunTrees:
         self, run_id: Any, status: RunStatus, call: ModelCall | None, cached: bool, now: float
     ) -> Run | None:
         """A run has ended; see :meth:`ImpactTracker.end`."""
-        own = None if call is None else self._impacts(call)
+        own = None if call is None else self._impacts(call, now)
         key = run_key(run_id)
         with self._lock:
             run = self._runs.get(key)
@@ -361,11 +361,11 @@ class RunTrees:
         except Exception as error:
             self._note(f"partial answer unreadable: {type(error).__name__}", error)
             return None, None
-        return call, None if call is None else self._impacts(call)
+        return call, None if call is None else self._impacts(call, time.time())
 
-    def _impacts(self, call: ModelCall) -> Impacts:
+    def _impacts(self, call: ModelCall, ended: float) -> Impacts:
         try:
-            return self._estimate(call)
+            return self._estimate(call, ended)
         except Exception as error:
             self._note(f"estimate failed: {type(error).__name__}", error)
             return Impacts.not_estimated(message("estimate-failed"))

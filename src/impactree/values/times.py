@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from impactree.exceptions import ConfigurationError
 
-__all__ = ["parse_since", "resolved_at"]
+__all__ = ["parse_since", "past_day", "resolved_at"]
+
+_DAY_S: Final = 86_400
 
 _SPAN: Final = re.compile(r"(\d+)([mhdw])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -17,6 +20,16 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 def resolved_at(seconds: float | None) -> datetime | None:
     """A Unix time as a UTC time."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def past_day(seconds: float | None) -> date | None:
+    """The UTC day of a Unix time that is more than a day ago; None: lately, or no such day."""
+    if seconds is None or time.time() - seconds < _DAY_S:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC).date()
+    except (OverflowError, OSError, ValueError):
+        return None
 
 
 def parse_since(text: str, now: datetime | None = None) -> datetime:
