@@ -367,6 +367,7 @@ def embedded(handler):
     return sum(r.call.input_tokens for root in handler.runs for r in root.calls)
 
 
+@pytest.mark.newest
 async def test_a_store_for_all_embeds_for_whoever_asked():
     """Both in one batch of the background task: each is charged for their own text."""
     handlers = {user: ImpactHandler() for user in ("ada", "bob")}
@@ -386,6 +387,7 @@ async def test_a_store_for_all_embeds_for_whoever_asked():
 ALIKE = {"ada": {"likes": "boats", "age": 36}, "bob": {"likes": "boats", "age": 63}}
 
 
+@pytest.mark.newest
 async def test_a_text_that_may_be_of_two_of_them_is_charged_to_neither():
     handlers = {user: ImpactHandler() for user in ("ada", "bob")}
     store = BatchedStore()
@@ -394,6 +396,7 @@ async def test_a_text_that_may_be_of_two_of_them_is_charged_to_neither():
     assert [embedded(handler) for handler in handlers.values()] == [0, 0]
 
 
+@pytest.mark.newest
 async def test_with_one_handler_for_all_it_is_a_root_of_its_own_with_a_reason():
     handler = ImpactHandler()
     shared = dict.fromkeys(("ada", "bob"), handler)

@@ -70,6 +70,7 @@ async def test_in_a_block_beside_a_handler_others_hear_all():
     assert [handler.total.estimated_calls, tracker.total.estimated_calls] == [1, 1]
 
 
+@pytest.mark.newest
 async def test_a_batch_of_prompts_counts_each_once_and_is_heard():
     other, handler, collector = Hears(), ImpactHandler(), RunCollectorCallbackHandler()
     config = {"callbacks": [handler, other, collector]}

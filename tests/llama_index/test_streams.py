@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
@@ -23,12 +24,15 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms import CustomLLM, MockLLM
 
 from impactree import track_impacts
+from impactree.calls.counting import count_tokens
 from impactree.llama_index import ImpactHandler
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
 WORDS = 20
+# Old versions of the mock end in another space.
+TOKENS = count_tokens("".join(c.delta for c in MockLLM(max_tokens=WORDS).stream_complete("x")))
 READERS = ("here", "thread", "context", "task", "half", "never", "late")
 
 
@@ -100,11 +104,12 @@ def test_one_tree_for_each_query(index: VectorStoreIndex, readers: list[str]) ->
         assert all(run.end is not None for run in root.walk())
         written = [run.call.output_tokens for run in root.calls if run.kind == "completion"]
         if reader == "never":
-            assert written == []  # the model's method is called when the stream is read
+            # New versions call the model when the stream is read, old ones tell of it unread.
+            assert written in ([], [None])
         elif reader == "half":
-            assert [0 < count < WORDS for count in written] == [True]
+            assert [0 < count < TOKENS for count in written] == [True]
         else:
-            assert written == [WORDS]
+            assert written == [TOKENS]
 
 
 def test_the_call_hangs_under_its_synthesis(index: VectorStoreIndex) -> None:
@@ -116,6 +121,8 @@ def test_the_call_hangs_under_its_synthesis(index: VectorStoreIndex) -> None:
     assert call.parent.name == "CompactAndRefine.synthesize"
 
 
+# The chat engine's memory leaves its database connection to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("own", [False, True])
 def test_a_chat_engines_own_stream(index: VectorStoreIndex, own: bool) -> None:
     engine = index.as_chat_engine(chat_mode="condense_plus_context", llm=MockLLM(max_tokens=WORDS))
@@ -128,7 +135,9 @@ def test_a_chat_engines_own_stream(index: VectorStoreIndex, own: bool) -> None:
     with ImpactHandler().instrument() as handler:
         asyncio.run(chat())
     (root,) = handler.runs
-    assert [r.call.output_tokens for r in root.calls if r.kind != "embedding"] == [WORDS]
+    assert [r.call.output_tokens for r in root.calls if r.kind != "embedding"] == [TOKENS]
+    del engine
+    gc.collect()
 
 
 def _complete(llm: Undecorated) -> None:
@@ -163,5 +172,5 @@ def test_a_stream_read_after_its_block_replaces_what_was_unknown() -> None:
     assert tracker.total.unestimated_calls == 1
     MockLLM(max_tokens=1).complete("of nobody's block")
     list(stream)
-    assert [run.call.output_tokens for run in tracker.runs] == [WORDS]
+    assert [run.call.output_tokens for run in tracker.runs] == [TOKENS]
     assert (tracker.total.estimated_calls, tracker.total.unestimated_calls) == (1, 0)
