@@ -125,9 +125,9 @@ def test_the_call_hangs_under_its_synthesis(index: VectorStoreIndex) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("own", [False, True])
 def test_a_chat_engines_own_stream(index: VectorStoreIndex, own: bool) -> None:
-    engine = index.as_chat_engine(chat_mode="condense_plus_context", llm=MockLLM(max_tokens=WORDS))
-
     async def chat() -> None:
+        llm = MockLLM(max_tokens=WORDS)
+        engine = index.as_chat_engine(chat_mode="condense_plus_context", llm=llm)
         answer = await engine.astream_chat("q")
         async for _ in answer.achat_stream if own else answer.async_response_gen():
             pass
@@ -136,7 +136,6 @@ def test_a_chat_engines_own_stream(index: VectorStoreIndex, own: bool) -> None:
         asyncio.run(chat())
     (root,) = handler.runs
     assert [r.call.output_tokens for r in root.calls if r.kind != "embedding"] == [TOKENS]
-    del engine
     gc.collect()
 
 
