@@ -15,7 +15,9 @@ from exporter_helpers import Sink, call, ids, lines, run_tree  # type: ignore[im
 from impactree import ImpactTracker
 from impactree.delivery import spool as _spool
 from impactree.delivery.directory import Directory
+from impactree.delivery.house import House
 from impactree.delivery.journal import OwnFolder
+from impactree.delivery.replay import Replay
 from impactree.exporters import (
     CodeCarbonExporter,
     DeliveryRefusedError,
@@ -24,7 +26,7 @@ from impactree.exporters import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -216,6 +218,30 @@ def test_what_is_checked_off_is_not_replayed(dies: Callable[[], None]) -> None:
     assert ImpactTracker(exporters=[again, other]).flush(10)
     assert again.trees == []
     assert len(other.trees) == 1
+
+
+def test_what_another_lane_is_just_through_with_is_looked_at_again(
+    dies: Callable[[], None], spool_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flush does not say that nothing is left because a lane let go between two looks."""
+    run_tree(ImpactTracker(exporters=[Sink("x", *[OSError()] * 9)]))
+    dies()
+    house = House(spool_dir, 2**20)
+    other = house.others()
+    (address,) = next(other).load().addresses
+    names = house.names
+
+    def names_then_free() -> Iterator[str]:
+        yield from list(names())
+        other.close()
+
+    monkeypatch.setattr(house, "names", names_then_free)
+    sent: list[bytes] = []
+    replay = Replay(house, address, sent.extend, lambda: False)
+    assert replay.step()
+    monkeypatch.undo()
+    assert replay.step()
+    assert len(sent) == 1
 
 
 def test_a_replay_asks_what_is_there_already(dies: Callable[[], None]) -> None:

@@ -205,13 +205,19 @@ class House:
                     found.append((base.status(name).st_mtime, name))
         return [name for _, name in sorted(found)]
 
-    def others(self, *, alive: bool = False) -> Generator[Left]:
+    def others(
+        self, *, alive: bool = False, passed_over: set[str] | None = None
+    ) -> Generator[Left]:
         """Folders of ours whose process is dead, their lock taken; with ``alive``, all of them.
 
-        One lane at a time looks at a folder: to another its lock looks like an owner's.
+        One lane at a time looks at a folder: to another its lock looks like an owner's. Those
+        that another lane looks at are added to ``passed_over``.
         """
         for name in self.names():
-            left = self._left(name) if self._claim(name) else None
+            claimed = self._claim(name)
+            if not claimed and passed_over is not None:
+                passed_over.add(name)
+            left = self._left(name) if claimed else None
             try:
                 if left is not None and (alive or not left.alive):
                     yield left
@@ -219,11 +225,6 @@ class House:
                 if left is not None:
                     left.close()
                     self._claimed.discard(name)
-
-    @property
-    def busy(self) -> bool:
-        """Whether a lane of this process looks at a folder now."""
-        return bool(self._claimed)
 
     def _claim(self, name: str) -> bool:
         with self._lock:

@@ -56,11 +56,13 @@ class Replay:
             return False
         if self._newer_lines():
             return True
-        with closing(self._house.others()) as others:
+        passed_over: set[str] = set()
+        with closing(self._house.others(passed_over=passed_over)) as others:
             for left in others:
                 if left.name not in self._nothing_for_us and self._folder(left):
                     return True
-        if self._house.busy:  # another lane looks at one: look again when it is through
+        # Asking the house now would miss a lane that was through with one a moment ago.
+        if passed_over - self._nothing_for_us:
             time.sleep(_SOON_S)
             return not self._stopping()
         self._next_at = time.monotonic() + _RECHECK_S
