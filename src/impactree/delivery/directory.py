@@ -82,7 +82,14 @@ class Directory:
 
     def names(self) -> list[str]:
         """What is in it."""
-        return os.listdir(self.path if self._fd is None else self._fd)  # noqa: PTH208
+        if self._fd is None:
+            return os.listdir(self.path)  # noqa: PTH208
+        # A descriptor of its own: two threads that list one at a time each see a part only.
+        fd = os.open(".", os.O_RDONLY, dir_fd=self._fd)
+        try:
+            return os.listdir(fd)  # noqa: PTH208
+        finally:
+            os.close(fd)
 
     def status(self, name: str) -> os.stat_result:
         """Of something in it, links not followed."""
