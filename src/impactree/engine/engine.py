@@ -164,11 +164,7 @@ class Engine:
             call: What was asked of which model.
             at: The day of the call, for names that moved; None: today.
         """
-        if at is None:
-            plan = self._plans.get(_key(call)) or self._planned(call)
-        else:
-            plan = self._plan(call, at)
-        made, warnings, errors, grade, factor, _ = plan
+        made, warnings, errors, grade, factor, _ = self._planned(call, at)
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
         if call.usage_notes:
@@ -195,14 +191,18 @@ class Engine:
         """What the licences of the factors behind estimates of these calls want to be shown."""
         return tuple(dict.fromkeys(c for call in calls for c in self.read(call).credits))
 
-    def _planned(self, call: ModelCall) -> _Plan:
+    def _planned(self, call: ModelCall, at: dt.date | None) -> _Plan:
         """The plan of a call, kept for the next like it."""
-        # The first may load the catalog, and a method tables of its own.
-        plan, key = off_loop(lambda: self._plan(call, None)), _key(call)
-        if sum(len(text) for text in key if text) <= _MAX_KEY:
-            if len(self._plans) >= _MAX_PLANS:
-                self._plans.clear()
-            self._plans[key] = plan
+        names = _key(call)
+        key = (*names, at)
+        plan = self._plans.get(key)
+        if plan is None:
+            # The first may load the catalog, and a method tables of its own.
+            plan = off_loop(lambda: self._plan(call, at))
+            if sum(len(text) for text in names if text) <= _MAX_KEY:
+                if len(self._plans) >= _MAX_PLANS:
+                    self._plans.clear()
+                self._plans[key] = plan
         return plan
 
     def resolve(self, call: ModelCall) -> Resolution:
@@ -211,9 +211,7 @@ class Engine:
 
     def read(self, call: ModelCall, at: dt.date | None = None) -> Reading:
         """Everything behind an estimate but the tokens: the model, its size, who runs it where."""
-        if at is None:
-            return (self._plans.get(_key(call)) or self._planned(call)).found
-        return self._plan(call, at).found
+        return self._planned(call, at).found
 
     def _plan(self, call: ModelCall, at: dt.date | None) -> _Plan:
         found = read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
