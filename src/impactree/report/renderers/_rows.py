@@ -21,6 +21,7 @@ __all__ = [
     "header",
     "legend",
     "model_row",
+    "number_cells",
     "numbers",
     "tree_row",
     "used_columns",
@@ -98,6 +99,14 @@ def numbers(entry: Entry) -> dict[str, str]:
         "CO2eq": amount(entry.total, "gwp"),
         "share": percent(entry.share),
     }
+
+
+def number_cells(row: Row, columns: Iterable[str]) -> list[str]:
+    """A line's numbers in these columns, with what is missing in the place of its CO2eq."""
+    cells = {column: row.numbers.get(column, "") for column in columns}
+    if row.missing:
+        cells["CO2eq"] = row.missing
+    return list(cells.values())
 
 
 def used_columns(entries: Sequence[Entry]) -> list[str]:

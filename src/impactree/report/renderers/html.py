@@ -13,11 +13,12 @@ from impactree.report.renderers._rows import (
     legend,
     missing,
     model_row,
+    number_cells,
     tree_row,
     used_columns,
 )
 from impactree.report.renderers._rows import numbers as numbers_of
-from impactree.report.renderers.text import coverage_sentences, group_notes, total_cells
+from impactree.report.renderers.text import group_notes, named_sentences, total_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -80,7 +81,7 @@ def report_html(report: View) -> str:
     parts = [title, _tree(sheet.tree, rows)]
     if models:
         columns = [c for c in COLUMNS if c != "time"]
-        cells = [[row.name, row.what, *_numbers(row, columns)] for row in models]
+        cells = [[row.name, row.what, *number_cells(row, columns)] for row in models]
         parts.append(table(["model", "calls, how resolved", *columns], cells, 2))
     parts += [_total(sheet), _sentences(sheet)]
     signs = legend([*rows, *models])
@@ -102,7 +103,7 @@ def _tree_line(entry: Entry, row: Row) -> str:
     if row.mark:
         about += f" <b>{escape(row.mark)}</b>"
     cells = [_cell(name, indent), _cell(about, f"{_TEXT};{_FAINT}")]
-    numbers = _numbers(row, COLUMNS)
+    numbers = number_cells(row, COLUMNS)
     bar = f";{_BAR.format(100 * entry.share)}" if entry.share else ""
     cells += [_cell(escape(number), _NUMBER) for number in numbers[:-1]]
     cells.append(_cell(escape(numbers[-1]), _NUMBER + bar))
@@ -112,13 +113,6 @@ def _tree_line(entry: Entry, row: Row) -> str:
         note = f"{indent.replace('nowrap', 'normal')};{_FAINT};font-size:11px"
         line += f'<tr><td colspan="{len(COLUMNS) + 2}" style="{note}">{escape(row.note)}</td></tr>'
     return line
-
-
-def _numbers(row: Row, columns: Iterable[str]) -> list[str]:
-    cells = {column: row.numbers.get(column, "") for column in columns}
-    if row.missing:
-        cells["CO2eq"] = row.missing
-    return list(cells.values())
 
 
 def _total(sheet: Sheet) -> str:
@@ -131,10 +125,8 @@ def _total(sheet: Sheet) -> str:
 
 
 def _sentences(sheet: Sheet) -> str:
-    coverage = coverage_sentences(sheet) if sheet.coverage.calls else []
-    named = (("coverage", coverage), ("warnings", sheet.warnings), ("problems", sheet.problems))
     out = []
-    for name, sentences in named:
+    for name, sentences in named_sentences(sheet):
         lines = "<br>".join(map(escape, sentences))
         out.append(f'<div style="font-size:12px"><b>{name}</b> {lines}</div>' if lines else "")
     told = filter(None, (sheet.uncounted, sheet.history))

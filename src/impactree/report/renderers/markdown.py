@@ -13,11 +13,12 @@ from impactree.report.renderers._rows import (
     legend,
     missing,
     model_row,
+    number_cells,
     tree_row,
     used_columns,
 )
 from impactree.report.renderers._rows import numbers as numbers_of
-from impactree.report.renderers.text import coverage_sentences, group_notes, total_cells
+from impactree.report.renderers.text import group_notes, named_sentences, total_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from impactree.report._groups import Grouped
     from impactree.report._sheet import Sheet
     from impactree.report._view import View
-    from impactree.report.renderers._cells import Row
 
 __all__ = ["groups_markdown", "report_markdown", "table"]
 
@@ -56,7 +56,7 @@ def report_markdown(report: View) -> str:
     models = [model_row(entry) for entry in sheet.models]
     if models:
         columns = [c for c in COLUMNS if c != "time"]
-        cells = [[row.name, row.what, *_numbers(row, columns)] for row in models]
+        cells = [[row.name, row.what, *number_cells(row, columns)] for row in models]
         parts.append(table(["model", "calls, how resolved", *columns], cells, 2))
     parts += [_total(sheet), *_sentences(sheet)]
     rows = [tree_row(entry, "") for entry in sheet.tree] + models
@@ -72,15 +72,8 @@ def _tree(sheet: Sheet) -> str:
         name = f"{guide}{row.name}{row.suffix}"
         about = f"{row.what} {row.mark}".strip()
         rows.append([name, f"{about}; {row.note}" if row.note else about])
-        rows[-1] += _numbers(row, COLUMNS)
+        rows[-1] += number_cells(row, COLUMNS)
     return table(["run", "kind, model", *COLUMNS], rows, 2)
-
-
-def _numbers(row: Row, columns: Iterable[str]) -> list[str]:
-    cells = {column: row.numbers.get(column, "") for column in columns}
-    if row.missing:
-        cells["CO2eq"] = row.missing
-    return list(cells.values())
 
 
 def _total(sheet: Sheet) -> str:
@@ -93,11 +86,9 @@ def _total(sheet: Sheet) -> str:
 
 
 def _sentences(sheet: Sheet) -> list[str]:
-    coverage = coverage_sentences(sheet) if sheet.coverage.calls else []
-    named = (("coverage", coverage), ("warnings", sheet.warnings), ("problems", sheet.problems))
     out = [
         f"{name}:\n" + "\n".join(f"- {escape(sentence)}" for sentence in sentences)
-        for name, sentences in named
+        for name, sentences in named_sentences(sheet)
         if sentences
     ]
     return [*out, escape(sheet.uncounted), escape(sheet.history)]

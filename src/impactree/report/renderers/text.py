@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "groups_lines",
     "groups_text",
+    "named_sentences",
     "paragraph",
     "plain",
     "report_lines",
@@ -197,6 +198,12 @@ def coverage_sentences(sheet: Sheet) -> list[str]:
         known = [f"{number:,} {name}" for name, number in counts.items() if number]
         out += [f"{what}: {', '.join(known)}"] if known else []
     return out
+
+
+def named_sentences(sheet: Sheet) -> list[tuple[str, Sequence[str]]]:
+    """What stands under the tables, each with its heading."""
+    coverage = coverage_sentences(sheet) if sheet.coverage.calls else []
+    return [("coverage", coverage), ("warnings", sheet.warnings), ("problems", sheet.problems)]
 
 
 def _coverage(sheet: Sheet, width: int) -> list[Line]:
