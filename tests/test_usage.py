@@ -12,19 +12,7 @@ from hypothesis import strategies as st
 from impactree import Tokens
 from impactree.calls.reconciling import Reading
 from impactree.calls.usage import MalformedUsageError, count, read_usage, updated
-
-
-def usage(
-    read: int | None,
-    wrote: int | None,
-    cached: int | None = None,
-    written: int | None = None,
-    reasoning: int | None = None,
-) -> Tokens:
-    return Tokens(
-        input=read, output=wrote, cached_input=cached, cache_write=written, reasoning=reasoning
-    )
-
+from usage_objects import t as usage
 
 OPENAI = {
     "model": "gpt-4o",

@@ -331,18 +331,20 @@ def test_a_makers_own_figures_stand_beside_ours():
     assert explain("claude-sonnet-4-5").disclosures == ()
 
 
+FACTOR_SET = {
+    "metric": "gwp",
+    "kind": "direct",
+    "title": "t",
+    "boundary": "b",
+    "licence": "l",
+    "sources": ["https://x.y"],
+    "checked": dt.date(2026, 1, 1),
+    "values": {"FRA": {"2025": 0.1}},
+}
+
+
 def test_two_figures_of_one_zone_and_year_are_refused(catalog):
-    entry = {
-        "metric": "gwp",
-        "kind": "direct",
-        "title": "t",
-        "boundary": "b",
-        "licence": "l",
-        "sources": ["https://x.y"],
-        "checked": dt.date(2026, 1, 1),
-        "values": {"FRA": {"2025": 0.1}},
-    }
-    files = [("a.toml", {"factor_sets": [{**entry, "id": "a"}, {**entry, "id": "b"}]})]
+    files = [("a.toml", {"factor_sets": [{**FACTOR_SET, "id": "a"}, {**FACTOR_SET, "id": "b"}]})]
     with pytest.raises(CatalogError, match=r"gwp/FRA of 2025 stands in 'a' and in 'b'"):
         catalog.extended(files)
 
@@ -358,17 +360,7 @@ def test_two_figures_of_one_zone_and_year_are_refused(catalog):
     ],
 )
 def test_a_set_that_does_not_say_enough_is_refused(change, message):
-    entry = {
-        "id": "a",
-        "metric": "gwp",
-        "kind": "direct",
-        "title": "t",
-        "boundary": "b",
-        "licence": "l",
-        "sources": ["https://x.y"],
-        "checked": dt.date(2026, 1, 1),
-        "values": {"FRA": {"2025": 0.1}},
-    }
+    entry = {**FACTOR_SET, "id": "a"}
     check({"factor_sets": [entry]}, "mine.toml")
     with pytest.raises(CatalogError, match=message):
         check({"factor_sets": [{**entry, **change}]}, "mine.toml")
