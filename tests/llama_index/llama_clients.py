@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,14 @@ class Client:
 def load(name: str) -> Any:
     package, _, found = name.rpartition(".")
     return getattr(importlib.import_module(package), found)
+
+
+def let_finish() -> None:
+    """Wait for the threads that LangChainLLM streams from: their calls end after the stream."""
+    theirs = load("llama_index.core.types.Thread")
+    for thread in threading.enumerate():
+        if isinstance(thread, theirs):
+            thread.join(10)
 
 
 def answer(way: str = "stream") -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from llama_clients import CLIENTS, WAYS, load, table
+from llama_clients import CLIENTS, WAYS, let_finish, load, table
 from llama_index.core.llms import ChatMessage
 from pydantic import BaseModel
 
@@ -36,12 +36,15 @@ def ask(model: Any, way: str) -> Any:
     """Call a model one way; everything it gives."""
     asked: Any = [ChatMessage(role="user", content="Hi")] if "chat" in way else "Hi"
     method = getattr(model, way)
-    if way.startswith("astream"):
-        return asyncio.run(_read(method, asked))
-    if way.startswith("a"):
-        return asyncio.run(_wait(method, asked))
-    given = method(asked)
-    return list(given) if way.startswith("stream") else given
+    try:
+        if way.startswith("astream"):
+            return asyncio.run(_read(method, asked))
+        if way.startswith("a"):
+            return asyncio.run(_wait(method, asked))
+        given = method(asked)
+        return list(given) if way.startswith("stream") else given
+    finally:
+        let_finish()
 
 
 async def _read(method: Any, asked: Any) -> list[Any]:

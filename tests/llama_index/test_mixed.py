@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from llama_clients import KEY
+from llama_clients import KEY, let_finish
 
 pytest.importorskip("langchain_core")
 
@@ -140,6 +140,7 @@ class TestLangChainInside:
             given = getattr(model, way)(ASKED if "chat" in way else "Hi")
             if way.startswith("stream"):
                 list(given)
+            let_finish()
         (sent,) = wire_server.sent
         runs = [run for root in tracker.runs for run in root.calls]
         assert [run.call.output_tokens for run in runs] == [sent.output]
