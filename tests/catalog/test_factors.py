@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import html
 import math
 import tomllib
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impactree import Impacts, ImpactTracker, ModelCall, estimate, explain
+from impactree import Impacts, ImpactTracker, ModelCall, Report, estimate, explain
 from impactree.catalog import load_catalog
 from impactree.catalog._schema import check
 from impactree.engine import Engine
@@ -422,7 +423,95 @@ def test_the_report_shows_credits_and_makers_figures_and_the_market():
     text = " ".join(str(tracker.report()).split())
     assert all(credit in text for credit in tracker.report().credits)
     assert "(market-based)" in text
+    assert "market-based figures: 1 of 1 estimated call" in text
     tracker.record(call())
     text = " ".join(str(tracker.report()).split())
     assert "0.34 Wh, energy per query" in text
     assert "(market-based)" not in text
+    assert "market-based figures: 1 of 2 estimated calls, so they have no sum" in text
+    assert tracker.report().coverage.market_based == 1
+    assert tracker.report().to_dict()["coverage"]["market_based"] == 1
+
+
+def _credited_report():
+    tracker = ImpactTracker(method="impactree-1")
+    for zone in ("CA-QC", "USA"):
+        tracker.record(call(zone=zone))
+    return tracker.report()
+
+
+def _unbroken(text):
+    """Without the line breaks, escapes and padding of a page."""
+    return " ".join(html.unescape(text).replace("\\", "").split())
+
+
+@pytest.mark.parametrize("asked", [lambda r: r, lambda r: r.by("zone"), lambda r: r.diff(r)])
+@pytest.mark.parametrize("form", [str, lambda x: x.to_markdown(), lambda x: x._repr_html_()])
+def test_credits_stand_on_every_page(asked, form):
+    report = _credited_report()
+    assert any("Open Government Licence - Canada" in credit for credit in report.credits)
+    page = _unbroken(form(asked(report)))
+    assert all(credit in page for credit in report.credits)
+
+
+def test_credits_go_with_the_data(tmp_path):
+    """A table keeps its shape: they are in a file beside it, and in Parquet's metadata."""
+    pq = pytest.importorskip("pyarrow.parquet")
+    report = _credited_report()
+    report.to_csv(tmp_path / "calls.csv")
+    report.by("zone").to_csv(tmp_path / "zones.csv")
+    report.to_parquet(tmp_path / "calls.parquet")
+    for name in ("calls.csv", "zones.csv"):
+        beside = (tmp_path / f"{name}.credits.txt").read_text()
+        assert beside.splitlines() == list(report.credits)
+        assert "Canada" not in (tmp_path / name).read_text()
+    metadata = pq.read_schema(tmp_path / "calls.parquet").metadata
+    assert metadata[b"impactree.credits"].decode().splitlines() == list(report.credits)
+    for data in (report.to_dict(), report.by("zone").to_dict(), report.diff(report).to_dict()):
+        assert data["credits"] == list(report.credits)
+
+
+def test_a_report_read_back_shows_the_same(tmp_path):
+    """Credits and makers' figures come from the file; the other method is asked anew."""
+    tracker = ImpactTracker()
+    tracker.record(call(input_tokens=900))
+    report = tracker.report()
+    again = Report.from_json(report.to_json())
+    assert again.credits == report.credits != ()
+    assert again.disclosures == report.disclosures != ()
+    assert str(again) == str(report)
+    both = _credited_report().merge(Report.from_json(_credited_report().to_json()))
+    assert both.credits == _credited_report().credits
+
+
+def test_each_run_says_where_its_energy_goes():
+    """One line per run where runs differ: long prompts are input, long answers output."""
+    tracker = ImpactTracker(method="impactree-1")
+    for name, read, written in (("reader", 50_000, 10), ("writer", 10, 5_000)):
+        tracker.start(name, name=name)
+        tracker.record(call(input_tokens=read, output_tokens=written), name)
+        tracker.end(name)
+    report = tracker.report()
+    lines = str(report).splitlines()
+    told = {
+        name: lines[next(i for i, line in enumerate(lines) if line.startswith(name)) + 1]
+        for name in ("reader", "writer")
+    }
+    for root in report.runs:
+        parts = root.total.energy_parts
+        share = parts["input"] / sum(parts.values())
+        assert (f"input {share:.0%}" in told[root.name]) == (share > 0)
+        assert f"output {parts['output'] / sum(parts.values()):.0%}" in told[root.name]
+        alone = " ".join(str(root.report()).split())
+        assert alone.count("output ") and f"energy input {share:.0%}" in alone or not share
+    assert "energy: input" in report._repr_html_() and "energy: input" in report.to_markdown()
+
+
+def test_explain_says_where_the_energy_goes():
+    found = explain("gpt-4o", "openai", input_tokens=900, output_tokens=100, method="impactree-1")
+    parts = found.impacts.energy_parts
+    whole = sum(parts.values())
+    assert whole == pytest.approx(found.impacts.energy.value.mean, rel=1e-12)
+    line = next(line for line in str(found).splitlines() if "Where the energy goes" in line)
+    for name, part in parts.items():
+        assert (f"{name} {part / whole:.0%}" in line) == (part > 0)

@@ -99,8 +99,7 @@ class CodeCarbonExporter(SpooledExporter):
         """Add to the credits in the file beside, so that the table keeps its shape."""
         beside = self.path.with_name(f"{self.path.name}.credits.txt")
         told = beside.read_text("utf-8").splitlines() if beside.exists() else []
-        calls = [(run.call.zone, t.method) for t in trees for run in t.root.walk() if run.call]
-        new = [credit for credit in credits_for(calls) if credit not in told]
+        new = [credit for credit in credits_for(trees) if credit not in told]
         if new:
             part = beside.with_name(f".{beside.name}.part")
             part.write_text("\n".join([*told, *new]) + "\n", encoding="utf-8")

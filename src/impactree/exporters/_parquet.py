@@ -88,8 +88,7 @@ class ParquetExporter(SpooledExporter):
         part = self.folder / f".{name}.part"
         with held_off():  # Arrow's threads are not there in a child
             try:
-                credited = credits_for((row["zone"], row["method"]) for row in rows)
-                table = pa.Table.from_pylist(rows, _schema(credited))
+                table = pa.Table.from_pylist(rows, _schema(credits_for(trees)))
                 pq.write_table(table, part, compression="zstd")
                 part.replace(self.folder / name)
             finally:

@@ -52,6 +52,8 @@ def merged(views: Sequence[View]) -> tuple[list[Run], dict[str, Any]]:
         "problems": dict(sum((Counter(view.problems) for view in views), Counter[str]())),
         "finished_runs": len(runs) + (max(older) if twice else sum(older)),
         "total_ever": ever,
+        "credits": dict.fromkeys(credit for view in views for credit in view.credits),
+        "disclosures": dict.fromkeys(one for view in views for one in view.disclosures),
     }
 
 

@@ -53,8 +53,18 @@ def read_report(source: Any) -> tuple[list[Run], dict[str, Any]]:
         "problems": problems,
         "finished_runs": data.get("finished_runs"),
         "total_ever": total_ever,
+        **{name: _texts(data, name) for name in ("credits", "disclosures")},
     }
     return runs, known
+
+
+def _texts(data: Any, name: str) -> list[str]:
+    texts = data.get(name) or []
+    with _at(name):
+        _expect(isinstance(texts, list), "a list of texts", texts)
+        for text in texts:
+            _expect(isinstance(text, str), "text", text)
+    return texts
 
 
 def _text(source: Any) -> str:

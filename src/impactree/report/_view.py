@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.engine import Engine
+from impactree.engine import Engine, shared_engine
 from impactree.methods import DEFAULT_METHOD
 from impactree.report import _groups as groups
 from impactree.report import _tally as tally
 from impactree.report._find import matching_calls, matching_runs, topmost
+from impactree.report._keys import PLACED
 from impactree.runs import Run
 from impactree.values.impacts import Impacts
+from impactree.values.times import past_day
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterable, Mapping
     from typing import Self
 
+    from impactree.calls import ModelCall
 
 __all__ = ["View"]
 
@@ -37,6 +41,8 @@ class View:
         total_ever: Impacts | None = None,
         older: groups.RunningTotals | None = None,
         engine: Engine | None = None,
+        credits: Iterable[str] = (),
+        disclosures: Iterable[str] = (),
     ) -> None:
         self.runs: list[Run] = list(dict.fromkeys(runs))
         for run in self.runs:
@@ -53,6 +59,8 @@ class View:
         self.total_ever = total_ever
         self._older = older
         self._engine = engine
+        self._credits = tuple(credits)
+        self._disclosures = tuple(disclosures)
 
     def of_runs(self, runs: Iterable[Run]) -> Self:
         """A report over some of these runs; what is no longer kept is no part of it."""
@@ -62,6 +70,8 @@ class View:
             zone=self.zone,
             catalog_version=self.catalog_version,
             engine=self._engine,
+            credits=self._credits,
+            disclosures=self._disclosures,
         )
 
     @property
@@ -92,13 +102,21 @@ class View:
     @property
     def credits(self) -> tuple[str, ...]:
         """What the licences of the electricity factors want to be shown beside the figures."""
-        if not isinstance(self._engine, Engine):
-            return ()
-        return self._engine.credits_for(
-            run.call
-            for run in tally.calls_of(self.runs)
-            if run.call and tally.own_of(run).estimated_calls
-        )
+        engine = self._engine
+        if not isinstance(engine, Engine):
+            return self._credits
+        found = (engine.credits_for([call], day) for call, day in self._asked())
+        return tuple(dict.fromkeys([*self._credits, *(one for each in found for one in each)]))
+
+    def _asked(self) -> list[tuple[ModelCall, dt.date | None]]:
+        """One call that was estimated for each model, place and day."""
+        found: dict[object, tuple[ModelCall, float | None]] = {}
+        for run in tally.calls_of(self.runs):
+            if run.call is not None and tally.own_of(run).estimated_calls:
+                end = run.end
+                key = (PLACED(run.call), None if end is None else end // 86_400)
+                found.setdefault(key, (run.call, end))
+        return [(call, past_day(end)) for call, end in found.values()]
 
     @property
     def uncounted(self) -> tuple[float, Impacts] | None:
@@ -107,24 +125,28 @@ class View:
         The share of all tokens that were input, and the same calls by ``impactree-1``; None where
         another method was used, or no input is known.
         """
-        if not isinstance(self._engine, Engine) or self.method != DEFAULT_METHOD:
+        if self.method != DEFAULT_METHOD:
             return None
-        calls = [r.call for r in tally.calls_of(self.runs) if r.call and not r.cached]
-        read = sum(call.input_tokens or 0 for call in calls)
+        calls = [(r.call, r.end) for r in tally.calls_of(self.runs) if r.call and not r.cached]
+        read = sum(call.input_tokens or 0 for call, _ in calls)
         if not read:
             return None
-        share = read / (read + sum(call.output_tokens or 0 for call in calls))
-        return share, Impacts.sum(map(self._engine.by(_COUNTS_INPUT).estimate, calls))
+        share = read / (read + sum(call.output_tokens or 0 for call, _ in calls))
+        engine = (self._engine or shared_engine()).by(_COUNTS_INPUT)
+        other = (engine.estimate(call, at=past_day(end)) for call, end in calls)
+        return share, Impacts.sum(other)
 
     @property
     def disclosures(self) -> tuple[str, ...]:
         """What the makers of the models published about them, each figure once."""
-        if not isinstance(self._engine, Engine):
-            return ()
+        engine = self._engine
+        if not isinstance(engine, Engine):
+            return self._disclosures
         calls = {run.call.model: run.call for run in tally.calls_of(self.runs) if run.call}
-        records = (self._engine.resolve(call).record for call in calls.values())
-        found = (d for record in records for d in self._engine.catalog.disclosed(record))
-        return tuple(dict.fromkeys(f"{d} {d.sources[0]}" for d in found))
+        records = (engine.resolve(call).record for call in calls.values())
+        found = (d for record in records for d in engine.catalog.disclosed(record))
+        shown = (f"{d} {d.sources[0]}" for d in found)
+        return tuple(dict.fromkeys([*self._disclosures, *shown]))
 
     @property
     def coverage(self) -> tally.Coverage:

@@ -79,6 +79,8 @@ def _around(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
         "problems": dict(report.problems),
         "finished_runs": report.finished_runs,
         "total_ever": _impacts(report.total_ever),
+        "disclosures": list(report.disclosures),
+        "credits": list(report.credits),
     }
     return head, tail
 

@@ -7,6 +7,7 @@ import io
 import math
 import sys
 from importlib.util import find_spec
+from os import fspath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from impactree.exceptions import MissingExtraError
@@ -261,12 +262,13 @@ _REALS: Final = frozenset({"start", "end", "latency_s", "share"})
 _FIGURES: Final = ("energy_", *(f"{name.rpartition('_')[0]}_" for name in FLAT_COLUMNS))
 
 
-def to_csv(columns: Columns, path: str | Path | None) -> str | None:
+def to_csv(columns: Columns, path: str | Path | None, credits: Sequence[str] = ()) -> str | None:
     """CSV by RFC 4180. Text that a spreadsheet would take for a formula gets an apostrophe.
 
     Args:
         columns: By name.
         path: A file to write, whole or not at all; None: return the text.
+        credits: Written one a line to a file beside it, with ``.credits.txt`` after the name.
     """
     if path is None:
         out = io.StringIO(newline="")
@@ -276,6 +278,9 @@ def to_csv(columns: Columns, path: str | Path | None) -> str | None:
 
     with replacing(path) as file:
         _write_csv(columns, file)
+    if credits:
+        with replacing(f"{fspath(path)}.credits.txt") as file:
+            file.writelines(f"{clean(credit)}\n" for credit in credits)
     return None
 
 
@@ -302,8 +307,8 @@ def _cell(text: str) -> str:
     return f"'{shown}" if text.lstrip(" ").startswith(_FORMULA) else shown
 
 
-def to_parquet(columns: Columns, path: str | Path) -> None:
-    """A Parquet file, whole or not at all.
+def to_parquet(columns: Columns, path: str | Path, credits: Sequence[str] = ()) -> None:
+    """A Parquet file, whole or not at all; the credits stand in its metadata.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
@@ -327,6 +332,7 @@ def to_parquet(columns: Columns, path: str | Path) -> None:
             for name, column in columns.items()
         }
     )
+    table = table.replace_schema_metadata({"impactree.credits": "\n".join(credits)})
     with replacing(path, binary=True) as file:
         pq.write_table(table, file)
 
