@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import html
+import json
 import math
 import tomllib
 from pathlib import Path
@@ -467,8 +468,23 @@ def test_credits_go_with_the_data(tmp_path):
         assert "Canada" not in (tmp_path / name).read_text()
     metadata = pq.read_schema(tmp_path / "calls.parquet").metadata
     assert metadata[b"impactree.credits"].decode().splitlines() == list(report.credits)
+    assert json.loads(metadata[b"impactree.factors"]) == list(report.factors)
     for data in (report.to_dict(), report.by("zone").to_dict(), report.diff(report).to_dict()):
         assert data["credits"] == list(report.credits)
+
+
+def test_exports_say_year_and_licence_of_each_factor():
+    """Quebec's factor of 2020, under the Open Government Licence; the PUE of OpenAI's host."""
+    factors = _credited_report().to_dict()["factors"]
+    (quebec,) = (f for f in factors if f["name"].startswith("F_gwp") and "CA-QC" in f["basis"])
+    assert (quebec["value"], quebec["year"]) == ("0.0019", "2020")
+    assert "Open Government Licence" in quebec["licence"]
+    assert quebec["sources"]
+    (pue,) = (f for f in factors if f["name"] == "PUE")
+    assert (pue["value"], pue["basis"]) == ("1.2", "host openai")
+    for factor in factors:
+        assert factor["year"] == "not stated" or factor["year"].isdigit()
+        assert factor["licence"]
 
 
 def test_a_report_read_back_shows_the_same(tmp_path):
@@ -479,9 +495,11 @@ def test_a_report_read_back_shows_the_same(tmp_path):
     again = Report.from_json(report.to_json())
     assert again.credits == report.credits != ()
     assert again.disclosures == report.disclosures != ()
+    assert again.to_dict() == report.to_dict()
     assert str(again) == str(report)
-    both = _credited_report().merge(Report.from_json(_credited_report().to_json()))
-    assert both.credits == _credited_report().credits
+    twice = _credited_report()
+    both = twice.merge(Report.from_json(_credited_report().to_json()))
+    assert (both.credits, both.factors) == (twice.credits, twice.factors)
 
 
 def test_each_run_says_where_its_energy_goes():
@@ -499,12 +517,13 @@ def test_each_run_says_where_its_energy_goes():
     }
     for root in report.runs:
         parts = root.total.energy_parts
-        share = parts["input"] / sum(parts.values())
-        assert (f"input {share:.0%}" in told[root.name]) == (share > 0)
-        assert f"output {parts['output'] / sum(parts.values()):.0%}" in told[root.name]
-        alone = " ".join(str(root.report()).split())
-        assert alone.count("output ") and f"energy input {share:.0%}" in alone or not share
-    assert "energy: input" in report._repr_html_() and "energy: input" in report.to_markdown()
+        shares = ", ".join(
+            f"{name} {part / sum(parts.values()):.0%}" for name, part in parts.items() if part
+        )
+        assert told[root.name].endswith(f"energy: {shares}")
+        assert f"energy {shares}" in " ".join(str(root.report()).split())
+        assert f"energy: {shares}" in report._repr_html_()
+        assert f"energy: {shares}" in report.to_markdown()
 
 
 def test_explain_says_where_the_energy_goes():

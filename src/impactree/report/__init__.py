@@ -66,6 +66,7 @@ class Report(View):
             the present settings.
         credits: What licences want to be shown, beside what the engine's factors ask for.
         disclosures: What makers published, beside what the engine's catalog knows.
+        factors: Factors behind the figures, beside the engine's.
 
     Raises:
         TypeError: something in ``runs`` is not a Run.
@@ -249,14 +250,15 @@ class Report(View):
     def to_parquet(self, path: str | Path, *, per: Per = "call") -> None:
         """The rows of :meth:`to_dataframe` as a Parquet file, written whole or not at all.
 
-        Its metadata has what licences want to be shown (``impactree.credits``, one a line).
+        Its metadata has what licences want to be shown (``impactree.credits``, one a line), and
+        the factors with their years, licences and sources (``impactree.factors``, JSON).
 
         Raises:
             MissingExtraError: pyarrow or narwhals is not installed.
         """
         from impactree.report.renderers.flat import report_columns, to_parquet
 
-        to_parquet(report_columns(self, per), path, self.credits)
+        to_parquet(report_columns(self, per), path, self.credits, self.factors)
 
     # To read
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from impactree.report._view import View
     from impactree.runs import Run
@@ -54,7 +54,14 @@ def merged(views: Sequence[View]) -> tuple[list[Run], dict[str, Any]]:
         "total_ever": ever,
         "credits": dict.fromkeys(credit for view in views for credit in view.credits),
         "disclosures": dict.fromkeys(one for view in views for one in view.disclosures),
+        "factors": _once(one for view in views for one in view.factors),
     }
+
+
+def _once(factors: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = []
+    found += (one for one in factors if one not in found)
+    return found
 
 
 def _one(values: set[str | None]) -> str | None:

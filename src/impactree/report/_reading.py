@@ -53,18 +53,21 @@ def read_report(source: Any) -> tuple[list[Run], dict[str, Any]]:
         "problems": problems,
         "finished_runs": data.get("finished_runs"),
         "total_ever": total_ever,
-        **{name: _texts(data, name) for name in ("credits", "disclosures")},
+        "credits": _entries(data, "credits", str),
+        "disclosures": _entries(data, "disclosures", str),
+        "factors": _entries(data, "factors", dict),
     }
     return runs, known
 
 
-def _texts(data: Any, name: str) -> list[str]:
-    texts = data.get(name) or []
+def _entries(data: Any, name: str, kind: type) -> list[Any]:
+    """A list of entries of one kind; earlier versions wrote none."""
+    entries = data.get(name) or []
     with _at(name):
-        _expect(isinstance(texts, list), "a list of texts", texts)
-        for text in texts:
-            _expect(isinstance(text, str), "text", text)
-    return texts
+        _expect(isinstance(entries, list), "a list", entries)
+        for entry in entries:
+            _expect(isinstance(entry, kind), "text" if kind is str else "an object", entry)
+    return entries
 
 
 def _text(source: Any) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.engine import Engine, shared_engine
+from impactree.engine.hypotheses import of_place
 from impactree.methods import DEFAULT_METHOD
 from impactree.report import _groups as groups
 from impactree.report import _tally as tally
@@ -43,6 +45,7 @@ class View:
         engine: Engine | None = None,
         credits: Iterable[str] = (),
         disclosures: Iterable[str] = (),
+        factors: Iterable[Mapping[str, Any]] = (),
     ) -> None:
         self.runs: list[Run] = list(dict.fromkeys(runs))
         for run in self.runs:
@@ -61,6 +64,7 @@ class View:
         self._engine = engine
         self._credits = tuple(credits)
         self._disclosures = tuple(disclosures)
+        self._factors = tuple(factors)
 
     def of_runs(self, runs: Iterable[Run]) -> Self:
         """A report over some of these runs; what is no longer kept is no part of it."""
@@ -72,6 +76,7 @@ class View:
             engine=self._engine,
             credits=self._credits,
             disclosures=self._disclosures,
+            factors=self._factors,
         )
 
     @property
@@ -107,6 +112,23 @@ class View:
             return self._credits
         found = (engine.credits_for([call], day) for call, day in self._asked())
         return tuple(dict.fromkeys([*self._credits, *(one for each in found for one in each)]))
+
+    @property
+    def factors(self) -> tuple[Mapping[str, Any], ...]:
+        """PUE, WUE and electricity factors behind the figures, as ``explain`` shows them.
+
+        Each with ``name``, ``value``, ``unit``, ``basis`` (whose it is), ``kind``, ``year``,
+        ``licence``, ``sources`` and when they were ``checked``.
+        """
+        engine = self._engine
+        if not isinstance(engine, Engine):
+            return self._factors
+        found = dict.fromkeys(
+            factor for call, day in self._asked() for factor in of_place(engine.read(call, day))
+        )
+        shown = ({**asdict(one), "sources": list(one.sources)} for one in found)
+        known = self._factors
+        return (*known, *(one for one in shown if one not in known))
 
     def _asked(self) -> list[tuple[ModelCall, dt.date | None]]:
         """One call that was estimated for each model, place and day."""

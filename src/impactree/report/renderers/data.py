@@ -81,6 +81,7 @@ def _around(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
         "total_ever": _impacts(report.total_ever),
         "disclosures": list(report.disclosures),
         "credits": list(report.credits),
+        "factors": [dict(factor) for factor in report.factors],
     }
     return head, tail
 

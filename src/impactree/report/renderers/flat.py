@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import sys
 from importlib.util import find_spec
@@ -17,7 +18,7 @@ from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.formatting import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from impactree.report._groups import Grouped
@@ -307,8 +308,13 @@ def _cell(text: str) -> str:
     return f"'{shown}" if text.lstrip(" ").startswith(_FORMULA) else shown
 
 
-def to_parquet(columns: Columns, path: str | Path, credits: Sequence[str] = ()) -> None:
-    """A Parquet file, whole or not at all; the credits stand in its metadata.
+def to_parquet(
+    columns: Columns,
+    path: str | Path,
+    credits: Sequence[str] = (),
+    factors: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """A Parquet file, whole or not at all; credits and factors stand in its metadata.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
@@ -332,7 +338,8 @@ def to_parquet(columns: Columns, path: str | Path, credits: Sequence[str] = ()) 
             for name, column in columns.items()
         }
     )
-    table = table.replace_schema_metadata({"impactree.credits": "\n".join(credits)})
+    about = {"impactree.credits": "\n".join(credits), "impactree.factors": json.dumps([*factors])}
+    table = table.replace_schema_metadata(about)
     with replacing(path, binary=True) as file:
         pq.write_table(table, file)
 
