@@ -500,6 +500,8 @@ def test_a_report_read_back_shows_the_same(tmp_path):
     twice = _credited_report()
     both = twice.merge(Report.from_json(_credited_report().to_json()))
     assert (both.credits, both.factors) == (twice.credits, twice.factors)
+    (alone,) = Report(twice.runs[:1]).runs
+    assert any("Canada" in credit for credit in alone.report().credits)
 
 
 def test_each_run_says_where_its_energy_goes():

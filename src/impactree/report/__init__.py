@@ -333,4 +333,14 @@ def _read_schema(name: str) -> dict[str, Any]:
     return found
 
 
-show_runs_by(lambda run: Report([run], method=run.total.method))
+def _report_of(run: Run) -> Report:
+    """A report over a run that knows no tracker: its models are placed by the present settings."""
+    from impactree.engine import shared_engine
+    from impactree.methods import METHODS
+
+    method = run.total.method
+    engine = shared_engine().by(method) if method in METHODS else None
+    return Report([run], method=method, engine=engine)
+
+
+show_runs_by(_report_of)
