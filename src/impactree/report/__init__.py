@@ -64,9 +64,7 @@ class Report(View):
         older: Groups of the runs no longer kept.
         engine: Places models for ``by("maker")``, ``by("host")`` and ``by("zone")``; None: one by
             the present settings.
-        credits: What licences want to be shown, beside what the engine's factors ask for.
-        disclosures: What makers published, beside what the engine's catalog knows.
-        factors: Factors behind the figures, beside the engine's.
+        grounds: What the figures rest on, beside what the engine knows: of a report that was read.
 
     Raises:
         TypeError: something in ``runs`` is not a Run.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from impactree.report._grounds import add_up
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from impactree.report._view import View
     from impactree.runs import Run
@@ -52,16 +53,8 @@ def merged(views: Sequence[View]) -> tuple[list[Run], dict[str, Any]]:
         "problems": dict(sum((Counter(view.problems) for view in views), Counter[str]())),
         "finished_runs": len(runs) + (max(older) if twice else sum(older)),
         "total_ever": ever,
-        "credits": dict.fromkeys(credit for view in views for credit in view.credits),
-        "disclosures": dict.fromkeys(one for view in views for one in view.disclosures),
-        "factors": _once(one for view in views for one in view.factors),
+        "grounds": add_up(view.grounds() for view in views),
     }
-
-
-def _once(factors: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    found: list[Mapping[str, Any]] = []
-    found += (one for one in factors if one not in found)
-    return found
 
 
 def _one(values: set[str | None]) -> str | None:

@@ -73,6 +73,7 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
     models = model_entries(groups, _FEW_MODELS) if few else model_entries(groups)
     warnings = _sentences((run, w) for run in calls for w in own_of(run).warnings)
     problems = [f"{n:,} × {clean(name)}" for name, n in report.problems.items()]
+    grounds = report.grounds(calls)
     left = lines - _OTHER_LINES - len(models) - len(problems)
     return Sheet(
         runs=len(roots),
@@ -89,8 +90,8 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
         warnings=(*warnings, *hints(roots, calls)),
         problems=tuple(problems),
         history=_history(report),
-        disclosures=report.disclosures,
-        credits=report.credits,
+        disclosures=grounds.disclosures,
+        credits=grounds.credits,
     )
 
 

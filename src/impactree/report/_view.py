@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.engine import Engine, shared_engine
-from impactree.engine.hypotheses import of_place
 from impactree.methods import DEFAULT_METHOD
 from impactree.report import _groups as groups
 from impactree.report import _tally as tally
 from impactree.report._find import matching_calls, matching_runs, topmost
-from impactree.report._keys import PLACED
+from impactree.report._grounds import Grounds, add_up
 from impactree.runs import Run
 from impactree.values.impacts import Impacts
 from impactree.values.times import past_day
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Iterable, Mapping
     from typing import Self
-
-    from impactree.calls import ModelCall
 
 __all__ = ["View"]
 
@@ -43,9 +38,7 @@ class View:
         total_ever: Impacts | None = None,
         older: groups.RunningTotals | None = None,
         engine: Engine | None = None,
-        credits: Iterable[str] = (),
-        disclosures: Iterable[str] = (),
-        factors: Iterable[Mapping[str, Any]] = (),
+        grounds: Grounds | None = None,
     ) -> None:
         self.runs: list[Run] = list(dict.fromkeys(runs))
         for run in self.runs:
@@ -62,9 +55,7 @@ class View:
         self.total_ever = total_ever
         self._older = older
         self._engine = engine
-        self._credits = tuple(credits)
-        self._disclosures = tuple(disclosures)
-        self._factors = tuple(factors)
+        self._grounds = grounds or Grounds()
 
     def of_runs(self, runs: Iterable[Run]) -> Self:
         """A report over some of these runs; what is no longer kept is no part of it."""
@@ -74,9 +65,7 @@ class View:
             zone=self.zone,
             catalog_version=self.catalog_version,
             engine=self._engine,
-            credits=self._credits,
-            disclosures=self._disclosures,
-            factors=self._factors,
+            grounds=self._grounds,
         )
 
     @property
@@ -104,14 +93,24 @@ class View:
         """Known output tokens, as :attr:`input_tokens`."""
         return tally.Tally.of(tally.calls_of(self.runs)).output_tokens
 
+    def grounds(self, calls: Iterable[Run] | None = None) -> Grounds:
+        """What the figures rest on: :attr:`credits`, :attr:`disclosures` and :attr:`factors`.
+
+        Args:
+            calls: The calls, from who has them at hand.
+        """
+        calls = tally.calls_of(self.runs) if calls is None else calls
+        return add_up((self._grounds, Grounds.of(calls, self._engine)))
+
     @property
     def credits(self) -> tuple[str, ...]:
         """What the licences of the electricity factors want to be shown beside the figures."""
-        engine = self._engine
-        if not isinstance(engine, Engine):
-            return self._credits
-        found = (engine.credits_for([call], day) for call, day in self._asked())
-        return tuple(dict.fromkeys([*self._credits, *(one for each in found for one in each)]))
+        return self.grounds().credits
+
+    @property
+    def disclosures(self) -> tuple[str, ...]:
+        """What the makers of the models published about them, each figure once."""
+        return self.grounds().disclosures
 
     @property
     def factors(self) -> tuple[Mapping[str, Any], ...]:
@@ -120,25 +119,7 @@ class View:
         Each with ``name``, ``value``, ``unit``, ``basis`` (whose it is), ``kind``, ``year``,
         ``licence``, ``sources`` and when they were ``checked``.
         """
-        engine = self._engine
-        if not isinstance(engine, Engine):
-            return self._factors
-        found = dict.fromkeys(
-            factor for call, day in self._asked() for factor in of_place(engine.read(call, day))
-        )
-        shown = ({**asdict(one), "sources": list(one.sources)} for one in found)
-        known = self._factors
-        return (*known, *(one for one in shown if one not in known))
-
-    def _asked(self) -> list[tuple[ModelCall, dt.date | None]]:
-        """One call that was estimated for each model, place and day."""
-        found: dict[object, tuple[ModelCall, float | None]] = {}
-        for run in tally.calls_of(self.runs):
-            if run.call is not None and tally.own_of(run).estimated_calls:
-                end = run.end
-                key = (PLACED(run.call), None if end is None else end // 86_400)
-                found.setdefault(key, (run.call, end))
-        return [(call, past_day(end)) for call, end in found.values()]
+        return self.grounds().factors
 
     @property
     def uncounted(self) -> tuple[float, Impacts] | None:
@@ -157,18 +138,6 @@ class View:
         engine = (self._engine or shared_engine()).by(_COUNTS_INPUT)
         other = (engine.estimate(call, at=past_day(end)) for call, end in calls)
         return share, Impacts.sum(other)
-
-    @property
-    def disclosures(self) -> tuple[str, ...]:
-        """What the makers of the models published about them, each figure once."""
-        engine = self._engine
-        if not isinstance(engine, Engine):
-            return self._disclosures
-        calls = {run.call.model: run.call for run in tally.calls_of(self.runs) if run.call}
-        records = (engine.resolve(call).record for call in calls.values())
-        found = (d for record in records for d in engine.catalog.disclosed(record))
-        shown = (f"{d} {d.sources[0]}" for d in found)
-        return tuple(dict.fromkeys([*self._disclosures, *shown]))
 
     @property
     def coverage(self) -> tally.Coverage:

@@ -154,8 +154,7 @@ _NO_MARKET: Final = (None, None, None)
 
 def _flat(f: Sequence[float]) -> tuple[float | None, ...]:
     """Usage plus embodied, in the order of FLAT_COLUMNS, then the parts; see Figures."""
-    parts = tuple(f[24:]) if f[24] == f[24] else (None,) * 5  # not a number
-    return (
+    row = (
         f[0],
         f[1],
         f[2],
@@ -171,8 +170,11 @@ def _flat(f: Sequence[float]) -> tuple[float | None, ...]:
         f[12],
         f[13],
         f[14],
-        *parts,
+        *f[24:],
     )
+    if not math.isnan(f[6] + f[9] + f[24]):
+        return row
+    return tuple(None if math.isnan(value) else value for value in row)
 
 
 def group_columns(groups: Grouped) -> Columns:
