@@ -29,16 +29,16 @@ _LOOK_EVERY_S: Final = 0.0002
 """Looking at files takes a few times as long as an estimate."""
 _RECENT_NS: Final = 50_000_000
 """Of a file that changed so lately, the next change may leave time and size as they are."""
-# The dictionary behind os.environ: equal to a copy of it in a fraction of the time.
+# The dictionary behind os.environ, looked up in a fraction of the time; its keys may be bytes.
 _environ: Final[Any] = getattr(os.environ, "_data", os.environ)
+_PREFIX: Final[Any] = PREFIX if _environ is os.environ else os.environ.encodekey(PREFIX)
 
 
 class Surroundings:
     """Variables, working directory and configuration files as they were at one moment."""
 
     def __init__(self) -> None:
-        self._all = dict(_environ)
-        self._ours = _variables()
+        self._variables = len(_environ), _variables()
         self._look_around()
         self._files: dict[Path, object] = {}
         self.watch([] if self.file is None else [self.file])
@@ -57,7 +57,7 @@ class Surroundings:
     @cached_property
     def layers(self) -> list[Any]:
         """What file and variables say, checked; least specific first."""
-        if self.file is None and not self._ours:
+        if self.file is None and not self._variables[1]:
             return []
         from impactree.engine import settings_sources
 
@@ -67,20 +67,27 @@ class Surroundings:
         """What else settings were read from."""
         self._files.update((file, _stamp(file)) for file in files)
 
+    def seem_to_hold(self) -> bool:
+        """Whether nothing has changed since a look at the files a moment ago."""
+        if time.monotonic() - self._looked > _LOOK_EVERY_S:
+            return False
+        count, ours = self._variables
+        return (
+            len(_environ) == count
+            and (not ours or all(_environ.get(name) == value for name, value in ours.items()))
+            and _working_directory() == self._folder
+        )
+
     def hold(self) -> bool:
         """Whether all that settings depend on is still as it was."""
-        if _environ != self._all:
-            if _variables() != self._ours:
-                return False
-            self._all = dict(_environ)
-        here = _working_directory() == self._folder
-        now = time.monotonic()
-        if here and now - self._looked < _LOOK_EVERY_S:
-            return True
-        self._looked = now
+        ours = _variables()
+        if ours != self._variables[1]:
+            return False
+        self._variables = len(_environ), ours
+        self._looked = time.monotonic()
         if not _unchanged(self._files):
             return False
-        if here and _unchanged(self._around):
+        if _working_directory() == self._folder and _unchanged(self._around):
             return True
         before = self._folder, self.file
         self._look_around()
@@ -93,6 +100,9 @@ _latest: Surroundings | None = None
 
 def surroundings() -> Surroundings:
     """The surroundings now: the same object as before when nothing has changed."""
+    latest = _latest
+    if latest is not None and latest.seem_to_hold():
+        return latest
     return off_loop(_surroundings)
 
 
@@ -143,8 +153,10 @@ def find_file(folder: Path) -> Path | None:
     return None
 
 
-def _variables() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+def _variables() -> dict[Any, Any]:
+    return {
+        name: value for name, value in list(_environ.items()) if name.upper().startswith(_PREFIX)
+    }
 
 
 def _working_directory() -> str | None:

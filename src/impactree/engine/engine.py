@@ -17,7 +17,7 @@ from impactree.engine.configuration import Surroundings, load_settings, surround
 from impactree.engine.deployments import read_deployment
 from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
-from impactree.loops import off_loop, on_loop
+from impactree.loops import off_loop
 from impactree.methods import METHODS, Method
 from impactree.values.impacts import Impacts
 from impactree.values.messages import Message, message
@@ -194,7 +194,7 @@ class Engine:
     def _planned(self, call: ModelCall, at: dt.date | None) -> _Plan:
         """The plan of a call, kept for the next like it."""
         names = _key(call)
-        key = (*names, at)
+        key = names if at is None else (*names, at)
         plan = self._plans.get(key)
         if plan is None:
             # The first may load the catalog, and a method tables of its own.
@@ -238,10 +238,6 @@ def shared_engine(**settings: Unpack[EngineSettings]) -> Engine:
     Raises:
         ConfigurationError: a setting is wrong.
     """
-    return off_loop(lambda: _shared_engine(settings)) if on_loop() else _shared_engine(settings)
-
-
-def _shared_engine(settings: EngineSettings) -> Engine:
     global _shared
     place = surroundings()
     made_for, engines = _shared
@@ -251,7 +247,7 @@ def _shared_engine(settings: EngineSettings) -> Engine:
     key = _frozen(settings) if settings else ()
     engine = engines.get(key)
     if engine is None:
-        engine = engines[key] = Engine._of(load_settings(settings))
+        engine = engines[key] = off_loop(lambda: Engine._of(load_settings(settings)))
     return engine
 
 
