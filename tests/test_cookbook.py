@@ -117,7 +117,7 @@ def test_budget() -> None:
     assert done.returncode == 0, done.stderr
     assert "error: impact budget per run spent" in done.stdout
     assert "message: Stopped: the impact budget per run is spent" in done.stdout
-    # Three calls of 18 to 20 mgCO2eq each, as fast as the machine is, are the first to exceed 50 mg.
+    # Three calls of 18 to 20 mgCO2eq each (slow machines: more) are the first to exceed 50 mg.
     assert done.stdout.count("\n3 calls, ") == 2
     assert "switched: On the 18th of April." in done.stdout
     assert "gpt-4o-mini-2024-07-18" in done.stdout

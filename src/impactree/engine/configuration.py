@@ -8,6 +8,7 @@ are read once, and again when one of them has changed.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from contextlib import suppress
@@ -25,8 +26,8 @@ __all__ = ["Surroundings", "find_file", "load_settings", "surroundings"]
 
 _PLAIN: Final = frozenset({"method", "region", "zone"})
 """Arguments that the engine checks itself, against the catalog."""
-_LOOK_EVERY_S: Final = 0.0002
-"""Looking at files takes a few times as long as an estimate."""
+_LOOK_EVERY_S: Final = 0.0005
+"""Looking at files takes as long as an estimate."""
 _RECENT_NS: Final = 50_000_000
 """Of a file that changed so lately, the next change may leave time and size as they are."""
 # The dictionary behind os.environ, looked up in a fraction of the time; its keys may be bytes.
@@ -38,11 +39,12 @@ class Surroundings:
     """Variables, working directory and configuration files as they were at one moment."""
 
     def __init__(self) -> None:
-        self._variables = len(_environ), _variables()
+        self._all = dict(_environ)
+        self._ours = _variables()
         self._look_around()
-        self._files: dict[Path, object] = {}
+        self._files: dict[str, object] = {}
         self.watch([] if self.file is None else [self.file])
-        self._looked = time.monotonic()
+        self._looked = -math.inf  # what changed once may just be changing again
 
     def _look_around(self) -> None:
         self._folder = _working_directory()
@@ -50,14 +52,14 @@ class Surroundings:
         places = () if folder is None else (folder, *folder.parents)
         # A folder's time changes with what comes and goes; files may get our table.
         projects = [p for place in places if (p := place / "pyproject.toml").exists()]
-        self._around = {path: _stamp(path) for path in (*places, *projects)}
+        self._around = _stamps((*places, *projects))
         self.file = None if folder is None else find_file(folder)
         """The configuration file; None without one."""
 
     @cached_property
     def layers(self) -> list[Any]:
         """What file and variables say, checked; least specific first."""
-        if self.file is None and not self._variables[1]:
+        if self.file is None and not self._ours:
             return []
         from impactree.engine import settings_sources
 
@@ -65,25 +67,27 @@ class Surroundings:
 
     def watch(self, files: Iterable[Path]) -> None:
         """What else settings were read from."""
-        self._files.update((file, _stamp(file)) for file in files)
+        self._files.update(_stamps(files))
 
     def seem_to_hold(self) -> bool:
         """Whether nothing has changed since a look at the files a moment ago."""
-        if time.monotonic() - self._looked > _LOOK_EVERY_S:
+        try:
+            folder = os.getcwd()  # noqa: PTH109  # as text in a tenth of the time
+        except FileNotFoundError:
             return False
-        count, ours = self._variables
         return (
-            len(_environ) == count
-            and (not ours or all(_environ.get(name) == value for name, value in ours.items()))
-            and _working_directory() == self._folder
+            folder == self._folder
+            and time.monotonic() - self._looked < _LOOK_EVERY_S
+            and len(_environ) == len(self._all)
+            and (not self._ours or self._ours == {name: _environ.get(name) for name in self._ours})
         )
 
     def hold(self) -> bool:
         """Whether all that settings depend on is still as it was."""
-        ours = _variables()
-        if ours != self._variables[1]:
-            return False
-        self._variables = len(_environ), ours
+        if _environ != self._all:
+            if _variables() != self._ours:
+                return False
+            self._all = dict(_environ)
         self._looked = time.monotonic()
         if not _unchanged(self._files):
             return False
@@ -161,21 +165,25 @@ def _variables() -> dict[Any, Any]:
 
 def _working_directory() -> str | None:
     try:
-        return os.getcwd()  # noqa: PTH109  # as text in a tenth of the time
+        return os.getcwd()  # noqa: PTH109
     except FileNotFoundError:  # it has been deleted
         return None
 
 
-def _unchanged(stamps: dict[Path, object]) -> bool:
-    return all(stamp is not None and _stamp(path) == stamp for path, stamp in stamps.items())
+def _stamps(files: Iterable[Path]) -> dict[str, object]:
+    """What changes with each file or folder; None: one too fresh to tell."""
+    fresh = time.time_ns() - _RECENT_NS
+    stamps = {str(file): _stamp(str(file)) for file in files}
+    return {path: None if stamp and stamp[0] > fresh else stamp for path, stamp in stamps.items()}
 
 
-def _stamp(path: Path) -> object:
-    """Changes with the file or folder; None: too fresh to tell."""
+def _unchanged(stamps: dict[str, object]) -> bool:
+    return all(_stamp(path) == stamp for path, stamp in stamps.items())
+
+
+def _stamp(path: str) -> tuple[int, ...]:
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116  # in half the time
     except OSError:
         return ()
-    if time.time_ns() - found.st_mtime_ns < _RECENT_NS:
-        return None
     return found.st_mtime_ns, found.st_size, found.st_ino
