@@ -205,12 +205,15 @@ class _Reader(Whose):
         if self.is_ollama or not self._is_own() or not self.catalog.begins_some(word):
             return None
         steps = self.rules.unwrap(text)
-        step = steps[-1]
-        span = family_span(self.catalog, step.text) if step.text else None
+        return self._any_of(steps[-1].text, text, steps)
+
+    def _any_of(self, family: str, text: str, steps: list[Step]) -> Resolution | None:
+        """The range over the open models of which a bare family name is a part."""
+        span = family_span(self.catalog, family) if family else None
         if span is None:
             return None
         maker, total, active = span
-        how = f"{step.text!r} is a family of models of {total.min:g} to {total.max:g} x 10^9"
+        how = f"{family!r} is a family of models of {total.min:g} to {total.max:g} x 10^9"
         return replace(
             self._unknown(text, steps),
             maker=maker,
@@ -228,12 +231,18 @@ class _Reader(Whose):
         if within is None or (kind and kind != within.record.kind):
             return None
         record = within.record
-        rest = self.rules.unnoised(within.before, within.after)
+        if not (self.is_ollama or within.has_size) and (
+            found := self._any_of(within.span, text, steps)
+        ):
+            return replace(found, maker=self._tuner(step) or found.maker)
+        rest = self.rules.unnoised(within.before, within.after, is_open=not record.is_closed)
         how = f"{step.text!r} contains {record.id!r}"
         if self.rules.is_reshaped(rest):
             return self._pruned(record, how, text, steps)
         grade = "variant" if within.has_size or not rest else "family"
-        if grade == "family" and (record.is_closed or self.rules.names_class(rest)):
+        if grade == "family" and (
+            self.rules.names_class(rest) or (record.is_closed and not self._is_named_by_user())
+        ):
             return None
         found = self._of_record(record, grade, how, text, steps)
         is_copy = not rest and not self.rules.is_tuned(within.before, within.after)

@@ -226,6 +226,7 @@ class Words(_Sourced):
     tuned: Pattern
     reshaped: Pattern
     classes: Pattern
+    speeds: list[str]
 
 
 class Mixture(_Sourced):
@@ -250,6 +251,7 @@ class Orgs(_Sourced):
     copies: list[str]
     prefix_hosts: list[Slug]
     first_party: list[Slug]
+    named_by_users: list[Slug]
     own: dict[Slug, Slug]
     nobody: list[str]
     shared: list[str]

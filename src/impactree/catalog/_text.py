@@ -38,6 +38,8 @@ _SMALLEST, _LARGEST = 0.001, 20_000.0
 _START = r"(?:^|(?<=[-_:/@ ]))"
 _NUMBER = r"(\d{1,6}(?:\.\d{1,3}|_\d(?=[bmt](?![a-z0-9])))?)"
 _END = r"(?![a-z0-9])"
+_ANY: Final = re.compile(rf"\d(?:[bmt]{_END}|b\d{_END})")
+"""In every name that states a size; quick to look for."""
 _TOTAL: Final = re.compile(rf"{_START}{_NUMBER}([bmt]){_END}|{_START}(\d{{1,3}})b(\d){_END}")
 _ACTIVE: Final = re.compile(rf"(?<=[-_:/ ])a{_NUMBER}([bm]){_END}")
 _EXPERTS: Final = re.compile(rf"{_START}(\d{{1,3}})x{_NUMBER}b{_END}")
@@ -91,6 +93,8 @@ def squashed(provider: str) -> str:
 
 def states_size(text: str) -> bool:
     """Whether some number of parameters stands in the name, be it only a part of them."""
+    if _ANY.search(text) is None:
+        return False
     return _TOTAL.search(text) is not None or _EXPERTS.search(text) is not None
 
 
@@ -100,6 +104,8 @@ def read_size(text: str, mixture: tuple[float, float]) -> Size | None:
     Contexts (``128k``), precisions (``4bit``), dates and opaque ids are no sizes. ``mixture`` holds
     what share of the product of ``8x7b`` is the least total, and of two experts the least active.
     """
+    if _ANY.search(text) is None:
+        return None
     text = dotted(_OPAQUE.sub(" ", text))
     experts = _EXPERTS.search(text)
     if experts:

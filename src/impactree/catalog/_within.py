@@ -21,7 +21,7 @@ __all__ = ["Within", "family_span", "is_near", "kept_share", "model_within", "si
 _MAX_WORDS: Final = 14
 _LETTERS: Final = re.compile(r"[a-z]+")
 _ENDS: Final = re.compile(r"(?=[-_.:@ ]|$)")
-_RUN_TOGETHER: Final = re.compile(r"([a-z]+)(\d)(\d)(?=[-_:. ]|[a-z]|$)")
+_RUN_TOGETHER: Final = re.compile(r"([a-z]+-?)(\d)(\d)(?=[-_:. ]|[a-z]|$)")
 _MAX_SPAN: Final = 80
 _TEXT: Final = ("chat", "completion")
 
@@ -31,6 +31,7 @@ class Within(NamedTuple):
 
     record: ModelRecord
     span: str
+    """As the catalog spells it: with the point that is left out in ``qwen35``."""
     before: str
     after: str
     has_size: bool
@@ -57,9 +58,10 @@ def model_within(
         span = text[start:end]
         if best is not None and (best.has_size, len(best.span)) >= (size is not None, len(span)):
             continue
-        record = _known(catalog, span, pick)
-        if record is None or (record.total is None and size is not None):
+        known = _known(catalog, span, pick)
+        if known is None or (known[0].total is None and size is not None):
             continue
+        record, spelled = known
         own = catalog.rules.size(span)
         total = record.total
         has_size = size is not None and total is not None and is_near(total.mean, size.total)
@@ -67,7 +69,7 @@ def model_within(
             has_size = True  # ``llama-4-scout-17b``: the known model's own way to state it
         if size is not None and not has_size:
             continue
-        found = Within(record, span, text[:start], text[end:], has_size)
+        found = Within(record, spelled, text[:start], text[end:], has_size)
         if best is None or (has_size, len(span)) > (best.has_size, len(best.span)):
             best = found
     return best
@@ -90,17 +92,19 @@ def _known(
     catalog: Catalog,
     span: str,
     pick: Callable[[list[ModelRecord]], ModelRecord | None],
-) -> ModelRecord | None:
+) -> tuple[ModelRecord, str] | None:
     if not any(c.isdigit() for c in span) and "-" not in span:
         return None  # a bare family name says no more than its line
     rules = catalog.rules
-    if rules.says_nothing(rules.reduced(span)):
+    reduced = rules.reduced(span)
+    if rules.says_nothing(reduced):
         return None
-    for text in dict.fromkeys((span, _RUN_TOGETHER.sub(r"\1\2.\3", span, count=1))):
-        record = pick(catalog.reduced(rules.reduced(text)))
-        if record is not None:
-            return record
-    return None
+    record = pick(catalog.reduced(reduced))
+    if record is not None:
+        return record, span
+    apart = _RUN_TOGETHER.sub(r"\1\2.\3", span, count=1)
+    record = pick(catalog.reduced(rules.reduced(apart))) if apart != span else None
+    return (record, apart) if record is not None else None
 
 
 def sized(catalog: Catalog, text: str, size: Size) -> tuple[Range, Range]:
