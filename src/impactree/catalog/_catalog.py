@@ -178,13 +178,17 @@ class Catalog:
 
     @cached_property
     def cores(self) -> dict[str, list[tuple[str, str]]]:
-        """By the letters that names begin with: names without what is in front, and whole."""
+        """By the letters that names begin with: names without what is in front, and whole.
+
+        In front may be the maker's name twice: ``meta-llama/meta-llama-3-8b``.
+        """
         found: dict[str, list[tuple[str, str]]] = {}
         for name in self.model_names():
-            core = name.rpartition("/")[2]
-            word = core[: next((i for i, c in enumerate(core) if not "a" <= c <= "z"), len(core))]
-            if len(word) > 1:
-                found.setdefault(word, []).append((core, name))
+            org, _, core = name.rpartition("/")
+            for text in dict.fromkeys((core, core.removeprefix(f"{org.partition('-')[0]}-"))):
+                word = text[: next((i for i, c in enumerate(text) if not "a" <= c <= "z"), None)]
+                if len(word) > 1:
+                    found.setdefault(word, []).append((text, name))
         return found
 
     def begins_some(self, name: str) -> bool:

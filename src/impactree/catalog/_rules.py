@@ -6,7 +6,7 @@ import re
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from impactree.catalog._text import Size, key, read_size, states_size
+from impactree.catalog._text import Size, key, may_state_size, read_size, states_size
 
 __all__ = ["Rules", "Step"]
 
@@ -110,7 +110,7 @@ class Rules:
 
     def size(self, text: str) -> Size | None:
         """Total and active parameters in 10^9 that the name states."""
-        return read_size(text, self._mixture)
+        return read_size(text, self._mixture) if may_state_size(text) else None
 
     def is_packed(self, text: str) -> bool:
         """Whether the name says that it is a copy with other numbers of bits."""

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from impactree.catalog._text import WORD_START, states_size
+from impactree.catalog._text import WORD_START, stated_size, states_size
 from impactree.values.range import Range
 
 if TYPE_CHECKING:
@@ -16,12 +16,22 @@ if TYPE_CHECKING:
     from impactree.catalog._records import ModelRecord, Resolution
     from impactree.catalog._text import Size
 
-__all__ = ["Within", "family_span", "is_near", "kept_share", "model_within", "sized", "with_stated"]
+__all__ = [
+    "Within",
+    "best_first",
+    "family_span",
+    "is_near",
+    "kept_share",
+    "model_within",
+    "sized",
+    "with_stated",
+]
 
 _MAX_WORDS: Final = 14
 _LETTERS: Final = re.compile(r"[a-z]+")
 _ENDS: Final = re.compile(r"(?=[-_.:@ ]|$)")
 _RUN_TOGETHER: Final = re.compile(r"([a-z]+-?)(\d)(\d)(?=[-_:. ]|[a-z]|$)")
+_JOINT: Final = re.compile(r"(?<=[a-z])[-_ ](?=\d)")
 _MAX_SPAN: Final = 80
 _TEXT: Final = ("chat", "completion")
 
@@ -36,6 +46,18 @@ class Within(NamedTuple):
     after: str
     has_size: bool
     """Whether the name states the size that the known model has."""
+    is_apart: bool = False
+    """Whether other words stand between the known model's line and its size."""
+
+
+def best_first(records: list[ModelRecord]) -> list[ModelRecord]:
+    """Of entries that one spelling fits, the first maker's: known size, short id, latest date."""
+    if len(records) < 2:
+        return records
+    first = records[0].maker
+    own = sorted((r for r in records if r.maker == first), key=lambda r: r.id, reverse=True)
+    best = min(own, key=lambda r: (r.total is None, r.kind not in _TEXT, len(r.id)))
+    return [r for r in records if r.id == best.id]
 
 
 def is_near(known: float, stated: tuple[float, float], tolerance: float = 0.15) -> bool:
@@ -54,11 +76,15 @@ def model_within(
     """
     best: Within | None = None
     size = catalog.rules.size(text)
+    stated = stated_size(text) if size is not None else ""
     for start, end in _spans(catalog, text):
         span = text[start:end]
         if best is not None and (best.has_size, len(best.span)) >= (size is not None, len(span)):
             continue
         known = _known(catalog, span, pick)
+        is_apart = known is None and bool(stated) and not states_size(span)
+        if is_apart:
+            known = _known(catalog, f"{span}-{stated}", pick)  # ``llama-3`` in ``llama-3-acme-8b``
         if known is None or (known[0].total is None and size is not None):
             continue
         record, spelled = known
@@ -69,7 +95,7 @@ def model_within(
             has_size = True  # ``llama-4-scout-17b``: the known model's own way to state it
         if size is not None and not has_size:
             continue
-        found = Within(record, spelled, text[:start], text[end:], has_size)
+        found = Within(record, spelled, text[:start], text[end:], has_size, is_apart)
         if best is None or (has_size, len(span)) > (best.has_size, len(best.span)):
             best = found
     return best
@@ -195,6 +221,7 @@ def _line(catalog: Catalog, text: str, begins: str | None = None) -> Iterator[Mo
 
 def _begins(core: str, family: str) -> bool:
     """Whether a name is of a family: ``qwen3-8b``, but not ``qwen3.5-9b``, is of ``qwen3``."""
+    core, family = _JOINT.sub("", core), _JOINT.sub("", family)
     following = core[len(family) : len(family) + 1]
     if not core.startswith(family):
         return False
