@@ -98,7 +98,8 @@ class Rules:
 
         Where the name states its size, also without words on how it is served.
         """
-        text = self._day.sub("", text)
+        if "20" in text:
+            text = self._day.sub("", text)
         text = self._tuning.sub("", text)
         if states_size(text):
             text = self._serving.sub("", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from impactree.catalog._text import WORD_START, stated_size, states_size
@@ -82,7 +83,7 @@ def model_within(
         if best is not None and (best.has_size, len(best.span)) >= (size is not None, len(span)):
             continue
         known = _known(catalog, span, pick)
-        is_apart = known is None and bool(stated) and not states_size(span)
+        is_apart = known is None and bool(stated) and span[-1].isdigit()
         if is_apart:
             known = _known(catalog, f"{span}-{stated}", pick)  # ``llama-3`` in ``llama-3-acme-8b``
         if known is None or (known[0].total is None and size is not None):
@@ -144,7 +145,8 @@ def sized(catalog: Catalog, text: str, size: Size) -> tuple[Range, Range]:
     total = Range(size.total[0] * low, size.total[1] * high)
     if size.active != size.total:
         return total, Range(min(size.active[0] * low, total.min), size.active[1] * high)
-    known = line_active(catalog, text, size.total)
+    word = _LETTERS.match(text)
+    known = _line_active(catalog, word[0], size.total) if word else None
     if known is not None and known.max < total.min:
         return total, known
     least = known.min if known is not None else total.min
@@ -167,14 +169,15 @@ def with_stated(found: Resolution, size: Size | None) -> tuple[Range | None, Ran
     return Range(max(low, active.max), total.max), active
 
 
-def line_active(catalog: Catalog, text: str, total: tuple[float, float]) -> Range | None:
-    """What is active of a model of this size, by the known models of the name's line.
+@lru_cache(maxsize=1024)
+def _line_active(catalog: Catalog, word: str, total: tuple[float, float]) -> Range | None:
+    """What is active of a model of this size, by the known models whose names begin like its own.
 
     ``cogito-671b``: the line has one model of 671, of which 37 are active.
     """
     actives = [
         record.active
-        for record in _line(catalog, text)
+        for record in _line(catalog, word)
         if record.total and record.active and is_near(record.total.mean, total, 0.06)
     ]
     if not actives:
@@ -182,6 +185,7 @@ def line_active(catalog: Catalog, text: str, total: tuple[float, float]) -> Rang
     return Range(min(a.min for a in actives), max(a.max for a in actives))
 
 
+@lru_cache(maxsize=1024)
 def family_span(catalog: Catalog, text: str) -> tuple[str, Range, Range] | None:
     """The maker, total and active over the open models of which a bare family name is a part.
 
