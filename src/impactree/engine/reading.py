@@ -283,8 +283,8 @@ def _zone(
     method: Method,
 ) -> tuple[str, str]:
     """The electricity mix zone and who says so, the most specific first."""
-    if call.zone:
-        return call.zone, "the call"
+    if call.zone and call.zone.strip():
+        return call.zone.strip(), "the call"
     for name, zone in settings.provider_zones.items():
         named = catalog.host(name)
         if named is not None and named.id == host.id:
