@@ -59,10 +59,9 @@ def resolve(
     """
     if not isinstance(name, str):
         raise TypeError(f"resolve takes a model's name, not {name!r:.80}")
-    asked = (name, provider, requested, base_url)
-    if sum(len(text) for text in asked if text) > 4 * MAX_NAME:
-        return _remembered.__wrapped__(load_catalog(), *asked, as_day(at))
-    return _remembered(load_catalog(), *asked, as_day(at))
+    size = len(name) + len(provider or "") + len(requested or "") + len(base_url or "")
+    known = _remembered.__wrapped__ if size > 4 * MAX_NAME else _remembered
+    return known(load_catalog(), name, provider, requested, base_url, as_day(at))
 
 
 @lru_cache(maxsize=4096)

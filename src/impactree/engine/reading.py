@@ -11,7 +11,7 @@ from impactree.catalog._places import UNKNOWN
 from impactree.catalog._resolve import resolve_name
 from impactree.engine.deployments import deployment_of, hardware
 from impactree.methods import Deployment, Hardware, Method, Params, Site, Situation
-from impactree.values.impacts import worst_grade
+from impactree.values.grades import worst_grade
 from impactree.values.messages import Message, message
 
 if TYPE_CHECKING:
