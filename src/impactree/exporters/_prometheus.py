@@ -94,15 +94,13 @@ class _SharedMeters:
 
     def __init__(self) -> None:
         self._registry = prometheus_client.CollectorRegistry()
+        self._made: dict[str, _Shared] = {}
 
     def get_meter(self, *scope: str) -> _SharedMeters:
         return self
 
     def create_counter(self, name: str, unit: str, description: str) -> _Shared:
-        full = _full_name(name, unit)
-        return _Shared(
-            prometheus_client.Counter(full, description, _LABELS, registry=self._registry)
-        )
+        return self._make(prometheus_client.Counter, name, unit, description)
 
     def create_histogram(
         self,
@@ -112,15 +110,16 @@ class _SharedMeters:
         *,
         explicit_bucket_boundaries_advisory: Sequence[float],
     ) -> _Shared:
-        return _Shared(
-            prometheus_client.Histogram(
-                _full_name(name, unit),
-                description,
-                _LABELS,
-                registry=self._registry,
-                buckets=explicit_bucket_boundaries_advisory,
-            )
-        )
+        bounds = {"buckets": explicit_bucket_boundaries_advisory}
+        return self._make(prometheus_client.Histogram, name, unit, description, **bounds)
+
+    def _make(self, kind: Any, name: str, unit: str, description: str, **options: Any) -> _Shared:
+        made = self._made.get(name)
+        if made is None:
+            full = _full_name(name, unit)
+            metric = kind(full, description, _LABELS, registry=self._registry, **options)
+            made = self._made[name] = _Shared(metric)
+        return made
 
     def create_observable_counter(self, *instrument: Any) -> None:
         """None: how delivery goes is one process's, and no sum; see ``handler.health()``."""
