@@ -264,9 +264,11 @@ _FAMILY: Final[dict[Kind, frozenset[str]]] = {
 
 def _places(response: Any) -> Iterable[Any]:
     """Where a response may carry usage, nearest to the provider first."""
-    yield getattr(response, "raw", None)
-    yield getattr(response, "additional_kwargs", None)
-    yield getattr(getattr(response, "message", None), "additional_kwargs", None)
+    # By what it holds: asking a completion for its message raises within pydantic.
+    held = getattr(response, "__dict__", {})
+    yield held.get("raw")
+    yield held.get("additional_kwargs")
+    yield getattr(held.get("message"), "additional_kwargs", None)
 
 
 def prompt_texts(prompt: Any) -> list[str]:
