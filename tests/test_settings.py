@@ -361,3 +361,10 @@ def test_estimate_takes_what_explain_takes(monkeypatch):
         ],
     }
     assert estimate(mine, models=[extra]).grade == "exact"
+
+
+@pytest.mark.parametrize("at", [20240601, 1.5, ("2024", "06")])
+def test_a_day_of_another_type_is_named(at):
+    for asked in (lambda: estimate(CALL, at=at), lambda: explain("gpt-4o", at=at)):
+        with pytest.raises(TypeError, match="at: a date or YYYY-MM-DD is needed, not"):
+            asked()

@@ -287,12 +287,17 @@ def as_day(at: dt.date | str | None) -> dt.date | None:
     """A day that may be written ``YYYY-MM-DD``.
 
     Raises:
+        TypeError: neither a date nor text.
         ValueError: the text is no date.
     """
-    if not isinstance(at, str):
-        return at
+    if at is None:
+        return None
     import datetime as dt
 
+    if isinstance(at, dt.date):
+        return at
+    if not isinstance(at, str):
+        raise TypeError(f"at: a date or YYYY-MM-DD is needed, not {at!r:.40}")
     try:
         return dt.date.fromisoformat(at)
     except ValueError as error:
