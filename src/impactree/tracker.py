@@ -113,7 +113,7 @@ class ImpactTracker(Reported):
         pending: Pending | None = None,
         labels: Labels | None = None,
     ) -> Run:
-        """A run has started. An open id is returned as it is, an ended one starts anew.
+        """A run has started. An open id, or an ended one's own start, names the run that is there.
 
         Args:
             run_id: The framework's own id.

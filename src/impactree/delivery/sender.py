@@ -14,7 +14,7 @@ from impactree.values.formatting import clean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from impactree.delivery.codec import Tree
+    from impactree.delivery.codec import Tree, TreeKey
     from impactree.delivery.counts import Counts
     from impactree.delivery.writer import Writer
 
@@ -47,7 +47,7 @@ class Sender:
         self._counts = counts
         self._keep = keep
         self._pause = pause
-        self._recent: dict[tuple[str, int], None] = {}
+        self._recent: dict[TreeKey, None] = {}
 
     def send(self, writer: Writer, lines: Sequence[bytes], *, doubles: bool) -> None:
         """Deliver lines; on return each has arrived, was there already, or is set aside.
@@ -62,7 +62,7 @@ class Sender:
             DeliveryRefusedError: the destination takes nothing.
             Exception: as RetryLaterError.
         """
-        trees: dict[tuple[str, int], tuple[Tree, bytes]] = {}
+        trees: dict[TreeKey, tuple[Tree, bytes]] = {}
         for line in lines:
             tree = self._decoded(line)
             # Two late ends at the same moment export the same revision twice.
@@ -129,7 +129,7 @@ class Sender:
                 why,
             )
 
-    def _remember(self, keys: Iterable[tuple[str, int]]) -> None:
+    def _remember(self, keys: Iterable[TreeKey]) -> None:
         self._recent.update(dict.fromkeys(keys))
         while len(self._recent) > _MAX_RECENT:
             del self._recent[next(iter(self._recent))]

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Meter, MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from impactree.delivery.codec import Tree
+    from impactree.delivery.codec import Tree, TreeKey
     from impactree.runs import Run
 
 __all__ = ["OTelExporter"]
@@ -87,8 +87,8 @@ class OTelExporter(SpooledExporter):
         self._tracers = tracer_provider
         self._spans = spans
         self._annotated: OrderedDict[str, None] = OrderedDict()  # roots with foreign spans
-        self._counted: OrderedDict[str, dict[str, float]] = OrderedDict()  # by call
-        self._recorded: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._counted: OrderedDict[tuple[str, float], dict[str, float]] = OrderedDict()  # by call
+        self._recorded: OrderedDict[TreeKey, None] = OrderedDict()
         meter = (meter_provider or metrics.get_meter_provider()).get_meter("impactree", __version__)
         self._counters = {
             name: meter.create_counter(name, unit, text) for name, (unit, text) in METRICS.items()
@@ -206,7 +206,7 @@ class OTelExporter(SpooledExporter):
 
     def _count(self, run: Run) -> None:
         values = metric_values(run)
-        seen = self._counted.get(run.id)
+        seen = self._counted.get((run.id, run.start))
         attributes = metric_attributes(run)
         for key, value in values.items():
             name, _, kind = key.partition(":")
@@ -218,7 +218,7 @@ class OTelExporter(SpooledExporter):
             histogram = self._histograms.get(f"{name}.per_call")
             if seen is None and histogram is not None:
                 histogram.record(value, labels)
-        _remember(self._counted, run.id, values)
+        _remember(self._counted, (run.id, run.start), values)
 
     def _make_spans(self, tree: Tree) -> None:
         tracer = (self._tracers or trace.get_tracer_provider()).get_tracer("impactree", __version__)
