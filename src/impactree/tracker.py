@@ -359,10 +359,10 @@ class ImpactTracker(Reported):
 
     def _unlock(self) -> None:
         """In a forked child: the threads that held a lock are not there."""
-        self._lock, self._handling_left = threading.RLock(), threading.Lock()
-        self._handling.clear()
+        self._lock, self._handling_left, self._handling = threading.RLock(), threading.Lock(), set()
         self._worker.after_fork()
         self._trees.unlock()
+        super()._unlock()
 
     def _impacts_of(self, call: ModelCall, ended: float) -> Impacts:
         return self.engine.estimate(call, at=past_day(ended))  # it may be replaced

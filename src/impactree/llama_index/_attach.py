@@ -9,6 +9,7 @@ from llama_index_instrumentation import root_dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 from llama_index_instrumentation.span_handlers import BaseSpanHandler
 
+from impactree.delivery.forks import free_in_child
 from impactree.llama_index._hook import Hook
 from impactree.llama_index._streams import current_run_id, is_step
 from impactree.propagation import capture, set_parent
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["attach", "is_attached", "settle"]
 
-_lock: Final = threading.Lock()
+_lock: Final = free_in_child(threading.Lock())
 _attached: Final[dict[ImpactTracker, _Attached]] = {}
 
 

@@ -14,6 +14,7 @@ from llama_index_instrumentation import root_dispatcher
 from llama_index_instrumentation.span import active_span_id
 from llama_index_instrumentation.span_handlers import BaseSpanHandler
 
+from impactree.delivery.forks import free_in_child
 from impactree.llama_index._spans import role_of
 from impactree.llama_index._streams import is_step
 
@@ -40,7 +41,7 @@ _asked: Final[ContextVar[tuple[str, Any] | None]] = ContextVar("impactree_asked"
 _running: Final[set[str]] = set()
 _watched: Final[weakref.WeakSet[Predicts]] = weakref.WeakSet()
 _ending: Final[weakref.WeakSet[Predicts]] = weakref.WeakSet()  # those whose end is looked out for
-_lock: Final = threading.RLock()  # the collector may end a handler in here
+_lock: Final = free_in_child(threading.RLock())  # the collector may end a handler in here
 
 
 class _Watch(BaseSpanHandler[Any]):

@@ -16,6 +16,8 @@ from functools import lru_cache
 from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from impactree.delivery.forks import free_in_child
+
 if TYPE_CHECKING:
     import inspect
     from collections.abc import Callable
@@ -54,7 +56,7 @@ class _Opened(NamedTuple):
 # By the identity of the stream's frame, which is on the stack of whoever reads it, in any task,
 # thread and context.
 _opened: Final[dict[int, tuple[_Opened, ...]]] = {}
-_lock: Final = threading.RLock()  # the collector may drop a stream in here
+_lock: Final = free_in_child(threading.RLock())  # the collector may drop a stream in here
 # Those that were returned in this context: a task that a stream starts has a stack of its own.
 _returned: Final[ContextVar[tuple[_Opened, ...]]] = ContextVar(
     "impactree_returned_streams", default=()
