@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 
 import pytest
@@ -145,3 +146,47 @@ def test_a_stream_that_a_manager_tells_nothing_of_names_the_cure():
     text = flat(handler)
     assert "output-tokens-unknown" in text
     assert "ImpactHandler().instrument()" in text
+
+
+# Small ones
+
+
+@pytest.mark.parametrize("cls", [ImpactHandler, LlamaIndexHandler])
+def test_a_handler_sends_its_settings_to_another_process(cls):
+    budget = ImpactBudget(gwp_g=5)
+    handler = cls(
+        zone="FRA",
+        max_runs=7,
+        metadata_keys=["team"],
+        totals_by=["model"],
+        budget=budget,
+        deployments={"mine": "openai/gpt-4o-mini"},
+    )
+    there = pickle.loads(pickle.dumps(handler))
+    assert there.tracker is not handler.tracker
+    settings = there.tracker.engine.settings
+    assert (settings.zone, settings.deployments) == ("FRA", {"mine": "openai/gpt-4o-mini"})
+    assert there._given == handler._given
+    assert not handler.tracker.problems
+
+
+def test_a_handler_that_leaves_its_exporters_behind_says_so():
+    handler = ImpactHandler(exporters=[_Nowhere()])
+    assert not pickle.loads(pickle.dumps(handler)).tracker.exporters
+    assert "without its exporters; cure: make a handler there" in flat(handler)
+
+
+class _Nowhere:
+    def export(self, root):
+        """Nothing is sent."""
+
+    def flush(self, timeout=None):
+        return True
+
+
+def test_an_empty_report_gives_the_advice_of_its_framework():
+    assert "invoke(" in flat(ImpactHandler())
+    text = flat(LlamaIndexHandler())
+    assert "instrument()" in text
+    assert "LangChain" not in text
+    assert "instrument()" in LlamaIndexHandler().report().to_markdown()
