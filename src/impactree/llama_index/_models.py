@@ -284,6 +284,11 @@ def _places(response: Any) -> Iterable[Any]:
     yield getattr(held.get("message"), "additional_kwargs", None)
 
 
+def _message(response: Any) -> Any:
+    """The message of a chat's response, looked for as above; else what was given."""
+    return getattr(response, "__dict__", {}).get("message", response)
+
+
 def prompt_texts(prompt: Any) -> list[str]:
     """The text of each message, of a prompt, or of nothing."""
     if isinstance(prompt, str):
@@ -300,8 +305,8 @@ def answer_text(response: Any, *, thoughts: bool = True) -> str:
     """
     if isinstance(response, str):
         return response
-    message = getattr(response, "message", response)
-    blocks = getattr(message, "blocks", None)
+    message = _message(response)
+    blocks = getattr(message, "__dict__", {}).get("blocks")
     if blocks is None:
         return str(getattr(message, "text", None) or getattr(message, "content", None) or "")
     parts = []
@@ -320,7 +325,7 @@ def answer_text(response: Any, *, thoughts: bool = True) -> str:
 
 def _has_media(response: Any) -> bool:
     """Whether a picture or a sound is part of an answer: their tokens are in no text."""
-    blocks = getattr(getattr(response, "message", None), "blocks", None) or ()
+    blocks = getattr(_message(response), "__dict__", {}).get("blocks") or ()
     return any(getattr(block, "block_type", None) in _MEDIA for block in blocks)
 
 
