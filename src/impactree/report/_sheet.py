@@ -30,6 +30,8 @@ EMPTY: Final = (
 )
 _MAX_SENTENCES: Final = 3
 _FEW_MODELS: Final = 8
+_FEWEST: Final = 14
+"""Lines that trees get at least."""
 _OTHER_LINES: Final = 26
 """What a report takes beside its tree and its models, as a rule."""
 
@@ -66,7 +68,7 @@ class Sheet:
         """The trees in about so many lines; None: in what the rest leaves as a rule."""
         if lines is None:
             lines = MAX_LINES - _OTHER_LINES - len(self.models) - len(self.problems)
-        return tuple(tree_entries([*self.roots], self.total, lines))
+        return tuple(tree_entries([*self.roots], self.total, max(lines, _FEWEST)))
 
 
 def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:

@@ -40,9 +40,11 @@ def escape(text: str) -> str:
     return text.replace("://", "&#58;//").replace("www.", "www&#46;")
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
-    """A table; all columns but the first ``texts`` are aligned to the right."""
-    rule = ["---"] * texts + ["---:"] * (len(header) - texts)
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1, words: int = 0
+) -> str:
+    """A table; all columns but the first ``texts`` and last ``words`` are aligned to the right."""
+    rule = ["---"] * texts + ["---:"] * (len(header) - texts - words) + ["---"] * words
     lines = [header, rule, *([escape(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
