@@ -10,6 +10,7 @@ BIN := .venv/bin
 OLDEST := .venv-oldest
 LLAMA := .venv-llama
 LIVE := .venv-live
+PEERS := .venv-peers
 # The tests that must pass with the oldest frameworks we claim, too.
 OLDEST_TESTS := $(wildcard tests/langchain tests/llama_index) tests/test_cookbook.py
 LLAMA_TESTS := $(addprefix tests/llama_index/,test_matrix.py test_mixed.py) -k "anthropic or langchain or wrapper"
@@ -56,14 +57,14 @@ live: .venv/.demo $(LIVE)/.ready  ## The same agent and a LlamaIndex query on re
 bench: .venv/.bench  ## Speed and memory against peers (a few minutes)
 	$(BIN)/python -m benchmarks
 
-peers: .venv/.peers  ## The frameworks' own tests with our handler on everything, and without: what differs
-	$(BIN)/python -m benchmarks.peers
+peers: $(PEERS)/.ready  ## The frameworks' own tests with our handler on everything, and without: what differs (~15 min)
+	$(PEERS)/bin/python -m benchmarks.peers
 
 catalog-diff: .venv/.ready  ## For maintainers: what newer catalogs know and data/ does not
 	$(BIN)/python data/scripts/catalog_diff.py
 
 clean:  ## Remove the environments and caches
-	rm -rf .venv $(OLDEST) $(LLAMA) $(LIVE) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv $(OLDEST) $(LLAMA) $(LIVE) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Environments. What goes into them is in pyproject.toml; --group needs pip 25.1.
 
@@ -89,8 +90,9 @@ PIP = $(@D)/bin/python -m pip --quiet --disable-pip-version-check install
 	$(PIP) --group bench
 	@touch $@
 
-.venv/.peers: .venv/.ready
-	$(PIP) --group peers
+$(PEERS)/.ready: $(PEERS)/bin/python pyproject.toml
+	$(PIP) --upgrade "pip>=25.1"
+	$(PIP) --editable ".[langchain]" --group peers
 	@touch $@
 
 $(OLDEST)/.ready: $(OLDEST)/bin/python pyproject.toml

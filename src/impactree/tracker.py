@@ -196,11 +196,11 @@ class ImpactTracker(Reported):
         Held until its :meth:`end` or :meth:`forget_alias`; :meth:`find` then gives the parent's
         run.
         """
-        self._handle(self._trees.alias, run_id, parent_id)
+        self._trees.alias(run_id, parent_id)  # a name only: it may come up within an event
 
     def forget_alias(self, run_id: Any) -> None:
         """The end of what :meth:`alias` announced; the id of a real run is left alone."""
-        self._handle(self._trees.forget_alias, run_id)
+        self._trees.forget_alias(run_id)
 
     def release(self, run_id: Any) -> None:
         """Nobody will end an abandoned run late: let go of its ``pending``."""

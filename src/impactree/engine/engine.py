@@ -17,9 +17,9 @@ from impactree.engine.configuration import Surroundings, load_settings, surround
 from impactree.engine.deployments import read_deployment
 from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
-from impactree.loops import off_loop, on_loop
+from impactree.loops import off_loop
 from impactree.methods import METHODS, Method
-from impactree.values.impacts import Impacts
+from impactree.values.impacts import Impacts, impacts_of_call
 from impactree.values.messages import Message, message
 
 if TYPE_CHECKING:
@@ -164,7 +164,8 @@ class Engine:
             call: What was asked of which model.
             at: The day of the call, for names that moved; None: today.
         """
-        made, warnings, errors, grade, factor, _ = self._planned(call, at)
+        plan = self._plans.get(_key(call) if at is None else (*_key(call), at))
+        made, warnings, errors, grade, factor, _ = plan or self._planned(call, at)
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
         if call.usage_notes:
@@ -180,21 +181,21 @@ class Engine:
             return Impacts(None, warnings=warnings, errors=judged.errors, grade=grade)
         figures = method.impacts(made, tokens, call.latency_s)
         market = None if factor is None else figures.market_based(factor)
-        return Impacts(figures, method=method.name, market=market, warnings=warnings, grade=grade)
+        return impacts_of_call(figures, method.name, market, warnings, grade)
 
     def zone_of(self, call: ModelCall) -> str | None:
         """The electricity mix zone that a call is estimated with; None: one that is unknown."""
         zone = self.read(call).zone
         return None if zone is None else zone.id
 
-    def credits_for(self, calls: Iterable[ModelCall]) -> tuple[str, ...]:
+    def credits_for(self, calls: Iterable[ModelCall], at: dt.date | None = None) -> tuple[str, ...]:
         """What the licences of the factors behind estimates of these calls want to be shown."""
-        return tuple(dict.fromkeys(c for call in calls for c in self.read(call).credits))
+        return tuple(dict.fromkeys(c for call in calls for c in self.read(call, at).credits))
 
     def _planned(self, call: ModelCall, at: dt.date | None) -> _Plan:
         """The plan of a call, kept for the next like it."""
         names = _key(call)
-        key = (*names, at)
+        key = names if at is None else (*names, at)
         plan = self._plans.get(key)
         if plan is None:
             # The first may load the catalog, and a method tables of its own.
@@ -238,20 +239,17 @@ def shared_engine(**settings: Unpack[EngineSettings]) -> Engine:
     Raises:
         ConfigurationError: a setting is wrong.
     """
-    return off_loop(lambda: _shared_engine(settings)) if on_loop() else _shared_engine(settings)
-
-
-def _shared_engine(settings: EngineSettings) -> Engine:
     global _shared
-    place = surroundings()
     made_for, engines = _shared
-    if made_for is not place:
-        engines = {}
-        _shared = (place, engines)
+    if made_for is None or not made_for.seem_to_hold():
+        place = surroundings()
+        if place is not made_for:
+            engines = {}
+            _shared = (place, engines)
     key = _frozen(settings) if settings else ()
     engine = engines.get(key)
     if engine is None:
-        engine = engines[key] = Engine._of(load_settings(settings))
+        engine = engines[key] = off_loop(lambda: Engine._of(load_settings(settings)))
     return engine
 
 

@@ -84,8 +84,7 @@ class CodeCarbonExporter(SpooledExporter):
         if not rows:
             return
         late = any(tree.root.revision for tree in trees)
-        calls = [(run.call.zone, t.method) for t in trees for run in t.root.walk() if run.call]
-        credited = credits_for(calls)  # reads the catalog: not where a fork waits for us
+        credited = credits_for(trees)  # reads the catalog: not where a fork waits for us
         with locked_file(self.path) as lock, held_off():
             assert lock.fd is not None  # noqa: S101
             form = _form_of(lock.fd)

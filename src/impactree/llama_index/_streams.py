@@ -42,6 +42,7 @@ __all__ = [
 _GENERATORS: Final = (GeneratorType, AsyncGeneratorType)
 _ITERATORS: Final = (Iterator, AsyncIterator)
 _MAX_WRAPPERS: Final = 4
+_PLAIN: Final = frozenset({str, int, float, bool, list, dict, type(None)})
 
 
 class _Opened(NamedTuple):
@@ -91,7 +92,7 @@ def streams_of(result: Any) -> list[Any]:
     """The generators that a result is or holds, those in another library's wrapper included."""
     # Of the object itself: on some there are properties that make one, or raise.
     held = getattr(result, "__dict__", {}).values()
-    found = (_unwrapped(value) for value in (result, *held))
+    found = (_unwrapped(v) for v in (result, *held) if type(v) not in _PLAIN)
     return [stream for stream in found if stream is not None]
 
 

@@ -265,8 +265,12 @@ def _equations(
     plan: Plan, n: Any, latency_s: Any, where: Callable[[Any, Any, Any], Any]
 ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """The equations of one call: intermediates, and the fields of ``Figures``."""
-    _, _, g_lo, g_hi, e_lo, e_hi, t_lo, t_hi, ttft, w_lo, w_hi, pue_lo, pue_hi = plan[:13]
-    wue_lo, wue_hi, gwp, adpe, pe, mg_lo, mg_hi, ma_lo, ma_hi, mp_lo, mp_hi, _ = plan[13:]
+    # fmt: off
+    (
+        _, _, g_lo, g_hi, e_lo, e_hi, t_lo, t_hi, ttft, w_lo, w_hi, pue_lo, pue_hi,
+        wue_lo, wue_hi, gwp, adpe, pe, mg_lo, mg_hi, ma_lo, ma_hi, mp_lo, mp_hi, _,
+    ) = plan
+    # fmt: on
     gpu_lo, gpu_hi = n * e_lo, n * e_hi
     s_lo, s_hi = n * t_lo + ttft, n * t_hi + ttft
     if latency_s is not None:
@@ -282,13 +286,16 @@ def _equations(
     mg_lo, mg_hi = s_lo * mg_lo, s_hi * mg_hi
     ma_lo, ma_hi = s_lo * ma_lo, s_hi * ma_hi
     mp_lo, mp_hi = s_lo * mp_lo, s_hi * mp_hi
-    energy = (e_lo, e, e_hi, e_lo * gwp, e * gwp, e_hi * gwp)
-    more = (e_lo * adpe, e * adpe, e_hi * adpe, e_lo * pe, e * pe, e_hi * pe)
-    water = (w_lo, (w_lo + w_hi) / 2, w_hi, mg_lo, (mg_lo + mg_hi) / 2, mg_hi)
-    made = (ma_lo, (ma_lo + ma_hi) / 2, ma_hi, mp_lo, (mp_lo + mp_hi) / 2, mp_hi)
-    output, host = (gpus_lo + gpus_hi) / 2, (server_lo + server_hi) / 2
-    parts = (0.0 * n, 0.0 * n, output, host, e - output - host)
-    return shown, energy + more + water + made + parts
+    output, host, none = (gpus_lo + gpus_hi) / 2, (server_lo + server_hi) / 2, 0.0 * n
+    # fmt: off
+    return shown, (
+        e_lo, e, e_hi, e_lo * gwp, e * gwp, e_hi * gwp,
+        e_lo * adpe, e * adpe, e_hi * adpe, e_lo * pe, e * pe, e_hi * pe,
+        w_lo, (w_lo + w_hi) / 2, w_hi, mg_lo, (mg_lo + mg_hi) / 2, mg_hi,
+        ma_lo, (ma_lo + ma_hi) / 2, ma_hi, mp_lo, (mp_lo + mp_hi) / 2, mp_hi,
+        none, none, output, host, e - output - host,
+    )
+    # fmt: on
 
 
 _KINDS: Final = frozenset({"chat", "completion"})
