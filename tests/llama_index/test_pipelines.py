@@ -384,11 +384,17 @@ def test_a_thousand_concurrent_queries_over_http(
 
 
 def test_messages_with_blocks(handler: ImpactHandler) -> None:
+    """What of them is no text is said."""
     from llama_index.core.llms import ImageBlock, TextBlock
 
     blocks = [TextBlock(text="Look here."), ImageBlock(url="http://x/y.png")]
     MockLLM(max_tokens=2).chat([ChatMessage(role="user", blocks=blocks)])
-    assert handler.last_run.calls[0].call.input_tokens >= count_tokens("Look here.")
+    run = handler.last_run.calls[0]
+    assert run.call.input_tokens >= count_tokens("Look here.")
+    assert run.call.usage_notes == ("images",)
+    assert "input-not-text" in {w.code for w in run.own.warnings}
+    MockLLM(max_tokens=2).chat([ChatMessage(role="user", content="Look here.")])
+    assert handler.last_run.calls[0].call.usage_notes == ()
 
 
 def test_a_model_without_a_name_of_its_own(handler: ImpactHandler) -> None:
