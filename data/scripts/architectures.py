@@ -3,9 +3,9 @@
     python data/scripts/architectures.py ARCHITECTURES.csv [--check]
 
 The table has a row per model: layers, heads, kinds of attention, bytes of caches and states,
-experts, parameters, how the row was read, and its source. Figures only are taken over, of models that
-the catalog holds; :data:`SAME` adds models whose configuration is another's. ``--check`` writes
-nothing and fails where the file is not what the table gives.
+experts, parameters, how the row was read, and its source. Figures only are taken over, of models
+that the catalog holds; :data:`SAME` adds models whose configuration is another's. ``--check``
+writes nothing and fails where the file is not what the table gives.
 """
 
 from __future__ import annotations
