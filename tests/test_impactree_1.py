@@ -170,8 +170,8 @@ def test_the_same_lines_run_on_arrays(rows, measured):
 def test_parts_add_up_to_the_expected_energy(active, sparsity, known, call):
     made = METHOD.impacts(METHOD.plan(situation(active, active * sparsity, **known)), call)
     parts = made[24:]
-    assert sum(parts) == pytest.approx(made.energy_mean, rel=1e-9)
-    assert all(part >= -1e-9 * made.energy_mean for part in parts)
+    assert sum(parts) == pytest.approx(made.energy_mean, rel=1e-12)
+    assert min(parts) >= -1e-12 * made.energy_mean
 
 
 def test_plans_are_flat_numbers():

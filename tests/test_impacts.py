@@ -6,10 +6,10 @@ import copy
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impactree import Impact, Impacts, ModelCall, Range, estimate
+from impactree import Impact, Impacts, ImpactTracker, ModelCall, Range, estimate
 from impactree.values.formatting import quantity
 from impactree.values.messages import Message
 
@@ -262,3 +262,46 @@ def test_parts_that_nobody_recorded_are_unknown_in_a_sum():
     old = Impacts(ours.figures._replace(part_host=float("nan")))
     assert old.energy_parts is None
     assert (ours + old).energy_parts is None
+
+
+def token_counts():
+    counts = st.integers(0, 200_000)
+    return st.builds(
+        lambda read, cached, written, out, model, provider: ModelCall(
+            model=model,
+            provider=provider,
+            input_tokens=read + cached + written,
+            cached_input_tokens=cached,
+            cache_write_tokens=written,
+            output_tokens=out,
+        ),
+        *(counts, counts, counts, counts),
+        st.sampled_from(["gpt-4o", "claude-sonnet-4-5", "qwen3-8b", "deepseek-r1"]),
+        st.sampled_from(["openai", "anthropic", "ollama", None]),
+    )
+
+
+@given(
+    calls=st.lists(token_counts(), min_size=1, max_size=8),
+    parents=st.lists(st.integers(0, 7), min_size=8, max_size=8),
+    method=st.sampled_from(["ecologits-0.11", "impactree-1"]),
+)
+@settings(deadline=None)
+def test_parts_sum_to_the_energy_of_every_run_of_a_tree(calls, parents, method):
+    tracker = ImpactTracker(method=method)
+    names = ["root"]
+    tracker.start("root", name="root")
+    for place, one in enumerate(calls):
+        above = names[parents[place] % len(names)]
+        names.append(f"chain {place}")
+        tracker.start(names[-1], above, name=names[-1])
+        tracker.record(one, names[-1])
+    for name in reversed(names):
+        tracker.end(name)
+    (root,) = tracker.runs
+    for run in root.walk():
+        whole = run.total.energy.value.mean
+        assert sum(run.total.energy_parts.values()) == pytest.approx(whole, rel=1e-12)
+    for name, part in root.total.energy_parts.items():
+        own = sum(run.own.energy_parts[name] for run in root.calls)
+        assert part == pytest.approx(own, rel=1e-12)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import html
+import json
 import math
 import tomllib
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impactree import Impacts, ImpactTracker, ModelCall, estimate, explain
+from impactree import Impacts, ImpactTracker, ModelCall, Report, estimate, explain
 from impactree.catalog import load_catalog
 from impactree.catalog._schema import check
 from impactree.engine import Engine
@@ -422,7 +424,115 @@ def test_the_report_shows_credits_and_makers_figures_and_the_market():
     text = " ".join(str(tracker.report()).split())
     assert all(credit in text for credit in tracker.report().credits)
     assert "(market-based)" in text
+    assert "market-based figures: 1 of 1 estimated call" in text
     tracker.record(call())
     text = " ".join(str(tracker.report()).split())
     assert "0.34 Wh, energy per query" in text
     assert "(market-based)" not in text
+    assert "market-based figures: 1 of 2 estimated calls, so they have no sum" in text
+    assert tracker.report().coverage.market_based == 1
+    assert tracker.report().to_dict()["coverage"]["market_based"] == 1
+
+
+def _credited_report():
+    tracker = ImpactTracker(method="impactree-1")
+    for zone in ("CA-QC", "USA"):
+        tracker.record(call(zone=zone))
+    return tracker.report()
+
+
+def _unbroken(text):
+    """Without the line breaks, escapes and padding of a page."""
+    return " ".join(html.unescape(text).replace("\\", "").split())
+
+
+@pytest.mark.parametrize("asked", [lambda r: r, lambda r: r.by("zone"), lambda r: r.diff(r)])
+@pytest.mark.parametrize("form", [str, lambda x: x.to_markdown(), lambda x: x._repr_html_()])
+def test_credits_stand_on_every_page(asked, form):
+    report = _credited_report()
+    assert any("Open Government Licence - Canada" in credit for credit in report.credits)
+    page = _unbroken(form(asked(report)))
+    assert all(credit in page for credit in report.credits)
+
+
+def test_credits_go_with_the_data(tmp_path):
+    """A table keeps its shape: they are in a file beside it, and in Parquet's metadata."""
+    pq = pytest.importorskip("pyarrow.parquet")
+    report = _credited_report()
+    report.to_csv(tmp_path / "calls.csv")
+    report.by("zone").to_csv(tmp_path / "zones.csv")
+    report.to_parquet(tmp_path / "calls.parquet")
+    for name in ("calls.csv", "zones.csv"):
+        beside = (tmp_path / f"{name}.credits.txt").read_text()
+        assert beside.splitlines() == list(report.credits)
+        assert "Canada" not in (tmp_path / name).read_text()
+    metadata = pq.read_schema(tmp_path / "calls.parquet").metadata
+    assert metadata[b"impactree.credits"].decode().splitlines() == list(report.credits)
+    assert json.loads(metadata[b"impactree.factors"]) == list(report.factors)
+    for data in (report.to_dict(), report.by("zone").to_dict(), report.diff(report).to_dict()):
+        assert data["credits"] == list(report.credits)
+
+
+def test_exports_say_year_and_licence_of_each_factor():
+    """Quebec's factor of 2020, under the Open Government Licence; the PUE of OpenAI's host."""
+    factors = _credited_report().to_dict()["factors"]
+    (quebec,) = (f for f in factors if f["name"].startswith("F_gwp") and "CA-QC" in f["basis"])
+    assert (quebec["value"], quebec["year"]) == ("0.0019", "2020")
+    assert "Open Government Licence" in quebec["licence"]
+    assert quebec["sources"]
+    (pue,) = (f for f in factors if f["name"] == "PUE")
+    assert (pue["value"], pue["basis"]) == ("1.2", "host openai")
+    for factor in factors:
+        assert factor["year"] == "not stated" or factor["year"].isdigit()
+        assert factor["licence"]
+
+
+def test_a_report_read_back_shows_the_same(tmp_path):
+    """Credits and makers' figures come from the file; the other method is asked anew."""
+    tracker = ImpactTracker()
+    tracker.record(call(input_tokens=900))
+    report = tracker.report()
+    again = Report.from_json(report.to_json())
+    assert again.credits == report.credits != ()
+    assert again.disclosures == report.disclosures != ()
+    assert again.to_dict() == report.to_dict()
+    assert str(again) == str(report)
+    twice = _credited_report()
+    both = twice.merge(Report.from_json(_credited_report().to_json()))
+    assert (both.credits, both.factors) == (twice.credits, twice.factors)
+    (alone,) = Report(twice.runs[:1]).runs
+    assert any("Canada" in credit for credit in alone.report().credits)
+
+
+def test_each_run_says_where_its_energy_goes():
+    """One line per run where runs differ: long prompts are input, long answers output."""
+    tracker = ImpactTracker(method="impactree-1")
+    for name, read, written in (("reader", 50_000, 10), ("writer", 10, 5_000)):
+        tracker.start(name, name=name)
+        tracker.record(call(input_tokens=read, output_tokens=written), name)
+        tracker.end(name)
+    report = tracker.report()
+    lines = str(report).splitlines()
+    told = {
+        name: lines[next(i for i, line in enumerate(lines) if line.startswith(name)) + 1]
+        for name in ("reader", "writer")
+    }
+    for root in report.runs:
+        parts = root.total.energy_parts
+        shares = ", ".join(
+            f"{name} {part / sum(parts.values()):.0%}" for name, part in parts.items() if part
+        )
+        assert told[root.name].endswith(f"energy: {shares}")
+        assert f"energy {shares}" in " ".join(str(root.report()).split())
+        assert f"energy: {shares}" in report._repr_html_()
+        assert f"energy: {shares}" in report.to_markdown()
+
+
+def test_explain_says_where_the_energy_goes():
+    found = explain("gpt-4o", "openai", input_tokens=900, output_tokens=100, method="impactree-1")
+    parts = found.impacts.energy_parts
+    whole = sum(parts.values())
+    assert whole == pytest.approx(found.impacts.energy.value.mean, rel=1e-12)
+    line = next(line for line in str(found).splitlines() if "Where the energy goes" in line)
+    for name, part in parts.items():
+        assert (f"{name} {part / whole:.0%}" in line) == (part > 0)

@@ -119,6 +119,9 @@ def test_db_report_and_export(tmp_path: Path) -> None:
     assert "gCO2eq" in line
     (line,) = [line for line in shown.output.splitlines() if "text-embedding" in line]
     assert "?" in line  # not a zero
+    credited = [line for line in shown.output.splitlines() if line.startswith("Credit: ")]
+    assert credited == [f"Credit: {one}" for one in tracker.report().credits]
+    assert any("CC BY 4.0" in one for one in credited)
     assert "[/a]" in impactree("db", "report", "--by", "run", "--db", url).output  # no markup
     found = json.loads(impactree("db", "report", "--json", "--db", url).output)
     assert found[0]["model"] == "gpt-4o-mini"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from exporter_helpers import call, run_tree  # type: ignore[import-not-found]
 
 from impactree import ImpactTracker
-from impactree.exporters import CodeCarbonExporter
+from impactree.exporters import CodeCarbonExporter, JSONLExporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +139,12 @@ def test_credits_of_the_factors_stand_beside_the_figures(tmp_path: Path) -> None
     from impactree.exporters import ParquetExporter
 
     path = tmp_path / "emissions.csv"
-    exporters = [CodeCarbonExporter(path), ParquetExporter(tmp_path / "calls")]
+    lines = tmp_path / "impacts.jsonl"
+    exporters = [
+        CodeCarbonExporter(path),
+        ParquetExporter(tmp_path / "calls"),
+        JSONLExporter(lines),
+    ]
     tracker = ImpactTracker(exporters=exporters)
     for _ in range(2):
         run_tree(tracker, call(zone="FRA"))
@@ -149,6 +155,20 @@ def test_credits_of_the_factors_stand_beside_the_figures(tmp_path: Path) -> None
     file = next((tmp_path / "calls").glob("*.parquet"))
     metadata = pq.read_schema(file).metadata
     assert metadata[b"impactree.credits"].decode().splitlines() == told
+    assert [json.loads(line)["credits"] for line in lines.read_text().splitlines()] == [told] * 2
+
+
+def test_credits_are_those_of_the_year_of_the_call(tmp_path: Path) -> None:
+    """Georgia's factor of 2023 is Ember's own; Our World in Data has a later year alone."""
+    path = tmp_path / "impacts.jsonl"
+    tracker = ImpactTracker(method="impactree-1", exporters=[JSONLExporter(path)])
+    for day in (1_800_000_000.0, 1_690_000_000.0):  # in 2027, and in 2023
+        tracker.start(day, name="run", kind="chat", start=day)
+        tracker.end(day, call=call(zone="GEO"), end=day + 1)
+    assert tracker.flush(5)
+    now, then = (json.loads(line)["credits"] for line in path.read_text().splitlines())
+    assert now[0] != then[0]
+    assert set(tracker.report().credits) == {*now, *then}
 
 
 def test_the_country_of_a_part_of_it(tmp_path: Path) -> None:

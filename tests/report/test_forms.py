@@ -283,3 +283,25 @@ def test_totals_print_alike_everywhere(agent):
     shown = str(agent.total.gwp)
     for text in (str(agent), agent.to_markdown(), agent._repr_html_()):
         assert shown in text
+
+
+def test_what_nobody_publishes_is_null_everywhere_and_comes_back(tmp_path):
+    """By impactree-1 the world has no ADPe: not a number is no JSON, and no figure in a table."""
+    tracker = ImpactTracker(method="impactree-1")
+    for zone in ("WOR", "USA"):
+        tracker.record(ModelCall(model="gpt-4o", provider="openai", output_tokens=9, zone=zone))
+    report = tracker.report()
+    world, usa = report.runs
+    assert world.total.adpe is None
+    assert usa.total.adpe is not None
+    assert report.total.adpe is None
+    text = report.to_json()
+    assert "NaN" not in text
+    assert json.loads(text) == report.to_dict()
+    again = Report.from_json(text)
+    assert again.to_dict() == report.to_dict()
+    rows = list(csv.DictReader(io.StringIO(report.to_csv(), newline="")))
+    assert [bool(row["adpe_kgsbeq_mean"]) for row in rows] == [False, True]
+    pq = pytest.importorskip("pyarrow.parquet")
+    report.to_parquet(tmp_path / "r.parquet")
+    assert pq.read_table(tmp_path / "r.parquet")["adpe_kgsbeq_mean"].null_count == 1

@@ -42,14 +42,17 @@ _db_option: Final = click.option(
 @_db_option
 def report(by: str, since: str | None, as_json: bool, url: str) -> None:
     """Sums over the model calls, by an attribute: means; ``--json`` has the ranges."""
-    from impactree.store.queries import sums
+    from impactree.store.queries import credits_in, sums
     from impactree.values.times import parse_since
 
-    groups = sums(url, by=by, since=None if since is None else parse_since(since))
+    start = None if since is None else parse_since(since)
+    groups = sums(url, by=by, since=start)
     if as_json:
         print_json([_group_dict(by, group) for group in groups])
-    else:
-        _print_table(by, groups)
+        return
+    _print_table(by, groups)
+    for credit in credits_in(url, since=start):
+        click.echo(f"Credit: {clean(credit)}")
 
 
 @db.command()

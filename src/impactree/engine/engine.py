@@ -189,9 +189,9 @@ class Engine:
         zone = self.read(call).zone
         return None if zone is None else zone.id
 
-    def credits_for(self, calls: Iterable[ModelCall]) -> tuple[str, ...]:
+    def credits_for(self, calls: Iterable[ModelCall], at: dt.date | None = None) -> tuple[str, ...]:
         """What the licences of the factors behind estimates of these calls want to be shown."""
-        return tuple(dict.fromkeys(c for call in calls for c in self.read(call).credits))
+        return tuple(dict.fromkeys(c for call in calls for c in self.read(call, at).credits))
 
     def _planned(self, call: ModelCall, at: dt.date | None) -> _Plan:
         """The plan of a call, kept for the next like it."""

@@ -10,8 +10,8 @@ from impactree.catalog._catalog import as_day
 from impactree.engine.engine import shared_engine
 from impactree.engine.hypotheses import Hypothesis, of_place, stated
 from impactree.methods import Params
-from impactree.values.criteria import CRITERIA
-from impactree.values.formatting import exact
+from impactree.values.criteria import CRITERIA, GWP_MARKET
+from impactree.values.formatting import exact, shares
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -267,15 +267,19 @@ def _facts(e: Explanation) -> list[tuple[str, str]]:
 
 
 def _results(e: Explanation) -> list[tuple[str, str, str]]:
-    return [
+    rows = [
         (
             criterion.name,
             str(impact),
             f"{exact(impact.value.min, impact.value.max)} {impact.unit}",
         )
-        for criterion in CRITERIA
+        for criterion in (*CRITERIA, GWP_MARKET)
         if (impact := getattr(e.impacts, criterion.key)) is not None
     ]
+    if parts := e.impacts.energy_parts:
+        figures = ", ".join(f"{name} {part:g}" for name, part in parts.items() if part)
+        rows.append(("Where the energy goes", shares(parts), f"{figures} kWh"))
+    return rows
 
 
 def _note(h: Hypothesis) -> str:

@@ -84,6 +84,7 @@ class CodeCarbonExporter(SpooledExporter):
         if not rows:
             return
         late = any(tree.root.revision for tree in trees)
+        credited = credits_for(trees)  # reads the catalog: not where a fork waits for us
         with locked_file(self.path) as lock, held_off():
             assert lock.fd is not None  # noqa: S101
             form = _form_of(lock.fd)
@@ -93,14 +94,13 @@ class CodeCarbonExporter(SpooledExporter):
                 self._rewrite(form, [*kept, *rows.values()], os.fstat(lock.fd).st_mode)
             else:
                 _append(lock.fd, form, list(rows.values()))
-            self._credit(trees)
+            self._credit(credited)
 
-    def _credit(self, trees: Sequence[Tree]) -> None:
+    def _credit(self, credited: Sequence[str]) -> None:
         """Add to the credits in the file beside, so that the table keeps its shape."""
         beside = self.path.with_name(f"{self.path.name}.credits.txt")
         told = beside.read_text("utf-8").splitlines() if beside.exists() else []
-        calls = [(run.call.zone, t.method) for t in trees for run in t.root.walk() if run.call]
-        new = [credit for credit in credits_for(calls) if credit not in told]
+        new = [credit for credit in credited if credit not in told]
         if new:
             part = beside.with_name(f".{beside.name}.part")
             part.write_text("\n".join([*told, *new]) + "\n", encoding="utf-8")

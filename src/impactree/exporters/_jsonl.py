@@ -15,6 +15,7 @@ from impactree.delivery.forks import held_off
 from impactree.delivery.locks import FileLock, locked_file
 from impactree.exceptions import ConfigurationError
 from impactree.runs import LABELS
+from impactree.store.rows import credits_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence, Set
@@ -151,6 +152,7 @@ def _pieces(tree: Tree) -> Iterator[bytes]:
         "start": root.start,
         "end": root.end,
         "total": root.total.to_dict(),
+        "credits": credits_for([tree]),
         "runs": [],
     }
     data = _dumps(head)[: -len("]}")]

@@ -86,9 +86,9 @@ class ParquetExporter(SpooledExporter):
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"calls-{rows[0]['started_at']:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}.parquet"
         part = self.folder / f".{name}.part"
+        credited = credits_for(trees)
         with held_off():  # Arrow's threads are not there in a child
             try:
-                credited = credits_for((row["zone"], row["method"]) for row in rows)
                 table = pa.Table.from_pylist(rows, _schema(credited))
                 pq.write_table(table, part, compression="zstd")
                 part.replace(self.folder / name)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.calls import Kind, ModelCall, Tokens, TokensSource
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens, tokens_by_length
+from impactree.calls.definitions import definitions
 from impactree.calls.usage import (
     ChunkUsage,
     MalformedUsageError,
@@ -322,9 +323,10 @@ class PendingCall:
     def _prompt_tokens(self) -> int:
         if self.prompt_tokens is not None:
             return self.prompt_tokens
+        beside = count_tokens(definitions(self.params))
         if isinstance(self.prompt, str):
-            return count_tokens(self.prompt)
-        return count_tokens("\n".join(message_text(m) for m in self.prompt))
+            return count_tokens(self.prompt) + beside
+        return count_tokens("\n".join(message_text(m) for m in self.prompt)) + beside
 
     def _model_call(
         self,

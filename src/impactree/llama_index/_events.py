@@ -135,16 +135,19 @@ class Events:
         if self.watch is not None:
             self.watch.check(run and run.root)
         around = None if run is None else run.pending
+        beside = getattr(event, "additional_kwargs", None)
         if isinstance(around, OpenModel) and around.kind == kind and not around.announced:
             around.announced, around.model_dict = True, model_dict
             around.started = time.perf_counter()
             around.prompt = around.prompt if prompt is None else prompt
+            around.beside = beside or around.beside
             return around
         pending = OpenModel(
             around.instance if isinstance(around, OpenSpan) else None,
             kind=kind,
             model_dict=model_dict,
             prompt=prompt,
+            beside=beside,
             event_id=event.id_,
             note=self._tracker.note_problem,
         )

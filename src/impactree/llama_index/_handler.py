@@ -100,6 +100,7 @@ class ImpactHandler(ReadableHandler, _Base):
                 self._detach = attach(
                     self.tracker, everywhere=True, metadata_keys=self._keys, watch=self._watch
                 )
+                unwatch(self._callbacks)  # the dispatcher tells all that callbacks leave out
         return self
 
     def uninstrument(self) -> None:
@@ -112,6 +113,7 @@ class ImpactHandler(ReadableHandler, _Base):
             if self._detach is not None:
                 self._detach(streams)
                 self._detach = None
+                watch(self._callbacks)
 
     def __enter__(self) -> Self:
         with self._switch:

@@ -64,6 +64,7 @@ class Report(View):
         older: Groups of the runs no longer kept.
         engine: Places models for ``by("maker")``, ``by("host")`` and ``by("zone")``; None: one by
             the present settings.
+        grounds: What the figures rest on, beside what the engine knows: of a report that was read.
 
     Raises:
         TypeError: something in ``runs`` is not a Run.
@@ -142,7 +143,13 @@ class Report(View):
             TypeError: something that is no key, or a function's label that cannot be hashed.
         """
         found = group_calls(self.runs, keys, self._engine, self._older, self.older_runs)
-        return Groups(found, by=found.by, total=found.total, older_runs=found.older_runs)
+        return Groups(
+            found,
+            by=found.by,
+            total=found.total,
+            older_runs=found.older_runs,
+            credits=self.credits,
+        )
 
     def merge(self, *others: View) -> Self:
         """One report over the runs of several, such as one per machine.
@@ -164,7 +171,12 @@ class Report(View):
             ValueError: they were estimated by two methods.
         """
         found = compare(other, self)
-        return Diff(before=found.before, after=found.after, changes=found.changes)
+        return Diff(
+            before=found.before,
+            after=found.after,
+            changes=found.changes,
+            credits=found.credits,
+        )
 
     # As data
 
@@ -222,23 +234,29 @@ class Report(View):
     def to_csv(self, path: str | Path | None = None, *, per: Per = "call") -> str | None:
         """The rows of :meth:`to_dataframe` as CSV; text is never a formula to a spreadsheet.
 
+        What licences want to be shown (:attr:`credits`) stands in a file beside it, with
+        ``.credits.txt`` after the name, so that the table keeps its shape.
+
         Args:
             path: A file, written whole or not at all; None: the text is returned.
             per: ``call``, ``run`` or ``root``.
         """
         from impactree.report.renderers.flat import report_columns, to_csv
 
-        return to_csv(report_columns(self, per), path)
+        return to_csv(report_columns(self, per), path, self.credits)
 
     def to_parquet(self, path: str | Path, *, per: Per = "call") -> None:
         """The rows of :meth:`to_dataframe` as a Parquet file, written whole or not at all.
+
+        Its metadata has what licences want to be shown (``impactree.credits``, one a line), and
+        the factors with their years, licences and sources (``impactree.factors``, JSON).
 
         Raises:
             MissingExtraError: pyarrow or narwhals is not installed.
         """
         from impactree.report.renderers.flat import report_columns, to_parquet
 
-        to_parquet(report_columns(self, per), path)
+        to_parquet(report_columns(self, per), path, self.credits, self.factors)
 
     # To read
 
@@ -313,4 +331,14 @@ def _read_schema(name: str) -> dict[str, Any]:
     return found
 
 
-show_runs_by(lambda run: Report([run], method=run.total.method))
+def _report_of(run: Run) -> Report:
+    """A report over a run that knows no tracker: its models are placed by the present settings."""
+    from impactree.engine import shared_engine
+    from impactree.methods import METHODS
+
+    method = run.total.method
+    engine = shared_engine().by(method) if method in METHODS else None
+    return Report([run], method=method, engine=engine)
+
+
+show_runs_by(_report_of)

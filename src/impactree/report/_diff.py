@@ -99,6 +99,8 @@ class Compared:
     before: Group
     after: Group
     changes: tuple[Change, ...]
+    credits: tuple[str, ...] = ()
+    """What the licences of the electricity factors want to be shown."""
 
     @property
     def change(self) -> float:
@@ -112,6 +114,7 @@ class Compared:
             "after": self.after.to_dict(),
             "change_kgco2eq": self.change,
             "changes": [change.to_dict() for change in self.changes],
+            "credits": list(self.credits),
         }
 
     def __repr__(self) -> str:
@@ -152,6 +155,7 @@ def compare(before: View, after: View) -> Compared:
         before=regroup(calls_of(before.runs), first),
         after=regroup(calls_of(after.runs), then),
         changes=tuple(changes),
+        credits=tuple(dict.fromkeys([*before.credits, *after.credits])),
     )
 
 

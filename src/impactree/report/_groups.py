@@ -87,6 +87,7 @@ class Grouped(dict[Any, Group]):
         by: tuple[str, ...],
         total: Impacts,
         older_runs: int = 0,
+        credits: tuple[str, ...] = (),
     ) -> None:
         super().__init__(groups)
         self.by = by
@@ -95,6 +96,8 @@ class Grouped(dict[Any, Group]):
         """Of all calls, each once."""
         self.older_runs = older_runs
         """How many finished runs are no longer kept and not in these groups."""
+        self.credits = credits
+        """What the licences of the electricity factors want to be shown."""
 
     @property
     def partition(self) -> bool:
@@ -108,10 +111,16 @@ class Grouped(dict[Any, Group]):
     def top(self, n: int) -> Self:
         """The first ``n`` groups."""
         first = dict(list(self.items())[: _at_least_one(n)])
-        return type(self)(first, by=self.by, total=self.total, older_runs=self.older_runs)
+        return type(self)(
+            first,
+            by=self.by,
+            total=self.total,
+            older_runs=self.older_runs,
+            credits=self.credits,
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: ``by``, ``partition``, ``older_runs``, ``total``, ``groups`` (a list)."""
+        """Plain data: ``by``, ``partition``, ``older_runs``, ``total``, ``groups``, ``credits``."""
         return {
             "by": list(self.by),
             "partition": self.partition,
@@ -124,6 +133,7 @@ class Grouped(dict[Any, Group]):
                 }
                 for label, group in self.items()
             ],
+            "credits": list(self.credits),
         }
 
     def __repr__(self) -> str:
@@ -240,6 +250,10 @@ class RunningTotals:
         }
         self.total = Impacts.zero()
         """Of all that was added."""
+
+    def unlock(self) -> None:
+        """In a forked child: the thread that held the lock is not there."""
+        self._lock = threading.Lock()
 
     def add(self, root: Run) -> None:
         """Take in a tree that will be kept no longer."""

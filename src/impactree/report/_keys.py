@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     Key = str | Callable[[Run], Hashable]
     Labels = tuple[Hashable, ...]
 
-__all__ = ["KEYS", "TAG", "check_key", "key_name", "labels_by", "plain_label"]
+__all__ = ["KEYS", "PLACED", "TAG", "check_key", "key_name", "labels_by", "plain_label"]
 
 TAG: Final = "tag"
 _METADATA: Final = "metadata."
 # Tags that LangChain sets on its own: where a run stands in its parent, not what it is for.
 _INTERNAL_TAGS: Final = ("seq:step:", "graph:step:", "map:key:", "langsmith:")
 _NONE: Final = (None,)
-_PLACED: Final = attrgetter("provider", "model", "requested", "base_url", "kind", "zone", "region")
+PLACED: Final = attrgetter("provider", "model", "requested", "base_url", "kind", "zone", "region")
 """What of a call the engine places it by."""
 
 
@@ -136,7 +136,7 @@ def _placed(
         if call is None:
             out.append(_NONE)
             continue
-        place = _PLACED(call)
+        place = PLACED(call)
         labels = known.get(place)
         if labels is None:
             labels = known[place] = (_text(read(engine, call)),)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from impactree.report._fold import Fold, Scan
 from impactree.report._tally import Tally, share
-from impactree.values.formatting import clean
+from impactree.values.formatting import clean, shares
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = [
     "group_entries",
     "label_text",
     "model_entries",
+    "parts_text",
     "tree_entries",
 ]
 
@@ -83,6 +84,8 @@ class Entry:
     latency_s: float | None = None
     """Elapsed time; of several their mean."""
     spread: Spread | None = None
+    parts: str = ""
+    """Of a root: what its energy goes into, where that is not what all the report's does."""
 
 
 @dataclass(slots=True, eq=False)
@@ -96,12 +99,13 @@ class _Node:
     spread: Spread | None = None
     told: Spread | None = None
     """The spread that this line or one above it shows."""
+    parts: str = ""
 
 
 def tree_entries(roots: list[Run], whole: Impacts, lines: int = MAX_LINES) -> list[Entry]:
     """The trees, depth first, in about so many lines: newest kept first, then level by level."""
     scan = Scan(roots)
-    older, nodes = _lay_out(roots, scan, max(lines, 8))
+    older, nodes = _lay_out(roots, scan, max(lines, 8), parts_text(whole))
     out: list[Entry] = []
     if older:
         out.append(_sum_entry(f"… {len(older):,} earlier runs", older, scan, whole))
@@ -110,12 +114,14 @@ def tree_entries(roots: list[Run], whole: Impacts, lines: int = MAX_LINES) -> li
     return out
 
 
-def _lay_out(roots: list[Run], scan: Scan, lines: int) -> tuple[list[Run], list[_Node]]:
+def _lay_out(roots: list[Run], scan: Scan, lines: int, parts: str) -> tuple[list[Run], list[_Node]]:
     folds = scan.roots(roots)
     shown: deque[_Node] = deque()
     left = lines
     while folds and (left > 1 or (left == 1 and len(folds) == 1)):
         root = _node(folds.pop(), 0)
+        own = parts_text(_total(root.fold.runs))
+        root.parts = own if own != parts else ""
         left -= _expand(root, scan, left - (len(folds) > 0))
         shown.appendleft(root)
     return [run for fold in folds for run in fold.runs], list(shown)
@@ -138,7 +144,7 @@ def _spreads(nodes: list[_Node], room: int) -> int:
 
 def _expand(root: _Node, scan: Scan, lines: int) -> int:
     """Add children level by level while lines are left. Returns the lines used."""
-    used = 1 + bool(root.spread)
+    used = 1 + bool(root.spread or root.parts)
     queue = deque([root])
     while queue:
         node = queue.popleft()
@@ -215,6 +221,7 @@ def _node_entry(node: _Node, guide: str, scan: Scan, whole: Impacts) -> Entry:
         share=share(total, whole),
         latency_s=sum(known) / len(known if not fold.steps else fold.rounds) if known else None,
         spread=node.spread,
+        parts=node.parts,
     )
 
 
@@ -289,6 +296,11 @@ def label_text(label: Any) -> str:
 
 def _total(runs: Iterable[Run]) -> Impacts:
     return Impacts.sum(run.total for run in runs)
+
+
+def parts_text(total: Impacts) -> str:
+    """What the energy goes into: ``input 41%, output 59%``; empty where that is not known."""
+    return shares((total.energy_parts if total.estimated_calls else None) or {})
 
 
 def _short_model(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from impactree.report._grounds import add_up
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def merged(views: Sequence[View]) -> tuple[list[Run], dict[str, Any]]:
         "problems": dict(sum((Counter(view.problems) for view in views), Counter[str]())),
         "finished_runs": len(runs) + (max(older) if twice else sum(older)),
         "total_ever": ever,
+        "grounds": add_up(view.grounds() for view in views),
     }
 
 

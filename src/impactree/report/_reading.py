@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from impactree.calls import ModelCall
 from impactree.exceptions import ReportFormatError
+from impactree.report._grounds import Grounds
 from impactree.report.renderers.data import FORMAT
 from impactree.runs import LABELS, RUN_KINDS, Labels, Run, RunStatus
 from impactree.values.criteria import CRITERIA, GWP_MARKET
@@ -28,6 +29,8 @@ _CALL_FIELDS: Final = (
     *("cache_write_tokens", "reasoning_tokens", "latency_s", "zone", "tokens_source"),
     *("requested", "base_url", "region"),
 )
+_MAY_BE_NONE: Final = ("adpe", "pe")
+_UNKNOWN: Final = (math.nan,) * 3
 _NEEDED: Final = ("method", "runs", "total", "coverage")
 
 
@@ -53,8 +56,23 @@ def read_report(source: Any) -> tuple[list[Run], dict[str, Any]]:
         "problems": problems,
         "finished_runs": data.get("finished_runs"),
         "total_ever": total_ever,
+        "grounds": Grounds(
+            credits=_entries(data, "credits", str),
+            disclosures=_entries(data, "disclosures", str),
+            factors=_entries(data, "factors", dict),
+        ),
     }
     return runs, known
+
+
+def _entries(data: Any, name: str, kind: type) -> tuple[Any, ...]:
+    """A list of entries of one kind; earlier versions wrote none."""
+    entries = data.get(name) or []
+    with _at(name):
+        _expect(isinstance(entries, list), "a list", entries)
+        for entry in entries:
+            _expect(isinstance(entry, kind), "text" if kind is str else "an object", entry)
+    return tuple(entries)
 
 
 def _text(source: Any) -> str:
@@ -171,7 +189,7 @@ def _impacts(data: Any) -> Impacts | None:
     _expect(isinstance(data, dict), "an object or null", data)
     usage, embodied, figures = data["usage"], data["embodied"], None
     if usage is not None:
-        values = [_value(usage, c.key) for c in CRITERIA]
+        values = [_value_or_none(usage, c.key) for c in CRITERIA]
         values += [_value(embodied, c.key) for c in CRITERIA if c.embodied]
         parts = data.get("energy_parts")
         ends = [end for value in values for end in value]
@@ -189,6 +207,11 @@ def _impacts(data: Any) -> Impacts | None:
         estimated_calls=data["estimated_calls"],
         unestimated_calls=data["unestimated_calls"],
     )
+
+
+def _value_or_none(phase: Any, key: str) -> tuple[float, float, float]:
+    """What is null is a criterion of which nobody publishes the factor."""
+    return _UNKNOWN if key in _MAY_BE_NONE and phase[key] is None else _value(phase, key)
 
 
 def _value(phase: Any, key: str) -> tuple[float, float, float]:

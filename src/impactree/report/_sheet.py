@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from impactree.methods import METHODS
 from impactree.report._groups import group_calls
 from impactree.report._hints import cure, hints
-from impactree.report._layout import MAX_LINES, Entry, model_entries, tree_entries
+from impactree.report._layout import MAX_LINES, Entry, model_entries, parts_text, tree_entries
 from impactree.report._tally import Coverage, avoided_of, calls_of, cover, own_of
 from impactree.values.formatting import clean
 from impactree.values.impacts import Impacts
@@ -73,6 +73,7 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
     models = model_entries(groups, _FEW_MODELS) if few else model_entries(groups)
     warnings = _sentences((run, w) for run in calls for w in own_of(run).warnings)
     problems = [f"{n:,} × {clean(name)}" for name, n in report.problems.items()]
+    grounds = report.grounds(calls)
     left = lines - _OTHER_LINES - len(models) - len(problems)
     return Sheet(
         runs=len(roots),
@@ -82,24 +83,16 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
         models=tuple(models),
         total=total,
         avoided=avoided_of(calls),
-        parts=_parts(total),
+        parts=parts_text(total),
         uncounted=_uncounted(report),
         coverage=cover(calls),
         reasons=tuple(_sentences((run, e) for run in calls for e in own_of(run).errors[:1])),
         warnings=(*warnings, *hints(roots, calls)),
         problems=tuple(problems),
         history=_history(report),
-        disclosures=report.disclosures,
-        credits=report.credits,
+        disclosures=grounds.disclosures,
+        credits=grounds.credits,
     )
-
-
-def _parts(total: Impacts) -> str:
-    parts = total.energy_parts if total.estimated_calls else None
-    whole = sum(parts.values()) if parts else 0.0
-    if parts is None or not whole:
-        return ""
-    return ", ".join(f"{name} {part / whole:.0%}" for name, part in parts.items() if part)
 
 
 def _uncounted(report: View) -> str:

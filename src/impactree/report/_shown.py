@@ -43,7 +43,7 @@ class Groups(Grouped):
         """A row per group, as :meth:`impactree.Report.to_csv` writes them."""
         from impactree.report.renderers.flat import group_columns, to_csv
 
-        return to_csv(group_columns(self), path)
+        return to_csv(group_columns(self), path, self.credits)
 
     def __str__(self) -> str:
         return self.to_text()
@@ -74,9 +74,10 @@ class Diff(Compared):
     def to_markdown(self) -> str:
         """A table in GitHub's Markdown."""
         from impactree.report.renderers.changes import diff_table
-        from impactree.report.renderers.markdown import table
+        from impactree.report.renderers.markdown import escape, table
 
-        return table(*diff_table(self))
+        parts = [table(*diff_table(self)), *map(escape, self.credits)]
+        return "\n\n".join(parts) + "\n"
 
     def __str__(self) -> str:
         return self.to_text()
@@ -89,6 +90,6 @@ class Diff(Compared):
 
     def _repr_html_(self) -> str:
         from impactree.report.renderers.changes import diff_table
-        from impactree.report.renderers.html import table
+        from impactree.report.renderers.html import notes, table
 
-        return table(*diff_table(self))
+        return f"<div>{table(*diff_table(self))}{notes(self.credits)}</div>"

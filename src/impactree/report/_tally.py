@@ -127,6 +127,8 @@ class Coverage:
     tokens_unknown: int
     grades: Mapping[str, int]
     """How the model names were resolved: grade to number of calls, cached ones apart."""
+    market_based: int = 0
+    """Estimated calls that have a market-based figure; only where all have one is there a sum."""
 
 
 def calls_of(roots: Iterable[Run]) -> list[Run]:
@@ -159,7 +161,7 @@ def share(part: Impacts, whole: Impacts) -> float | None:
 
 def cover(calls: Iterable[Run]) -> Coverage:
     """Count what was estimated and what the estimates stand on."""
-    estimated = cached = 0
+    estimated = cached = market_based = 0
     reasons: Counter[str] = Counter()
     grades: Counter[str] = Counter()
     sources: Counter[str] = Counter()
@@ -172,6 +174,7 @@ def cover(calls: Iterable[Run]) -> Coverage:
         grades[own.grade or "unknown"] += 1
         if own.estimated:
             estimated += 1
+            market_based += own.market is not None
         else:
             reasons[own.errors[0].code if own.errors else "unknown"] += 1
     not_estimated = reasons.total()
@@ -185,4 +188,5 @@ def cover(calls: Iterable[Run]) -> Coverage:
         tokens_counted=sources["counted"],
         tokens_unknown=sources["unknown"],
         grades=dict(grades.most_common()),
+        market_based=market_based,
     )

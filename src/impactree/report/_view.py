@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.engine import Engine
+from impactree.engine import Engine, shared_engine
 from impactree.methods import DEFAULT_METHOD
 from impactree.report import _groups as groups
 from impactree.report import _tally as tally
 from impactree.report._find import matching_calls, matching_runs, topmost
+from impactree.report._grounds import Grounds, add_up
 from impactree.runs import Run
 from impactree.values.impacts import Impacts
+from impactree.values.times import past_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Self
-
 
 __all__ = ["View"]
 
@@ -37,6 +38,7 @@ class View:
         total_ever: Impacts | None = None,
         older: groups.RunningTotals | None = None,
         engine: Engine | None = None,
+        grounds: Grounds | None = None,
     ) -> None:
         self.runs: list[Run] = list(dict.fromkeys(runs))
         for run in self.runs:
@@ -53,6 +55,7 @@ class View:
         self.total_ever = total_ever
         self._older = older
         self._engine = engine
+        self._grounds = grounds or Grounds()
 
     def of_runs(self, runs: Iterable[Run]) -> Self:
         """A report over some of these runs; what is no longer kept is no part of it."""
@@ -62,6 +65,7 @@ class View:
             zone=self.zone,
             catalog_version=self.catalog_version,
             engine=self._engine,
+            grounds=self._grounds,
         )
 
     @property
@@ -89,16 +93,33 @@ class View:
         """Known output tokens, as :attr:`input_tokens`."""
         return tally.Tally.of(tally.calls_of(self.runs)).output_tokens
 
+    def grounds(self, calls: Iterable[Run] | None = None) -> Grounds:
+        """What the figures rest on: :attr:`credits`, :attr:`disclosures` and :attr:`factors`.
+
+        Args:
+            calls: The calls, from who has them at hand.
+        """
+        calls = tally.calls_of(self.runs) if calls is None else calls
+        return add_up((self._grounds, Grounds.of(calls, self._engine)))
+
     @property
     def credits(self) -> tuple[str, ...]:
         """What the licences of the electricity factors want to be shown beside the figures."""
-        if not isinstance(self._engine, Engine):
-            return ()
-        return self._engine.credits_for(
-            run.call
-            for run in tally.calls_of(self.runs)
-            if run.call and tally.own_of(run).estimated_calls
-        )
+        return self.grounds().credits
+
+    @property
+    def disclosures(self) -> tuple[str, ...]:
+        """What the makers of the models published about them, each figure once."""
+        return self.grounds().disclosures
+
+    @property
+    def factors(self) -> tuple[Mapping[str, Any], ...]:
+        """PUE, WUE and electricity factors behind the figures, as ``explain`` shows them.
+
+        Each with ``name``, ``value``, ``unit``, ``basis`` (whose it is), ``kind``, ``year``,
+        ``licence``, ``sources`` and when they were ``checked``.
+        """
+        return self.grounds().factors
 
     @property
     def uncounted(self) -> tuple[float, Impacts] | None:
@@ -107,24 +128,16 @@ class View:
         The share of all tokens that were input, and the same calls by ``impactree-1``; None where
         another method was used, or no input is known.
         """
-        if not isinstance(self._engine, Engine) or self.method != DEFAULT_METHOD:
+        if self.method != DEFAULT_METHOD:
             return None
-        calls = [r.call for r in tally.calls_of(self.runs) if r.call and not r.cached]
-        read = sum(call.input_tokens or 0 for call in calls)
+        calls = [(r.call, r.end) for r in tally.calls_of(self.runs) if r.call and not r.cached]
+        read = sum(call.input_tokens or 0 for call, _ in calls)
         if not read:
             return None
-        share = read / (read + sum(call.output_tokens or 0 for call in calls))
-        return share, Impacts.sum(map(self._engine.by(_COUNTS_INPUT).estimate, calls))
-
-    @property
-    def disclosures(self) -> tuple[str, ...]:
-        """What the makers of the models published about them, each figure once."""
-        if not isinstance(self._engine, Engine):
-            return ()
-        calls = {run.call.model: run.call for run in tally.calls_of(self.runs) if run.call}
-        records = (self._engine.resolve(call).record for call in calls.values())
-        found = (d for record in records for d in self._engine.catalog.disclosed(record))
-        return tuple(dict.fromkeys(f"{d} {d.sources[0]}" for d in found))
+        share = read / (read + sum(call.output_tokens or 0 for call, _ in calls))
+        engine = (self._engine or shared_engine()).by(_COUNTS_INPUT)
+        other = (engine.estimate(call, at=past_day(end)) for call, end in calls)
+        return share, Impacts.sum(other)
 
     @property
     def coverage(self) -> tally.Coverage:

@@ -80,6 +80,10 @@ class Reported:
         self._older = RunningTotals(keys, self.engine)
         self._trees.root_dropped = self._drop
 
+    def _unlock(self) -> None:
+        if self._older is not None:
+            self._older.unlock()
+
     def _drop(self, root: Run) -> None:
         try:
             if self._older is not None:

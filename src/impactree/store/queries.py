@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from impactree.catalog._catalog import as_day
 from impactree.delivery.errors import DeliveryRefusedError, RetryLaterError
 from impactree.exceptions import ConfigurationError, MissingExtraError
 
@@ -18,6 +19,7 @@ except ImportError as error:
     raise MissingExtraError("sql", "sqlalchemy") from error
 
 from impactree.store.database import connect, explain, parse_url, sqlite_file
+from impactree.store.rows import credits_of
 from impactree.store.schema import CALLS, RUNS, check_schema
 from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS
 from impactree.values.formatting import csv_cell
@@ -27,7 +29,7 @@ from impactree.values.range import Range
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["GROUPS", "Group", "sums", "write_rows"]
+__all__ = ["GROUPS", "Group", "credits_in", "sums", "write_rows"]
 
 GROUPS: Final[dict[str, sa.ColumnElement[Any]]] = {
     "agent": CALLS.c.agent,
@@ -118,6 +120,26 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
         for row in rows
     ]
     return sorted(groups, key=lambda group: -(group.figures["gwp_kgco2eq_mean"] or 0))
+
+
+def credits_in(url: str, *, since: datetime | None = None) -> list[str]:
+    """What the licences of the electricity factors behind :func:`sums` want to be shown.
+
+    Raises:
+        DeliveryRefusedError, RetryLaterError: as :func:`sums`.
+    """
+    day = sa.func.date(CALLS.c.ended_at)
+    query = (
+        sa.select(CALLS.c.zone, RUNS.c.method, day)
+        .distinct()
+        .select_from(CALLS.join(RUNS, RUNS.c.id == CALLS.c.run_id))
+        .where(CALLS.c.gwp_kgco2eq_min.is_not(None))
+    )
+    if since is not None:
+        query = query.where(CALLS.c.started_at >= since)
+    with _open(url) as connection:
+        rows = connection.execute(query).all()
+    return credits_of((zone, method, as_day(str(at)) if at else None) for zone, method, at in rows)
 
 
 def write_rows(url: str, out: IO[str], *, table: str = "calls", format: str = "csv") -> int:

@@ -8,16 +8,17 @@ from impactree.catalog import load_catalog
 from impactree.methods import METHODS
 from impactree.runs import LABELS
 from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
-from impactree.values.times import resolved_at
+from impactree.values.times import past_day, resolved_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import date
 
     from impactree.delivery.codec import Tree
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
 
-__all__ = ["call_row", "credits_for", "figures", "run_row"]
+__all__ = ["call_row", "credits_for", "credits_of", "figures", "run_row"]
 
 
 def figures(impacts: Impacts | None) -> dict[str, float | None]:
@@ -90,15 +91,21 @@ def call_row(run: Run) -> dict[str, Any]:
     }
 
 
-def credits_for(used: Iterable[tuple[str | None, str | None]]) -> list[str]:
-    """What the licences of electricity factors want to be shown beside figures.
+def credits_for(trees: Iterable[Tree]) -> list[str]:
+    """What the licences of the electricity factors behind trees' figures want to be shown."""
+    return credits_of(
+        (run.call.zone, tree.method, past_day(run.end))
+        for tree in trees
+        for run in tree.root.walk()
+        if run.call is not None and run.own is not None and run.own.estimated
+    )
 
-    Args:
-        used: Zone and method of each call.
-    """
+
+def credits_of(used: Iterable[tuple[str | None, str | None, date | None]]) -> list[str]:
+    """The same of calls by their zone, method and day."""
     catalog = load_catalog()
     found: dict[str, None] = {}
-    for zone, method in dict.fromkeys(used):
+    for zone, method, day in dict.fromkeys(used):
         if zone and method in METHODS:
-            found |= dict.fromkeys(catalog.credits_for([zone], METHODS[method].factors))
+            found |= dict.fromkeys(catalog.credits_for([zone], METHODS[method].factors, day))
     return list(found)

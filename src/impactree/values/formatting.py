@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["clean", "csv_cell", "exact", "quantity", "range_text"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["clean", "csv_cell", "exact", "quantity", "range_text", "shares"]
 
 _MAX_TEXT: Final = 1000
 _PREFIXES: Final = ("p", "n", "µ", "m", "", "k", "M", "G", "T")
@@ -44,6 +47,12 @@ def quantity(low: float, mean: float, high: float, unit: str) -> str:
     power = max(-4, min(4, power))
     scale = 10.0 ** (-3 * power)
     return f"{range_text(low * scale, mean * scale, high * scale)} {_PREFIXES[power + 4]}{unit}"
+
+
+def shares(parts: Mapping[str, float]) -> str:
+    """Text such as ``input 41%, output 59%``; empty where the parts are nothing."""
+    whole = sum(parts.values())
+    return ", ".join(f"{name} {part / whole:.0%}" for name, part in parts.items() if part)
 
 
 def clean(text: str) -> str:

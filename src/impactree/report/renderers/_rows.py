@@ -58,8 +58,9 @@ def tree_row(entry: Entry, below: str) -> Row:
         numbers=numbers(entry),
         missing=missing(entry),
     )
-    if entry.spread is not None:
-        row.note, row.note_guide = spread_text(entry.spread), below
+    spread = "" if entry.spread is None else spread_text(entry.spread)
+    parts = f"energy: {entry.parts}" if entry.parts else ""
+    row.note, row.note_guide = "; ".join(filter(None, (spread, parts))), below
     return row
 
 

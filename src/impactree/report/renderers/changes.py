@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from impactree.report._tally import gwp_mean
 from impactree.report.renderers._cells import Line, Row, amount, count, grid, many
 from impactree.report.renderers._rows import gwp_text, header
-from impactree.report.renderers.text import joined, paragraph
+from impactree.report.renderers.text import joined, listed, paragraph
 from impactree.values.formatting import clean
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ def diff_lines(diff: Compared, width: int) -> list[Line]:
         row.note, row.note_guide = "; ".join(change.causes), "  "
         rows.append(row)
     (table,) = grid([rows], width, _COLUMNS, _OPTIONAL)
-    return joined([table, _rest(diff, width)], width)
+    credited = listed("credits", diff.credits, width, "dim")
+    return joined([table, _rest(diff, width), credited], width)
 
 
 def diff_table(diff: Compared) -> tuple[list[str], list[list[str]]]:

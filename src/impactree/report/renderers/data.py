@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from functools import cache
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
 
 from impactree.calls.scrubbing import plain_values
 from impactree.report._groups import group_calls
-from impactree.report._tally import Tally, avoided_of, calls_of, cover
+from impactree.report._keys import PLACED
+from impactree.report._tally import Tally, avoided_of, cover
 from impactree.runs import LABELS
-from impactree.values.figures import ZERO
+from impactree.values.figures import ZERO, Figures
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from impactree.calls import ModelCall
     from impactree.report._view import View
     from impactree.runs import Run
 
@@ -28,6 +31,14 @@ FORMAT: Final = 2
 """Of the report as data; 1 had no means, and did not say so."""
 _PARTS: Final = "energy_parts"
 _MAX_KNOWN: Final = 10_000
+_MEASURED: Final = (
+    *("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens"),
+    *("reasoning_tokens", "latency_s"),
+)
+"""What each call has a value of its own of."""
+_MEASURED_FORM: Final = "".join(f', "{name}": %s' for name in _MEASURED) + "}"
+_MANY: Final = 2_000
+"""Pieces of text that are written at once."""
 
 
 def report_dict(report: View) -> dict[str, Any]:
@@ -46,9 +57,9 @@ def json_chunks(report: View) -> Iterator[str]:
         root_id = str(root.root.id)
         pieces: list[str] = []
         for run in root.walk():
-            pieces.append(comma + writer.text(run, root_id))
+            pieces += (comma, *writer.pieces(run, root_id))
             comma = ", "
-            if len(pieces) == 256:
+            if len(pieces) > _MANY:
                 yield "".join(pieces)
                 pieces.clear()
         yield "".join(pieces)
@@ -57,8 +68,9 @@ def json_chunks(report: View) -> Iterator[str]:
 
 def _around(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
     """What stands before the runs, and after them."""
-    calls = calls_of(report.runs)
     models = group_calls(report.runs, ("model",), None, None, 0)
+    calls = [run for group in models.values() for run in group.runs]
+    grounds = report.grounds(calls)
     tally = Tally()
     for group in models.values():
         tally.merge(group.tally)
@@ -79,6 +91,9 @@ def _around(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
         "problems": dict(report.problems),
         "finished_runs": report.finished_runs,
         "total_ever": _impacts(report.total_ever),
+        "disclosures": list(grounds.disclosures),
+        "credits": list(grounds.credits),
+        "factors": [dict(factor) for factor in grounds.factors],
     }
     return head, tail
 
@@ -88,19 +103,25 @@ def run_dicts(root: Run) -> Iterator[dict[str, Any]]:
     root_id = str(root.root.id)
     for run in root.walk():
         yield {
-            **_plain(run, root_id),
+            **_plain(run, root_id, _parent_id(run)),
+            **_labelled(run),
+            "call": None if run.call is None else run.call.to_dict(),
             "own": _impacts(run.own),
             "avoided": _impacts(run.avoided),
             "total": run.total.to_dict(),
         }
 
 
-def _plain(run: Run, root_id: str) -> dict[str, Any]:
-    """Everything about a run but its impacts."""
+def _parent_id(run: Run) -> str | None:
     parent = run.parent
+    return _id(run.parent_id if parent is None else parent.id)
+
+
+def _plain(run: Run, root_id: str, parent_id: str | None) -> dict[str, Any]:
+    """What nearly every run has a value of its own of."""
     return {
         "id": str(run.id),
-        "parent_id": _id(run.parent_id if parent is None else parent.id),
+        "parent_id": parent_id,
         "root_id": root_id,
         "name": run.name,
         "kind": run.kind,
@@ -109,11 +130,16 @@ def _plain(run: Run, root_id: str) -> dict[str, Any]:
         "end": run.end,
         "latency_s": run.latency_s,
         "revision": run.revision,
+        "cached": run.cached,
+    }
+
+
+def _labelled(run: Run) -> dict[str, Any]:
+    """What many runs have in common."""
+    return {
         **dict(zip(LABELS, map(run.labels.get, LABELS), strict=True)),
         "tags": list(run.tags),
         "metadata": plain_values(run.metadata) if run.metadata else {},
-        "call": None if run.call is None else run.call.to_dict(),
-        "cached": run.cached,
     }
 
 
@@ -130,26 +156,66 @@ def _fast(data: dict[str, Any]) -> str:
 
 
 class _RunWriter:
-    """Runs as JSON. Impacts are most of it, and are filled into a form made once."""
+    """Runs as JSON. What many have in common is written once, and their figures into a form."""
 
     def __init__(self) -> None:
-        # With the tuples of the key: while they are held, no other gets their ids.
+        # With what the keys are the ids of: while it is held, no other gets them.
         self._ends: dict[object, tuple[str, object, object]] = {}
+        self._labels: dict[object, tuple[str, object, object]] = {}
+        self._calls: dict[object, str] = {}
+        # What the next run often has too: its siblings' parent, the impacts of the run above.
+        self._parent: Run | None = None
+        self._parent_id: str | None = None
+        self._impacts: Impacts | None = None
+        self._texts: tuple[str, ...] = ()
 
-    def text(self, run: Run, root_id: str) -> str:
+    def pieces(self, run: Run, root_id: str) -> tuple[str, ...]:
         """One run."""
-        own, total = run.own, run.total
-        of_own = self._impacts(own)
-        of_total = of_own if total is own else self._impacts(total)
+        parent = run.parent
+        if parent is None or parent is not self._parent:
+            self._parent, self._parent_id = parent, _parent_id(run)
         return (
-            f'{_fast(_plain(run, root_id))[:-1]}, "own": {of_own}, '
-            f'"avoided": {self._impacts(run.avoided)}, "total": {of_total}}}'
+            _fast(_plain(run, root_id, self._parent_id))[:-1],
+            self._labelled(run),
+            ', "call": ',
+            "null" if run.call is None else self._call(run.call),
+            ', "own": ',
+            *self._of(run.own),
+            ', "avoided": ',
+            *self._of(run.avoided),
+            ', "total": ',
+            *self._of(run.total),
+            "}",
         )
 
-    def _impacts(self, impacts: Impacts | None) -> str:
+    def _labelled(self, run: Run) -> str:
+        if run.metadata:
+            return f", {_encode(_labelled(run))[1:-1]}"
+        labels, tags = run.labels, run.tags  # the same objects for all that say the same
+        known = self._labels.get((id(labels), id(tags)))
+        if known is None:
+            known = f", {_encode(_labelled(run))[1:-1]}", labels, tags
+            _keep(self._labels, (id(labels), id(tags)), known)
+        return known[0]
+
+    def _call(self, call: ModelCall) -> str:
+        key = (PLACED(call), call.tokens_source, call.usage_notes)
+        known = self._calls.get(key)
+        if known is None:
+            fields = {n: v for n, v in call.to_dict().items() if n not in _MEASURED}
+            known = _encode(fields)[:-1]
+            _keep(self._calls, key, known)
+        t, latency = call.tokens, call.latency_s
+        counts = (t.input, t.output, t.cached_input, t.cache_write, t.reasoning)
+        shown = ["null" if n is None else n for n in (*counts, latency)]
+        return known + _MEASURED_FORM % tuple(shown)
+
+    def _of(self, impacts: Impacts | None) -> tuple[str, ...]:
         if impacts is None:
-            return "null"
-        return _figures_text(impacts) + self._end(impacts)
+            return ("null",)
+        if impacts is not self._impacts:
+            self._impacts, self._texts = impacts, (_figures_text(impacts), self._end(impacts))
+        return self._texts
 
     def _end(self, impacts: Impacts) -> str:
         """What follows the figures: the same for many calls."""
@@ -164,25 +230,33 @@ class _RunWriter:
         )
         known = self._ends.get(key)
         if known is None:
-            if len(self._ends) >= _MAX_KNOWN:
-                self._ends.clear()
             data = impacts.to_dict()
             names = list(data)
             rest = {name: data[name] for name in names[names.index(_PARTS) + 1 :]}
-            known = self._ends[key] = f", {_encode(rest)[1:]}", warnings, errors
+            known = f", {_encode(rest)[1:]}", warnings, errors
+            _keep(self._ends, key, known)
         return known[0]
 
 
+def _keep(known: dict[object, Any], key: object, value: object) -> None:
+    if len(known) >= _MAX_KNOWN:
+        known.clear()
+    known[key] = value
+
+
 @cache
-def _form(known: bool, market: bool, parts: bool) -> str:
-    """The figures of ``Impacts.to_dict()`` with ``%s`` for each number."""
-    zero = (0.0, 0.0, 0.0) if market else None
-    data = Impacts(ZERO if known else None, market=zero).to_dict()
+def _form(market: bool, unknown: tuple[int, ...]) -> list[str]:
+    """The figures of ``Impacts.to_dict()`` in pieces, every second one for a number.
+
+    Args:
+        market: Whether there is a market-based figure.
+        unknown: Which of the figures are not a number.
+    """
+    figures = Figures(*(nan if place in unknown else 0.0 for place in range(len(ZERO))))
+    data = Impacts(figures, market=(0.0, 0.0, 0.0) if market else None).to_dict()
     names = list(data)
     form = {name: _holes(data[name]) for name in names[: names.index(_PARTS) + 1]}
-    if not parts:
-        form[_PARTS] = None
-    return _encode(form).replace('"%s"', "%s")[:-1]
+    return [piece for text in _encode(form)[:-1].split('"%s"') for piece in (text, "")][:-1]
 
 
 def _holes(value: Any) -> Any:
@@ -191,17 +265,31 @@ def _holes(value: Any) -> Any:
     return "%s" if isinstance(value, float) else value
 
 
+_NOTHING: Final = Impacts.not_estimated().to_dict()
+_NO_FIGURES: Final = _encode(
+    {name: _NOTHING[name] for name in [*_NOTHING][: [*_NOTHING].index(_PARTS) + 1]}
+)[:-1]
+
+
 def _figures_text(impacts: Impacts) -> str:
     f = impacts.figures
     if f is None:
-        return _form(known=False, market=False, parts=False)
-    market, has_parts = impacts.market, f[24] == f[24]  # a number
-    totals = [f[i] + f[i + 12] for i in range(3, 12)]
-    numbers = [*f[:3], *totals, *f[12:15], *(market or ()), *f[:24], *(f[24:] if has_parts else ())]
-    form = _form(known=True, market=market is not None, parts=has_parts)
+        return _NO_FIGURES
+    totals = (
+        *(f[3] + f[15], f[4] + f[16], f[5] + f[17]),
+        *(f[6] + f[18], f[7] + f[19], f[8] + f[20]),
+        *(f[9] + f[21], f[10] + f[22], f[11] + f[23]),
+    )
+    market = impacts.market
+    numbers = [*f[:3], *totals, *f[12:15], *(market or ()), *f]
+    unknown: tuple[int, ...] = ()
+    if isnan(f[6] + f[9] + f[24]):
+        unknown = tuple(place for place, number in enumerate(f) if isnan(number))
+        numbers = [number for number in numbers if not isnan(number)]
+    pieces = _form(market is not None, unknown).copy()
     # Five times as fast as repr.
-    texts = to_json(numbers, inf_nan_mode="constants").decode()[1:-1].split(",")
-    return form % tuple(texts)
+    pieces[1::2] = to_json(numbers, inf_nan_mode="constants").decode()[1:-1].split(",")
+    return "".join(pieces)
 
 
 def _id(value: object) -> str | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import sys
 from importlib.util import find_spec
+from os import fspath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from impactree.exceptions import MissingExtraError
@@ -16,7 +18,7 @@ from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.formatting import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from impactree.report._groups import Grouped
@@ -152,8 +154,7 @@ _NO_MARKET: Final = (None, None, None)
 
 def _flat(f: Sequence[float]) -> tuple[float | None, ...]:
     """Usage plus embodied, in the order of FLAT_COLUMNS, then the parts; see Figures."""
-    parts = tuple(f[24:]) if f[24] == f[24] else (None,) * 5  # not a number
-    return (
+    row = (
         f[0],
         f[1],
         f[2],
@@ -169,8 +170,11 @@ def _flat(f: Sequence[float]) -> tuple[float | None, ...]:
         f[12],
         f[13],
         f[14],
-        *parts,
+        *f[24:],
     )
+    if not math.isnan(f[6] + f[9] + f[24]):
+        return row
+    return tuple(None if math.isnan(value) else value for value in row)
 
 
 def group_columns(groups: Grouped) -> Columns:
@@ -261,12 +265,13 @@ _REALS: Final = frozenset({"start", "end", "latency_s", "share"})
 _FIGURES: Final = ("energy_", *(f"{name.rpartition('_')[0]}_" for name in FLAT_COLUMNS))
 
 
-def to_csv(columns: Columns, path: str | Path | None) -> str | None:
+def to_csv(columns: Columns, path: str | Path | None, credits: Sequence[str] = ()) -> str | None:
     """CSV by RFC 4180. Text that a spreadsheet would take for a formula gets an apostrophe.
 
     Args:
         columns: By name.
         path: A file to write, whole or not at all; None: return the text.
+        credits: Written one a line to a file beside it, with ``.credits.txt`` after the name.
     """
     if path is None:
         out = io.StringIO(newline="")
@@ -276,6 +281,9 @@ def to_csv(columns: Columns, path: str | Path | None) -> str | None:
 
     with replacing(path) as file:
         _write_csv(columns, file)
+    if credits:
+        with replacing(f"{fspath(path)}.credits.txt") as file:
+            file.writelines(f"{clean(credit)}\n" for credit in credits)
     return None
 
 
@@ -302,8 +310,13 @@ def _cell(text: str) -> str:
     return f"'{shown}" if text.lstrip(" ").startswith(_FORMULA) else shown
 
 
-def to_parquet(columns: Columns, path: str | Path) -> None:
-    """A Parquet file, whole or not at all.
+def to_parquet(
+    columns: Columns,
+    path: str | Path,
+    credits: Sequence[str] = (),
+    factors: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """A Parquet file, whole or not at all; credits and factors stand in its metadata.
 
     Raises:
         MissingExtraError: pyarrow is not installed.
@@ -327,6 +340,8 @@ def to_parquet(columns: Columns, path: str | Path) -> None:
             for name, column in columns.items()
         }
     )
+    about = {"impactree.credits": "\n".join(credits), "impactree.factors": json.dumps([*factors])}
+    table = table.replace_schema_metadata(about)
     with replacing(path, binary=True) as file:
         pq.write_table(table, file)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from impactree.report._view import View
     from impactree.report.renderers._cells import Row
 
-__all__ = ["groups_html", "report_html", "table"]
+__all__ = ["groups_html", "notes", "report_html", "table"]
 
 # Notebooks that are not trusted keep inline styles; colours are left to the theme.
 _TABLE: Final = "border-collapse:collapse;font-size:12px;margin:4px 0"
@@ -126,11 +126,15 @@ def _total(sheet: Sheet) -> str:
 
 def _sentences(sheet: Sheet) -> str:
     out = []
-    for name, sentences in named_sentences(sheet):
+    for name, sentences in (item for block in named_sentences(sheet) for item in block.items()):
         lines = "<br>".join(map(escape, sentences))
         out.append(f'<div style="font-size:12px"><b>{name}</b> {lines}</div>' if lines else "")
-    told = filter(None, (sheet.uncounted, sheet.history))
-    return "".join([*out, *(f"<div>{escape(text)}</div>" for text in told)])
+    return "".join(out)
+
+
+def notes(texts: Iterable[str]) -> str:
+    """What stands under a table."""
+    return "".join(f'<div style="{_FAINT}">{escape(text)}</div>' for text in texts)
 
 
 def groups_html(groups: Grouped) -> str:
@@ -143,5 +147,5 @@ def groups_html(groups: Grouped) -> str:
         if missing(entry):
             cells["CO2eq"] = missing(entry)
         rows.append([*map(label_text, groups.labels(label)), *cells.values()])
-    notes = "".join(f'<div style="{_FAINT}">{escape(note)}</div>' for note in group_notes(groups))
-    return f"<div>{table([*groups.by, *columns], rows, len(groups.by))}{notes}</div>"
+    below = notes([*group_notes(groups), *groups.credits])
+    return f"<div>{table([*groups.by, *columns], rows, len(groups.by))}{below}</div>"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from impactree.report._sheet import Sheet
     from impactree.report._view import View
 
-__all__ = ["groups_markdown", "report_markdown", "table"]
+__all__ = ["escape", "groups_markdown", "report_markdown", "table"]
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]!|~$@])")
 
@@ -86,12 +86,12 @@ def _total(sheet: Sheet) -> str:
 
 
 def _sentences(sheet: Sheet) -> list[str]:
-    out = [
+    return [
         f"{name}:\n" + "\n".join(f"- {escape(sentence)}" for sentence in sentences)
-        for name, sentences in named_sentences(sheet)
+        for block in named_sentences(sheet)
+        for name, sentences in block.items()
         if sentences
     ]
-    return [*out, escape(sheet.uncounted), escape(sheet.history)]
 
 
 def groups_markdown(groups: Grouped) -> str:
@@ -105,4 +105,4 @@ def groups_markdown(groups: Grouped) -> str:
             cells["CO2eq"] = missing(entry)
         rows.append([*map(label_text, groups.labels(label)), *cells.values()])
     text = table([*map(escape, groups.by), *columns], rows, len(groups.by))
-    return "\n\n".join([text, *map(escape, group_notes(groups))]) + "\n"
+    return "\n\n".join([text, *map(escape, [*group_notes(groups), *groups.credits])]) + "\n"

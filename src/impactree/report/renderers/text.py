@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = [
     "groups_lines",
     "groups_text",
+    "joined",
+    "listed",
     "named_sentences",
     "paragraph",
     "plain",
@@ -93,7 +95,7 @@ def joined(sections: Iterable[list[Line]], width: int) -> list[Line]:
 
 def _empty(sheet: Sheet, width: int) -> Iterator[list[Line]]:
     yield [*_title(sheet, width), *paragraph("", EMPTY, width)]
-    yield _listed("problems", sheet.problems, width, "red")
+    yield listed("problems", sheet.problems, width, "red")
 
 
 def _sections(sheet: Sheet, width: int) -> Iterator[list[Line]]:
@@ -104,14 +106,8 @@ def _sections(sheet: Sheet, width: int) -> Iterator[list[Line]]:
     yield _title(sheet, width)
     yield from grid((tree, models), width, COLUMNS, OPTIONAL)
     yield _total(sheet, width)
-    yield [*paragraph("energy", sheet.parts, width), *paragraph("beside", sheet.uncounted, width)]
-    yield _coverage(sheet, width)
-    yield _listed("warnings", sheet.warnings, width, "yellow")
-    yield _listed("problems", sheet.problems, width, "red")
-    yield paragraph("history", sheet.history, width)
-    yield paragraph("market", _market(sheet.total), width)
-    yield _listed("makers", sheet.disclosures, width, "dim")
-    yield _listed("credits", sheet.credits, width, "dim")
+    for block in named_sentences(sheet):
+        yield list(_block(block, width))
     yield paragraph("legend", legend([*tree, *models]), width, "dim")
 
 
@@ -125,6 +121,13 @@ def _tree(entries: Sequence[Entry]) -> Iterator[Row]:
 def _market(total: Impacts) -> str:
     impact = total.gwp_market_based if total.estimated_calls else None
     return f"{impact} by what operators say of their contracts (market-based)" if impact else ""
+
+
+def _block(block: dict[str, Sequence[str]], width: int) -> Iterator[Line]:
+    for name, sentences in block.items():
+        for place, sentence in enumerate(sentences):
+            style = "yellow" if sentence.startswith("not estimated") else _STYLES.get(name, "")
+            yield from paragraph("" if place else name, sentence, width, style)
 
 
 def _title(sheet: Sheet, width: int) -> list[Line]:
@@ -197,23 +200,39 @@ def coverage_sentences(sheet: Sheet) -> list[str]:
     for what, counts in (("token counts", sources), ("model names", coverage.grades)):
         known = [f"{number:,} {name}" for name, number in counts.items() if number]
         out += [f"{what}: {', '.join(known)}"] if known else []
+    if coverage.market_based:
+        of = f"{coverage.market_based:,} of {many(coverage.estimated, 'estimated call')}"
+        lacking = coverage.market_based < coverage.estimated
+        out.append(f"market-based figures: {of}{', so they have no sum' if lacking else ''}")
     return out
 
 
-def named_sentences(sheet: Sheet) -> list[tuple[str, Sequence[str]]]:
-    """What stands under the tables, each with its heading."""
-    coverage = coverage_sentences(sheet) if sheet.coverage.calls else []
-    return [("coverage", coverage), ("warnings", sheet.warnings), ("problems", sheet.problems)]
+def named_sentences(sheet: Sheet) -> list[dict[str, Sequence[str]]]:
+    """What stands under the tables, in blocks; each by its heading."""
+    energy = {
+        "energy": (sheet.parts,),
+        "beside": (sheet.uncounted,),
+        "market": (_market(sheet.total),),
+    }
+    coverage = coverage_sentences(sheet) if sheet.coverage.calls else ()
+    blocks: list[dict[str, Sequence[str]]] = [
+        {name: tuple(filter(None, texts)) for name, texts in energy.items()},
+        {"coverage": coverage},
+        {"warnings": sheet.warnings},
+        {"problems": sheet.problems},
+        {"history": (sheet.history,) if sheet.history else ()},
+        {"makers": sheet.disclosures},
+        {"credits": sheet.credits},
+    ]
+    return blocks
 
 
-def _coverage(sheet: Sheet, width: int) -> list[Line]:
-    if not sheet.coverage.calls:
-        return []
-    lines: list[Line] = []
-    for sentence in coverage_sentences(sheet):
-        style: Style = "yellow" if sentence.startswith("not estimated") else ""
-        lines += paragraph("" if lines else "coverage", sentence, width, style)
-    return lines
+_STYLES: Final[dict[str, Style]] = {
+    "warnings": "yellow",
+    "problems": "red",
+    "makers": "dim",
+    "credits": "dim",
+}
 
 
 # Groups
@@ -241,7 +260,8 @@ def groups_lines(groups: Grouped, width: int) -> list[Line]:
     ]
     notes = [paragraph("", note, width, "dim") for note in group_notes(groups)]
     tables = grid([rows], width, columns, OPTIONAL)
-    return joined([*tables, [line for note in notes for line in note]], width)
+    credited = listed("credits", groups.credits, width, "dim")
+    return joined([*tables, [line for note in notes for line in note], credited], width)
 
 
 def _joined(labels: Iterable[str], sizes: Iterable[int]) -> str:
@@ -276,7 +296,8 @@ def group_notes(groups: Grouped) -> list[str]:
     return notes
 
 
-def _listed(label: str, items: Iterable[str], width: int, style: Style) -> list[Line]:
+def listed(label: str, items: Iterable[str], width: int, style: Style) -> list[Line]:
+    """Paragraphs under each other, the first one behind a label."""
     lines: list[Line] = []
     for item in items:
         lines += paragraph("" if lines else label, item, width, style)
