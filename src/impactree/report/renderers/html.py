@@ -76,9 +76,10 @@ def report_html(report: View) -> str:
     if not report.runs:
         problems = "".join(f"<div>{_bdi(problem)}</div>" for problem in sheet.problems)
         return f"<div>{title}<div>{escape(sheet.empty)}</div>{problems}</div>"
-    rows = [tree_row(entry, "") for entry in sheet.tree]
+    tree = sheet.tree()
+    rows = [tree_row(entry, "") for entry in tree]
     models = [model_row(entry) for entry in sheet.models]
-    parts = [title, _tree(sheet.tree, rows)]
+    parts = [title, _tree(tree, rows)]
     if models:
         columns = [c for c in COLUMNS if c != "time"]
         cells = [[row.name, row.what, *number_cells(row, columns)] for row in models]
