@@ -15,6 +15,7 @@ BENCHMARKS = (
     "llama_index_ingestion",
     "streams",
     "engine",
+    "names",
     "reading",
     "imports",
     "memory",

@@ -1,6 +1,7 @@
 """What resolves of the ids that genai-prices lists, by provider, kind and grade.
 
-Beside it, what EcoLogits' own repository finds when it is asked for the same provider and id.
+Beside it, what EcoLogits' own repository finds when it is asked for the same provider and id;
+below, how many of the names whose answer was written down before are right (``benchmarks.names``).
 Run: python -m benchmarks.resolve_coverage [--json]
 """
 
@@ -14,6 +15,7 @@ from genai_prices.data_snapshot import get_snapshot
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.names import scores
 from impactree import resolve
 from impactree.values.impacts import GRADES
 
@@ -81,6 +83,11 @@ def main() -> None:
     console = Console(width=150)
     console.print(table("By provider", rows, "provider"))
     console.print(table("By kind", rows, "kind"))
+    found = scores()
+    console.print(
+        f"Of {found['names']} names whose answer was written down before {found['right']:.1%} "
+        f"are right; of the right ones with a known size {found['warned']:.1%} warn of it."
+    )
 
 
 if __name__ == "__main__":

@@ -138,12 +138,42 @@ def test_a_tracker_takes_all_of_them(monkeypatch):
         ("zone = \n", r"impactree\.toml: not valid TOML"),
         ("models = ['gone.toml']\n", r"impactree\.toml: models: there is no file .*gone\.toml"),
         ("zone = 'FRE'\n", r"impactree\.toml: zone: .*'FRE'"),
+        ("zone = ' fra '\n", r"impactree\.toml: zone: .*'fra'.*Nearest known: FRA"),
+        (
+            "[tool.impactree]\nzone = 'FRA'\n",
+            r"impactree\.toml: \[tool\.impactree\] is for pyproject\.toml; .* has no table",
+        ),
+        ("[provider_zones]\nazur = 'FRA'\n", r"'azur' is no host; .*nearest: azure"),
     ],
 )
 def test_a_mistake_in_the_file_names_it_and_the_key(write, text, message):
     write("impactree.toml", text)
     with pytest.raises(ConfigurationError, match=message):
         Engine()
+
+
+def test_blanks_around_a_setting_do_not_count(write, monkeypatch):
+    write("impactree.toml", "zone = ' FRA '\n[provider_zones]\n' azure ' = ' SWE '\n")
+    engine = Engine()
+    assert engine.zone == "FRA"
+    assert engine.settings.provider_zones == {"azure": "SWE"}
+    monkeypatch.setenv("IMPACTREE_ZONE", " USA ")
+    assert Engine().zone == "USA"
+    asked = ModelCall(model="gpt-4o", output_tokens=1, zone=" POL ")
+    assert Engine().zone_of(asked) == "POL"
+
+
+def test_what_replaces_a_built_in_entry_is_said_once(caplog):
+    told = {"sources": ["https://h.example"], "checked": "2026-11-24"}
+    host = {"id": "groq", "name": "Ours", "zone": "FRA", "pue": 1.2, "wue": 0.1, **told}
+    model = {"id": "gpt-4.1-nano", "total": 5, "basis": "published", **told}
+    for _ in range(2):
+        Engine(models=[{"hosts": [host]}, {"maker": "openai", "models": [model]}])
+    said = [r.getMessage() for r in caplog.records if "replaces the built-in" in r.getMessage()]
+    assert said == [
+        "models: the host 'groq' replaces the built-in one",
+        "models: the model 'gpt-4.1-nano' replaces the built-in one",
+    ]
 
 
 def test_a_mistake_in_a_file_of_models_names_that_file(write):

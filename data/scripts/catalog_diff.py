@@ -164,7 +164,8 @@ def _pair(value: Any) -> _PAIR:
 def _same(ours: ModelRecord, theirs: _Figures) -> bool:
     if ours.total is None or ours.active is None:
         return False
-    sizes = (ours.total.min, ours.total.max), (ours.active.min, ours.active.max)
+    total, active = ours.ecologits_total or ours.total, ours.ecologits_total or ours.active
+    sizes = (total.min, total.max), (active.min, active.max)
     rest = (ours.tps, ours.ttft, set(ours.warnings))
     return sizes == (theirs.total, theirs.active) and rest == (
         theirs.tps,

@@ -113,7 +113,7 @@ class ImpactTracker(Reported):
         pending: Pending | None = None,
         labels: Labels | None = None,
     ) -> Run:
-        """A run has started. An open id is returned as it is, an ended one starts anew.
+        """A run has started. An open id, or an ended one's own start, names the run that is there.
 
         Args:
             run_id: The framework's own id.
@@ -196,11 +196,11 @@ class ImpactTracker(Reported):
         Held until its :meth:`end` or :meth:`forget_alias`; :meth:`find` then gives the parent's
         run.
         """
-        self._handle(self._trees.alias, run_id, parent_id)
+        self._trees.alias(run_id, parent_id)  # a name only: it may come up within an event
 
     def forget_alias(self, run_id: Any) -> None:
         """The end of what :meth:`alias` announced; the id of a real run is left alone."""
-        self._handle(self._trees.forget_alias, run_id)
+        self._trees.forget_alias(run_id)
 
     def release(self, run_id: Any) -> None:
         """Nobody will end an abandoned run late: let go of its ``pending``."""
@@ -359,10 +359,9 @@ class ImpactTracker(Reported):
 
     def _unlock(self) -> None:
         """In a forked child: the threads that held a lock are not there."""
-        self._lock, self._handling_left = threading.RLock(), threading.Lock()
-        self._handling.clear()
-        self._worker.after_fork()
+        self._lock, self._handling_left, self._handling = threading.RLock(), threading.Lock(), set()
         self._trees.unlock()
+        super()._unlock()
 
     def _impacts_of(self, call: ModelCall, ended: float) -> Impacts:
         return self.engine.estimate(call, at=past_day(ended))  # it may be replaced

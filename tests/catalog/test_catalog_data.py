@@ -133,22 +133,28 @@ def test_a_mistake_names_the_file_and_the_key(tmp_path, text, message):
     [
         ({"pue": [1.5, 1.1]}, r"pue: .*must not be above"),
         ({"pue": 0.5}, r"pue\.0: .*greater than or equal to 1"),
+        ({"pue": 120}, r"pue\.0: must not be above 5; PUE is a ratio: write 1\.2 for 120 %"),
         ({"wue": [0.2, 0.1]}, r"wue: .*must not be above"),
+        ({"wue": 1800}, r"wue\.0: must not be above 100; water is in litres per kWh"),
         ({"base_urls": ["https://llm.acme.example/v1"]}, r"base_urls\.0"),
     ],
 )
 def test_a_host_that_cannot_be_is_refused(change, message):
+    """An error is said once, not once for each end of the range that a number stands for."""
     host = {"id": "h", "name": "H", "zone": "FRA", "pue": 1.2, "wue": 0.1}
     said = {"sources": ["https://x.y"], "checked": dt.date(2026, 1, 1)}
     check({"hosts": [{**host, **said}]}, "mine.toml")
-    with pytest.raises(CatalogError, match=message):
+    with pytest.raises(CatalogError, match=message) as caught:
         check({"hosts": [{**host, **said, **change}]}, "mine.toml")
+    assert str(caught.value).count("(got ") == 1
 
 
 @pytest.mark.parametrize(
     ("size", "message"),
     [
-        ({"total": 70_000_000_000}, r"total\.0: must not be above 20000; parameters are in 10\^9"),
+        ({"total": 70_000_000_000}, r"total\.0: must not be above 6000; parameters are in 10\^9"),
+        ({"total": 7000}, r"total\.0: .*write 7 for 7 billion, not 7000"),
+        ({"total": [7000, 8000]}, r"total\.0: .*write 7 for 7 billion, not 7000"),
         ({"total": 7, "active": 8}, "active .* must not be above total"),
     ],
 )
@@ -157,6 +163,23 @@ def test_a_size_that_cannot_be_is_refused(size, message):
     model["checked"] = dt.date(2026, 1, 1)
     with pytest.raises(CatalogError, match=message):
         check({"maker": "a", "models": [{**model, **size}]}, "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gwp": 56}, r"gwp: must not be above 3; .*kgCO2eq per kWh: write 0\.056 for 56 g"),
+        ({"adpe": 0.07}, r"adpe: must not be above 0\.0001; adpe is in kgSbeq per kWh"),
+        ({"pe": 9000}, r"pe: must not be above 100; pe is in MJ per kWh"),
+        ({"wue": 3800}, r"wue: must not be above 100; water is in litres per kWh"),
+    ],
+)
+def test_a_mix_in_another_unit_is_refused(change, message):
+    zone = {"id": " ZZZ ", "name": "Z", "gwp": 0.056, "adpe": 7e-8, "pe": 9, "wue": 3.8}
+    said = {"sources": ["https://x.y"], "checked": dt.date(2026, 1, 1)}
+    assert check({"zones": [{**zone, **said}]}, "mine.toml").zones[0].id == "ZZZ"
+    with pytest.raises(CatalogError, match=message):
+        check({"zones": [{**zone, **said, **change}]}, "mine.toml")
 
 
 def test_a_later_figure_is_a_dated_entry():

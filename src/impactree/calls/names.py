@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls.scrubbing import MAX_TEXT, text, without_secrets
@@ -17,6 +18,7 @@ __all__ = [
     "field",
     "first_address",
     "first_text",
+    "known",
 ]
 
 MODEL_KEYS: Final = (
@@ -47,13 +49,31 @@ def field(place: Any, key: str) -> Any:
     return place.get(key) if isinstance(place, dict) else getattr(place, key, None)
 
 
-def first_text(keys: Iterable[str], *places: Any) -> str | None:
+def known(place: Any, keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Which of these names a place may hold: pydantic takes long to say that it lacks one."""
+    if isinstance(place, dict):
+        return keys
+    if getattr(place, "__pydantic_extra__", None):
+        return keys
+    return _declared(type(place), keys)  # type: ignore[arg-type]  # every class is hashable
+
+
+@lru_cache(maxsize=1024)
+def _declared(cls: type, keys: tuple[str, ...]) -> tuple[str, ...]:
+    fields = getattr(cls, "__pydantic_fields__", None)
+    asked = getattr(cls, "__getattr__", None)
+    if fields is None or getattr(asked, "__module__", None) != "pydantic.main":
+        return keys
+    return tuple(key for key in keys if key in fields or hasattr(cls, key))
+
+
+def first_text(keys: tuple[str, ...], *places: Any) -> str | None:
     """The first non-empty text under these names, cut; each name is looked up in all places."""
+    found = [(place, known(place, keys)) for place in places]
     for key in keys:
-        for place in places:
-            found = text(field(place, key))
-            if found:
-                return found
+        for place, held in found:
+            if key in held and (said := text(field(place, key))):
+                return said
     return None
 
 
@@ -65,7 +85,7 @@ def address(value: Any) -> str | None:
 
 def first_address(place: Any) -> str | None:
     """The address that a client asks, without credentials, under whatever name it has it."""
-    found = (address(field(place, key)) for key in URL_KEYS)
+    found = (address(field(place, key)) for key in known(place, URL_KEYS))
     return next(filter(None, found), None)
 
 
@@ -73,7 +93,7 @@ def answered_model(places: Iterable[Any]) -> str | None:
     """The model's name as an answer gave it, in the first of the places that has one."""
     for place in places:
         if place is not None:
-            for key in _ANSWER_KEYS:
+            for key in known(place, _ANSWER_KEYS):
                 found = field(place, key)
                 if found and isinstance(found, str) and "://" not in found:  # an endpoint
                     return _unrepeated(found)[:MAX_TEXT].removeprefix("models/")

@@ -83,7 +83,9 @@ _REASONING: Final = (
 _PERPLEXITY: Final = ("citation_tokens", "num_search_queries")
 
 _COUNTS: Final = frozenset((*_INPUT, *_OUTPUT))
-_PLACES: Final = frozenset((*_HOLDERS, *_WRAPPERS, *_UNITS))
+_AROUND: Final = (*_HOLDERS, *_WRAPPERS)
+_PLACES: Final = frozenset((*_AROUND, *_UNITS))
+_PLAIN: Final = (str, int, float, list, tuple)  # a union would be built for every chunk
 
 
 def read_usage(answer: Any) -> Reading | None:
@@ -130,7 +132,7 @@ class _Found(NamedTuple):
 def _find(place: Any, depth: int) -> _Found | None:
     if isinstance(place, list) and place and isinstance(place[0], dict):
         place = place[0]  # Watsonx and Bedrock's Titan have a list of results
-    if place is None or isinstance(place, str | int | float | list | tuple):
+    if place is None or isinstance(place, _PLAIN):
         return None
     # Most chunks of a stream hold nothing of all this: their own names tell at once.
     names = _own_names(place)
@@ -140,13 +142,13 @@ def _find(place: Any, depth: int) -> _Found | None:
             return _Found(place, read, wrote, place)
     if depth == 0 or (names is not None and _PLACES.isdisjoint(names)):
         return None
-    for key in (*_HOLDERS, *_WRAPPERS):
+    for key in _AROUND:
         inner = field(place, key) if names is None else names.get(key)
         if inner is not None and not callable(inner):
             found = _find(inner, depth - 1)
             if found is not None:
                 return found
-    return _find_nested(place)
+    return _find_nested(place, names)
 
 
 def _own_names(place: Any) -> dict[str, Any] | None:
@@ -159,10 +161,12 @@ def _own_names(place: Any) -> dict[str, Any] | None:
     return {**place.__dict__, **extra} if extra else place.__dict__
 
 
-def _find_nested(place: Any) -> _Found | None:
+def _find_nested(place: Any, names: dict[str, Any] | None) -> _Found | None:
     """Cohere's counts are two floors down, but for the cached tokens."""
     for key in _UNITS:
-        usage = field(place, key)
+        usage = field(place, key) if names is None else names.get(key)
+        if usage is None:
+            continue
         read, wrote = _named(usage, _INPUT), _named(usage, _OUTPUT)
         if read or wrote:
             return _Found(usage, read, wrote, place)
@@ -270,19 +274,18 @@ def read_langchain_usage(metadata: Any) -> Reading:
     """
     if not isinstance(metadata, dict):
         raise MalformedUsageError(f"usage_metadata is a {type(metadata).__name__}")
+    read, wrote = count(metadata.get("input_tokens", 0)), count(metadata.get("output_tokens", 0))
     total = metadata.get("total_tokens")
-    said = Stated(
-        input=count(metadata.get("input_tokens", 0)),
-        output=count(metadata.get("output_tokens", 0)),
-        total=total if is_count(total) else None,
-    )
     inputs = metadata.get("input_token_details")
+    outputs = metadata.get("output_token_details")
+    if total == read + wrote and not inputs and not outputs:  # as most say: nothing to decide
+        return Reading(Tokens(input=read, output=wrote))
+    said = Stated(input=read, output=wrote, total=total if is_count(total) else None)
     if inputs:
         # Service tiers prefix the keys: flex_cache_read, priority_reasoning.
         said.cached = _ending(inputs, "cache_read")
         # Anthropic's caches by time to live (ephemeral_5m_input_tokens) come on top of it.
         said.written = _ending(inputs, ("cache_creation", "5m_input_tokens", "1h_input_tokens"))
-    outputs = metadata.get("output_token_details")
     if outputs:
         said.reasoning = _ending(outputs, "reasoning")
         said.reasoning_is_beside = "citation_tokens" in outputs  # Perplexity's

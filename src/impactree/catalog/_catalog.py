@@ -103,8 +103,12 @@ class Catalog:
         return Rules({**self._data["rules"], "org_makers": self.org_makers})
 
     @cached_property
-    def _longest_family(self) -> int:
-        return max(map(len, self._data["families"]), default=0)
+    def _family_ends(self) -> dict[str, list[int]]:
+        """By the first two letters of family prefixes, their lengths, the longest first."""
+        found: dict[str, set[int]] = {}
+        for prefix in self._data["families"]:
+            found.setdefault(prefix[:2], set()).add(len(prefix))
+        return {start: sorted(ends, reverse=True) for start, ends in found.items()}
 
     def named(self, name: str) -> list[ModelRecord]:
         """The entries of a lower-case id or alias, oldest first."""
@@ -140,11 +144,14 @@ class Catalog:
 
     def family(self, name: str) -> tuple[str, str, str] | None:
         """The longest family prefix that a name begins with, its model, and what follows it."""
+        ends = self._family_ends.get(name[:2])
+        if ends is None:
+            return None
         families: dict[str, list[str]] = self._data["families"]
         name = dotted(name)
         for text in (name, name.replace(".", "-")):
-            for end in range(min(len(text), self._longest_family), 1, -1):
-                target = families.get(text[:end])
+            for end in ends:
+                target = families.get(text[:end]) if end <= len(text) else None
                 if target and _parts(text, end):
                     return text[:end], target[0], text[end:]
         return None
@@ -171,13 +178,17 @@ class Catalog:
 
     @cached_property
     def cores(self) -> dict[str, list[tuple[str, str]]]:
-        """By the letters that names begin with: names without what is in front, and whole."""
+        """By the letters that names begin with: names without what is in front, and whole.
+
+        In front may be the maker's name twice: ``meta-llama/meta-llama-3-8b``.
+        """
         found: dict[str, list[tuple[str, str]]] = {}
         for name in self.model_names():
-            core = name.rpartition("/")[2]
-            word = core[: next((i for i, c in enumerate(core) if not "a" <= c <= "z"), len(core))]
-            if len(word) > 1:
-                found.setdefault(word, []).append((core, name))
+            org, _, core = name.rpartition("/")
+            for text in dict.fromkeys((core, core.removeprefix(f"{org.partition('-')[0]}-"))):
+                word = text[: next((i for i, c in enumerate(text) if not "a" <= c <= "z"), None)]
+                if len(word) > 1:
+                    found.setdefault(word, []).append((text, name))
         return found
 
     def begins_some(self, name: str) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from impactree.catalog._catalog import Catalog
     from impactree.catalog._records import Host
 
-__all__ = ["LOCAL", "UNKNOWN", "asked_host", "is_ollama", "region_in"]
+__all__ = ["LOCAL", "UNKNOWN", "addressed", "asked_host", "is_ollama", "region_in"]
 
 UNKNOWN: Final = "unknown"
 LOCAL: Final = "local"
@@ -40,6 +40,11 @@ def asked_host(catalog: Catalog, provider: str | None, base_url: str | None) -> 
     if hinted is not None and found in (None, LOCAL) and (hinted.passes_through or _own(hinted)):
         return hinted
     return catalog.hosts[found or UNKNOWN]
+
+
+def addressed(catalog: Catalog, base_url: str) -> Host:
+    """The host at an address, whoever else stands between."""
+    return catalog.hosts[_by_address(catalog, _host_name(base_url[:_MAX_URL])) or UNKNOWN]
 
 
 def is_ollama(host: Host | None, provider: str | None, base_url: str | None) -> bool:

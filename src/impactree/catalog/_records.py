@@ -20,6 +20,8 @@ class ModelRecord:
     kind: str = "chat"
     total: Range | None = None
     active: Range | None = None
+    ecologits_total: Range | None = None
+    """Total by EcoLogits where it is not the model's, for methods that take EcoLogits' figures."""
     tps: float | None = None
     ttft: float | None = None
     weights: str = "closed"
@@ -57,6 +59,7 @@ class ModelRecord:
             kind=raw.get("kind", "chat"),
             total=total,
             active=Range(*raw["active"]) if "active" in raw else total,
+            ecologits_total=Range(*raw["ecologits_total"]) if "ecologits_total" in raw else None,
             tps=raw.get("tps"),
             ttft=raw.get("ttft"),
             weights=raw.get("weights", "closed"),

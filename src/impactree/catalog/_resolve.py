@@ -12,6 +12,7 @@ from impactree.catalog._records import Resolution
 from impactree.catalog._text import MAX_NAME, clean, key, without_size
 from impactree.catalog._whose import COVERED, TEXT_KINDS, Whose, is_own
 from impactree.catalog._within import (
+    best_first,
     family_span,
     is_near,
     kept_share,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from impactree.catalog._records import ModelRecord
     from impactree.catalog._rules import Step
+    from impactree.catalog._within import Within
 
 __all__ = ["TEXT_KINDS", "resolve", "resolve_name"]
 
@@ -179,7 +181,7 @@ class _Reader(Whose):
             records = own
         elif step.orgs and not is_copy and not any(c.isdigit() for c in step.text):
             records = [r for r in records if not r.is_closed]  # ``acme/command``
-        return as_of(_best_first(records), self.at)
+        return as_of(best_first(records), self.at)
 
     def _family(self, text: str, steps: list[Step]) -> Resolution | None:
         """A name newer than the catalog, of a line that the catalog knows."""
@@ -194,6 +196,11 @@ class _Reader(Whose):
             kind = self.rules.kind(step.text)
             if kind and kind != record.kind and record.kind in TEXT_KINDS:
                 continue
+            if not self.rules.unnoised("", rest, is_open=False) and (
+                record in self.catalog.named(prefix.rstrip("-"))
+            ):  # ``o3-low``
+                how = f"{step.text!r} is {record.id!r} with words that say how it is asked"
+                return self._of_record(record, "variant", how, text, steps)
             how = f"{step.text!r} begins like the family {prefix!r}; {record.id!r} stands in"
             return self._of_record(record, "family", how, text, steps)
         return None
@@ -204,12 +211,15 @@ class _Reader(Whose):
         if self.is_ollama or not self._is_own() or not self.catalog.begins_some(word):
             return None
         steps = self.rules.unwrap(text)
-        step = steps[-1]
-        span = family_span(self.catalog, step.text) if step.text else None
+        return self._any_of(steps[-1].text, text, steps)
+
+    def _any_of(self, family: str, text: str, steps: list[Step]) -> Resolution | None:
+        """The range over the open models of which a bare family name is a part."""
+        span = family_span(self.catalog, family) if family else None
         if span is None:
             return None
         maker, total, active = span
-        how = f"{step.text!r} is a family of models of {total.min:g} to {total.max:g} x 10^9"
+        how = f"{family!r} is a family of models of {total.min:g} to {total.max:g} x 10^9"
         return replace(
             self._unknown(text, steps),
             maker=maker,
@@ -226,29 +236,38 @@ class _Reader(Whose):
         within = model_within(self.catalog, step.text, lambda records: self._inside(records, step))
         if within is None or (kind and kind != within.record.kind):
             return None
-        record = within.record
-        rest = self.rules.unnoised(within.before, within.after)
-        how = f"{step.text!r} contains {record.id!r}"
+        if not (self.is_ollama or within.has_size):
+            family = self._any_of(within.span, text, steps)
+            if family is not None:
+                return replace(family, maker=self._tuner(step) or family.maker)
+        rest = self.rules.unnoised(within.before, within.after, is_open=not within.record.is_closed)
         if self.rules.is_reshaped(rest):
-            return self._pruned(record, how, text, steps)
-        grade = "variant" if within.has_size or not rest else "family"
-        if grade == "family" and (record.is_closed or self.rules.names_class(rest)):
+            return self._pruned(within, text, steps)
+        return self._copy(within, rest, text, steps)
+
+    def _copy(self, within: Within, rest: str, text: str, steps: list[Step]) -> Resolution | None:
+        """The known model inside a name, with other words around it."""
+        step, record = steps[-1], within.record
+        fits = within.has_size or not rest
+        own = record.is_closed and not step.orgs and self._is_named_by_user()  # ``acme-gpt-4o``
+        if not fits and (self.rules.names_class(rest) or (record.is_closed and not own)):
             return None
-        found = self._of_record(record, grade, how, text, steps)
+        grade = "variant" if fits or own else "family"
+        found = self._of_record(record, grade, _contains(within, step), text, steps)
         is_copy = not rest and not self.rules.is_tuned(within.before, within.after)
         tuner = None if is_copy else self._tuner(step)
+        if within.is_apart and tuner is None:
+            return replace(found, maker=None)  # somebody's own name: ``llama3-chinese-8b``
         if tuner in (None, found.maker) or found.total_params is None or not within.has_size:
             return replace(found, maker=tuner or found.maker)
         total, active = with_stated(found, self.rules.size(step.text))
         return replace(found, maker=tuner, total_params=total, active_params=active)
 
-    def _pruned(
-        self, record: ModelRecord, how: str, text: str, steps: list[Step]
-    ) -> Resolution | None:
+    def _pruned(self, within: Within, text: str, steps: list[Step]) -> Resolution | None:
         """A copy with fewer experts or layers, as its name says."""
         step = steps[-1]
         kept = kept_share(step.text)
-        found = self._of_record(record, "size", how, text, steps)
+        found = self._of_record(within.record, "size", _contains(within, step), text, steps)
         if kept is None or found.total_params is None or self.rules.size(step.text):
             return None
         total = Range(kept * found.total_params.min, found.total_params.max)
@@ -258,7 +277,7 @@ class _Reader(Whose):
         """The entry that may stand inside a name of this organization: nobody tunes closed ones."""
         maker, is_copy = self._org(step)
         if maker is not None and not is_copy and maker not in {r.maker for r in records}:
-            return as_of(_best_first([r for r in records if not r.is_closed]), self.at)
+            return as_of(best_first([r for r in records if not r.is_closed]), self.at)
         return self._pick(records, step)
 
     def _tuner(self, step: Step) -> str | None:
@@ -372,14 +391,8 @@ def _is_file(catalog: Catalog, name: str) -> bool:
     return any(step.host == LOCAL for step in catalog.rules.unwrap(clean(name)))
 
 
-def _best_first(records: list[ModelRecord]) -> list[ModelRecord]:
-    """Of entries that one spelling fits, the first maker's: known size, short id, latest date."""
-    if len(records) < 2:
-        return records
-    first = records[0].maker
-    own = sorted((r for r in records if r.maker == first), key=lambda r: r.id, reverse=True)
-    best = min(own, key=lambda r: (r.total is None, r.kind not in TEXT_KINDS, len(r.id)))
-    return [r for r in records if r.id == best.id]
+def _contains(within: Within, step: Step) -> str:
+    return f"{step.text!r} contains {within.record.id!r}"
 
 
 def _zone(steps: list[Step]) -> str | None:

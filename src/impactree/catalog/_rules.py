@@ -6,7 +6,7 @@ import re
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from impactree.catalog._text import Size, key, read_size, states_size
+from impactree.catalog._text import Size, key, may_state_size, read_size, states_size
 
 __all__ = ["Rules", "Step"]
 
@@ -47,6 +47,9 @@ class Rules:
         """Parts of paths that are no organization."""
         self.shared_orgs: frozenset[str] = frozenset(orgs["shared"])
         """Organizations in front of other makers' models as well as their own."""
+        self.named_by_users: frozenset[str] = frozenset(orgs["named_by_users"])
+        """Hosts where users give names of their own to what they call."""
+        self._speeds: frozenset[str] = frozenset(raw["words"]["speeds"])
         self.lines: dict[str, str] = raw["lines"]["makers"]
         self.local_defaults: dict[str, str] = raw["local"]["defaults"]
         """The tags that Ollama takes for a bare name."""
@@ -95,7 +98,8 @@ class Rules:
 
         Where the name states its size, also without words on how it is served.
         """
-        text = self._day.sub("", text)
+        if "20" in text:
+            text = self._day.sub("", text)
         text = self._tuning.sub("", text)
         if states_size(text):
             text = self._serving.sub("", text)
@@ -107,7 +111,7 @@ class Rules:
 
     def size(self, text: str) -> Size | None:
         """Total and active parameters in 10^9 that the name states."""
-        return read_size(text, self._mixture)
+        return read_size(text, self._mixture) if may_state_size(text) else None
 
     def is_packed(self, text: str) -> bool:
         """Whether the name says that it is a copy with other numbers of bits."""
@@ -119,9 +123,10 @@ class Rules:
 
     def kind(self, text: str) -> str | None:
         """What a model of that name makes, where a word tells."""
-        for kind, pattern in self._kinds:
-            if pattern.search(text):
-                return kind
+        if self._any_kind.search(text):  # few names hold such a word
+            for kind, pattern in self._kinds:
+                if pattern.search(text):
+                    return kind
         return None
 
     def is_plain(self, rest: str) -> bool:
@@ -139,13 +144,15 @@ class Rules:
         plain = is_copy or self.is_plain(text[found.end() :])
         return self.lines[found[1]] if plain else None
 
-    def unnoised(self, before: str, after: str) -> str:
+    def unnoised(self, before: str, after: str, *, is_open: bool) -> str:
         """What is left of the words around a model's name without those that say nothing of it.
 
-        In front, the name of another line is none either: ``gemini-claude-sonnet-4-5``.
+        In front, the name of another line is none either: ``gemini-claude-sonnet-4-5``. Behind open
+        weights, a host's word for its speed is none: ``DeepSeek-R1-0528-Turbo``.
         """
         left = [w for w in self._without_noise(before) if w not in self.lines]
-        return " ".join([*left, *self._without_noise(after)])
+        right = [w for w in self._without_noise(after) if not (is_open and w in self._speeds)]
+        return " ".join([*left, *right])
 
     def _without_noise(self, words: str) -> list[str]:
         words = self._noise.sub("", self._noise.sub("", f" {words} "))
@@ -174,10 +181,11 @@ class Rules:
 
     @cached_property
     def _kinds(self) -> list[tuple[str, re.Pattern[str]]]:
-        return [
-            (rule["kind"], re.compile(rf"(?:^|(?<=[-_.:@/ ]))(?:{rule['pattern']})(?![a-z])"))
-            for rule in self._raw["kinds"]
-        ]
+        return [(rule["kind"], _word(rule["pattern"])) for rule in self._raw["kinds"]]
+
+    @cached_property
+    def _any_kind(self) -> re.Pattern[str]:
+        return _word("|".join(rule["pattern"] for rule in self._raw["kinds"]))
 
     def _words(self, *names: str) -> re.Pattern[str]:
         inside = "|".join(self._raw["words"][name] for name in names)
@@ -228,3 +236,7 @@ class Rules:
         words = self._raw["words"]
         word = rf"(?:{words['family']}|{words['packing']}|{words['day']})"
         return re.compile(rf"{_SEPARATORS}*(?:{word}(?:{_SEPARATORS}+|$))*{_SEPARATORS}*")
+
+
+def _word(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:^|(?<=[-_.:@/ ]))(?:{pattern})(?![a-z])")

@@ -87,6 +87,7 @@ class Model(_Entry):
     kind: Literal[CATALOG_KINDS] = "chat"  # type: ignore[valid-type]  # a tuple of literals
     total: Params | None = None
     active: Params | None = None
+    ecologits_total: Params | None = None
     tps: Positive | None = None
     ttft: Positive | None = None
     weights: Literal["open", "closed"] = "closed"
@@ -101,6 +102,8 @@ class Model(_Entry):
 
     @model_validator(mode="after")
     def _consistent(self) -> Model:
+        if self.ecologits_total is not None and not (self.via or "").startswith("ecologits"):
+            raise ValueError("ecologits_total needs via: it is EcoLogits' own figure")
         if self.active is not None and self.total is None:
             raise ValueError("active needs total")
         if self.active is not None and self.total is not None and self.active[1] > self.total[1]:
@@ -226,6 +229,7 @@ class Words(_Sourced):
     tuned: Pattern
     reshaped: Pattern
     classes: Pattern
+    speeds: list[str]
 
 
 class Mixture(_Sourced):
@@ -250,6 +254,7 @@ class Orgs(_Sourced):
     copies: list[str]
     prefix_hosts: list[Slug]
     first_party: list[Slug]
+    named_by_users: list[Slug]
     own: dict[Slug, Slug]
     nobody: list[str]
     shared: list[str]

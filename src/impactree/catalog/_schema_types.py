@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from impactree.values.messages import MESSAGES
 
@@ -78,7 +78,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Billions = Annotated[
     float,
     Field(gt=0, allow_inf_nan=False),
-    _within(20_000, "parameters are in 10^9: write 7 for 7 billion, not 7000 or 7e9"),
+    # Nobody has made a model of 6,000: 7000 is one of 7 in millions.
+    _within(6_000, "parameters are in 10^9: write 7 for 7 billion, not 7000 or 7e9"),
 ]
 Overhead = Annotated[
     float,
@@ -97,7 +98,11 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Url = Annotated[str, Field(pattern=r"^https?://\S+$")]
 Sources = Annotated[list[Url], Field(min_length=1)]
-ZoneId = Annotated[str, Field(max_length=16, pattern=r"^[A-Z]{2,3}(-[A-Z0-9]{1,6}){0,2}$")]
+ZoneId = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True),
+    Field(max_length=16, pattern=r"^[A-Z]{2,3}(-[A-Z0-9]{1,6}){0,2}$"),
+]
 Year = Annotated[int, Field(ge=1990, le=2100)]
 StatedYear = Year | Literal["not stated"]
 

@@ -15,8 +15,10 @@ __all__ = [
     "clean",
     "dotted",
     "key",
+    "may_state_size",
     "read_size",
     "squashed",
+    "stated_size",
     "states_size",
     "without_active",
     "without_size",
@@ -38,6 +40,8 @@ _SMALLEST, _LARGEST = 0.001, 20_000.0
 _START = r"(?:^|(?<=[-_:/@ ]))"
 _NUMBER = r"(\d{1,6}(?:\.\d{1,3}|_\d(?=[bmt](?![a-z0-9])))?)"
 _END = r"(?![a-z0-9])"
+_ANY: Final = re.compile(rf"\d(?:[bmt]{_END}|b\d{_END})")
+"""In every name that states a size."""
 _TOTAL: Final = re.compile(rf"{_START}{_NUMBER}([bmt]){_END}|{_START}(\d{{1,3}})b(\d){_END}")
 _ACTIVE: Final = re.compile(rf"(?<=[-_:/ ])a{_NUMBER}([bm]){_END}")
 _EXPERTS: Final = re.compile(rf"{_START}(\d{{1,3}})x{_NUMBER}b{_END}")
@@ -89,8 +93,15 @@ def squashed(provider: str) -> str:
     return text.removeprefix("chat").removesuffix("llm").removesuffix("chat") or text
 
 
+def may_state_size(text: str) -> bool:
+    """Whether it is worth looking for a size: few names hold a number and its unit."""
+    return _ANY.search(text) is not None
+
+
 def states_size(text: str) -> bool:
     """Whether some number of parameters stands in the name, be it only a part of them."""
+    if not may_state_size(text):
+        return False
     return _TOTAL.search(text) is not None or _EXPERTS.search(text) is not None
 
 
@@ -120,6 +131,12 @@ def read_size(text: str, mixture: tuple[float, float]) -> Size | None:
     span = (min(totals), max(totals))
     used = _number(active[1]) * _UNIT[active[2]] if active else None
     return _size(span, (used, used) if used and used <= span[0] else span)
+
+
+def stated_size(text: str) -> str:
+    """The total as the name writes it, ``70b``; empty where there is none, or several."""
+    found = [m[0].lower() for m in _TOTAL.finditer(text)]
+    return found[0] if len(found) == 1 else ""
 
 
 def without_active(text: str) -> str:

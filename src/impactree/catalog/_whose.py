@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from impactree.catalog._places import LOCAL, UNKNOWN, is_ollama, region_in
+from impactree.catalog._places import LOCAL, UNKNOWN, addressed, is_ollama, region_in
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -107,6 +107,11 @@ class Whose:
     def _is_gateway(self) -> bool:
         return self.asked is not None and self.asked.id in self.rules.prefix_hosts
 
+    def _is_named_by_user(self) -> bool:
+        """Whether names there are the user's own: a deployment ``gpt-4o-acme`` is ``gpt-4o``."""
+        asked = self.asked
+        return asked is not None and (is_own(asked) or asked.id in self.rules.named_by_users)
+
     def _own_maker(self, host: Host) -> str:
         return self.rules.own.get(host.id, host.id)
 
@@ -133,6 +138,8 @@ class Whose:
         if asked is not None and not self._is_gateway():
             return asked
         told = self._prefix_host(text)
+        if told and self.base_url and told.id in self.rules.first_party:  # openai/...: a protocol
+            told = addressed(self.catalog, self.base_url)
         if last and last.host and (told is None or told.id in (last.instead_of, last.host)):
             told = hosts[last.host]
         if told is None and asked is None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from impactree.catalog._text import WORD_START, states_size
+from impactree.catalog._text import WORD_START, stated_size, states_size
 from impactree.values.range import Range
 
 if TYPE_CHECKING:
@@ -16,12 +17,22 @@ if TYPE_CHECKING:
     from impactree.catalog._records import ModelRecord, Resolution
     from impactree.catalog._text import Size
 
-__all__ = ["Within", "family_span", "is_near", "kept_share", "model_within", "sized", "with_stated"]
+__all__ = [
+    "Within",
+    "best_first",
+    "family_span",
+    "is_near",
+    "kept_share",
+    "model_within",
+    "sized",
+    "with_stated",
+]
 
 _MAX_WORDS: Final = 14
 _LETTERS: Final = re.compile(r"[a-z]+")
 _ENDS: Final = re.compile(r"(?=[-_.:@ ]|$)")
-_RUN_TOGETHER: Final = re.compile(r"([a-z]+)(\d)(\d)(?=[-_:. ]|[a-z]|$)")
+_RUN_TOGETHER: Final = re.compile(r"([a-z]+-?)(\d)(\d)(?=[-_:. ]|[a-z]|$)")
+_JOINT: Final = re.compile(r"(?<=[a-z])[-_ ](?=\d)")
 _MAX_SPAN: Final = 80
 _TEXT: Final = ("chat", "completion")
 
@@ -31,10 +42,23 @@ class Within(NamedTuple):
 
     record: ModelRecord
     span: str
+    """As the catalog spells it: with the point that is left out in ``qwen35``."""
     before: str
     after: str
     has_size: bool
     """Whether the name states the size that the known model has."""
+    is_apart: bool = False
+    """Whether other words stand between the known model's line and its size."""
+
+
+def best_first(records: list[ModelRecord]) -> list[ModelRecord]:
+    """Of entries that one spelling fits, the first maker's: known size, short id, latest date."""
+    if len(records) < 2:
+        return records
+    first = records[0].maker
+    own = sorted((r for r in records if r.maker == first), key=lambda r: r.id, reverse=True)
+    best = min(own, key=lambda r: (r.total is None, r.kind not in _TEXT, len(r.id)))
+    return [r for r in records if r.id == best.id]
 
 
 def is_near(known: float, stated: tuple[float, float], tolerance: float = 0.15) -> bool:
@@ -53,13 +77,18 @@ def model_within(
     """
     best: Within | None = None
     size = catalog.rules.size(text)
+    stated = stated_size(text) if size is not None else ""
     for start, end in _spans(catalog, text):
         span = text[start:end]
         if best is not None and (best.has_size, len(best.span)) >= (size is not None, len(span)):
             continue
-        record = _known(catalog, span, pick)
-        if record is None or (record.total is None and size is not None):
+        known = _known(catalog, span, pick)
+        is_apart = known is None and bool(stated) and span[-1].isdigit()
+        if is_apart:
+            known = _known(catalog, f"{span}-{stated}", pick)  # ``llama-3`` in ``llama-3-acme-8b``
+        if known is None or (known[0].total is None and size is not None):
             continue
+        record, spelled = known
         own = catalog.rules.size(span)
         total = record.total
         has_size = size is not None and total is not None and is_near(total.mean, size.total)
@@ -67,7 +96,7 @@ def model_within(
             has_size = True  # ``llama-4-scout-17b``: the known model's own way to state it
         if size is not None and not has_size:
             continue
-        found = Within(record, span, text[:start], text[end:], has_size)
+        found = Within(record, spelled, text[:start], text[end:], has_size, is_apart)
         if best is None or (has_size, len(span)) > (best.has_size, len(best.span)):
             best = found
     return best
@@ -90,17 +119,19 @@ def _known(
     catalog: Catalog,
     span: str,
     pick: Callable[[list[ModelRecord]], ModelRecord | None],
-) -> ModelRecord | None:
+) -> tuple[ModelRecord, str] | None:
     if not any(c.isdigit() for c in span) and "-" not in span:
         return None  # a bare family name says no more than its line
     rules = catalog.rules
-    if rules.says_nothing(rules.reduced(span)):
+    reduced = rules.reduced(span)
+    if rules.says_nothing(reduced):
         return None
-    for text in dict.fromkeys((span, _RUN_TOGETHER.sub(r"\1\2.\3", span, count=1))):
-        record = pick(catalog.reduced(rules.reduced(text)))
-        if record is not None:
-            return record
-    return None
+    record = pick(catalog.reduced(reduced))
+    if record is not None:
+        return record, span
+    apart = _RUN_TOGETHER.sub(r"\1\2.\3", span, count=1)
+    record = pick(catalog.reduced(rules.reduced(apart))) if apart != span else None
+    return (record, apart) if record is not None else None
 
 
 def sized(catalog: Catalog, text: str, size: Size) -> tuple[Range, Range]:
@@ -114,7 +145,8 @@ def sized(catalog: Catalog, text: str, size: Size) -> tuple[Range, Range]:
     total = Range(size.total[0] * low, size.total[1] * high)
     if size.active != size.total:
         return total, Range(min(size.active[0] * low, total.min), size.active[1] * high)
-    known = line_active(catalog, text, size.total)
+    word = _LETTERS.match(text)
+    known = _line_active(catalog, word[0], size.total) if word else None
     if known is not None and known.max < total.min:
         return total, known
     least = known.min if known is not None else total.min
@@ -137,14 +169,15 @@ def with_stated(found: Resolution, size: Size | None) -> tuple[Range | None, Ran
     return Range(max(low, active.max), total.max), active
 
 
-def line_active(catalog: Catalog, text: str, total: tuple[float, float]) -> Range | None:
-    """What is active of a model of this size, by the known models of the name's line.
+@lru_cache(maxsize=1024)
+def _line_active(catalog: Catalog, word: str, total: tuple[float, float]) -> Range | None:
+    """What is active of a model of this size, by the known models whose names begin like its own.
 
     ``cogito-671b``: the line has one model of 671, of which 37 are active.
     """
     actives = [
         record.active
-        for record in _line(catalog, text)
+        for record in _line(catalog, word)
         if record.total and record.active and is_near(record.total.mean, total, 0.06)
     ]
     if not actives:
@@ -152,6 +185,7 @@ def line_active(catalog: Catalog, text: str, total: tuple[float, float]) -> Rang
     return Range(min(a.min for a in actives), max(a.max for a in actives))
 
 
+@lru_cache(maxsize=1024)
 def family_span(catalog: Catalog, text: str) -> tuple[str, Range, Range] | None:
     """The maker, total and active over the open models of which a bare family name is a part.
 
@@ -191,6 +225,7 @@ def _line(catalog: Catalog, text: str, begins: str | None = None) -> Iterator[Mo
 
 def _begins(core: str, family: str) -> bool:
     """Whether a name is of a family: ``qwen3-8b``, but not ``qwen3.5-9b``, is of ``qwen3``."""
+    core, family = _JOINT.sub("", core), _JOINT.sub("", family)
     following = core[len(family) : len(family) + 1]
     if not core.startswith(family):
         return False

@@ -7,17 +7,19 @@ things inside :func:`held_off`, in short pieces; a fork waits until they are out
 
 from __future__ import annotations
 
+import logging  # noqa: F401 (before us: see the end)
 import os
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["around_forks", "held_off"]
+__all__ = ["around_forks", "free_in_child", "held_off"]
 
+_Lock = TypeVar("_Lock")
 _LONGEST_S: Final = 10.0
 """What a fork waits at most: a disk that hangs must not hang the parent as well."""
 
@@ -96,6 +98,15 @@ def around_forks(
         _in_child.append(in_child)
 
 
+def free_in_child(lock: _Lock) -> _Lock:
+    """A module's lock, free in a forked child whoever held it when the parent forked.
+
+    For what is whole between any two steps, such as one dictionary.
+    """
+    _in_child.append(lock._at_fork_reinit)  # type: ignore[attr-defined]
+    return lock
+
+
 def _on_fork() -> None:
     _gate.close()
     for call in _before:
@@ -115,6 +126,8 @@ def _after_in_child() -> None:
         call()
 
 
+# What is registered last runs first: were logging's hook later than ours, a fork would hold the
+# lock of all loggers while it waits for a thread of ours that wants it.
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(
         before=_on_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child

@@ -180,7 +180,7 @@ class Lane:
         return self._replay.step()
 
     def _send(self, lines: Sequence[bytes]) -> None:
-        self._sender.send(self.writer, lines, doubles=self._retry.failures > 0)
+        self._sender.send(self.writer, lines, doubles=False)
 
     def _resend(self, lines: Sequence[bytes]) -> None:
         self._sender.send(self.writer, lines, doubles=True)

@@ -14,7 +14,7 @@ from impactree.values.formatting import clean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from impactree.delivery.codec import Tree
+    from impactree.delivery.codec import Tree, TreeKey
     from impactree.delivery.counts import Counts
     from impactree.delivery.writer import Writer
 
@@ -47,7 +47,8 @@ class Sender:
         self._counts = counts
         self._keep = keep
         self._pause = pause
-        self._recent: dict[tuple[str, int], None] = {}
+        self._recent: dict[TreeKey, None] = {}
+        self._unsure: dict[TreeKey, None] = {}  # of a batch that failed, perhaps half-way
 
     def send(self, writer: Writer, lines: Sequence[bytes], *, doubles: bool) -> None:
         """Deliver lines; on return each has arrived, was there already, or is set aside.
@@ -55,20 +56,20 @@ class Sender:
         Args:
             writer: The exporter.
             lines: Of the journal.
-            doubles: Ask the exporter first what it has already.
+            doubles: Ask the exporter first what it has already, as after a batch that failed.
 
         Raises:
             RetryLaterError: none, or not all, could be delivered: send them again.
             DeliveryRefusedError: the destination takes nothing.
             Exception: as RetryLaterError.
         """
-        trees: dict[tuple[str, int], tuple[Tree, bytes]] = {}
+        trees: dict[TreeKey, tuple[Tree, bytes]] = {}
         for line in lines:
             tree = self._decoded(line)
             # Two late ends at the same moment export the same revision twice.
             if tree is not None and tree.key not in self._recent:
                 trees[tree.key] = tree, line
-        if doubles and trees:
+        if trees and (doubles or not self._unsure.keys().isdisjoint(trees)):
             for key in writer.delivered(trees.keys()):
                 trees.pop(key, None)
         suspects = self._split(writer, [tree for tree, _ in trees.values()])
@@ -85,6 +86,7 @@ class Sender:
         """Deliver trees, a rejected batch in halves. Returns those that are rejected alone."""
         rejected: list[tuple[Tree, TreeRejectedError]] = []
         batches = [trees] if trees else []
+        _add(self._unsure, [tree.key for tree in trees])
         while batches:
             batch = batches.pop()
             try:
@@ -95,6 +97,8 @@ class Sender:
                 else:
                     middle = len(batch) // 2
                     batches += [batch[middle:], batch[:middle]]  # the earlier half first
+        for tree in trees:
+            self._unsure.pop(tree.key, None)
         return rejected
 
     def _decoded(self, line: bytes) -> Tree | None:
@@ -129,7 +133,11 @@ class Sender:
                 why,
             )
 
-    def _remember(self, keys: Iterable[tuple[str, int]]) -> None:
-        self._recent.update(dict.fromkeys(keys))
-        while len(self._recent) > _MAX_RECENT:
-            del self._recent[next(iter(self._recent))]
+    def _remember(self, keys: Iterable[TreeKey]) -> None:
+        _add(self._recent, keys)
+
+
+def _add(known: dict[TreeKey, None], keys: Iterable[TreeKey]) -> None:
+    known.update(dict.fromkeys(keys))
+    while len(known) > _MAX_RECENT:
+        del known[next(iter(known))]

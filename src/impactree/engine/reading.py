@@ -118,7 +118,7 @@ def read_call(
     return Reading(
         kind=call.kind,
         resolution=resolution,
-        params=None if error else _params(catalog, resolution),
+        params=None if error else _params(catalog, resolution, method),
         host=host,
         region=region,
         electricity=electricity,
@@ -204,12 +204,14 @@ def _error(
     return None
 
 
-def _params(catalog: Catalog, found: Resolution) -> Params:
+def _params(catalog: Catalog, found: Resolution, method: Method) -> Params:
+    record = found.record
     total, active = found.total_params, found.active_params
+    if record is not None and record.ecologits_total and method.factors == "ecologits-0.11.3":
+        total = active = record.ecologits_total  # it rounds copies of Gemma as their names do
     if total is None or active is None:
         prior = catalog.rules.prior
         return Params(*prior["active"], *prior["total"])
-    record = found.record
     return Params(
         active.min,
         active.max,
@@ -281,8 +283,8 @@ def _zone(
     method: Method,
 ) -> tuple[str, str]:
     """The electricity mix zone and who says so, the most specific first."""
-    if call.zone:
-        return call.zone, "the call"
+    if call.zone and call.zone.strip():
+        return call.zone.strip(), "the call"
     for name, zone in settings.provider_zones.items():
         named = catalog.host(name)
         if named is not None and named.id == host.id:

@@ -32,7 +32,7 @@ __all__ = ["Layer", "merged", "read_layers"]
 class _Layer(BaseModel):
     """What one source may say."""
 
-    model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=False, frozen=True, str_strip_whitespace=True)
 
     zone: str | None = None
     region: str | None = None
@@ -55,11 +55,6 @@ class _Layer(BaseModel):
                 "hardware belongs into deployment="
             )
         return said
-
-    @field_validator("zone", "region", "method", mode="before")
-    @classmethod
-    def _trimmed(cls, value: Any) -> Any:
-        return value.strip() if isinstance(value, str) else value
 
     @field_validator("method")
     @classmethod

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langsmith.run_trees import RunTree
 
+from impactree.delivery.forks import free_in_child
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,7 +46,7 @@ class Tracing:
     """Runs that tracers posted, and the metadata that waits for their patch. Bounded."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = free_in_child(threading.Lock())
         self._runs: OrderedDict[str, Traced] = OrderedDict()
         self._traces: OrderedDict[str, None] = OrderedDict()
         self._waiting: OrderedDict[str, dict[str, Any]] = OrderedDict()

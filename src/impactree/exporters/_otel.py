@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
-import threading
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree import __version__
-from impactree.delivery.errors import reason
 from impactree.delivery.exporter import SpooledExporter
-from impactree.delivery.forks import around_forks, held_off
+from impactree.delivery.forks import held_off
 from impactree.delivery.spool import known_spool
 from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.exporters._otel_foreign import annotate, end_waiting, watch_traceloop
+from impactree.exporters._otel_forks import renew
 from impactree.exporters._otel_names import (
     DELIVERY,
     GAUGES,
@@ -36,23 +34,18 @@ except ImportError as error:
     raise MissingExtraError("otel", "opentelemetry-sdk") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.metrics import Meter, MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from impactree.delivery.codec import Tree
+    from impactree.delivery.codec import Tree, TreeKey
     from impactree.runs import Run
 
 __all__ = ["OTelExporter"]
 
 _MAX_REMEMBERED: Final = 20_000
-_log: Final = logging.getLogger("impactree")
-_WORKERS: Final = (
-    "push over OTLP to a collector that Prometheus scrapes, or give each worker a port of its own "
-    "after the fork (docs/exporters/opentelemetry.md)"
-)
 _FLUSH_MS: Final = 10_000
 
 
@@ -87,8 +80,8 @@ class OTelExporter(SpooledExporter):
         self._tracers = tracer_provider
         self._spans = spans
         self._annotated: OrderedDict[str, None] = OrderedDict()  # roots with foreign spans
-        self._counted: OrderedDict[str, dict[str, float]] = OrderedDict()  # by call
-        self._recorded: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._counted: OrderedDict[tuple[str, float], dict[str, float]] = OrderedDict()  # by call
+        self._recorded: OrderedDict[TreeKey, None] = OrderedDict()
         meter = (meter_provider or metrics.get_meter_provider()).get_meter("impactree", __version__)
         self._counters = {
             name: meter.create_counter(name, unit, text) for name, (unit, text) in METRICS.items()
@@ -109,25 +102,19 @@ class OTelExporter(SpooledExporter):
     ) -> OTelExporter:
         """An exporter with a Prometheus endpoint at ``http://addr:port/metrics``.
 
-        Of several worker processes one gets the port; what the others count is not in its
-        answers, and one line in the log says so. Let them push over OTLP to a collector instead,
-        or give each a port of its own: see docs/exporters/opentelemetry.md.
+        Several worker processes share one endpoint where ``PROMETHEUS_MULTIPROC_DIR`` names an
+        empty folder (Prometheus' multi-process mode). Else one of them gets the port; what the
+        others count is not in its answers, and one line in the log of each says so.
 
         Raises:
-            ConfigurationError: the port is none.
+            ConfigurationError: the port is none, or the folder.
             MissingExtraError: the Prometheus exporter is not installed.
         """
         if type(port) is not int or not 0 <= port < 2**16:
             raise ConfigurationError(f"port must be 0 to 65535, not {port!r:.80}")
-        try:
-            from opentelemetry.exporter.prometheus import PrometheusMetricReader
-            from opentelemetry.sdk.metrics import MeterProvider
-            from prometheus_client import start_http_server
-        except ImportError as error:
-            raise MissingExtraError("otel", "opentelemetry-exporter-prometheus") from error
-        _serve(start_http_server, port, addr)
-        meters = MeterProvider([PrometheusMetricReader()])
-        return cls(meter_provider=meters, spans=spans, name="otel:prometheus")
+        from impactree.exporters._prometheus import serve
+
+        return cls(meter_provider=serve(port, addr), spans=spans, name="otel:prometheus")
 
     @property
     def destination(self) -> str:
@@ -199,14 +186,13 @@ class OTelExporter(SpooledExporter):
         return True
 
     def after_fork(self) -> None:
-        """A lock that the parent's reader held while it exported: its thread is not here."""
-        for reader in _readers(self._meters or metrics.get_meter_provider()):
-            if hasattr(reader, "_export_lock"):
-                reader._export_lock = threading.Lock()
+        """The SDK's threads are the parent's, and with them its locks and connections."""
+        renew(self._meters or metrics.get_meter_provider())
+        renew(self._tracers or trace.get_tracer_provider())
 
     def _count(self, run: Run) -> None:
         values = metric_values(run)
-        seen = self._counted.get(run.id)
+        seen = self._counted.get((run.id, run.start))
         attributes = metric_attributes(run)
         for key, value in values.items():
             name, _, kind = key.partition(":")
@@ -218,7 +204,7 @@ class OTelExporter(SpooledExporter):
             histogram = self._histograms.get(f"{name}.per_call")
             if seen is None and histogram is not None:
                 histogram.record(value, labels)
-        _remember(self._counted, run.id, values)
+        _remember(self._counted, (run.id, run.start), values)
 
     def _make_spans(self, tree: Tree) -> None:
         tracer = (self._tracers or trace.get_tracer_provider()).get_tracer("impactree", __version__)
@@ -238,32 +224,6 @@ class OTelExporter(SpooledExporter):
                 contexts[run.id] = trace.set_span_in_context(span)
                 # Times are given: that a parent ends before its children start does no harm.
                 span.end(int((run.end or run.start) * 1e9))
-
-
-def _serve(start_http_server: Callable[[int, str], Any], port: int, addr: str) -> None:
-    try:
-        start_http_server(port, addr)
-    except OSError as error:
-        # A sibling worker has the port, as a rule. An application does not die of a metric.
-        _log.error(
-            "impactree: no Prometheus endpoint at %s:%d in process %d (%s); several workers: %s",
-            addr,
-            port,
-            os.getpid(),
-            reason(error),
-            _WORKERS,
-        )
-        return
-    around_forks(
-        in_child=lambda: _log.error(
-            "impactree: the Prometheus endpoint at %s:%d is the parent's, and does not show what "
-            "process %d counts; %s",
-            addr,
-            port,
-            os.getpid(),
-            _WORKERS,
-        )
-    )
 
 
 def _readers(meters: Any) -> Sequence[Any]:

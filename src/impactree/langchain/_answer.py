@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.calls import Kind, ModelCall, Tokens, TokensSource
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens, tokens_by_length
+from impactree.calls.definitions import definitions
 from impactree.calls.usage import (
     ChunkUsage,
     MalformedUsageError,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Batches", "PendingCall", "read_answer"]
 
 _TEXTS: Final = ("text", "reasoning", "thinking", "summary", "reasoning_content", "refusal")
+_COUNTS_ITSELF: Final = "ChatLiteLLM"  # and its router
 _BESIDE: Final = ("reasoning_content", "refusal")
 # Answers that are no text, or not only: their tokens cannot be counted from it.
 _MEDIA: Final = frozenset({"image", "image_url", "audio", "video", "file"})
@@ -196,6 +198,8 @@ class PendingCall:
     """Counted already, the prompt itself being gone."""
     asked: Asked | None = None
     """Read already, what tells it being gone."""
+    media: tuple[str, ...] = ()
+    """Codes of what in the prompt is not text."""
     owner: Any = None
     """Tells when LangChain lets go of the run without having ended it."""
 
@@ -261,6 +265,8 @@ class PendingCall:
                 return noted(reading, "cumulative-chunks")
         elif told is not None and self.events and self._asked().base_url is not None:
             return noted(told, "sum-of-chunks")
+        if told is not None and self.streamed_tokens and self.class_name.startswith(_COUNTS_ITSELF):
+            return noted(told, "counted-by-client")
         return told
 
     def failed_call(self, answer: Answer, error: BaseException, now: float) -> ModelCall:
@@ -320,9 +326,10 @@ class PendingCall:
     def _prompt_tokens(self) -> int:
         if self.prompt_tokens is not None:
             return self.prompt_tokens
+        beside = count_tokens(definitions(self.params))
         if isinstance(self.prompt, str):
-            return count_tokens(self.prompt)
-        return count_tokens("\n".join(message_text(m) for m in self.prompt))
+            return count_tokens(self.prompt) + beside
+        return count_tokens("\n".join(message_text(m) for m in self.prompt)) + beside
 
     def _model_call(
         self,
@@ -339,5 +346,5 @@ class PendingCall:
             source,
             answered=answered,
             latency_s=latency,
-            notes=notes,
+            notes=(*notes, *self.media) if self.media else notes,
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.tracers.context import register_configure_hook
 
+from impactree.delivery.forks import free_in_child
 from impactree.langchain._current import ambient_callbacks, retrieving_trackers
 from impactree.langchain._handler import ImpactHandler
 from impactree.loops import on_loop
@@ -27,7 +28,7 @@ __all__ = ["ambient_trackers", "attach"]
 # takes one handler from each.
 _depths: Final[list[ContextVar[_BlockHandler | None]]] = []
 _everywhere: Final[list[_Everywhere]] = []
-_lock: Final = threading.Lock()
+_lock: Final = free_in_child(threading.Lock())
 _LOST: Final = (
     "a model call in another thread was seen without the run around it; start what a thread does "
     "through contextvars.copy_context().run"

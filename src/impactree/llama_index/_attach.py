@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from llama_index_instrumentation import root_dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 from llama_index_instrumentation.span_handlers import BaseSpanHandler
-from pydantic import PrivateAttr
 
+from impactree.delivery.forks import free_in_child
 from impactree.llama_index._hook import Hook
 from impactree.llama_index._streams import current_run_id, is_step
 from impactree.propagation import capture, set_parent
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 __all__ = ["attach", "is_attached", "settle"]
 
-_lock: Final = threading.Lock()
+_lock: Final = free_in_child(threading.Lock())
 _attached: Final[dict[ImpactTracker, _Attached]] = {}
 
 
 class _Events(BaseEventHandler):
-    _hook: Hook = PrivateAttr()
+    _hook: ClassVar[Hook]  # of each one, in its __dict__: a private attribute is found slowly
 
     def handle(self, event: Any, **kwargs: Any) -> None:
         self._hook.event(event)
 
 
 class _Spans(BaseSpanHandler[Any]):
-    _hook: Hook = PrivateAttr()
+    _hook: ClassVar[Hook]
 
     # The base class would keep every span for ever: its own entry points are replaced.
 
@@ -91,7 +91,7 @@ class _Attached:
         self.hook = Hook(tracker, self.left)
         self.users = 0
         self._events, self._spans = _Events(), _Spans()
-        self._events._hook = self._spans._hook = self.hook
+        vars(self._events)["_hook"] = vars(self._spans)["_hook"] = self.hook
         # New lists: the dispatcher may be walking the old ones in another thread.
         root_dispatcher.event_handlers = [*root_dispatcher.event_handlers, self._events]
         root_dispatcher.span_handlers = [*root_dispatcher.span_handlers, self._spans]

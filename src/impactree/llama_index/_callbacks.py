@@ -127,6 +127,7 @@ class CallbackEvents:
             kind=kind,
             model_dict=model_dict,
             prompt=prompt,
+            beside=fields.get("additional_kwargs"),
             note=self.tracker.note_problem,
             by_callback=True,
         )

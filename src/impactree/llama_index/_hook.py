@@ -109,10 +109,10 @@ class Hook:
     @guarded
     def span_exit(self, id_: str, instance: Any = None, result: Any = None) -> None:
         """A method has returned."""
-        opened = streams.streams_of(result)
-        run = self._own(id_, keep=bool(opened))
+        run = self._own(id_, result)
         if run is None:
             return
+        opened = streams.streams_of(result)
         if id_ in self._workers:
             record_workers(self.tracker, run, instance, result or (), self._workers.pop(id_))
         pending = run.pending
@@ -185,6 +185,7 @@ class Hook:
             instance,
             kind=kind,  # type: ignore[arg-type]  # one of _MODEL_KINDS
             prompt=prompt,
+            beside=asked.get("kwargs"),
             note=self.tracker.note_problem,
         )
 
@@ -199,12 +200,13 @@ class Hook:
         else:
             self.runs.end_model(run, pending, pending.answer(result))
 
-    def _own(self, id_: str, *, keep: bool = False) -> Run | None:
+    def _own(self, id_: str, result: Any = None) -> Run | None:
         """The run of a span; a hidden span's alias is dropped, unless events are to come."""
         run = self.tracker.find(id_)
         if run is None or run.id == id_:
             return run
-        if not (keep and isinstance(run.pending, OpenModel) and id_ in run.pending.aliases):
+        inherited = isinstance(run.pending, OpenModel) and id_ in run.pending.aliases
+        if not (inherited and streams.streams_of(result)):
             self.tracker.forget_alias(id_)
         return None
 

@@ -14,6 +14,7 @@ from llama_index_instrumentation import root_dispatcher
 from llama_index_instrumentation.span import active_span_id
 from llama_index_instrumentation.span_handlers import BaseSpanHandler
 
+from impactree.delivery.forks import free_in_child
 from impactree.llama_index._spans import role_of
 from impactree.llama_index._streams import is_step
 
@@ -39,7 +40,8 @@ _MODELS: Final = frozenset({"llm", "embedding", "rerank"})
 _asked: Final[ContextVar[tuple[str, Any] | None]] = ContextVar("impactree_asked", default=None)
 _running: Final[set[str]] = set()
 _watched: Final[weakref.WeakSet[Predicts]] = weakref.WeakSet()
-_lock: Final = threading.RLock()  # the collector may end a handler in here
+_ending: Final[weakref.WeakSet[Predicts]] = weakref.WeakSet()  # those whose end is looked out for
+_lock: Final = free_in_child(threading.RLock())  # the collector may end a handler in here
 
 
 class _Watch(BaseSpanHandler[Any]):
@@ -92,7 +94,9 @@ def watch(events: Predicts) -> None:
         return
     with _lock:
         _watched.add(events)
-        weakref.finalize(events, _leave).atexit = False
+        if events not in _ending:
+            _ending.add(events)
+            weakref.finalize(events, _leave).atexit = False
         if all(handler is not _watch for handler in root_dispatcher.span_handlers):
             root_dispatcher.span_handlers = [*root_dispatcher.span_handlers, _watch]
 

@@ -12,6 +12,8 @@ from impactree.adapters.guarding import may_have_answered
 from impactree.calls import Kind, ModelCall, Tokens, TokensSource
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens
+from impactree.calls.definitions import definitions
+from impactree.calls.media import media_in
 from impactree.calls.usage import MalformedUsageError, read_usage, updated
 from impactree.llama_index import _names as names
 
@@ -117,7 +119,8 @@ class OpenPrediction(OpenSpan):
         return None if self.delegates else self._model().produced()
 
     def _model(self) -> OpenModel:
-        return OpenModel(self.instance, note=self.note, started=self.started)
+        beside = {"response_format": self.asked.get("output_cls")}
+        return OpenModel(self.instance, note=self.note, started=self.started, beside=beside)
 
 
 def _plain_object(value: Any) -> Any:
@@ -139,6 +142,8 @@ class OpenModel(OpenSpan):
     """Who is asked, where it is known already."""
     prompt: Any = None
     """Messages, a prompt, or the texts to embed or rank."""
+    beside: Mapping[str, Any] | None = None
+    """The other arguments of the model's method: tools and schemas among them."""
     event_id: Any = None
     """The id of the event that the run stands for, where it is not a span of its own."""
     started: float = field(default_factory=time.perf_counter)
@@ -221,10 +226,11 @@ class OpenModel(OpenSpan):
 
     def _read(self, response: Any, *, named: bool = False) -> None:
         try:
-            found = (read_usage(place) for place in _places(response))
-            usage = next((usage for usage in found if usage is not None), None)
-            if usage is not None:
-                self.usage = updated(self.usage, usage)
+            for place in _places(response):
+                usage = read_usage(place) if place else None
+                if usage is not None:
+                    self.usage = updated(self.usage, usage)
+                    break
         except MalformedUsageError as wrong:
             self.note("usage of an unknown shape", wrong)
         if not named:
@@ -232,6 +238,8 @@ class OpenModel(OpenSpan):
 
     def _counted(self, answer: str) -> Tokens:
         read = count_tokens("\n".join(prompt_texts(self.prompt)))
+        always = self.model_dict.get("additional_kwargs")
+        read += count_tokens(definitions(self.beside, always if isinstance(always, dict) else None))
         return Tokens(input=read, output=count_tokens(answer))
 
     def _call(
@@ -249,7 +257,7 @@ class OpenModel(OpenSpan):
             source,
             answered=self.answered,
             latency_s=latency,
-            notes=notes,
+            notes=(*notes, *media_in(self.prompt, "blocks")),
         )
 
 
@@ -264,9 +272,11 @@ _FAMILY: Final[dict[Kind, frozenset[str]]] = {
 
 def _places(response: Any) -> Iterable[Any]:
     """Where a response may carry usage, nearest to the provider first."""
-    yield getattr(response, "raw", None)
-    yield getattr(response, "additional_kwargs", None)
-    yield getattr(getattr(response, "message", None), "additional_kwargs", None)
+    # By what it holds: asking a completion for its message raises within pydantic.
+    held = getattr(response, "__dict__", {})
+    yield held.get("raw")
+    yield held.get("additional_kwargs")
+    yield getattr(held.get("message"), "additional_kwargs", None)
 
 
 def prompt_texts(prompt: Any) -> list[str]:

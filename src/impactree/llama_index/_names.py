@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls.building import Asked
-from impactree.calls.names import MODEL_KEYS, address, field, first_address, first_text
+from impactree.calls.names import MODEL_KEYS, address, field, first_address, first_text, known
 from impactree.calls.names import answered_model as answered_in
 from impactree.calls.scrubbing import text
 
@@ -84,10 +84,11 @@ def _package_of_class(name: str) -> str | None:
 
 def _requested_model(instance: Any, model_dict: dict[str, Any]) -> str | None:
     """The model's name as it was asked for: the object's, else the event's."""
+    held = known(instance, MODEL_KEYS)
     for key in MODEL_KEYS:
-        found = first_text((key,), model_dict, instance)
-        if found and found != "unknown":  # LlamaIndex's default where a class sets no name
-            return found
+        for found in (model_dict.get(key), field(instance, key) if key in held else None):
+            if text(found) and found != "unknown":  # LlamaIndex's default: the class sets no name
+                return text(found)
     return None
 
 
@@ -95,7 +96,7 @@ def answered_model(raw: Any) -> str | None:
     """The model's name as the provider's answer gave it."""
     if raw is None:
         return None
-    return answered_in((raw, *(field(raw, key) for key in _ANSWER_WRAPPERS)))
+    return answered_in((raw, *(field(raw, key) for key in known(raw, _ANSWER_WRAPPERS))))
 
 
 def _base_url(instance: Any) -> str | None:
@@ -112,7 +113,7 @@ def _base_url(instance: Any) -> str | None:
 
 def _region(instance: Any) -> str | None:
     """The cloud region, where the client tells it (Bedrock and Vertex do)."""
-    found = text(getattr(instance, "region_name", None))
+    found = first_text(("region_name",), instance)
     return found or next(
         filter(None, (text(field(c, "location")) for c in _clients(instance))), None
     )

@@ -169,6 +169,8 @@ def agent_name(instance: Any, role: Role, bound_args: inspect.BoundArguments) ->
     if role == "agent":
         name = getattr(instance, "name", None)
         return name if isinstance(name, str) else None
+    if instance is not None and role != "workflow":
+        return None  # no step
     for value in bound_args.arguments.values():
         name = getattr(value, "current_agent_name", None)
         if isinstance(name, str) and name:

@@ -16,6 +16,8 @@ from functools import lru_cache
 from types import AsyncGeneratorType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from impactree.delivery.forks import free_in_child
+
 if TYPE_CHECKING:
     import inspect
     from collections.abc import Callable
@@ -40,6 +42,7 @@ __all__ = [
 _GENERATORS: Final = (GeneratorType, AsyncGeneratorType)
 _ITERATORS: Final = (Iterator, AsyncIterator)
 _MAX_WRAPPERS: Final = 4
+_PLAIN: Final = frozenset({str, int, float, bool, list, dict, type(None)})
 
 
 class _Opened(NamedTuple):
@@ -53,7 +56,7 @@ class _Opened(NamedTuple):
 # By the identity of the stream's frame, which is on the stack of whoever reads it, in any task,
 # thread and context.
 _opened: Final[dict[int, tuple[_Opened, ...]]] = {}
-_lock: Final = threading.RLock()  # the collector may drop a stream in here
+_lock: Final = free_in_child(threading.RLock())  # the collector may drop a stream in here
 # Those that were returned in this context: a task that a stream starts has a stack of its own.
 _returned: Final[ContextVar[tuple[_Opened, ...]]] = ContextVar(
     "impactree_returned_streams", default=()
@@ -89,7 +92,7 @@ def streams_of(result: Any) -> list[Any]:
     """The generators that a result is or holds, those in another library's wrapper included."""
     # Of the object itself: on some there are properties that make one, or raise.
     held = getattr(result, "__dict__", {}).values()
-    found = (_unwrapped(value) for value in (result, *held))
+    found = (_unwrapped(v) for v in (result, *held) if type(v) not in _PLAIN)
     return [stream for stream in found if stream is not None]
 
 

@@ -251,6 +251,10 @@ class RunningTotals:
         self.total = Impacts.zero()
         """Of all that was added."""
 
+    def unlock(self) -> None:
+        """In a forked child: the thread that held the lock is not there."""
+        self._lock = threading.Lock()
+
     def add(self, root: Run) -> None:
         """Take in a tree that will be kept no longer."""
         calls = calls_of([root])

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from impactree.runs import Run
     from impactree.values.messages import Message
 
-__all__ = ["EMPTY", "Sheet", "lay_out_report"]
+__all__ = ["Sheet", "lay_out_report"]
 
-EMPTY: Final = (
+_EMPTY: Final = (
     "no runs yet. A run is listed once its outermost chain, agent or graph has ended; for "
     'LangChain pass the handler along: chain.invoke(..., config={"callbacks": [handler]}).'
 )
@@ -42,6 +42,8 @@ class Sheet:
 
     runs: int
     calls: int
+    empty: str
+    """What stands there instead of runs."""
     about: str
     """Method, zone and catalog; empty where they are not known."""
     roots: tuple[Run, ...]
@@ -85,6 +87,7 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
     return Sheet(
         runs=len(roots),
         calls=len(calls),
+        empty=report.advice or _EMPTY,
         about=_about(report),
         roots=tuple(roots),
         models=tuple(models),

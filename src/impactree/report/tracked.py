@@ -25,6 +25,8 @@ class Reported:
     engine: Engine
     _trees: RunTrees
     _older: RunningTotals | None = None
+    advice: str | None = None
+    """What an empty report says; None: what LangChain's users need."""
 
     if TYPE_CHECKING:
 
@@ -79,6 +81,10 @@ class Reported:
 
         self._older = RunningTotals(keys, self.engine)
         self._trees.root_dropped = self._drop
+
+    def _unlock(self) -> None:
+        if self._older is not None:
+            self._older.unlock()
 
     def _drop(self, root: Run) -> None:
         try:

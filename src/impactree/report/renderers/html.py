@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from impactree.report._layout import group_entries, label_text
-from impactree.report._sheet import EMPTY, lay_out_report
+from impactree.report._sheet import lay_out_report
 from impactree.report.renderers._cells import many
 from impactree.report.renderers._rows import (
     COLUMNS,
@@ -82,7 +82,7 @@ def report_html(report: View) -> str:
     )
     if not report.runs:
         problems = "".join(f"<div>{_bdi(problem)}</div>" for problem in sheet.problems)
-        return f"<div>{title}<div>{escape(EMPTY)}</div>{problems}</div>"
+        return f"<div>{title}<div>{escape(sheet.empty)}</div>{problems}</div>"
     tree = sheet.tree()
     rows = [tree_row(entry, "") for entry in tree]
     models = [model_row(entry) for entry in sheet.models]

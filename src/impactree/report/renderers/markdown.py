@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from impactree.report._layout import group_entries, label_text
-from impactree.report._sheet import EMPTY, lay_out_report
+from impactree.report._sheet import lay_out_report
 from impactree.report.renderers._cells import many
 from impactree.report.renderers._rows import (
     COLUMNS,
@@ -54,7 +54,7 @@ def report_markdown(report: View) -> str:
     sheet = lay_out_report(report)
     title = f"**impactree** {many(sheet.runs, 'run')}, {many(sheet.calls, 'call')}"
     if not report.runs:
-        return f"{title}\n\n{escape(EMPTY)}\n"
+        return f"{title}\n\n{escape(sheet.empty)}\n"
     tree = sheet.tree()
     parts = [title, escape(sheet.about), _tree(tree)]
     models = [model_row(entry) for entry in sheet.models]

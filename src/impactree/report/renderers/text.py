@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len, set_cell_size
 
 from impactree.report._layout import MAX_LINES, group_entries, label_text
-from impactree.report._sheet import EMPTY, Sheet, lay_out_report
+from impactree.report._sheet import Sheet, lay_out_report
 from impactree.report.renderers._cells import Line, Row, Style, clip, grid, many, wrap
 from impactree.report.renderers._rows import (
     COLUMNS,
@@ -99,7 +99,7 @@ def joined(sections: Iterable[list[Line]], width: int) -> list[Line]:
 
 
 def _empty(sheet: Sheet, width: int) -> Iterator[list[Line]]:
-    yield [*_title(sheet, width), *paragraph("", EMPTY, width)]
+    yield [*_title(sheet, width), *paragraph("", sheet.empty, width)]
     yield listed("problems", sheet.problems, width, "red")
 
 

@@ -1,0 +1,69 @@
+"""What following LlamaIndex adds to a query, and whether memory stays flat over 10,000 of them."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from contextlib import nullcontext
+from statistics import median
+from typing import Any
+
+from llama_index.core import Document, VectorStoreIndex
+from llama_index.core.embeddings import MockEmbedding
+from llama_index.core.llms import MockLLM
+
+from benchmarks._measure import Result, at_most, rounds, seconds_each
+from impactree.llama_index import ImpactHandler
+
+ROUNDS = 15
+PER_ROUND = 100
+QUERIES = 10_000
+MAX_RUNS = 100
+"""Kept trees: few, so that memory has long stopped growing with them when it is measured."""
+QUESTION = "What did the author do in the summer?"
+_TEXT = "The author wrote essays and programs in a house by the sea. "
+
+
+def _engine() -> Any:
+    documents = [Document(text=f"{number}. {_TEXT * 4}") for number in range(8)]
+    index = VectorStoreIndex.from_documents(documents, embed_model=MockEmbedding(embed_dim=8))
+    return index.as_query_engine(llm=MockLLM(max_tokens=20))
+
+
+def _queries(engine: Any, context: Any) -> float:
+    with context:
+        return seconds_each(lambda _: engine.query(QUESTION), PER_ROUND)
+
+
+def _memory(engine: Any) -> Result:
+    """How much more is held after all queries than after a tenth of them."""
+    with ImpactHandler(max_runs=MAX_RUNS).instrument():
+        for _ in range(QUERIES // 10):
+            engine.query(QUESTION)
+        gc.collect()
+        tracemalloc.start()
+        for _ in range(QUERIES - QUERIES // 10):
+            engine.query(QUESTION)
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    # What replaced the kept trees was made after the tracing began; what they held is gone.
+    return at_most(f"{QUERIES:,} queries: more memory held", held / 1024, 1024, "KiB")
+
+
+def run() -> list[Result]:
+    engine = _engine()
+    variants = {
+        "off": lambda _: _queries(engine, nullcontext()),
+        "followed": lambda _: _queries(engine, ImpactHandler().instrument()),
+    }
+    rounds(variants, 1)  # warm up
+    found = rounds(variants, ROUNDS)
+    added = median(b - a for a, b in zip(found["off"], found["followed"], strict=True))
+    return [at_most("a query, followed: adds", added * 1e3, 0.3, "ms"), _memory(engine)]
+
+
+if __name__ == "__main__":
+    from benchmarks._measure import print_table
+
+    print_table(run())
