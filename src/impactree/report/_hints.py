@@ -45,6 +45,8 @@ _SAID: Final = frozenset({"cached-above-input", "usage-reconciled", "usage-uncle
 _RERANKS: Final = "ContextualCompressionRetriever"
 _WRAPPED: Final = frozenset({"CacheBackedEmbeddings", "_TrackedEmbeddings"})
 _REMOTE: Final = "langgraph.pregel.remote"
+_ROUND_TRIP_S: Final = 0.001
+"""No server answers faster."""
 
 
 def cure(code: str, run: Run) -> str:
@@ -136,20 +138,27 @@ def _embeds(run: Run) -> bool:
 
 
 def _remote(roots: Sequence[Run]) -> Iterator[str]:
-    """Nodes without anything below, in a process that talks to remote graphs."""
+    """Nodes that may have asked a server, in a process that talks to remote graphs.
+
+    A RemoteGraph fires no event of its own: its node looks like one that called no model, but for
+    the time that an answer takes.
+    """
     if _REMOTE not in sys.modules:
         return
     names = {
         run.name
         for root in roots
         for run in root.walk()
-        if run.kind == "node" and not run.children and run.call is None
+        if run.kind == "node"
+        and not run.children
+        and run.call is None
+        and (run.latency_s is None or run.latency_s >= _ROUND_TRIP_S)
     }
     if names:
         shown = ", ".join(clean(name)[:60] for name in sorted(names)[:3])
         yield (
             f"remote-graph ({shown}): This process uses RemoteGraph, and these nodes show no call. "
-            "What a server runs is not visible here. Cure: a handler on the server, with "
+            "What a server runs for them is not visible here. Cure: a handler on the server, with "
             "impactree.propagation, and report.merge()."
         )
 

@@ -30,6 +30,8 @@ _EMPTY: Final = (
 )
 _MAX_SENTENCES: Final = 3
 _FEW_MODELS: Final = 8
+_FEWEST: Final = 14
+"""Lines that trees get at least."""
 _OTHER_LINES: Final = 26
 """What a report takes beside its tree and its models, as a rule."""
 
@@ -44,7 +46,7 @@ class Sheet:
     """What stands there instead of runs."""
     about: str
     """Method, zone and catalog; empty where they are not known."""
-    tree: tuple[Entry, ...]
+    roots: tuple[Run, ...]
     models: tuple[Entry, ...]
     total: Impacts
     avoided: Impacts
@@ -64,9 +66,15 @@ class Sheet:
     credits: tuple[str, ...]
     """What the licences of the electricity factors want to be shown."""
 
+    def tree(self, lines: int | None = None) -> tuple[Entry, ...]:
+        """The trees in about so many lines; None: in what the rest leaves as a rule."""
+        if lines is None:
+            lines = MAX_LINES - _OTHER_LINES - len(self.models) - len(self.problems)
+        return tuple(tree_entries([*self.roots], self.total, max(lines, _FEWEST)))
+
 
 def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
-    """Gather what a report shows, its tree in what is left of so many lines."""
+    """Gather what a report shows, in about so many lines where its trees are large."""
     roots = report.runs
     calls = calls_of(roots)
     total = Impacts.sum(map(own_of, calls))
@@ -76,13 +84,12 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
     warnings = _sentences((run, w) for run in calls for w in own_of(run).warnings)
     problems = [f"{n:,} × {clean(name)}" for name, n in report.problems.items()]
     grounds = report.grounds(calls)
-    left = lines - _OTHER_LINES - len(models) - len(problems)
     return Sheet(
         runs=len(roots),
         calls=len(calls),
         empty=report.advice or _EMPTY,
         about=_about(report),
-        tree=tuple(tree_entries(roots, total, left)),
+        roots=tuple(roots),
         models=tuple(models),
         total=total,
         avoided=avoided_of(calls),
