@@ -264,7 +264,11 @@ class Catalog:
         checked = [(where, check(raw, where)) for where, raw in files]
         _tell_replaced(self, checked)
         text = compile_files(
-            checked, rules=self._data["rules"], known=self.model_names(), zones=self.zone_codes
+            checked,
+            rules=self._data["rules"],
+            known=self.model_names(),
+            zones=self.zone_codes,
+            hardware=self.accelerators,
         )
         return Catalog(text, base=self)
 
