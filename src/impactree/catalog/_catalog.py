@@ -187,7 +187,7 @@ class Catalog:
             org, _, core = name.rpartition("/")
             for text in dict.fromkeys((core, core.removeprefix(f"{org.partition('-')[0]}-"))):
                 word = text[: next((i for i, c in enumerate(text) if not "a" <= c <= "z"), None)]
-                if len(word) > 1:
+                if len(word) > 1 or (text == core and core[1:2].isdigit()):  # ``o3``
                     found.setdefault(word, []).append((text, name))
         return found
 
