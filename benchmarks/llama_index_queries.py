@@ -15,8 +15,8 @@ from llama_index.core.llms import MockLLM
 from benchmarks._measure import Result, at_most, rounds, seconds_each
 from impactree.llama_index import ImpactHandler
 
-ROUNDS = 9
-PER_ROUND = 200
+ROUNDS = 15
+PER_ROUND = 100
 QUERIES = 10_000
 MAX_RUNS = 100
 """Kept trees: few, so that memory has long stopped growing with them when it is measured."""

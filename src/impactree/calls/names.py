@@ -52,7 +52,7 @@ def field(place: Any, key: str) -> Any:
 def known(place: Any, keys: tuple[str, ...]) -> tuple[str, ...]:
     """Which of these names a place may hold: pydantic takes long to say that it lacks one."""
     if isinstance(place, dict):
-        return tuple(key for key in keys if key in place)
+        return keys
     if getattr(place, "__pydantic_extra__", None):
         return keys
     return _declared(type(place), keys)  # type: ignore[arg-type]  # every class is hashable

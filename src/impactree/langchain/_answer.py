@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Batches", "PendingCall", "read_answer"]
 
 _TEXTS: Final = ("text", "reasoning", "thinking", "summary", "reasoning_content", "refusal")
+_COUNTS_ITSELF: Final = "ChatLiteLLM"  # and its router
 _BESIDE: Final = ("reasoning_content", "refusal")
 # Answers that are no text, or not only: their tokens cannot be counted from it.
 _MEDIA: Final = frozenset({"image", "image_url", "audio", "video", "file"})
@@ -264,6 +265,8 @@ class PendingCall:
                 return noted(reading, "cumulative-chunks")
         elif told is not None and self.events and self._asked().base_url is not None:
             return noted(told, "sum-of-chunks")
+        if told is not None and self.streamed_tokens and self.class_name.startswith(_COUNTS_ITSELF):
+            return noted(told, "counted-by-client")
         return told
 
     def failed_call(self, answer: Answer, error: BaseException, now: float) -> ModelCall:

@@ -82,8 +82,11 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         **settings: Unpack[EngineSettings],
     ) -> None:
         super().__init__()
+        keys, totals_by = kept_keys(metadata_keys), tuple(totals_by)
         self.tracker = tracker_for(tracker, exporters, max_runs, settings, totals_by)
-        self._keys = _KEPT | kept_keys(metadata_keys)
+        self._given = {"max_runs": max_runs, "metadata_keys": keys, "budget": budget}
+        self._given |= {"totals_by": totals_by, **settings}
+        self._keys = _KEPT | keys
         self._calls = OpenCalls(self.tracker)
         self._batches = Batches()
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)

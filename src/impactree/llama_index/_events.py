@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import status_of
 from impactree.llama_index._embeddings import cached_texts
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from impactree.runs.budget import BudgetWatch
 
 __all__ = ["Events"]
+
+_NOT_STOPPED: Final = (
+    "a spent budget did not stop a call, for LlamaIndex's dispatcher swallows what is raised; "
+    "cure: the handler in the model's CallbackManager as well"
+)
 
 
 class Events:
@@ -82,7 +87,8 @@ class Events:
         else:
             pending = self._announced(event, "embedding", event.model_dict, None)
         if pending is not None and pending.prompt:
-            pending.hits = cached_texts(pending.instance, pending.prompt)
+            note = self._tracker.note_problem
+            pending.hits = cached_texts(pending.instance, pending.prompt, note)
 
     def _ranking_started(self, event: Any) -> None:
         model_dict = {"model_name": event.model_name}
@@ -132,10 +138,10 @@ class Events:
         run = self._tracker.find(event.span_id)
         if run is None and not self._follows():
             return None
-        if self.watch is not None:
-            self.watch.check(run and run.root)
         around = None if run is None else run.pending
-        beside = getattr(event, "additional_kwargs", None)
+        if self.watch is not None:
+            self._check_budget(self.watch, run, getattr(around, "instance", None))
+        beside = vars(event).get("additional_kwargs")
         if isinstance(around, OpenModel) and around.kind == kind and not around.announced:
             around.announced, around.model_dict = True, model_dict
             around.started = time.perf_counter()
@@ -156,6 +162,15 @@ class Events:
         made = self._runs.start(event.id_, parent_id, name, kind, pending)
         self._announced_in.setdefault(None if run is None else run.id, []).append(made)
         return pending
+
+    def _check_budget(self, watch: BudgetWatch, run: Run | None, model: Any) -> None:
+        """Hold the budget against what is spent; nothing that is raised here would stop a call."""
+        spent = watch.check(run and run.root)
+        manager = getattr(model, "callback_manager", None)
+        trackers = [getattr(h, "tracker", None) for h in getattr(manager, "handlers", ())]
+        wanted = spent.share >= 1 and watch.budget.action == "raise"
+        if wanted and all(tracker is not self._tracker for tracker in trackers):
+            self._tracker.note_problem(_NOT_STOPPED)
 
     def _open_call(
         self, event: Any, kinds: Collection[str], *, first: bool = False

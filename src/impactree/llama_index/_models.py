@@ -226,10 +226,11 @@ class OpenModel(OpenSpan):
 
     def _read(self, response: Any, *, named: bool = False) -> None:
         try:
-            found = (read_usage(place) for place in _places(response))
-            usage = next((usage for usage in found if usage is not None), None)
-            if usage is not None:
-                self.usage = updated(self.usage, usage)
+            for place in _places(response):
+                usage = read_usage(place) if place else None
+                if usage is not None:
+                    self.usage = updated(self.usage, usage)
+                    break
         except MalformedUsageError as wrong:
             self.note("usage of an unknown shape", wrong)
         if not named:

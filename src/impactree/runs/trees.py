@@ -90,9 +90,12 @@ class RunTrees:
             run = Run(run_id, name, kind, parent, parent_id, start, tuple(tags), metadata, labels)
             known = runs.setdefault(run.key, run)
             if known is not run:
-                if known.end is None or known.key != run.key or run.key in self._partial:
+                if known.end is None or known.key != run.key or known.start == start:
                     return known
-                runs[run.key], known.key = run, None  # an id used again: another run
+                partial = self._partial.pop(run.key, None)
+                if partial is not None:
+                    self._count(partial)  # abandoned: it will not end late any more
+                runs[run.key], known.key, known.pending = run, None, None  # another run
             run.pending = pending
             self._open_count += 1
             if parent is None:
