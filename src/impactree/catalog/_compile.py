@@ -76,6 +76,7 @@ def compile_files(
     rules: dict[str, Any] | None = None,
     known: Iterable[str] = (),
     zones: Iterable[str] = (),
+    hardware: Iterable[str] = (),
 ) -> str:
     """Compile checked files.
 
@@ -85,6 +86,7 @@ def compile_files(
         rules: Rules for reading names, where the files bring none of their own.
         known: Names of models outside these files that aliases and families may point to.
         zones: Codes of zones outside these files that hosts and regions may lie in.
+        hardware: Ids of accelerators outside these files, in small letters, that hosts may name.
     """
     head = _head(files, mark, rules)
     records: list[dict[str, Any]] = []
@@ -102,6 +104,7 @@ def compile_files(
     head["org_makers"] = _org_makers(records)
     _check_targets(head, {*names, *(name.lower() for name in known)})
     _check_zones(files, {*head["zones"], *head["subzones"], *zones})
+    _check_hardware(files, {*head["accelerators"], *hardware})
     keys, reduced = _spellings(names, records, Rules(head["rules"]))
     head["sections"] = [len(names), len(keys), len(reduced)]
     lines = [json.dumps(head, separators=(",", ":"), ensure_ascii=False)]
@@ -298,6 +301,17 @@ def _check_zones(files: list[tuple[str, Any]], zones: set[str]) -> None:
                     f"{where}: {name!r} lies in zone {zone!r}, which is not in the "
                     f"catalog; nearest: {hint}"
                 )
+
+
+def _check_hardware(files: list[tuple[str, Any]], known: set[str]) -> None:
+    for where, file in files:
+        for host in file.hosts:
+            for name in host.accelerators:
+                if name.lower() not in known:
+                    raise CatalogError(
+                        f"{where}: the host {host.id!r} runs on {name!r}, no accelerator of "
+                        f"the catalog; known: {', '.join(sorted(known))}"
+                    )
 
 
 def write_atomically(path: Path, text: str) -> None:
