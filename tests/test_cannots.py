@@ -13,10 +13,11 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
-from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ImageBlock, TextBlock
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.embeddings import MockEmbedding
 from llama_index.core.llms import MockLLM
+from llama_index.core.llms.callbacks import llm_chat_callback
 from llama_index.core.storage.kvstore.types import BaseKVStore
 
 from impactree import ImpactBudget, ImpactHandler, track_impacts
@@ -146,6 +147,51 @@ def test_a_stream_that_a_manager_tells_nothing_of_names_the_cure():
     text = flat(handler)
     assert "output-tokens-unknown" in text
     assert "ImpactHandler().instrument()" in text
+
+
+# Answers that are no text
+
+
+def _is_no_zero(call, text):
+    assert call.input_tokens > 0
+    if text:  # what is read of it counts, and what is missing is said
+        assert call.output_tokens > 0
+        assert call.usage_notes == ("media-not-counted",)
+    else:
+        assert (call.output_tokens, call.tokens_source) == (None, "unknown")
+
+
+@pytest.mark.parametrize("text", ["", "Here is your picture:"])
+def test_a_picture_among_an_answer_is_no_zero_in_langchain(text):
+    handler = ImpactHandler()
+    blocks = [{"type": "text", "text": text}, {"type": "image", "base64": "iVBORw0KGgo="}]
+    model = GenericFakeChatModel(messages=iter([AIMessage(blocks)]))
+    model.invoke("Draw a cat", {"callbacks": [handler]})
+    call = handler.last_run.call
+    _is_no_zero(call, text)
+    assert ("usage-unclear" if text else "output-tokens-unknown") in flat(handler)
+
+
+@pytest.mark.parametrize("text", ["", "Here is your picture:"])
+@pytest.mark.parametrize("way", ["instrument", "manager"])
+def test_a_picture_among_an_answer_is_no_zero_in_llama_index(text, way):
+    blocks = [TextBlock(text=text), ImageBlock(image=b"iVBORw0KGgo=")]
+
+    class Painter(MockLLM):
+        @llm_chat_callback()
+        def chat(self, messages, **kwargs):
+            return ChatResponse(message=ChatMessage(role="assistant", blocks=blocks))
+
+    handler = LlamaIndexHandler()
+    if way == "instrument":
+        with handler.instrument():
+            Painter().chat([ChatMessage(content="Draw a cat")])
+    else:
+        model = Painter(callback_manager=CallbackManager([handler]))
+        model.chat([ChatMessage(content="Draw a cat")])
+    (call,) = [run.call for root in handler.runs for run in root.calls]
+    _is_no_zero(call, text)
+    assert handler.total.unestimated_calls == (0 if text else 1)
 
 
 # Small ones

@@ -25,6 +25,7 @@ from impactree.exporters._otel_names import (
     span_attributes,
     span_name,
 )
+from impactree.store.rows import credits_for
 
 try:
     from opentelemetry import metrics, trace
@@ -163,6 +164,7 @@ class OTelExporter(SpooledExporter):
                 for run in tree.root.walk():
                     if run.call is not None and not run.cached:
                         self._count(run)
+                        time.sleep(0)  # a thread that computes keeps the chain waiting for 5 ms
                 _remember(self._recorded, tree.key, None)
             if self._spans and not tree.notes.get("annotated") and not tree.root.revision:
                 self._make_spans(tree)
@@ -209,14 +211,16 @@ class OTelExporter(SpooledExporter):
     def _make_spans(self, tree: Tree) -> None:
         tracer = (self._tracers or trace.get_tracer_provider()).get_tracer("impactree", __version__)
         contexts: dict[str, Context] = {}
+        credited = {"impactree.credits": credits_for([tree])}
         for run in tree.root.walk():
+            more = credited if run is tree.root else {}
             above = None if run is tree.root or run.parent is None else contexts[run.parent.id]
             with held_off():
                 span = tracer.start_span(
                     span_name(run),
                     context=above or _context_of(tree.notes),
                     kind=SpanKind.CLIENT if run.call is not None else SpanKind.INTERNAL,
-                    attributes={**span_attributes(run), **impact_attributes(run.total)},
+                    attributes={**span_attributes(run), **impact_attributes(run.total), **more},
                     start_time=int(run.start * 1e9),
                 )
                 if run.status in ("error", "cancelled"):
@@ -224,6 +228,7 @@ class OTelExporter(SpooledExporter):
                 contexts[run.id] = trace.set_span_in_context(span)
                 # Times are given: that a parent ends before its children start does no harm.
                 span.end(int((run.end or run.start) * 1e9))
+            time.sleep(0)
 
 
 def _readers(meters: Any) -> Sequence[Any]:

@@ -42,7 +42,7 @@ class Answer:
     model: str | None = None
     text: str = ""
     is_media: bool = False
-    """Whether a picture or a sound is what was generated."""
+    """Whether a picture or a sound was generated: its tokens are in no text."""
     cached: bool = False
     """A response cache answered: LangChain marks it with a total cost of 0."""
     usage_removed: bool = False
@@ -83,7 +83,7 @@ def read_answer(
         usage,
         names.answered_model(message, llm_output, info),
         text,
-        usage is None and not text and any(map(_is_media, generations)),
+        usage is None and any(map(_is_media, generations)),
         isinstance(told, dict) and told.get("total_cost") == 0,
         isinstance(llm_output, dict) and llm_output.get("token_usage") == {},
     )
@@ -244,11 +244,12 @@ class PendingCall:
                 usage = replace(usage, output=count_tokens(answer.text))
         elif answer.usage_removed and batch is not None and batch.reported:
             usage = Tokens(input=0, output=0)
-        elif answer.is_media:
+        elif answer.is_media and not answer.text:
             source = "unknown"
             usage = Tokens(input=self._prompt_tokens())
         else:
             source = "counted"
+            notes = ("media-not-counted",) if answer.is_media else ()
             usage = Tokens(input=self._prompt_tokens(), output=count_tokens(answer.text))
         self.prompt = ""
         latency = None

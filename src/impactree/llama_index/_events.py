@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import status_of
@@ -19,12 +20,34 @@ if TYPE_CHECKING:
     from impactree.runs import Run
     from impactree.runs.budget import BudgetWatch
 
-__all__ = ["Events"]
+__all__ = ["Events", "matters"]
 
 _NOT_STOPPED: Final = (
     "a spent budget did not stop a call, for LlamaIndex's dispatcher swallows what is raised; "
     "cure: the handler in the model's CallbackManager as well"
 )
+_METHODS: Final = {
+    "LLMChatStartEvent": "_chat_started",
+    "LLMCompletionStartEvent": "_completion_started",
+    "LLMChatInProgressEvent": "_generated",
+    "LLMCompletionInProgressEvent": "_generated",
+    "LLMChatEndEvent": "_answered",
+    "LLMCompletionEndEvent": "_answered",
+    "EmbeddingStartEvent": "_embedding_started",
+    "SparseEmbeddingStartEvent": "_embedding_started",
+    "EmbeddingEndEvent": "_embedded",
+    "SparseEmbeddingEndEvent": "_embedded",
+    "ReRankStartEvent": "_ranking_started",
+    "ReRankEndEvent": "_ranked",
+    "ExceptionEvent": "_raised",
+    "SpanCancelledEvent": "_cancelled",
+}
+
+
+@lru_cache(maxsize=512)
+def matters(cls: type) -> bool:
+    """Whether events of a class are of interest: most are not, and are told all the same."""
+    return cls.class_name() in _METHODS  # type: ignore[attr-defined]  # every event's
 
 
 class Events:
@@ -41,28 +64,12 @@ class Events:
         self._follows = follows
         # Open calls by the run of their span, None outside any.
         self._announced_in: dict[Any, list[Run]] = {}
-        self._handlers: dict[str, Callable[[Any], None]] = {
-            "LLMChatStartEvent": self._chat_started,
-            "LLMCompletionStartEvent": self._completion_started,
-            "LLMChatInProgressEvent": self._generated,
-            "LLMCompletionInProgressEvent": self._generated,
-            "LLMChatEndEvent": self._answered,
-            "LLMCompletionEndEvent": self._answered,
-            "EmbeddingStartEvent": self._embedding_started,
-            "SparseEmbeddingStartEvent": self._embedding_started,
-            "EmbeddingEndEvent": self._embedded,
-            "SparseEmbeddingEndEvent": self._embedded,
-            "ReRankStartEvent": self._ranking_started,
-            "ReRankEndEvent": self._ranked,
-            "ExceptionEvent": self._raised,
-            "SpanCancelledEvent": self._cancelled,
-        }
 
     def handle(self, event: Any) -> None:
         """Something happened inside a span."""
-        handler = self._handlers.get(event.class_name())
-        if handler is not None:
-            handler(event)
+        method = _METHODS.get(event.class_name())
+        if method is not None:
+            getattr(self, method)(event)
 
     def leave(self, run: Run, error: BaseException | None) -> None:
         """A span ends: what events announced in it and did not end has failed with it."""

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from impactree.runs.labels import Labels, labels_of
 from impactree.runs.run import Pending, Run, RunKind, RunStatus, run_key
@@ -205,7 +206,7 @@ class RunTrees:
 
     def find(self, run_id: Any) -> Run | None:
         """An open or lately closed run by its id."""
-        return self._runs.get(run_key(run_id))
+        return self._runs.get(run_id.int if type(run_id) is UUID else run_id)  # as run_key
 
     def abandoned(self) -> list[Run]:
         """The runs that were closed while they were open and may still end late."""
