@@ -89,15 +89,7 @@ def compile_files(
         hardware: Ids of accelerators outside these files, in small letters, that hosts may name.
     """
     head = _head(files, mark, rules)
-    records: list[dict[str, Any]] = []
-    names: dict[str, list[int]] = {}
-    owner: dict[str, tuple[str, str]] = {}
-    for where, file in files:
-        for model in file.models:
-            record = model.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-            record["maker"] = file.maker
-            _claim_names(names, owner, len(records), model, where)
-            records.append(record)
+    names, records = _models(files)
     _add_architectures(files, names, records)
     days = [r["checked"] for r in records] + [zone[-1] for zone in head["zones"].values()]
     head["version"] = max(days, default="")
@@ -112,6 +104,20 @@ def compile_files(
         lines += sorted(f"{name}\t{','.join(map(str, where))}" for name, where in index.items())
     lines += [json.dumps(r, separators=(",", ":"), ensure_ascii=False) for r in records]
     return "\n".join(lines) + "\n"
+
+
+def _models(files: list[tuple[str, Any]]) -> tuple[dict[str, list[int]], list[dict[str, Any]]]:
+    """Every name with the numbers of its entries, and the entries."""
+    records: list[dict[str, Any]] = []
+    names: dict[str, list[int]] = {}
+    owner: dict[str, tuple[str, str]] = {}
+    for where, file in files:
+        for model in file.models:
+            record = model.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+            record["maker"] = file.maker
+            _claim_names(names, owner, len(records), model, where)
+            records.append(record)
+    return names, records
 
 
 def _add_architectures(
