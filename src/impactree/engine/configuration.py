@@ -41,7 +41,7 @@ class Surroundings:
 
     def __init__(self) -> None:
         self._all = dict(_environ)
-        self._ours = _variables()
+        self._names, self._ours = list(self._all), _variables(self._all)
         self._look_around()
         self._files: dict[str, object] = {}
         self.watch([] if self.file is None else [self.file])
@@ -75,16 +75,17 @@ class Surroundings:
         return (
             self._looks > _LOOKS_AT_FIRST
             and time.monotonic() - self._looked < _LOOK_EVERY_S
-            and len(_environ) == len(self._all)
+            and list(_environ) == self._names
             and (not self._ours or self._ours == {name: _environ.get(name) for name in self._ours})
         )
 
     def hold(self) -> bool:
         """Whether all that settings depend on is still as it was."""
         if _environ != self._all:
-            if _variables() != self._ours:
+            found = dict(_environ)  # at once: other threads may set more
+            if _variables(found) != self._ours:
                 return False
-            self._all = dict(_environ)
+            self._all, self._names = found, list(found)
         self._looks, self._looked = self._looks + 1, time.monotonic()
         if not _unchanged(self._files):
             return False
@@ -154,10 +155,8 @@ def find_file(folder: Path) -> Path | None:
     return None
 
 
-def _variables() -> dict[Any, Any]:
-    return {
-        name: value for name, value in list(_environ.items()) if name.upper().startswith(_PREFIX)
-    }
+def _variables(environ: dict[Any, Any]) -> dict[Any, Any]:
+    return {name: value for name, value in environ.items() if name.upper().startswith(_PREFIX)}
 
 
 def _working_directory() -> str | None:
@@ -168,10 +167,16 @@ def _working_directory() -> str | None:
 
 
 def _stamps(files: Iterable[Path]) -> dict[str, object]:
-    """What changes with each file or folder; None: one too fresh to tell."""
-    fresh = time.time_ns() - _RECENT_NS
+    """What changes with each file or folder; None: one too fresh to tell.
+
+    A time to come (another machine's clock) is not fresh: the next change will have another.
+    """
+    now = time.time_ns()
     stamps = {str(file): _stamp(str(file)) for file in files}
-    return {path: None if stamp and stamp[0] > fresh else stamp for path, stamp in stamps.items()}
+    return {
+        path: None if stamp and now - _RECENT_NS < stamp[0] <= now else stamp
+        for path, stamp in stamps.items()
+    }
 
 
 def _unchanged(stamps: dict[str, object]) -> bool:
