@@ -21,7 +21,7 @@ from weakref import WeakSet
 
 from impactree.exceptions import ConfigurationError
 from impactree.loops import Worker, ahead, on_loop
-from impactree.report.tracked import Reported
+from impactree.reported import Reported
 from impactree.runs.current import active_trackers, innermost
 from impactree.runs.trees import RunTrees
 from impactree.values.times import past_day
