@@ -107,7 +107,7 @@ def compile_files(
 
 
 def _models(files: list[tuple[str, Any]]) -> tuple[dict[str, list[int]], list[dict[str, Any]]]:
-    """Each name's records, and the records."""
+    """Every name with the numbers of its entries, and the entries."""
     records: list[dict[str, Any]] = []
     names: dict[str, list[int]] = {}
     owner: dict[str, tuple[str, str]] = {}
