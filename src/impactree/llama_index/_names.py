@@ -87,9 +87,9 @@ def _requested_model(instance: Any, model_dict: dict[str, Any]) -> str | None:
     places = [(place, known(place, MODEL_KEYS)) for place in (model_dict, instance)]
     for key in MODEL_KEYS:
         for place, held in places:
-            found = text(field(place, key)) if key in held else None
-            if found and found != "unknown":  # LlamaIndex's default: the class sets no name
-                return found
+            found = field(place, key) if key in held else None
+            if found and found != "unknown" and text(found):  # LlamaIndex's default for no name
+                return text(found)
     return None
 
 
