@@ -1,113 +1,32 @@
-"""Exporters under crashes, many processes, load and outages (about five minutes).
+"""Exporters under crashes, many processes, load and outages (about fifteen minutes).
 
-Run with ``python -m benchmarks.exporters``; tests/exporters/test_crash.py has smaller versions.
+Run with ``python -m benchmarks.exporters [chains | sustained]``. tests/exporters/test_crash.py has
+smaller versions of what is counted, tests/exporters/faults.py larger ones.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+from benchmarks._exported_load import SINKS
 from benchmarks._measure import Result, at_most, fresh, print_table, ratio, rounds
 
 KILLS, SEED = 100, 7
 PROCESSES, ROOTS = 4, 10_000
 SCRIPT = Path(__file__).parents[1] / "tests" / "exporters" / "crashing.py"
 
-# A chain with five model calls of 10 ms; prints the seconds that 100 invocations took. The
-# endpoints: nothing listens on port 9, and a server that takes 5 s to answer.
-CHAIN = """
-import logging, os, socketserver, tempfile, threading, time
-from langchain_core.language_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage
-from langchain_core.runnables import RunnableLambda
-from impactree import ImpactHandler
-logging.disable(logging.CRITICAL)
-folder = tempfile.mkdtemp()
-os.environ.update(IMPACTREE_SPOOL_DIR=folder, LANGSMITH_API_KEY="x", LANGSMITH_TRACING="false")
-
-class Slow(socketserver.BaseRequestHandler):
-    def handle(self):
-        time.sleep(5)
-
-def exporters(mode):
-    if mode == "none":
-        return []
-    slow = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Slow)
-    slow.daemon_threads = True
-    threading.Thread(target=slow.serve_forever, daemon=True).start()
-    port = 9 if mode == "down" else slow.server_address[1]
-    os.environ["LANGSMITH_ENDPOINT"] = f"http://127.0.0.1:{{port}}"
-    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-    from opentelemetry.sdk.metrics import MeterProvider
-    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-    from impactree.exporters import JSONLExporter, LangSmithExporter, OTelExporter, SQLExporter
-    url = f"http://127.0.0.1:{{port}}/v1/metrics"
-    meters = MeterProvider([PeriodicExportingMetricReader(OTLPMetricExporter(url))])
-    return [
-        LangSmithExporter(),
-        OTelExporter(meter_provider=meters, spans=False),
-        SQLExporter(f"postgresql://a@127.0.0.1:{{port}}/b"),
-        JSONLExporter(f"{{folder}}/missing/impacts.jsonl"),
-    ]
-
-usage = {{"input_tokens": 1200, "output_tokens": 400, "total_tokens": 1600}}
-answer = AIMessage("a", usage_metadata=usage, response_metadata={{"model_name": "gpt-4o"}})
-def step(text):
-    for _ in range(5):
-        time.sleep(0.01)
-        GenericFakeChatModel(messages=iter([answer.model_copy()])).invoke(text)
-    return text
-chain = RunnableLambda(step)
-handler = ImpactHandler(exporters=exporters("{mode}"))
-for _ in range(10):
-    chain.invoke("x", {{"callbacks": [handler]}})
-start = time.perf_counter()
-for _ in range(100):
-    chain.invoke("x", {{"callbacks": [handler]}})
-print(time.perf_counter() - start, flush=True)
-os._exit(0)
-"""
-
-# Roots with one call, at a rate, for some seconds. Prints one of the figures below as JSON.
-LOAD = """
-import json, os, re, sys, tempfile, time, uuid, logging
-from pathlib import Path
-folder = Path(tempfile.mkdtemp())
-os.environ["IMPACTREE_SPOOL_DIR"] = str(folder / "spool")
-sys.path.insert(0, {tests!r})
-import crashing
-from impactree import ImpactTracker
-logging.disable(logging.CRITICAL)
-
-def memory():
-    return int(re.search(r"VmRSS:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
-
-target = folder / "out"
-if {up}:
-    target.mkdir()
-tracker = ImpactTracker(exporters=crashing.sinks(target))
-for _ in range(1000):
-    crashing.write(tracker, 1)
-first, start, made = memory(), time.perf_counter(), 0
-while time.perf_counter() - start < {seconds}:
-    due = int((time.perf_counter() - start) * {rate})
-    crashing.write(tracker, due - made) if due > made else time.sleep(0.002)
-    made = max(due, made)
-took = time.perf_counter() - start
-grown = memory() - first
-target.mkdir(exist_ok=True)
-flushing = time.perf_counter()
-drained = tracker.flush(300)
-print(json.dumps({{"made": made, "per_s": made / took, "grown_mib": grown, "drained": drained,
-    "flush_s": time.perf_counter() - flushing,
-    "lines": sum(p.read_bytes().count(b"\\n") for p in target.glob("impacts.jsonl*"))}}))
-"""
-
+# Model calls per root, their ms, and invocations: about three seconds each.
+SHAPES = ((5, 10, 60), (1, 0, 1500), (5, 50, 12), (50, 10, 6))
+ROUNDS = 5
 
 # What a root's end costs in the chain's thread: a tree of five calls for four destinations,
 # encoded and appended. Prints the median in microseconds.
@@ -133,14 +52,84 @@ os._exit(0)
 """
 
 
-def script(code: str) -> dict[str, Any]:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+def load(*arguments: object) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks._exported_load", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def load(*, up: bool, seconds: int, rate: int) -> dict[str, Any]:
-    return script(LOAD.format(tests=str(SCRIPT.parent), up=up, seconds=seconds, rate=rate))
+def chain(mode: str, calls: int, wait_ms: int, times: int, _: int = 0) -> float:
+    """Seconds a root takes."""
+    command = [sys.executable, "-m", "benchmarks._exported_chain"]
+    numbers = map(str, (calls, wait_ms, times))
+    done = subprocess.run([*command, mode, *numbers], capture_output=True, text=True, check=True)
+    return float(done.stdout) / times
+
+
+def chains() -> list[Result]:
+    """What a handler with every exporter adds to a chain, while no endpoint takes anything."""
+    results = []
+    for calls, wait_ms, times in SHAPES:
+        planted = ("planted",) if (calls, wait_ms) == (5, 10) else ()
+        variants = {
+            mode: functools.partial(chain, mode, calls, wait_ms, times)
+            for mode in ("none", "down", "trickle", *planted)
+        }
+        taken = rounds(variants, ROUNDS)
+        for mode in ("down", "trickle"):
+            name = f"{calls} calls of {wait_ms} ms, endpoints {mode}"
+            if wait_ms:
+                added = ratio(taken[mode], taken["none"])
+                results.append(at_most(f"{name} / no handler", added, 1.05, "x"))
+            else:  # no call is so quick: what a root costs, with one call
+                pairs = zip(taken[mode], taken["none"], strict=True)
+                added = median(with_ - without for with_, without in pairs) * 1000
+                results.append(at_most(f"{name}, added a root", added, 2, "ms"))
+        if planted:
+            shown = ratio(taken["planted"], taken["none"])
+            name = "a planted 3 ms a root, as above: must miss"
+            results.append(Result(name, f"{shown:.3g} x", "> 1.05 x", shown > 1.05))
+    return results
+
+
+@contextlib.contextmanager
+def langsmith() -> Iterator[str]:
+    """Its URL; in a process of its own, as a service is."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from langsmith_server import serve\n"
+        "with serve() as service: print(service.url, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, SCRIPT.parent],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        yield process.stdout.readline().strip()
+        process.communicate("")
+
+
+def sustained() -> list[Result]:
+    steady = load("steady", 20, 1000, 1)
+    ok = steady["all"] and steady["drained"] and steady["per_s"] > 990
+    rate = f"{steady['per_s']:.0f}/s, {steady['flush_s']:.1f} s to drain"
+    results = [Result("SQLite and JSONL, 20 s", rate, "1000/s, all there", ok)]
+    with langsmith() as url:
+        alone = {name: load("own", name, 1000, url)["per_s"] for name in SINKS}
+        together = load("five", 1000, url)
+    slowest = min(alone, key=lambda name: alone[name])
+    share = together["per_s"] / alone[slowest]
+    said = f"{together['per_s']:.0f}/s of {alone[slowest]:.0f}/s: {share:.0%}"
+    name = f"five exporters / {slowest}'s own client alone"
+    results.append(Result(name, said, ">= 70 %, all there", share >= 0.7 and together["all"]))
+    outage = load("steady", 60, 500, 0)
+    results.append(at_most("memory grown in 60 s outage", outage["grown_mib"], 20, "MiB"))
+    ok = outage["all"] and outage["drained"]
+    results.append(Result("all there after it", f"{outage['flush_s']:.1f} s", "all", ok))
+    return results
 
 
 def exactly_once(what: str, name: str, number: int, other: int) -> list[Result]:
@@ -161,33 +150,17 @@ def exactly_once(what: str, name: str, number: int, other: int) -> list[Result]:
 
 
 def run() -> list[Result]:
-    variants = {
-        mode: lambda _, mode=mode: fresh(CHAIN.format(mode=mode))
-        for mode in ("none", "down", "slow")
-    }
-    taken = rounds(variants, 3)
-    results = [
-        at_most(
-            f"chain, endpoints {mode} / no exporters", ratio(taken[mode], taken["none"]), 1.1, "x"
-        )
-        for mode in ("down", "slow")
-    ]
+    results = chains()
     taken_in = fresh(TAKEN.format(tests=str(SCRIPT.parent)))
     results.append(at_most("tree into the journal", taken_in, 100, "µs"))
     results += exactly_once("crash", f"kill -9 x {KILLS}", KILLS, SEED)
     results += exactly_once("chains", "kill -9 x 20, threads and tasks", 20, SEED)
     results += exactly_once("together", f"{PROCESSES} processes x {ROOTS:,}", PROCESSES, ROOTS)
-    steady = load(up=True, seconds=20, rate=1000)
-    all_there = steady["drained"] and steady["lines"] == steady["made"] + 1000
-    ok = all_there and steady["per_s"] > 990
-    rate = f"{steady['per_s']:.0f}/s, {steady['flush_s']:.1f} s to drain"
-    results.append(Result("SQLite and JSONL, 20 s", rate, "1000/s, all there", ok))
-    outage = load(up=False, seconds=60, rate=500)
-    results.append(at_most("memory grown in 60 s outage", outage["grown_mib"], 20, "MiB"))
-    all_there = outage["drained"] and outage["lines"] == outage["made"] + 1000
-    results.append(Result("all there after it", f"{outage['flush_s']:.1f} s", "all", all_there))
-    return results
+    return results + sustained()
 
+
+PARTS = {"chains": chains, "sustained": sustained, "all": run}
 
 if __name__ == "__main__":
-    sys.exit(0 if print_table(run()) else 1)
+    part = PARTS[sys.argv[1] if len(sys.argv) > 1 else "all"]
+    sys.exit(0 if print_table(part()) else 1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import _thread
+import os
 import sys
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +67,7 @@ class Worker:
     """One thread that does what it is given, in order. A process ends when all of it is done."""
 
     def __init__(self) -> None:
+        _workers.add(self)
         self._threads: ThreadPoolExecutor | None = None
         self._latest: Future[object] | None = None
         self._thread: int | None = None
@@ -102,6 +105,18 @@ class Worker:
         if threads is not None:
             threads.shutdown(wait=not on_loop())
 
-    def after_fork(self) -> None:
+    def forget(self) -> None:
         """In a forked child: the thread and its work are the parent's."""
         self._threads = self._latest = None
+
+
+_workers: Final[WeakSet[Worker]] = WeakSet()
+
+
+def _in_child() -> None:
+    for worker in list(_workers):
+        worker.forget()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_in_child)

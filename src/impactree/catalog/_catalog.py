@@ -187,7 +187,7 @@ class Catalog:
             org, _, core = name.rpartition("/")
             for text in dict.fromkeys((core, core.removeprefix(f"{org.partition('-')[0]}-"))):
                 word = text[: next((i for i, c in enumerate(text) if not "a" <= c <= "z"), None)]
-                if len(word) > 1:
+                if len(word) > 1 or (text == core and core[1:2].isdigit()):  # ``o3``
                     found.setdefault(word, []).append((text, name))
         return found
 
@@ -264,7 +264,11 @@ class Catalog:
         checked = [(where, check(raw, where)) for where, raw in files]
         _tell_replaced(self, checked)
         text = compile_files(
-            checked, rules=self._data["rules"], known=self.model_names(), zones=self.zone_codes
+            checked,
+            rules=self._data["rules"],
+            known=self.model_names(),
+            zones=self.zone_codes,
+            hardware=self.accelerators,
         )
         return Catalog(text, base=self)
 

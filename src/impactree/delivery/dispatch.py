@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from contextvars import copy_context
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from impactree.delivery.errors import reason
 from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.spool import FLUSH_S, known_spool, spool
+from impactree.loops import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from impactree.runs import Exporter, Run
 
 __all__ = ["Dispatch"]
+
+_LARGE: Final = 2000
+"""Runs: writing more would hold up the callback for more than about 30 ms."""
 
 
 class Dispatch:
@@ -41,6 +47,7 @@ class Dispatch:
         ]
         self._engine = engine
         self._note_problem = note_problem
+        self._writer = Worker()
 
     def run_ended(self, run: Run) -> None:
         """A single run has ended: for exporters that asked for single runs."""
@@ -51,31 +58,43 @@ class Dispatch:
                 self._failed(type(exporter).__name__, error)
 
     def export(self, root: Run) -> None:
-        """A root has finished, or a late end changed it."""
+        """A root has finished, or a late end changed it. A large one is written by a thread."""
         if self._spooled:
-            try:
-                spool().put(root, self._engine.method.name, self._spooled, self._engine.zone_of)
-            except Exception as error:
-                self._failed("spool", error)
+            if next(islice(root.walk(), _LARGE, None), None) is None:
+                self._put(root)
+            else:  # in this context: exporters look at the active span
+                self._writer.put(copy_context().run, self._put, root)
         for exporter in self._direct:
             try:
                 exporter.export(root)
             except Exception as error:
                 self._note_problem(f"{type(exporter).__name__} failed", error)
 
+    def _put(self, root: Run) -> None:
+        try:
+            spool().put(root, self._engine.method.name, self._spooled, self._engine.zone_of)
+        except Exception as error:
+            self._failed("spool", error)
+
     def flush(self, timeout: float | None) -> bool:
         """Deliver what is pending; True when nothing is left and nothing was lost."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        done = self._flush_spool(timeout) if self._spooled else True
+
+        def left() -> float | None:
+            return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+        done = self._writer.wait(timeout)
+        if self._spooled:
+            done = self._flush_spool(left()) and done
         for exporter in self._direct:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            done = exporter.flush(left) and done
+            done = exporter.flush(left()) and done
         return done
 
     def close(self, timeout: float | None) -> bool:
         """Flush, then end the exporters' threads and connections; True when nothing is left."""
         deadline = time.monotonic() + (FLUSH_S if timeout is None else timeout)
         done = self.flush(timeout)
+        self._writer.rest()
         if self._spooled:
             spool().rest(max(0.0, deadline - time.monotonic()), self._spooled)
         for exporter in self._direct:

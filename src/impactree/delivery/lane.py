@@ -60,14 +60,15 @@ class Lane:
     def wake(self) -> None:
         """There is something to deliver."""
         with self._state:
-            self._work = True
+            known, self._work = self._work, True
             if self._resting:  # a thread that is still at its last delivery simply goes on
                 self._stopping = self._resting = False
             if not self._stopping and (self._thread is None or not self._thread.is_alive()):
                 name = f"impactree {type(self.writer).__name__}"
                 self._thread = threading.Thread(target=self._run, name=name, daemon=True)
                 self._thread.start()
-            self._state.notify_all()
+            if not known:  # else it is at it, or waits for its next attempt
+                self._state.notify_all()
 
     def keep_in_memory(self, line: bytes) -> None:
         """A tree that the disk did not take."""
@@ -89,6 +90,7 @@ class Lane:
             self._asked += 1
             self._refused = False
             ticket = self._asked
+            self._state.notify_all()
         self.wake()
         return ticket
 

@@ -6,7 +6,7 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError, field_validator
 from pydantic_settings import (
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 __all__ = ["Layer", "merged", "read_layers"]
+
+_DEEP: Final = "its tables and lists are nested too deeply to be read"
 
 
 class _Layer(BaseModel):
@@ -95,10 +97,19 @@ def read_layers(file: Path | None) -> list[Layer]:
             raw = kind(_Sources, file)()
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{file}: not valid TOML: {error}") from error
+        except RecursionError:
+            raise ConfigurationError(f"{file}: {_DEEP}") from None
         layers.append(Layer(str(file), file.parent, _checked(raw, str(file))))
+    layers.append(Layer("environment", Path(), _checked(_variables(), "environment")))
+    return layers
+
+
+def _variables() -> dict[str, Any]:
     _check_variables()
     try:
-        raw = EnvSettingsSource(_Sources)()
+        return EnvSettingsSource(_Sources)()
+    except RecursionError:
+        raise ConfigurationError(f"environment: {_DEEP}") from None
     except SettingsError as error:
         raise ConfigurationError(
             f"environment: {str(error).partition(' from source ')[0]}; "
@@ -106,8 +117,6 @@ def read_layers(file: Path | None) -> list[Layer]:
             """IMPACTREE_PROVIDER_ZONES='{"openai": "USA"}', """
             """IMPACTREE_MODELS='["our-models.toml"]'"""
         ) from error
-    layers.append(Layer("environment", Path(), _checked(raw, "environment")))
-    return layers
 
 
 def merged(layers: list[Layer], given: Mapping[str, Any]) -> Settings:
@@ -183,5 +192,7 @@ def _content(entry: Path | dict[str, Any], folder: Path, origin: str) -> tuple[s
     except FileNotFoundError:
         place = f"{origin}: " if origin else ""
         raise ConfigurationError(f"{place}models: there is no file {str(path)!r}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except RecursionError:
+        raise ConfigurationError(f"{path}: {_DEEP}") from None
+    except (ValueError, OSError) as error:  # of TOML, of its encoding, of a path that is none
         raise ConfigurationError(f"{path}: not readable as TOML: {error}") from error

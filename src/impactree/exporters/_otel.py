@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import threading
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +14,7 @@ from impactree.delivery.forks import held_off
 from impactree.delivery.spool import known_spool
 from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.exporters._otel_foreign import annotate, end_waiting, watch_traceloop
+from impactree.exporters._otel_forks import renew
 from impactree.exporters._otel_names import (
     DELIVERY,
     GAUGES,
@@ -25,6 +25,7 @@ from impactree.exporters._otel_names import (
     span_attributes,
     span_name,
 )
+from impactree.store.rows import credits_for
 
 try:
     from opentelemetry import metrics, trace
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Meter, MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from impactree.delivery.codec import Tree
+    from impactree.delivery.codec import Tree, TreeKey
     from impactree.runs import Run
 
 __all__ = ["OTelExporter"]
@@ -80,8 +81,8 @@ class OTelExporter(SpooledExporter):
         self._tracers = tracer_provider
         self._spans = spans
         self._annotated: OrderedDict[str, None] = OrderedDict()  # roots with foreign spans
-        self._counted: OrderedDict[str, dict[str, float]] = OrderedDict()  # by call
-        self._recorded: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._counted: OrderedDict[tuple[str, float], dict[str, float]] = OrderedDict()  # by call
+        self._recorded: OrderedDict[TreeKey, None] = OrderedDict()
         meter = (meter_provider or metrics.get_meter_provider()).get_meter("impactree", __version__)
         self._counters = {
             name: meter.create_counter(name, unit, text) for name, (unit, text) in METRICS.items()
@@ -163,6 +164,7 @@ class OTelExporter(SpooledExporter):
                 for run in tree.root.walk():
                     if run.call is not None and not run.cached:
                         self._count(run)
+                        time.sleep(0)  # a thread that computes keeps the chain waiting for 5 ms
                 _remember(self._recorded, tree.key, None)
             if self._spans and not tree.notes.get("annotated") and not tree.root.revision:
                 self._make_spans(tree)
@@ -186,14 +188,13 @@ class OTelExporter(SpooledExporter):
         return True
 
     def after_fork(self) -> None:
-        """A lock that the parent's reader held while it exported: its thread is not here."""
-        for reader in _readers(self._meters or metrics.get_meter_provider()):
-            if hasattr(reader, "_export_lock"):
-                reader._export_lock = threading.Lock()
+        """The SDK's threads are the parent's, and with them its locks and connections."""
+        renew(self._meters or metrics.get_meter_provider())
+        renew(self._tracers or trace.get_tracer_provider())
 
     def _count(self, run: Run) -> None:
         values = metric_values(run)
-        seen = self._counted.get(run.id)
+        seen = self._counted.get((run.id, run.start))
         attributes = metric_attributes(run)
         for key, value in values.items():
             name, _, kind = key.partition(":")
@@ -205,19 +206,21 @@ class OTelExporter(SpooledExporter):
             histogram = self._histograms.get(f"{name}.per_call")
             if seen is None and histogram is not None:
                 histogram.record(value, labels)
-        _remember(self._counted, run.id, values)
+        _remember(self._counted, (run.id, run.start), values)
 
     def _make_spans(self, tree: Tree) -> None:
         tracer = (self._tracers or trace.get_tracer_provider()).get_tracer("impactree", __version__)
         contexts: dict[str, Context] = {}
+        credited = {"impactree.credits": credits_for([tree])}
         for run in tree.root.walk():
+            more = credited if run is tree.root else {}
             above = None if run is tree.root or run.parent is None else contexts[run.parent.id]
             with held_off():
                 span = tracer.start_span(
                     span_name(run),
                     context=above or _context_of(tree.notes),
                     kind=SpanKind.CLIENT if run.call is not None else SpanKind.INTERNAL,
-                    attributes={**span_attributes(run), **impact_attributes(run.total)},
+                    attributes={**span_attributes(run), **impact_attributes(run.total), **more},
                     start_time=int(run.start * 1e9),
                 )
                 if run.status in ("error", "cancelled"):
@@ -225,6 +228,7 @@ class OTelExporter(SpooledExporter):
                 contexts[run.id] = trace.set_span_in_context(span)
                 # Times are given: that a parent ends before its children start does no harm.
                 span.end(int((run.end or run.start) * 1e9))
+            time.sleep(0)
 
 
 def _readers(meters: Any) -> Sequence[Any]:

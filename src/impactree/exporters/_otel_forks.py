@@ -1,0 +1,50 @@
+"""OpenTelemetry's SDK in a forked child: its locks are free, and it has connections of its own.
+
+The SDK starts its threads again in a child, but not all that they held: a lock that the parent's
+reader had while it collected stays taken, and an HTTP connection that both write to carries neither
+one's requests whole.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Final
+
+__all__ = ["renew"]
+
+_FORKED: Final = (
+    type(threading.Lock()),
+    type(threading.RLock()),
+    threading.Condition,
+    threading.Event,
+)
+
+
+def renew(*providers: Any) -> None:
+    """Free every lock in these objects of the SDK, and those that they are made of."""
+    seen: set[int] = set()
+    left = list(providers)
+    while left:
+        found = left.pop()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        if isinstance(found, _FORKED):
+            found._at_fork_reinit()  # type: ignore[union-attr]
+        elif isinstance(found, dict):
+            left += found.values()
+        elif isinstance(found, (list, tuple, set, frozenset)):
+            left += found
+        elif type(found).__module__.startswith("opentelemetry."):
+            left += getattr(found, "__dict__", {}).values()
+        else:
+            _reconnect(found)
+
+
+def _reconnect(found: Any) -> None:
+    """Of a session of requests: new pools. The old ones are the parent's, their locks as well."""
+    adapters = getattr(found, "adapters", None)
+    for adapter in adapters.values() if isinstance(adapters, dict) else ():
+        if hasattr(adapter, "init_poolmanager"):
+            sizes = (adapter._pool_connections, adapter._pool_maxsize, adapter._pool_block)
+            adapter.init_poolmanager(*sizes)
