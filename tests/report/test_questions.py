@@ -277,3 +277,26 @@ def test_a_zero_report_has_no_groups():
     assert dict(groups) == {}
     assert groups.total == Impacts.zero()
     assert "no model was called" in str(groups)
+
+
+def test_a_filter_that_nothing_matches_says_so(two_users):
+    text = str(two_users.filter(user="nobody"))
+    assert "no model call matches" in text
+    assert "callbacks" not in text
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "told"),
+    [
+        (lambda r: r.filter("ann"), TypeError, "filter takes a function of a run, or key=label"),
+        (lambda r: r.diff(None), TypeError, "diff takes a Report, not None"),
+        (lambda r: r.diff(r.runs[0]), TypeError, r"for a run give run\.report\(\)"),
+        (lambda r: r.merge("a.json"), TypeError, r"merge takes .* Report\.from_json\(Path"),
+        (lambda r: r.to_text(0), ValueError, "a whole number of columns, 60 to 200, not 0"),
+        (lambda r: r.by("user").to_text("80"), ValueError, "60 to 200, not '80'"),
+        (lambda r: r.diff(r).to_text(80.5), ValueError, r"60 to 200, not 80\.5"),
+    ],
+)
+def test_a_wrong_argument_is_named(two_users, ask, error, told):
+    with pytest.raises(error, match=told):
+        ask(two_users)

@@ -162,9 +162,12 @@ class Report(View):
 
         Raises:
             ValueError: they were estimated by two methods.
+            TypeError: something that is no report.
         """
         from impactree.report._merge import merged
 
+        for other in others:
+            _check_view("merge", other)
         runs, known = merged([self, *others])
         return type(self)(runs, engine=self._engine, **known)
 
@@ -173,7 +176,9 @@ class Report(View):
 
         Raises:
             ValueError: they were estimated by two methods.
+            TypeError: something that is no report.
         """
+        _check_view("diff", other)
         found = compare(other, self)
         return Diff(
             before=found.before,
@@ -275,9 +280,9 @@ class Report(View):
 
         None: as wide as the terminal or ``COLUMNS`` says, from 60 to 200; 100 without either.
         """
-        from impactree.report.renderers.text import plain, report_lines, terminal_width
+        from impactree.report.renderers.text import checked_width, plain, report_lines
 
-        return plain(report_lines(self, terminal_width() if width is None else width))
+        return plain(report_lines(self, checked_width(width)))
 
     def __str__(self) -> str:
         return self.to_text()
@@ -297,6 +302,13 @@ class Report(View):
 
     def __repr__(self) -> str:
         return f"<Report {len(self.runs)} runs, {self.calls} calls>"
+
+
+def _check_view(asked: str, other: object) -> None:
+    if not isinstance(other, View):
+        near = "; for a run give run.report()" if isinstance(other, Run) else ""
+        near = "; for a file give Report.from_json(Path(...))" if isinstance(other, str) else near
+        raise TypeError(f"{asked} takes a Report, not {other!r:.80}{near}")
 
 
 def _kept(tracker: Tracked, run: Any) -> Run:

@@ -25,6 +25,8 @@ def matching_calls(
     engine: Engine | None,
 ) -> list[Run]:
     """Those of the runs that have these labels and satisfy the function."""
+    if where is not None and not callable(where):
+        raise TypeError(f"filter takes a function of a run, or key=label, not {where!r:.80}")
     for key in labels:
         check_key(key)
     found = [run for run in calls if where is None or where(run)]

@@ -70,9 +70,9 @@ class Diff(Compared):
     def to_text(self, width: int | None = None) -> str:
         """A table at most ``width`` columns wide; None: as wide as the terminal, 60 to 200."""
         from impactree.report.renderers.changes import diff_lines
-        from impactree.report.renderers.text import plain, terminal_width
+        from impactree.report.renderers.text import checked_width, plain
 
-        return plain(diff_lines(self, terminal_width() if width is None else width))
+        return plain(diff_lines(self, checked_width(width)))
 
     def to_markdown(self) -> str:
         """A table in GitHub's Markdown."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["View"]
 
 _COUNTS_INPUT: Final = "impactree-1"
+_NO_MATCH: Final = "no model call matches: by(...) lists the labels that there are."
 
 
 class View:
@@ -68,6 +69,7 @@ class View:
             catalog_version=self.catalog_version,
             engine=self._engine,
             grounds=self._grounds,
+            advice=_NO_MATCH,
         )
 
     @property

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from impactree.values.impacts import EmbodiedPhase, Impact, Impacts, UsagePhase
 
 __all__ = [
+    "checked_width",
     "groups_lines",
     "groups_text",
     "joined",
@@ -45,7 +46,6 @@ __all__ = [
     "plain",
     "report_lines",
     "rich_lines",
-    "terminal_width",
     "total_cells",
 ]
 
@@ -64,6 +64,19 @@ def terminal_width() -> int:
     """The columns of the terminal (or of ``COLUMNS``), 60 to 200; without one: 100."""
     columns = shutil.get_terminal_size((_WIDTH, 24)).columns
     return min(max(columns, _NARROWEST), _WIDEST)
+
+
+def checked_width(width: int | None) -> int:
+    """The width that was asked for; None: that of the terminal.
+
+    Raises:
+        ValueError: no whole number >= 1.
+    """
+    if width is None:
+        return terminal_width()
+    if not isinstance(width, int) or width < 1:
+        raise ValueError(f"a width is a whole number of columns, 60 to 200, not {width!r:.40}")
+    return width
 
 
 def plain(lines: Iterable[Line]) -> str:
@@ -245,7 +258,7 @@ _STYLES: Final[dict[str, Style]] = {
 
 def groups_text(groups: Grouped, width: int | None) -> str:
     """A table of groups as plain text."""
-    return plain(groups_lines(groups, terminal_width() if width is None else width))
+    return plain(groups_lines(groups, checked_width(width)))
 
 
 def groups_lines(groups: Grouped, width: int) -> list[Line]:
