@@ -13,6 +13,7 @@ BENCHMARKS = (
     "handlers",
     "concurrency",
     "llama_index_ingestion",
+    "llama_index_queries",
     "streams",
     "engine",
     "names",

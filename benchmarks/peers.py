@@ -23,7 +23,7 @@ PEERS = {
 }
 EXPECTED = {
     # It asserts the exact list of a manager's handlers.
-    "tests/unit_tests/runnables/test_config.py::test_ensure_config_metadata_to_configurable",
+    "tests/unit_tests/runnables/test_config.py::test_merge_config_callbacks",
 }
 PLUGIN = """
 from contextvars import ContextVar

@@ -22,6 +22,7 @@ from impactree_fit import prefill, tables
 from impactree_fit.fitting import FREE, bootstrap, fit
 from impactree_fit.rows import (
     ARCHITECTURES,
+    OLDER,
     ROWS,
     digest,
     read_architectures,
@@ -60,9 +61,8 @@ def main() -> int:
     print(tables.groups(scores))
     print(tables.folds(scores))
     print(tables.prompts(prefill.check(c, s.model, SPREAD.prefill, architectures)))
-    if asked.held_out:
-        other = read_rows(asked.held_out, architectures)
-        print(tables.held_out(c, other, s.model))
+    for path in filter(None, (OLDER, asked.held_out)):
+        print(tables.held_out(path.name, c, read_rows(path, architectures), s.model))
     if asked.plots:
         from impactree_fit import plots
 

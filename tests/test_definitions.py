@@ -11,7 +11,6 @@ from llama_index.core import PromptTemplate
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.tools import FunctionTool
-from llama_index.llms.openai import OpenAI
 from pydantic import BaseModel
 
 from impactree import ImpactHandler
@@ -87,10 +86,11 @@ def test_a_stream_that_is_left_counts_its_tools(wire_server):  # noqa: F811
 
 @pytest.mark.parametrize("way", ["instrument", "manager"])
 def test_llama_index_counts_the_tools_that_it_sends(wire_server, way):  # noqa: F811
+    openai = pytest.importorskip("llama_index.llms.openai")
     wire_server.script(no_usage=True)
     handler = LlamaIndexHandler()
     settings = {"callback_manager": CallbackManager([handler])} if way == "manager" else {}
-    model = OpenAI(
+    model = openai.OpenAI(
         model="gpt-4o-mini",
         api_base=wire_server.base("openai") + "/v1",
         api_key="k",

@@ -307,6 +307,10 @@ def test_embeddings_and_rerankers_are_prefill_only():
             ModelCall(model="BAAI/bge-m3", kind=kind, input_tokens=512), method="impactree-1"
         )
         assert made.energy.value.min > 0, made.errors
+        told = ModelCall(model="BAAI/bge-m3", kind=kind, input_tokens=512, output_tokens=400)
+        assert estimate(told, method="impactree-1").energy.value == made.energy.value
+        shown = explain("BAAI/bge-m3", kind=kind, input_tokens=512, method="impactree-1").steps
+        assert [s.mean for s in shown if s.symbol == "E"] == [made.energy.value.mean]
         unknown = estimate(ModelCall(model="BAAI/bge-m3", kind=kind), method="impactree-1")
         assert [e.code for e in unknown.errors] == ["input-tokens-unknown"]
 
@@ -345,6 +349,35 @@ def test_hardware_by_host_and_model():
         )
     other = estimate(asked, method="impactree-1", deployment={"openai": hardware_})
     assert other.figures == estimate(asked, method="impactree-1").figures
+
+
+def served_on(*accelerators):
+    """A user's host that says what it runs on."""
+    told = {"sources": ["https://x.example"], "checked": "2026-11-24"}
+    host = {"id": "acme", "name": "A", "zone": "FRA", "pue": 1.2, "wue": 0.1, **told}
+    host |= {"base_urls": ["llm.acme.example"], "accelerators": list(accelerators)}
+    asked = ModelCall(
+        model="Qwen/Qwen3-8B",
+        base_url="https://llm.acme.example/v1",
+        input_tokens=10,
+        output_tokens=100,
+    )
+    return estimate(asked, models=[{"hosts": [host]}], method="impactree-1")
+
+
+def test_a_host_that_says_what_it_runs_on():
+    """One without a published power is replaced, and that is said."""
+    unknown, a100 = served_on(), served_on("A100")
+    assert a100.energy.value != unknown.energy.value
+    assert served_on("A100", "TPU-v6e").figures == a100.figures
+    tpu = served_on("TPU-v6e")
+    assert tpu.figures == unknown.figures
+    assert [w.code for w in tpu.warnings] == ["hardware-power-unknown"]
+    assert unknown.warnings == a100.warnings == ()
+    with pytest.raises(
+        ConfigurationError, match=r"'acme' runs on 'H1000', no accelerator of .*known: .*h100"
+    ):
+        served_on("H1000")
 
 
 @pytest.mark.parametrize(

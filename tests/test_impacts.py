@@ -225,6 +225,27 @@ def test_impacts_travel_between_processes():
     assert hash(copy.copy(total)) == hash(total)
 
 
+class Named(Impacts):
+    """With a dictionary of its own."""
+
+
+class Slotted(Impacts):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize("kind", [Named, Slotted])
+def test_a_class_may_build_on_impacts(kind):
+    """Its instances are made, summed and compared as those of Impacts."""
+    ours = estimate(call())
+    total = kind.sum([ours, unestimated()])
+    assert type(total) is kind
+    assert total == ours + unestimated()
+    assert total != kind.sum([ours])
+    assert kind(None, grade="exact") != kind(None, grade="prior")
+    with pytest.raises(AttributeError, match="immutable"):
+        total.grade = "exact"
+
+
 def test_impacts_of_two_methods_do_not_add():
     ours = estimate(call())
     other = Impacts(ours.figures, method="another-1", grade="exact")

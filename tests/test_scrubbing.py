@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from impactree import ModelCall
 from impactree.calls.names import address, first_address
 from impactree.calls.scrubbing import MAX_TEXT, plain_values, without_secrets
 
@@ -122,3 +123,23 @@ def test_metadata():
     assert found == {**kept, "text": "x" * MAX_TEXT, "plan": "free", "level": 2, "7": "seven"}
     assert {type(value) for value in found.values()} == {str, int, float, bool}
     assert plain_values(kept, {"n", "f"}) == {"n": 3, "f": 0.5}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "user:pw@host/v1",
+        "https://user:pw@host:port/v1?key=pw",
+        "//u:pw@h/",
+        "https://h/a?api_key=pw#f",
+        "http://u:pw@h@i/",
+        "https://h/v1;key=pw",
+        "http:/u:pw@h/",
+        "u:p@ss:pw@h/x",
+    ],
+)
+def test_a_call_never_shows_credentials(url):
+    call = ModelCall(model="gpt-4o", base_url=url)
+    assert "pw" not in repr(call)
+    assert "pw" not in call.base_url
+    assert "pw" not in str(call.to_dict())

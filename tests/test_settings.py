@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from impactree import ImpactTracker, ModelCall, estimate, explain
 from impactree.catalog import load_catalog
-from impactree.engine import Engine, settings_sources
+from impactree.engine import Engine, configuration, settings_sources
 from impactree.engine.configuration import load_settings
 from impactree.engine.settings import Settings
 from impactree.exceptions import ConfigurationError
@@ -314,9 +315,21 @@ def test_estimates_follow_the_files_of_models(write, monkeypatch):
     assert estimate(mine).energy.value.mean > 2 * small.energy.value.mean
 
 
-def test_files_are_read_once_however_many_handlers(write, monkeypatch):
+def test_estimates_follow_a_variable_that_takes_another_s_place(monkeypatch):
+    """Between two looks at folder and files, which are for ever apart here."""
+    monkeypatch.setattr(configuration, "_LOOK_EVERY_S", math.inf)
+    monkeypatch.setenv("UNRELATED", "1")
+    for _ in range(100):
+        assert zone_used() == "USA"
+    monkeypatch.delenv("UNRELATED")
+    monkeypatch.setenv("IMPACTREE_ZONE", "FRA")
+    assert zone_used() == "FRA"
+
+
+@pytest.mark.parametrize("changed", [1_700_000_000, 4_000_000_000], ids=["past", "to come"])
+def test_files_are_read_once_however_many_handlers(write, monkeypatch, changed):
     path = write("impactree.toml", 'zone = "FRA"\n')
-    os.utime(path, (1_700_000_000, 1_700_000_000))
+    os.utime(path, (changed, changed))
     reads = []
     read = settings_sources.read_layers
     monkeypatch.setattr(settings_sources, "read_layers", lambda file: reads.append(1) or read(file))
@@ -348,3 +361,10 @@ def test_estimate_takes_what_explain_takes(monkeypatch):
         ],
     }
     assert estimate(mine, models=[extra]).grade == "exact"
+
+
+@pytest.mark.parametrize("at", [20240601, 1.5, ("2024", "06")])
+def test_a_day_of_another_type_is_named(at):
+    for asked in (lambda: estimate(CALL, at=at), lambda: explain("gpt-4o", at=at)):
+        with pytest.raises(TypeError, match="at: a date or YYYY-MM-DD is needed, not"):
+            asked()

@@ -715,3 +715,17 @@ def test_what_an_exporter_runs_itself_on_the_journals_thread_does_not_wait_for_i
     asyncio.run(on_loop())
     assert tracker.flush(10)
     assert seen == ["outer", "inner"]
+
+
+def test_an_id_with_another_start_is_another_run_an_abandoned_one_too():
+    tracker = ImpactTracker()
+    calls = []
+    for start in (1.0, 2.0, 2.0, 3.0):
+        tracker.start("root", name="root", start=start)
+        tracker.start("model", "root", name="model", kind="chat", start=start)
+        calls.append(tracker.end("root", end=start + 0.5))  # the model is abandoned
+    assert [root.start for root in tracker.runs] == [1.0, 2.0, 3.0]
+    call = ModelCall(model="gpt-4o-mini", provider="openai", output_tokens=100)
+    tracker.end("model", call=call)  # late: that of the last run
+    assert [root.total.estimated_calls for root in tracker.runs] == [0, 0, 1]
+    assert tracker.total == tracker.runs[-1].total

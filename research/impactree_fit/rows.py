@@ -24,6 +24,7 @@ from impactree.methods.impactree_1.sizes import from_figures, from_params
 
 FOLDER = Path(__file__).parent.parent / "data"
 ROWS = FOLDER / "mlenergy_v3_text.csv"
+OLDER = FOLDER / "mlenergy_v1_chat.csv"
 ARCHITECTURES = FOLDER / "architectures.csv"
 DIGEST = "sha256"
 

@@ -169,7 +169,7 @@ def prompts(checked: list[prefill.Checked]) -> str:
     return table("Prefill, J per 1,000 tokens of input, against others' measurements", head, rows)
 
 
-def held_out(c: Constants, rows: Rows, wide: float) -> str:
+def held_out(file: str, c: Constants, rows: Rows, wide: float) -> str:
     """Scores on a file that was never fitted."""
     energy, time = predict(c, rows)
     e, t = np.log(energy / rows.joules), np.log(time / rows.seconds)
@@ -187,5 +187,5 @@ def held_out(c: Constants, rows: Rows, wide: float) -> str:
                 score(t[m][np.isfinite(t[m])]),
             )
         )
-    title = f"Held-out file: {100 * inside[0]:.1f} % inside an interval of {inside[1]:.2f}"
+    title = f"Never fitted, {file}: {100 * inside[0]:.1f} % inside an interval of {inside[1]:.2f}"
     return table(title, ("model", "n", "energy", "bias", "time"), found)

@@ -21,7 +21,7 @@ from weakref import WeakSet
 
 from impactree.exceptions import ConfigurationError
 from impactree.loops import Worker, ahead, on_loop
-from impactree.report.tracked import Reported
+from impactree.reported import Reported
 from impactree.runs.current import active_trackers, innermost
 from impactree.runs.trees import RunTrees
 from impactree.values.times import past_day
@@ -113,7 +113,7 @@ class ImpactTracker(Reported):
         pending: Pending | None = None,
         labels: Labels | None = None,
     ) -> Run:
-        """A run has started. An open id is returned as it is, an ended one starts anew.
+        """A run has started. An open id, or an ended one's own start, names the run that is there.
 
         Args:
             run_id: The framework's own id.

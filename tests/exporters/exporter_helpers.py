@@ -50,7 +50,7 @@ class Sink(SpooledExporter):
         self.errors = list(errors)
         self.trees: list[Any] = []
         self.attempts = 0
-        self.had: set[tuple[str, int]] = set()
+        self.had: set[tuple[str, float, int]] = set()
 
     @property
     def destination(self) -> str:

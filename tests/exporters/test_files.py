@@ -133,6 +133,50 @@ def test_parquet_reads_back_and_a_replay_adds_nothing(
     assert table[1]["adpe_kgsbeq_max"] == estimate.adpe.value.max
 
 
+@pytest.mark.parametrize("kind", ["codecarbon", "jsonl", "parquet"])
+def test_an_id_that_is_used_again_is_another_run(
+    kind: str, tmp_path: Path, dies: Callable[[], None]
+) -> None:
+    def exporter() -> Any:
+        if kind == "codecarbon":
+            return CodeCarbonExporter(tmp_path / "e.csv")
+        if kind == "jsonl":
+            return JSONLExporter(tmp_path / "i.jsonl")
+        pytest.importorskip("pyarrow.parquet")
+        from impactree.exporters import ParquetExporter
+
+        return ParquetExporter(tmp_path / "calls")
+
+    tracker = ImpactTracker(exporters=[exporter()])
+    for start in (1_000_000.0, 2_000_000.0, 3_000_000.0):
+        tracker.start("r", name="r", start=start)
+        tracker.start("late", "r", name="late", kind="chat", start=start)
+        tracker.start("model", "r", name="model", kind="chat", start=start)
+        tracker.end("model", call=call(), end=start + 1)
+        tracker.end("r", end=start + 2)
+    tracker.end("late", call=call())  # of the last run: its row is replaced, no other's
+    assert len(tracker.runs) == 3
+    assert tracker.flush(10)
+    for done in (tmp_path / "spool").glob("*/*.done"):
+        done.unlink()
+    dies()
+    assert ImpactTracker(exporters=[exporter()]).flush(10)  # adds nothing
+    if kind == "codecarbon":
+        ends = [row["timestamp"][8:10] for row in rows(tmp_path / "e.csv")]
+        assert len(ends) == len(set(ends)) == 3
+    elif kind == "jsonl":
+        lines = [json.loads(line) for line in (tmp_path / "i.jsonl").read_text().splitlines()]
+        keys = [(line["start"], line["revision"]) for line in lines]
+        assert keys == [(1e6, 0), (2e6, 0), (3e6, 0), (3e6, 1)]
+    else:
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(tmp_path / "calls").to_pylist()
+        keys = {(row["run_started_at"].timestamp(), row["revision"]) for row in table}
+        assert keys == {(1e6, 0), (2e6, 0), (3e6, 0), (3e6, 1)}
+        assert len(table) == 5
+
+
 def test_credits_of_the_factors_stand_beside_the_figures(tmp_path: Path) -> None:
     """A table keeps its shape: they are in a file beside it, and in Parquet's metadata."""
     pq = pytest.importorskip("pyarrow.parquet")

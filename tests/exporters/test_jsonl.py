@@ -74,8 +74,9 @@ def test_files_rotate_and_doubles_are_found_in_old_ones(tmp_path: Path) -> None:
         line["id"] for name in reversed(names) for line in records(tmp_path / name)
     ]  # oldest first
     assert kept == roots[-len(kept) :]
-    keys = {(root, 0) for root in roots}
-    assert exporter.delivered(keys) == {(root, 0) for root in kept}
+    keys = {(str(root.id), root.start, 0) for root in tracker.runs}
+    assert exporter.delivered(keys) == {key for key in keys if key[0] in kept}
+    assert exporter.delivered({(i, start + 1, 0) for i, start, _ in keys}) == set()
 
 
 def test_a_bad_bound_is_named(tmp_path: Path) -> None:

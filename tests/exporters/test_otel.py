@@ -133,6 +133,7 @@ def test_own_spans_follow_the_tree_under_the_active_one(telemetry: Telemetry) ->
     assert estimate.gwp is not None
     assert leaf.attributes["impactree.gwp.max"] == pytest.approx(estimate.gwp.value.max)
     assert spans["agent"].attributes["impactree.run.id"] == str(root)
+    assert spans["agent"].attributes["impactree.credits"] == tuple(tracker.report().credits)
     assert tracker.last_run is not None
     assert spans["agent"].start_time == int(tracker.last_run.start * 1e9)
 

@@ -57,7 +57,8 @@ def test_a_late_end_comes_again_with_a_higher_revision() -> None:
     tracker.end("r")
     tracker.end("late", call=call())
     assert tracker.flush(10)
-    assert [tree.key for tree in sink.trees] == [("r", 0), ("r", 1)]
+    start = tracker.runs[0].start
+    assert [tree.key for tree in sink.trees] == [("r", start, 0), ("r", start, 1)]
     assert [tree.root.total.estimated_calls for tree in sink.trees] == [0, 1]
 
 
@@ -247,9 +248,10 @@ def test_what_another_lane_is_just_through_with_is_looked_at_again(
 def test_a_replay_asks_what_is_there_already(dies: Callable[[], None]) -> None:
     tracker = ImpactTracker(exporters=[Sink("x", *[OSError()] * 9)])
     there, missing = str(run_tree(tracker)), str(run_tree(tracker))
+    start = tracker.runs[0].start
     dies()
     heir = Sink("x")
-    heir.had = {(there, 0)}
+    heir.had = {(there, start, 0)}
     assert ImpactTracker(exporters=[heir]).flush(10)
     assert ids(heir) == [missing]
 

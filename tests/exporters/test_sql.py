@@ -212,6 +212,69 @@ def test_rows_of_the_first_schema_get_the_middle_as_their_mean(url: str) -> None
     assert [group.calls for group in sums(url, by="kind")] == [2]
 
 
+def test_an_id_that_is_used_again_is_another_run(url: str) -> None:
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    for start in (1_000.0, 2_000.0, 3_000.0):
+        tracker.start("r", name=f"at {start:.0f}", start=start)
+        tracker.start("model", "r", name="model", kind="chat", start=start)
+        tracker.end("model", call=call())
+        tracker.end("r", end=start + 1)
+    assert tracker.flush(10)
+    assert len(tracker.runs) == 3
+    found = rows(url, "select name from impactree_runs order by started_at")
+    assert found == [("at 1000",), ("at 2000",), ("at 3000",)]
+    groups = {group.key: group.calls for group in sums(url, by="run")}
+    assert groups == {"at 1000": 1, "at 2000": 1, "at 3000": 1}
+
+
+def test_a_late_end_replaces_the_run_of_its_start(url: str) -> None:
+    exporter = SQLExporter(url)
+    tracker = ImpactTracker(exporters=[exporter])
+    tracker.start("r", name="first", start=1_000.0)
+    tracker.end("r", end=1_001.0)
+    tracker.start("r", name="second", start=2_000.0)
+    tracker.start("late", "r", name="late", kind="chat")
+    tracker.end("r", end=2_001.0)
+    tracker.end("late", call=call())
+    assert tracker.flush(10)
+    found = rows(url, "select name, revision, calls from impactree_runs order by started_at")
+    assert found == [("first", 0, 0), ("second", 1, 1)]
+
+
+def test_the_third_schema_gets_the_start_into_its_keys(url: str) -> None:
+    first_schema(url)
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        for step in MIGRATIONS[1:3]:
+            step(connection)
+        connection.execute(sa.text("update impactree_schema set version = 3"))
+        for table in ("runs", "calls"):  # a column of somebody's own
+            connection.execute(sa.text(f"alter table impactree_{table} add column team text"))
+            connection.execute(sa.text(f"update impactree_{table} set team = 'search'"))
+    engine.dispose()
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    tracker.start("old", name="again")
+    tracker.start("c", "old", name="model", kind="chat")
+    tracker.end("c", call=call())
+    tracker.end("old")
+    assert tracker.flush(10)
+    assert rows(url, "select name, team from impactree_runs order by started_at") == [
+        ("r", "search"),
+        ("again", None),
+    ]
+    joined = (
+        "select c.name, c.energy_kwh_max, c.team from impactree_calls c join impactree_runs r"
+        " on r.id = c.run_id and r.started_at = c.run_started_at where r.name = 'r'"
+    )
+    assert rows(url, joined) == [("m", 3.0, "search")]
+    columns = "id, revision, name, kind, status, started_at, method, calls, estimated_calls,"
+    columns += " unestimated_calls, input_tokens, output_tokens, tags, metadata"
+    again = f"insert into impactree_runs ({columns}) select {columns} from impactree_runs"
+    with engine.connect() as connection, pytest.raises(sa.exc.IntegrityError):  # the key holds
+        connection.execute(sa.text(again))
+    engine.dispose()
+
+
 def test_the_first_step_makes_the_first_tables_whatever_comes_later() -> None:
     engine = sa.create_engine("sqlite://")
     with engine.begin() as connection:
@@ -279,7 +342,7 @@ def test_a_newer_schema_is_left_alone(url: str, caplog: pytest.LogCaptureFixture
     run_tree(tracker)
     assert not tracker.flush(10)
     (line,) = warnings(caplog)
-    assert "schema version 99, this impactree knows 3: upgrade it" in line
+    assert "schema version 99, this impactree knows 4: upgrade it" in line
 
 
 def test_a_missing_table_is_one_line(url: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from langchain_core.language_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.outputs import ChatGenerationChunk, Generation, LLMResult
 from models import by_length
 
@@ -107,6 +107,48 @@ def test_an_answer_that_is_no_text_is_unknown_and_not_zero(message):
     GenericFakeChatModel(messages=iter([message])).invoke("Hi", {"callbacks": [handler]})
     assert counts(handler.last_run) == (1, None, "unknown")
     assert [e.code for e in handler.last_run.own.errors] == ["output-tokens-unknown"]
+
+
+@pytest.mark.parametrize(
+    ("block", "note"),
+    [
+        ({"type": "text", "text": "Look."}, None),
+        ({"type": "image_url", "image_url": {"url": "https://x.example/y.png"}}, "images"),
+        ({"type": "image", "source": {"type": "url", "url": "https://x.example/y"}}, "images"),
+        ({"type": "input_image", "image_url": "https://x.example/y.png"}, "images"),
+        ({"image": {"format": "png", "source": {"bytes": b"0"}}}, "images"),  # Bedrock
+        ({"type": "media", "mime_type": "image/png", "data": "AAAA"}, "images"),  # Gemini
+        ({"type": "media", "mime_type": "video/mp4", "file_uri": "gs://x"}, "video"),
+        ({"type": "input_audio", "input_audio": {"data": "A", "format": "wav"}}, "sound"),
+        ({"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}, "sound"),
+        ({"type": "file", "file": {"file_id": "file-1"}}, "files"),
+        ({"type": "document", "source": {"type": "base64", "data": "AAAA"}}, "files"),
+        ({"type": "file", "mime_type": "application/pdf", "base64": "AAAA"}, "files"),
+    ],
+)
+@pytest.mark.parametrize("method", ["ecologits-0.11", "impactree-1"])
+def test_what_of_a_prompt_is_no_text_is_said(block, note, method):
+    handler = ImpactHandler(method=method)
+    prompt = [HumanMessage(["Look here.", block])]
+    message = AIMessage("A cat.", usage_metadata=usage(800, 3))
+    GenericFakeChatModel(messages=iter([message])).invoke(prompt, {"callbacks": [handler]})
+    own = handler.last_run.own
+    assert handler.last_run.call.usage_notes == (() if note is None else (note,))
+    said = [w.message for w in own.warnings if w.code == "input-not-text"]
+    assert len(said) == (note is not None)
+    assert all("counts as the tokens that the provider reports" in text for text in said)
+    assert handler.last_run.call.input_tokens == 800
+    assert handler.tracker.problems == {}
+
+
+def test_what_a_tool_returns_is_part_of_the_prompt():
+    handler = ImpactHandler()
+    image = {"type": "image", "base64": "AAAA", "mime_type": "image/png"}
+    sound = {"type": "audio", "base64": "AAAA", "mime_type": "audio/wav"}
+    prompt = [HumanMessage("Draw."), ToolMessage([image, image, sound], tool_call_id="1")]
+    message = AIMessage("Done.", usage_metadata=usage(800, 3))
+    GenericFakeChatModel(messages=iter([message])).invoke(prompt, {"callbacks": [handler]})
+    assert handler.last_run.call.usage_notes == ("images", "sound")
 
 
 def test_a_completion_with_usage_in_langchain_s_own_shape():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -200,3 +201,48 @@ def test_copies_and_processes(handler: ImpactHandler) -> None:
     pipeline = IngestionPipeline(transformations=[MockEmbedding(embed_dim=4)])
     pipeline.transformations[0].callback_manager = CallbackManager([handler])
     assert copy.deepcopy(pipeline)
+
+
+@pytest.mark.parametrize("where", ["here", "thread", "task"])
+def test_a_streamed_query_hangs_under_its_synthesis(
+    handler: ImpactHandler, wire_server: WireServer, where: str
+) -> None:
+    openai = pytest.importorskip("llama_index.llms.openai")
+    manager = CallbackManager([handler])
+    model = openai.OpenAI(
+        model="gpt-4o-mini",
+        api_base=wire_server.base("openai") + "/v1",
+        api_key=KEY,
+        max_retries=0,
+        callback_manager=manager,
+        additional_kwargs={"stream_options": {"include_usage": True}},
+    )
+    index = VectorStoreIndex.from_documents(
+        [Document(text="Ulm")],
+        embed_model=MockEmbedding(embed_dim=2, callback_manager=manager),
+        callback_manager=manager,
+    )
+    known = len(handler.runs)
+    engine = index.as_query_engine(streaming=True, llm=model)
+    engine.callback_manager = engine.retriever.callback_manager = manager
+    engine._response_synthesizer.callback_manager = manager
+    answer = engine.query("Where?")
+    if where == "here":
+        list(answer.response_gen)
+    elif where == "thread":
+        reader = threading.Thread(target=list, args=(answer.response_gen,))
+        reader.start()
+        reader.join()
+    else:
+
+        async def read() -> None:
+            list(answer.response_gen)
+
+        asyncio.run(read())
+    (root,) = handler.runs[known:]
+    (asked,) = [run for run in root.walk() if run.kind == "chat"]
+    assert [run.name for run in asked.ancestors()] == ["synthesize", "query"]
+    (sent,) = wire_server.sent
+    assert asked.call.tokens_source == "reported"
+    assert asked.call.output_tokens == sent.output
+    assert root.revision == 1  # it had ended before

@@ -25,7 +25,7 @@ def start(name: str) -> subprocess.Popen[str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI_")}
     return subprocess.Popen(
         [sys.executable, "-c", OFFLINE, str(COOKBOOK / name)],
-        env={**kept, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**kept, "COLUMNS": "160", "PYTHONPATH": str(Path(__file__).parents[1])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

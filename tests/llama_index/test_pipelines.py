@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -383,12 +384,26 @@ def test_a_thousand_concurrent_queries_over_http(
     assert {tuple(calls(root)) for root in handler.runs} == {("embedding", "chat")}
 
 
-def test_messages_with_blocks(handler: ImpactHandler) -> None:
+PNG = b64encode(b"\x89PNG\r\n\x1a\n")
+
+
+def test_messages_with_blocks(wire_server: WireServer, handler: ImpactHandler) -> None:
+    """What of them is no text is said; a model that asks another by a text hands on no picture."""
     from llama_index.core.llms import ImageBlock, TextBlock
 
-    blocks = [TextBlock(text="Look here."), ImageBlock(url="http://x/y.png")]
+    blocks = [TextBlock(text="Look here."), ImageBlock(image=PNG, image_mimetype="image/png")]
     MockLLM(max_tokens=2).chat([ChatMessage(role="user", blocks=blocks)])
     assert handler.last_run.calls[0].call.input_tokens >= count_tokens("Look here.")
+    package = pytest.importorskip("llama_index.llms.openai")
+    llm = package.OpenAI(
+        model="gpt-4o-mini", api_base=f"{wire_server.url}/openai/v1", api_key="k", max_retries=0
+    )
+    for parts, notes in ((blocks, ("images",)), (blocks[:1], ())):
+        wire_server.script(text="A cat.")
+        llm.chat([ChatMessage(role="user", blocks=parts)])
+        run = handler.last_run.calls[0]
+        assert run.call.usage_notes == notes
+        assert ("input-not-text" in {w.code for w in run.own.warnings}) == bool(notes)
 
 
 def test_a_model_without_a_name_of_its_own(handler: ImpactHandler) -> None:

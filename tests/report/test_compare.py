@@ -193,9 +193,10 @@ def share_of(row):
 def test_100_000_runs_print_in_60_lines_that_account_for_all(builder, shape):
     build = builder(max_runs=100_000)
     chance = random.Random(0)
-    total = 30_000  # the rest of the hundred thousand adds time, not shapes
+    total = 100_000
     if shape == "loop":
-        report = loop(build, total // 6)
+        report = loop(build, total // 5)
+        assert sum(1 for _ in report.runs[0].walk()) > 100_000
     elif shape == "many":
         for n in range(total):
             build.chat(name=f"question {n % 977}", out=1 + n % 7)
@@ -218,6 +219,22 @@ def test_100_000_runs_print_in_60_lines_that_account_for_all(builder, shape):
     inner = [row for row in rows_of(text) if re.match("[├└]", row)]
     if inner:
         assert sum(map(share_of, inner)) == pytest.approx(100, abs=3)
+
+
+def test_warnings_and_credits_take_their_lines_from_the_tree():
+    tracker = ImpactTracker()
+    tracker.start("root", name="map")
+    for n in range(2000):
+        tracker.start(n, "root", name=f"item {n}")
+        tracker.record(
+            ModelCall(provider="openai", model="gpt-4o", input_tokens=9, output_tokens=n), n
+        )
+        tracker.end(n)
+    tracker.end("root")
+    text = str(tracker.report())
+    assert 50 <= len(text.splitlines()) <= 60
+    shown = len(re.findall(r"^[├└] item", text, re.MULTILINE))
+    assert f"… {2000 - shown:,} more" in text
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140, 200])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from html.parser import HTMLParser
 
@@ -305,3 +306,54 @@ def test_what_nobody_publishes_is_null_everywhere_and_comes_back(tmp_path):
     pq = pytest.importorskip("pyarrow.parquet")
     report.to_parquet(tmp_path / "r.parquet")
     assert pq.read_table(tmp_path / "r.parquet")["adpe_kgsbeq_mean"].null_count == 1
+
+
+CALLS = st.tuples(
+    st.integers(0, 30),  # which of the open runs it hangs under
+    st.integers(0, 10**6),
+    st.sampled_from(["gpt-4o", "gpt-4o-mini", "unknown-1"]),
+    st.booleans(),
+)
+
+
+@given(calls=st.lists(CALLS, min_size=1, max_size=20))
+@settings(deadline=None)
+def test_totals_of_random_trees_are_the_same_in_every_view(builder, calls):
+    build = builder()
+    opened = [build.start(name="root", kind="agent")]
+    for place, (above, out, model, cached) in enumerate(calls):
+        parent = opened[above % len(opened)]
+        opened.append(
+            build.start(parent, name=f"step {place % 4}", metadata={"user_id": place % 3})
+        )
+        build.chat(opened[-1], model, out, cached=cached)
+    for run_id in reversed(opened):
+        build.end(run_id)
+    report = build.report()
+    (root,) = report.runs
+    if not root.total.estimated:
+        assert root.total.estimated_calls == 0
+        return
+    whole = gwp(root.total)
+    rows = list(csv.DictReader(io.StringIO(report.to_csv(), newline="")))
+    again = Report.from_json(report.to_json())
+    sums = {
+        "total": gwp(report.total),
+        "calls": math.fsum(gwp(run.own) for run in root.calls if run.own.estimated),
+        "data": report.to_dict()["total"]["gwp"]["value"]["mean"],
+        "read back": gwp(again.total),
+        "rows": math.fsum(float(row["gwp_kgco2eq_mean"] or 0) for row in rows),
+        "roots": float(next(csv.DictReader(io.StringIO(report.to_csv(per="root"))))[GWP]),
+    }
+    for keys in (("model",), ("name",), ("user", "status"), ("day",)):
+        groups = report.by(*keys)
+        sums[keys] = math.fsum(gwp(g.total) for g in groups.values() if g.total.estimated)
+        assert whole == 0 or sum(g.share or 0 for g in groups.values()) == pytest.approx(1)
+    for view, found in sums.items():
+        assert found == pytest.approx(whole, rel=1e-12), view
+    shown = str(report.total.gwp)
+    for text in (str(report), report.to_markdown(), report._repr_html_(), str(again)):
+        assert shown in text
+
+
+GWP = "gwp_kgco2eq_mean"

@@ -57,10 +57,16 @@ def kept_keys(metadata_keys: Iterable[str]) -> frozenset[str]:
     return frozenset(metadata_keys)
 
 
+def _made_again(cls: type[ReadableHandler], given: dict[str, Any]) -> ReadableHandler:
+    return cls(**given)
+
+
 class ReadableHandler:
     """A handler whose tracker can be read."""
 
     tracker: ImpactTracker
+    _given: dict[str, Any]
+    """The arguments that a copy in another process is made with."""
 
     def _settle(self) -> None:
         """Before anything is read: tell the tracker what it cannot know yet."""
@@ -122,6 +128,15 @@ class ReadableHandler:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Into another process goes a handler of its own, with these settings and no exporters."""
+        if self.tracker.exporters:
+            self.tracker.note_problem(
+                "a copy of the handler went to another process without its exporters; cure: make "
+                "a handler there"
+            )
+        return _made_again, (type(self), self._given)
 
     def __repr__(self) -> str:
         return f"<ImpactHandler {self.tracker.finished_runs} runs>"

@@ -30,7 +30,7 @@ def definitions(*places: Mapping[str, Any] | None) -> str:
     params: dict[str, Any] = {}
     for place in reversed(places):
         params |= {key: value for key, value in (place or {}).items() if value}
-    return "\n".join(filter(None, map(_as_json, _found(params))))
+    return "\n".join(filter(None, map(_as_json, _found(params)))) if params else ""
 
 
 def _found(params: Mapping[str, Any]) -> Iterator[Any]:

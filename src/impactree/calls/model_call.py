@@ -61,11 +61,13 @@ class ModelCall:
     requested: str | None
     """The model's name as it was requested, where it differs from the answered one."""
     base_url: str | None
-    """Where the request went, if known: tells a local or compatible server from the maker's."""
+    """Where the request went, if known: tells a local or compatible server from the maker's.
+    User, password, query and fragment are left out."""
     region: str | None
     """Cloud region, e.g. ``eu-west-3``."""
     usage_notes: tuple[str, ...]
-    """What had to be decided to read the usage: codes of ``calls.reconciling.READINGS``."""
+    """What had to be decided to read the usage, and what of the input is not text: codes of
+    ``calls.reconciling.READINGS`` and ``calls.media.LEFT_OUT``."""
 
     def __init__(
         self,
@@ -103,7 +105,7 @@ class ModelCall:
         _set(self, "zone", zone)
         _set(self, "tokens_source", tokens_source)
         _set(self, "requested", requested)
-        _set(self, "base_url", base_url)
+        _set(self, "base_url", _address(base_url))
         _set(self, "region", region)
         _set(self, "usage_notes", _texts(usage_notes) if usage_notes else ())
         self._check()
@@ -167,8 +169,6 @@ class ModelCall:
     def to_dict(self) -> dict[str, Any]:
         """Plain values under the names of the arguments, counts one by one, no credentials."""
         fields = dict(zip(_PLAIN_FIELDS, _plain_values(self), strict=True))
-        if self.base_url:
-            fields["base_url"] = without_secrets(self.base_url)
         if self.usage_notes:
             fields["usage_notes"] = list(self.usage_notes)
         return fields
@@ -176,6 +176,10 @@ class ModelCall:
 
 _NONE: Final = Tokens()
 _NOT_GIVEN: Final = (...,) * 5
+
+
+def _address(url: Any) -> Any:
+    return without_secrets(url) if isinstance(url, str) else url
 
 
 def _texts(notes: Iterable[str]) -> tuple[str, ...]:

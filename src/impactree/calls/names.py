@@ -52,7 +52,7 @@ def field(place: Any, key: str) -> Any:
 def known(place: Any, keys: tuple[str, ...]) -> tuple[str, ...]:
     """Which of these names a place may hold: pydantic takes long to say that it lacks one."""
     if isinstance(place, dict):
-        return tuple(key for key in keys if key in place)
+        return keys
     if getattr(place, "__pydantic_extra__", None):
         return keys
     return _declared(type(place), keys)  # type: ignore[arg-type]  # every class is hashable
@@ -85,8 +85,12 @@ def address(value: Any) -> str | None:
 
 def first_address(place: Any) -> str | None:
     """The address that a client asks, without credentials, under whatever name it has it."""
-    found = (address(field(place, key)) for key in known(place, URL_KEYS))
-    return next(filter(None, found), None)
+    held = place if isinstance(place, dict) else None
+    for key in known(place, URL_KEYS):
+        value = getattr(place, key, None) if held is None else held.get(key)
+        if value and (found := address(value)):
+            return found
+    return None
 
 
 def answered_model(places: Iterable[Any]) -> str | None:

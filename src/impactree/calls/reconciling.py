@@ -26,12 +26,19 @@ READINGS: Final = {
     "total-too-small": "The total is smaller than input and output.",
     "sum-of-chunks": "Only the framework's sum over the chunks of the stream was seen; where a "
     "server repeats its usage in every chunk, that is too much.",
+    "counted-by-client": "LiteLLM counts a stream's tokens itself where the server reports none, "
+    "and does not say so. Cure: ask with invoke, or turn the server's usage on.",
+    "media-not-counted": "Nothing was reported, and a picture or a sound in the answer has tokens "
+    "that its text does not hold.",
     "iterations-not-shown": "The client dropped the usage of single iterations; a compaction's "
     "tokens are missing.",
 }
 """Sentences of the notes on a reading, by code."""
 UNCLEAR: Final = frozenset(
-    {"two-readings", "total-too-small", "sum-of-chunks", "iterations-not-shown"}
+    {
+        *("two-readings", "total-too-small", "sum-of-chunks", "iterations-not-shown"),
+        *("counted-by-client", "media-not-counted"),
+    }
 )
 """The notes that say that nothing fits, or that not all was seen."""
 

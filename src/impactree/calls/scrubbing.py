@@ -17,6 +17,7 @@ MAX_TEXT: Final = 300
 _MAX_WHOLE: Final = 10**308  # Python writes none of more than 4,300 digits
 _SCHEME: Final = re.compile(r"(?:[a-zA-Z][\w+.-]*:)?//")
 _AUTHORITY: Final = re.compile(r"[^/?#\\]*")
+_AFTER: Final = re.compile("[?#;]")
 _PORT: Final = re.compile(r"(?:[^:]*|.*\])(?::\d*)?", re.DOTALL)
 
 
@@ -26,20 +27,20 @@ def text(value: Any) -> str | None:
 
 
 def without_secrets(url: str) -> str:
-    """An address without user, password, query and fragment: some clients put keys in them.
+    """An address without user, password, parameters, query, fragment: some clients put keys there.
 
     A broken address raises nothing. One whose password holds a ``/`` or ``?`` that ought to be
     escaped names no valid port: then everything up to its last ``@`` goes.
     """
-    if "@" not in url and "?" not in url and "#" not in url:
+    if "@" not in url and "?" not in url and "#" not in url and ";" not in url:
         return url
     found = _SCHEME.match(url)
     scheme, rest = ("", url) if found is None else (found[0], url[found.end() :])
     authority = _AUTHORITY.match(rest)[0]  # type: ignore[index]  # matches the empty text, too
     host = authority.rpartition("@")[2]
     if _PORT.fullmatch(host) is None:
-        return scheme + re.split("[?#]", rest.rpartition("@")[2])[0]
-    path = re.split("[?#]", rest[len(authority) :])[0]
+        return scheme + _AFTER.split(rest.rpartition("@")[2])[0]
+    path = _AFTER.split(rest[len(authority) :])[0]
     before, at, after = path.rpartition("@")
     if at and ":" in before:  # a user and a password after all, cut off by a slash of theirs
         return scheme + after

@@ -274,19 +274,18 @@ def read_langchain_usage(metadata: Any) -> Reading:
     """
     if not isinstance(metadata, dict):
         raise MalformedUsageError(f"usage_metadata is a {type(metadata).__name__}")
+    read, wrote = count(metadata.get("input_tokens", 0)), count(metadata.get("output_tokens", 0))
     total = metadata.get("total_tokens")
-    said = Stated(
-        input=count(metadata.get("input_tokens", 0)),
-        output=count(metadata.get("output_tokens", 0)),
-        total=total if is_count(total) else None,
-    )
     inputs = metadata.get("input_token_details")
+    outputs = metadata.get("output_token_details")
+    if total == read + wrote and not inputs and not outputs:  # as most say: nothing to decide
+        return Reading(Tokens(input=read, output=wrote))
+    said = Stated(input=read, output=wrote, total=total if is_count(total) else None)
     if inputs:
         # Service tiers prefix the keys: flex_cache_read, priority_reasoning.
         said.cached = _ending(inputs, "cache_read")
         # Anthropic's caches by time to live (ephemeral_5m_input_tokens) come on top of it.
         said.written = _ending(inputs, ("cache_creation", "5m_input_tokens", "1h_input_tokens"))
-    outputs = metadata.get("output_token_details")
     if outputs:
         said.reasoning = _ending(outputs, "reasoning")
         said.reasoning_is_beside = "citation_tokens" in outputs  # Perplexity's

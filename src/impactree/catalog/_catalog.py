@@ -187,7 +187,7 @@ class Catalog:
             org, _, core = name.rpartition("/")
             for text in dict.fromkeys((core, core.removeprefix(f"{org.partition('-')[0]}-"))):
                 word = text[: next((i for i, c in enumerate(text) if not "a" <= c <= "z"), None)]
-                if len(word) > 1:
+                if len(word) > 1 or (text == core and core[1:2].isdigit()):  # ``o3``
                     found.setdefault(word, []).append((text, name))
         return found
 
@@ -264,7 +264,11 @@ class Catalog:
         checked = [(where, check(raw, where)) for where, raw in files]
         _tell_replaced(self, checked)
         text = compile_files(
-            checked, rules=self._data["rules"], known=self.model_names(), zones=self.zone_codes
+            checked,
+            rules=self._data["rules"],
+            known=self.model_names(),
+            zones=self.zone_codes,
+            hardware=self.accelerators,
         )
         return Catalog(text, base=self)
 
@@ -287,12 +291,17 @@ def as_day(at: dt.date | str | None) -> dt.date | None:
     """A day that may be written ``YYYY-MM-DD``.
 
     Raises:
+        TypeError: neither a date nor text.
         ValueError: the text is no date.
     """
-    if not isinstance(at, str):
-        return at
+    if at is None:
+        return None
     import datetime as dt
 
+    if isinstance(at, dt.date):
+        return at
+    if not isinstance(at, str):
+        raise TypeError(f"at: a date or YYYY-MM-DD is needed, not {at!r:.40}")
     try:
         return dt.date.fromisoformat(at)
     except ValueError as error:

@@ -76,6 +76,7 @@ def compile_files(
     rules: dict[str, Any] | None = None,
     known: Iterable[str] = (),
     zones: Iterable[str] = (),
+    hardware: Iterable[str] = (),
 ) -> str:
     """Compile checked files.
 
@@ -85,8 +86,28 @@ def compile_files(
         rules: Rules for reading names, where the files bring none of their own.
         known: Names of models outside these files that aliases and families may point to.
         zones: Codes of zones outside these files that hosts and regions may lie in.
+        hardware: Ids of accelerators outside these files, in small letters, that hosts may name.
     """
     head = _head(files, mark, rules)
+    names, records = _models(files)
+    _add_architectures(files, names, records)
+    days = [r["checked"] for r in records] + [zone[-1] for zone in head["zones"].values()]
+    head["version"] = max(days, default="")
+    head["org_makers"] = _org_makers(records)
+    _check_targets(head, {*names, *(name.lower() for name in known)})
+    _check_zones(files, {*head["zones"], *head["subzones"], *zones})
+    _check_hardware(files, {*head["accelerators"], *hardware})
+    keys, reduced = _spellings(names, records, Rules(head["rules"]))
+    head["sections"] = [len(names), len(keys), len(reduced)]
+    lines = [json.dumps(head, separators=(",", ":"), ensure_ascii=False)]
+    for index in (names, keys, reduced):
+        lines += sorted(f"{name}\t{','.join(map(str, where))}" for name, where in index.items())
+    lines += [json.dumps(r, separators=(",", ":"), ensure_ascii=False) for r in records]
+    return "\n".join(lines) + "\n"
+
+
+def _models(files: list[tuple[str, Any]]) -> tuple[dict[str, list[int]], list[dict[str, Any]]]:
+    """Every name with the numbers of its entries, and the entries."""
     records: list[dict[str, Any]] = []
     names: dict[str, list[int]] = {}
     owner: dict[str, tuple[str, str]] = {}
@@ -96,19 +117,7 @@ def compile_files(
             record["maker"] = file.maker
             _claim_names(names, owner, len(records), model, where)
             records.append(record)
-    _add_architectures(files, names, records)
-    days = [r["checked"] for r in records] + [zone[-1] for zone in head["zones"].values()]
-    head["version"] = max(days, default="")
-    head["org_makers"] = _org_makers(records)
-    _check_targets(head, {*names, *(name.lower() for name in known)})
-    _check_zones(files, {*head["zones"], *head["subzones"], *zones})
-    keys, reduced = _spellings(names, records, Rules(head["rules"]))
-    head["sections"] = [len(names), len(keys), len(reduced)]
-    lines = [json.dumps(head, separators=(",", ":"), ensure_ascii=False)]
-    for index in (names, keys, reduced):
-        lines += sorted(f"{name}\t{','.join(map(str, where))}" for name, where in index.items())
-    lines += [json.dumps(r, separators=(",", ":"), ensure_ascii=False) for r in records]
-    return "\n".join(lines) + "\n"
+    return names, records
 
 
 def _add_architectures(
@@ -298,6 +307,17 @@ def _check_zones(files: list[tuple[str, Any]], zones: set[str]) -> None:
                     f"{where}: {name!r} lies in zone {zone!r}, which is not in the "
                     f"catalog; nearest: {hint}"
                 )
+
+
+def _check_hardware(files: list[tuple[str, Any]], known: set[str]) -> None:
+    for where, file in files:
+        for host in file.hosts:
+            for name in host.accelerators:
+                if name.lower() not in known:
+                    raise CatalogError(
+                        f"{where}: the host {host.id!r} runs on {name!r}, no accelerator of "
+                        f"the catalog; known: {', '.join(sorted(known))}"
+                    )
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -257,7 +257,7 @@ class Resolution:
     host: str | None
     """Who runs it: a slug listed in ``data/hosts.toml``."""
     grade: str
-    """How sure that is: one of :data:`impactree.values.impacts.GRADES`."""
+    """How sure that is: one of :data:`impactree.values.grades.GRADES`."""
     kind: str
     """``chat``, ``completion``, ``embedding``, ``rerank``, or what else the model makes."""
     total_params: Range | None

@@ -208,10 +208,10 @@ class _Reader(Whose):
     def _spans(self, text: str) -> Resolution | None:
         """A bare family name at a server of the user's own: any of the family's open models."""
         word = text.replace("\\", "/").rstrip("/").rpartition("/")[2]
-        if self.is_ollama or not self._is_own() or not self.catalog.begins_some(word):
+        if self.is_ollama or not self._is_own(text) or not self.catalog.begins_some(word):
             return None
         steps = self.rules.unwrap(text)
-        return self._any_of(steps[-1].text, text, steps)
+        return self._any_of(self.rules.untuned(steps[-1].text), text, steps)
 
     def _any_of(self, family: str, text: str, steps: list[Step]) -> Resolution | None:
         """The range over the open models of which a bare family name is a part."""

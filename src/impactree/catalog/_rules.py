@@ -109,6 +109,10 @@ class Rules:
         """The name without words on its packing."""
         return self._packing.sub("", text)
 
+    def untuned(self, text: str) -> str:
+        """The name without words on its packing and tuning."""
+        return self._tuning.sub("", text)
+
     def size(self, text: str) -> Size | None:
         """Total and active parameters in 10^9 that the name states."""
         return read_size(text, self._mixture) if may_state_size(text) else None

@@ -101,8 +101,10 @@ class Whose:
         hinted = self.catalog.host(self.provider)
         return not self.is_ollama and (hinted is None or not is_own(hinted))
 
-    def _is_own(self) -> bool:
-        return self.asked is not None and is_own(self.asked)
+    def _is_own(self, text: str) -> bool:
+        """Whether the user's own server answers, by who was asked or by the name (``vllm/...``)."""
+        asked = self._prefix_host(text) if self._is_gateway() else self.asked
+        return asked is not None and is_own(asked) and not text.startswith("ollama")
 
     def _is_gateway(self) -> bool:
         return self.asked is not None and self.asked.id in self.rules.prefix_hosts

@@ -120,17 +120,19 @@ def _known(
     span: str,
     pick: Callable[[list[ModelRecord]], ModelRecord | None],
 ) -> tuple[ModelRecord, str] | None:
-    if not any(c.isdigit() for c in span) and "-" not in span:
+    if "-" not in span and not any(c.isdigit() for c in span):
         return None  # a bare family name says no more than its line
     rules = catalog.rules
     reduced = rules.reduced(span)
     if rules.says_nothing(reduced):
         return None
-    record = pick(catalog.reduced(reduced))
+    records = catalog.reduced(reduced)
+    record = pick(records) if records else None
     if record is not None:
         return record, span
     apart = _RUN_TOGETHER.sub(r"\1\2.\3", span, count=1)
-    record = pick(catalog.reduced(rules.reduced(apart))) if apart != span else None
+    if apart != span:
+        record = pick(catalog.reduced(rules.reduced(apart)))
     return (record, apart) if record is not None else None
 
 

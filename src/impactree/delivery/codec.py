@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     ZoneOf = Callable[[ModelCall], str | None]
+    TreeKey = tuple[str, float, int]
 
 __all__ = [
     "FORMAT",
@@ -69,9 +70,9 @@ class Tree:
     """What the exporter itself noted when the root ended (``SpooledExporter.notes``)."""
 
     @property
-    def key(self) -> tuple[str, int]:
-        """Run id of the root, and revision: what makes a delivery the same delivery."""
-        return self.root.id, self.root.revision
+    def key(self) -> TreeKey:
+        """Id and start of the root, and revision: what makes a delivery the same delivery."""
+        return self.root.id, self.root.start, self.root.revision
 
 
 class NewerFormatError(ValueError):

@@ -11,7 +11,7 @@ from impactree.delivery.spool import spool
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
-    from impactree.delivery.codec import Tree
+    from impactree.delivery.codec import Tree, TreeKey
     from impactree.runs import Run
 
 __all__ = ["SpooledExporter"]
@@ -61,7 +61,7 @@ class SpooledExporter(abc.ABC):
                 twice, and are then set aside.
         """
 
-    def delivered(self, keys: Set[tuple[str, int]]) -> Set[tuple[str, int]]:
+    def delivered(self, keys: Set[TreeKey]) -> Set[TreeKey]:
         """Which of these are there already; asked after a crash or an error, before delivering.
 
         Only destinations that cannot recognise a repeated tree themselves need this.

@@ -14,7 +14,7 @@ from impactree.values.formatting import clean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from impactree.delivery.codec import Tree
+    from impactree.delivery.codec import Tree, TreeKey
     from impactree.delivery.counts import Counts
     from impactree.delivery.writer import Writer
 
@@ -47,8 +47,8 @@ class Sender:
         self._counts = counts
         self._keep = keep
         self._pause = pause
-        self._recent: dict[tuple[str, int], None] = {}
-        self._unsure: dict[tuple[str, int], None] = {}  # of a batch that failed, perhaps half-way
+        self._recent: dict[TreeKey, None] = {}
+        self._unsure: dict[TreeKey, None] = {}  # of a batch that failed, perhaps half-way
 
     def send(self, writer: Writer, lines: Sequence[bytes], *, doubles: bool) -> None:
         """Deliver lines; on return each has arrived, was there already, or is set aside.
@@ -63,7 +63,7 @@ class Sender:
             DeliveryRefusedError: the destination takes nothing.
             Exception: as RetryLaterError.
         """
-        trees: dict[tuple[str, int], tuple[Tree, bytes]] = {}
+        trees: dict[TreeKey, tuple[Tree, bytes]] = {}
         for line in lines:
             tree = self._decoded(line)
             # Two late ends at the same moment export the same revision twice.
@@ -133,11 +133,11 @@ class Sender:
                 why,
             )
 
-    def _remember(self, keys: Iterable[tuple[str, int]]) -> None:
+    def _remember(self, keys: Iterable[TreeKey]) -> None:
         _add(self._recent, keys)
 
 
-def _add(known: dict[tuple[str, int], None], keys: Iterable[tuple[str, int]]) -> None:
+def _add(known: dict[TreeKey, None], keys: Iterable[TreeKey]) -> None:
     known.update(dict.fromkeys(keys))
     while len(known) > _MAX_RECENT:
         del known[next(iter(known))]

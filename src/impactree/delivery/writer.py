@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
-    from impactree.delivery.codec import Tree
+    from impactree.delivery.codec import Tree, TreeKey
     from impactree.runs import Run
 
 __all__ = ["Writer"]
@@ -32,7 +32,7 @@ class Writer(Protocol):
         """Deliver a batch."""
         ...
 
-    def delivered(self, keys: Set[tuple[str, int]], /) -> Set[tuple[str, int]]:
+    def delivered(self, keys: Set[TreeKey], /) -> Set[TreeKey]:
         """Which are there already."""
         ...
 

@@ -8,7 +8,6 @@ are read once, and again when one of them has changed.
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from contextlib import suppress
@@ -27,7 +26,9 @@ __all__ = ["Surroundings", "find_file", "load_settings", "surroundings"]
 _PLAIN: Final = frozenset({"method", "region", "zone"})
 """Arguments that the engine checks itself, against the catalog."""
 _LOOK_EVERY_S: Final = 0.0005
-"""Looking at files takes as long as an estimate."""
+"""Looking at folder and files takes as long as an estimate."""
+_LOOKS_AT_FIRST: Final = 16
+"""So many times in a row it is done for every estimate: what changed once may change again."""
 _RECENT_NS: Final = 50_000_000
 """Of a file that changed so lately, the next change may leave time and size as they are."""
 # The dictionary behind os.environ, looked up in a fraction of the time; its keys may be bytes.
@@ -40,11 +41,11 @@ class Surroundings:
 
     def __init__(self) -> None:
         self._all = dict(_environ)
-        self._ours = _variables()
+        self._names, self._ours = list(self._all), _variables(self._all)
         self._look_around()
         self._files: dict[str, object] = {}
         self.watch([] if self.file is None else [self.file])
-        self._looked = -math.inf  # what changed once may just be changing again
+        self._looks, self._looked = 0, 0.0
 
     def _look_around(self) -> None:
         self._folder = _working_directory()
@@ -70,25 +71,22 @@ class Surroundings:
         self._files.update(_stamps(files))
 
     def seem_to_hold(self) -> bool:
-        """Whether nothing has changed since a look at the files a moment ago."""
-        try:
-            folder = os.getcwd()  # noqa: PTH109  # as text in a tenth of the time
-        except FileNotFoundError:
-            return False
+        """Whether nothing has changed since a look at folder and files a moment ago."""
         return (
-            folder == self._folder
+            self._looks > _LOOKS_AT_FIRST
             and time.monotonic() - self._looked < _LOOK_EVERY_S
-            and len(_environ) == len(self._all)
+            and list(_environ) == self._names
             and (not self._ours or self._ours == {name: _environ.get(name) for name in self._ours})
         )
 
     def hold(self) -> bool:
         """Whether all that settings depend on is still as it was."""
         if _environ != self._all:
-            if _variables() != self._ours:
+            found = dict(_environ)  # at once: other threads may set more
+            if _variables(found) != self._ours:
                 return False
-            self._all = dict(_environ)
-        self._looked = time.monotonic()
+            self._all, self._names = found, list(found)
+        self._looks, self._looked = self._looks + 1, time.monotonic()
         if not _unchanged(self._files):
             return False
         if _working_directory() == self._folder and _unchanged(self._around):
@@ -157,24 +155,28 @@ def find_file(folder: Path) -> Path | None:
     return None
 
 
-def _variables() -> dict[Any, Any]:
-    return {
-        name: value for name, value in list(_environ.items()) if name.upper().startswith(_PREFIX)
-    }
+def _variables(environ: dict[Any, Any]) -> dict[Any, Any]:
+    return {name: value for name, value in environ.items() if name.upper().startswith(_PREFIX)}
 
 
 def _working_directory() -> str | None:
     try:
-        return os.getcwd()  # noqa: PTH109
+        return os.getcwd()  # noqa: PTH109  # as text in a tenth of the time
     except FileNotFoundError:  # it has been deleted
         return None
 
 
 def _stamps(files: Iterable[Path]) -> dict[str, object]:
-    """What changes with each file or folder; None: one too fresh to tell."""
-    fresh = time.time_ns() - _RECENT_NS
+    """What changes with each file or folder; None: one too fresh to tell.
+
+    A time to come (another machine's clock) is not fresh: the next change will have another.
+    """
+    now = time.time_ns()
     stamps = {str(file): _stamp(str(file)) for file in files}
-    return {path: None if stamp and stamp[0] > fresh else stamp for path, stamp in stamps.items()}
+    return {
+        path: None if stamp and now - _RECENT_NS < stamp[0] <= now else stamp
+        for path, stamp in stamps.items()
+    }
 
 
 def _unchanged(stamps: dict[str, object]) -> bool:

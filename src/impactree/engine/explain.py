@@ -98,7 +98,8 @@ def explain(
         kind: Of the call.
         input_tokens: Read, those from a cache included; None: unknown.
         cached_input_tokens: Of the input, from the provider's prompt cache.
-        output_tokens: Written, reasoning included; None: unknown.
+        output_tokens: Written, reasoning included; None: unknown. Embeddings and rerankers
+            write none.
         latency_s: Measured duration of the request, s; None: not measured.
         at: Day of the call (a date or ``YYYY-MM-DD``), for what changed since; None: today.
         **settings: See :class:`impactree.engine.settings.EngineSettings`.
@@ -107,7 +108,8 @@ def explain(
         ConfigurationError: a setting is wrong.
         ValueError: ``at`` is a string that is no date.
     """
-    tokens = Tokens(input=input_tokens, cached_input=cached_input_tokens, output=output_tokens)
+    written = output_tokens if kind in ("chat", "completion") else 0
+    tokens = Tokens(input=input_tokens, cached_input=cached_input_tokens, output=written)
     call = ModelCall(model=name, provider=provider, kind=kind, tokens=tokens, latency_s=latency_s)
     call = replace(call, requested=requested, base_url=base_url)
     return _explained(shared_engine(**settings), call, as_day(at))

@@ -126,7 +126,7 @@ def read_call(
         warnings=warnings if error else (*warnings, *region_warning),
         errors=(error,) if error else (),
         deployment=hardware_known,
-        stand_ins=tuple(hardware(catalog.accelerators[name]) for name in _STAND_INS),
+        stand_ins=_stand_ins(catalog, host),
         generic=hardware(catalog.accelerators["generic"]),
     )
 
@@ -141,10 +141,22 @@ def _of_hardware(
         codes.append("architecture-from-size")
     elif architecture["status"] == "secondary":
         codes.append("architecture-secondary")
-    published = [catalog.accelerators[name.lower()] for name in host.accelerators]
-    if published and known.accelerator is None and not any("power" in p for p in published):
+    if host.accelerators and known.accelerator is None and not _powered(catalog, host):
         codes.append("hardware-power-unknown")
     return tuple(map(message, codes))
+
+
+def _powered(catalog: Catalog, host: Host) -> list[str]:
+    """What a host says it runs models on, as far as power, bandwidth and peak are published."""
+    needed = {"power", "bandwidth", "bf16"}
+    names = map(str.lower, host.accelerators)
+    return [name for name in names if needed <= catalog.accelerators[name].keys()]
+
+
+def _stand_ins(catalog: Catalog, host: Host) -> tuple[Hardware, ...]:
+    """What an unknown accelerator may be: the host's own, else the usual ones."""
+    names = _powered(catalog, host) or _STAND_INS
+    return tuple(hardware(catalog.accelerators[name]) for name in names)
 
 
 def _resolve(

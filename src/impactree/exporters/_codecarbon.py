@@ -7,7 +7,7 @@ import errno
 import io
 import os
 import platform
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -21,7 +21,7 @@ from impactree.values.formatting import csv_cell
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
-    from impactree.delivery.codec import Tree
+    from impactree.delivery.codec import Tree, TreeKey
     from impactree.runs import Run
 
 __all__ = ["CodeCarbonExporter"]
@@ -80,20 +80,22 @@ class CodeCarbonExporter(SpooledExporter):
 
     def deliver(self, trees: Sequence[Tree]) -> None:
         """Append rows; rewrite the file when a late end changes one."""
-        rows = {t.root.id: _row(t, self._project) for t in trees if t.root.total.estimated_calls}
-        if not rows:
+        told = [tree for tree in trees if tree.root.total.estimated_calls]
+        newest = {tree.key[:2]: _row(tree, self._project) for tree in told}
+        if not newest:
             return
+        rows = list(newest.values())
         late = any(tree.root.revision for tree in trees)
         credited = credits_for(trees)  # reads the catalog: not where a fork waits for us
         with locked_file(self.path) as lock, held_off():
             assert lock.fd is not None  # noqa: S101
             form = _form_of(lock.fd)
             old = self._rows(form) if late else []
-            if any(row.get("run_id") in rows for row in old):
-                kept = [row for row in old if row.get("run_id") not in rows]
-                self._rewrite(form, [*kept, *rows.values()], os.fstat(lock.fd).st_mode)
+            kept = [row for row in old if not any(_same(row, new) for new in rows)]
+            if len(kept) < len(old):
+                self._rewrite(form, [*kept, *rows], os.fstat(lock.fd).st_mode)
             else:
-                _append(lock.fd, form, list(rows.values()))
+                _append(lock.fd, form, rows)
             self._credit(credited)
 
     def _credit(self, credited: Sequence[str]) -> None:
@@ -106,12 +108,19 @@ class CodeCarbonExporter(SpooledExporter):
             part.write_text("\n".join([*told, *new]) + "\n", encoding="utf-8")
             part.replace(beside)
 
-    def delivered(self, keys: Set[tuple[str, int]]) -> Set[tuple[str, int]]:
+    def delivered(self, keys: Set[TreeKey]) -> Set[TreeKey]:
         """Which runs have a row already. Later revisions are not looked for: they replace."""
         with locked_file(self.path) as lock, held_off():
             assert lock.fd is not None  # noqa: S101
-            ids = {row.get("run_id") for row in self._rows(_form_of(lock.fd))}
-        return {key for key in keys if key[0] in ids and key[1] == 0}
+            starts: dict[Any, list[datetime | None]] = {}
+            for row in self._rows(_form_of(lock.fd)):
+                starts.setdefault(row.get("run_id"), []).append(_started(row))
+        first = {key for key in keys if key[2] == 0}
+        return {
+            key
+            for key in first
+            if any(_near(datetime.fromtimestamp(key[1]), t) for t in starts.get(key[0], ()))
+        }
 
     def _rows(self, form: _Form) -> list[dict[str, Any]]:
         with self.path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
@@ -215,6 +224,24 @@ def _row(tree: Tree, project: str) -> dict[str, Any]:
         "pue": 1,
     }
     return row
+
+
+def _same(row: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two rows are of one run."""
+    return row.get("run_id") == other["run_id"] and _near(_started(row), _started(other))
+
+
+def _started(row: dict[str, Any]) -> datetime | None:
+    """When a row's run started, in local time, a second or less too early."""
+    try:
+        ended = datetime.fromisoformat(row["timestamp"]).replace(tzinfo=None)
+        return ended - timedelta(seconds=float(row["duration"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None  # saved by a spreadsheet since: its run is told by its id alone
+
+
+def _near(one: datetime | None, other: datetime | None) -> bool:
+    return one is None or other is None or abs(one - other) <= timedelta(seconds=1)
 
 
 def _country(zone: str | None) -> str | None:

@@ -20,7 +20,7 @@ from impactree.store.rows import credits_for
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence, Set
 
-    from impactree.delivery.codec import Tree
+    from impactree.delivery.codec import Tree, TreeKey
     from impactree.runs import Run
 
 __all__ = ["JSONLExporter"]
@@ -34,12 +34,14 @@ MAX_BYTES: Final = 100 * 2**20
 BACKUPS: Final = 10
 
 _KEY: Final = re.compile(rb'\{"id":("(?:[^"\\]|\\.)*"),"revision":(\d+),')
+_START: Final = re.compile(rb'"start":([0-9.eE+-]+)')  # no text holds it: its quotes are escaped
 
 
 class JSONLExporter(SpooledExporter):
-    """Appends each finished root to a file, exactly once per (``id``, ``revision``).
+    """Appends each finished root to a file, exactly once per (``id``, ``start``, ``revision``).
 
-    A late end gives a further line with a higher ``revision``: readers keep the highest. Any
+    A late end gives a further line with a higher ``revision``: readers keep the highest of each
+    ``id`` and ``start``. Any
     number of processes may share the file. Full files become ``impacts.jsonl.1``, ``.2``, ...
 
     Args:
@@ -83,7 +85,7 @@ class JSONLExporter(SpooledExporter):
             with locked_file(self.path) as lock, held_off():
                 self._append(lock, waiting)
 
-    def delivered(self, keys: Set[tuple[str, int]]) -> Set[tuple[str, int]]:
+    def delivered(self, keys: Set[TreeKey]) -> Set[TreeKey]:
         """Which keys the files hold already."""
         found = set()
         with locked_file(self.path), held_off():
@@ -188,13 +190,14 @@ def _run(run: Run) -> dict[str, Any]:
     return out
 
 
-def _keys_in(path: Path) -> set[tuple[str, int]]:
+def _keys_in(path: Path) -> set[TreeKey]:
     keys = set()
     with path.open("rb") as file:
         for data in file:
             found = _KEY.match(data) if data.endswith(b"\n") else None
-            if found:
-                keys.add((json.loads(found[1]), int(found[2])))
+            start = _START.search(data)
+            if found and start:
+                keys.add((json.loads(found[1]), float(start[1]), int(found[2])))
     return keys
 
 

@@ -25,6 +25,7 @@ from impactree.exporters._otel_names import (
     span_attributes,
     span_name,
 )
+from impactree.store.rows import credits_for
 
 try:
     from opentelemetry import metrics, trace
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Meter, MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from impactree.delivery.codec import Tree
+    from impactree.delivery.codec import Tree, TreeKey
     from impactree.runs import Run
 
 __all__ = ["OTelExporter"]
@@ -80,8 +81,8 @@ class OTelExporter(SpooledExporter):
         self._tracers = tracer_provider
         self._spans = spans
         self._annotated: OrderedDict[str, None] = OrderedDict()  # roots with foreign spans
-        self._counted: OrderedDict[str, dict[str, float]] = OrderedDict()  # by call
-        self._recorded: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self._counted: OrderedDict[tuple[str, float], dict[str, float]] = OrderedDict()  # by call
+        self._recorded: OrderedDict[TreeKey, None] = OrderedDict()
         meter = (meter_provider or metrics.get_meter_provider()).get_meter("impactree", __version__)
         self._counters = {
             name: meter.create_counter(name, unit, text) for name, (unit, text) in METRICS.items()
@@ -192,7 +193,7 @@ class OTelExporter(SpooledExporter):
 
     def _count(self, run: Run) -> None:
         values = metric_values(run)
-        seen = self._counted.get(run.id)
+        seen = self._counted.get((run.id, run.start))
         attributes = metric_attributes(run)
         for key, value in values.items():
             name, _, kind = key.partition(":")
@@ -204,19 +205,21 @@ class OTelExporter(SpooledExporter):
             histogram = self._histograms.get(f"{name}.per_call")
             if seen is None and histogram is not None:
                 histogram.record(value, labels)
-        _remember(self._counted, run.id, values)
+        _remember(self._counted, (run.id, run.start), values)
 
     def _make_spans(self, tree: Tree) -> None:
         tracer = (self._tracers or trace.get_tracer_provider()).get_tracer("impactree", __version__)
         contexts: dict[str, Context] = {}
+        credited = {"impactree.credits": credits_for([tree])}
         for run in tree.root.walk():
+            more = credited if run is tree.root else {}
             above = None if run is tree.root or run.parent is None else contexts[run.parent.id]
             with held_off():
                 span = tracer.start_span(
                     span_name(run),
                     context=above or _context_of(tree.notes),
                     kind=SpanKind.CLIENT if run.call is not None else SpanKind.INTERNAL,
-                    attributes={**span_attributes(run), **impact_attributes(run.total)},
+                    attributes={**span_attributes(run), **impact_attributes(run.total), **more},
                     start_time=int(run.start * 1e9),
                 )
                 if run.status in ("error", "cancelled"):

@@ -12,6 +12,7 @@ from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.runs import LABELS
 from impactree.store.rows import call_row, credits_for
 from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
+from impactree.values.times import resolved_at
 
 try:
     import pyarrow as pa
@@ -22,7 +23,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Set
 
-    from impactree.delivery.codec import Tree
+    from impactree.delivery.codec import Tree, TreeKey
 
 __all__ = ["ParquetExporter"]
 
@@ -40,7 +41,8 @@ def _schema(credits: Iterable[str] = ()) -> Any:
     time = pa.timestamp("us", tz="UTC")
     fields = [(name, pa.string()) for name in _TEXT]
     fields += [(name, pa.int64()) for name in (*_COUNTS, "revision")]
-    fields += [("cached", pa.bool_()), ("started_at", time), ("ended_at", time)]
+    times = ("started_at", "ended_at", "run_started_at")
+    fields += [("cached", pa.bool_()), *((name, time) for name in times)]
     fields += [(name, pa.float64()) for name in (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS)]
     metadata = {"impactree.format": str(FORMAT), "impactree.credits": "\n".join(credits)}
     return pa.schema([*fields, ("latency_s", pa.float64())], metadata=metadata)
@@ -50,8 +52,8 @@ class ParquetExporter(SpooledExporter):
     """Writes model calls to ``calls-*.parquet`` files in a folder, one file per batch.
 
     A call stands there once per revision of its root run: readers keep the highest ``revision``
-    of each ``run_id``. Roots without a model call leave no row. Many small files are for a query
-    engine to read or compact; for single runs JSON Lines or SQL fit better.
+    of each ``run_id`` and ``run_started_at``. Roots without a model call leave no row. Many small
+    files are for a query engine to read or compact; for single runs JSON Lines or SQL fit better.
 
     Each file's metadata says its format (``impactree.format``) and what the licences of the
     electricity factors want to be shown (``impactree.credits``, one a line).
@@ -95,13 +97,15 @@ class ParquetExporter(SpooledExporter):
             finally:
                 part.unlink(missing_ok=True)
 
-    def delivered(self, keys: Set[tuple[str, int]]) -> Set[tuple[str, int]]:
+    def delivered(self, keys: Set[TreeKey]) -> Set[TreeKey]:
         """Which keys the folder's files hold already."""
-        found: set[tuple[str, int]] = set()
+        found: set[tuple[Any, ...]] = set()
         for path in self.folder.glob("calls-*.parquet"):
-            table = pq.read_table(path, columns=["run_id", "revision"])
-            found.update(zip(*(column.to_pylist() for column in table.columns), strict=True))
-        return found & keys
+            names = {"run_id", "run_started_at", "revision"} & {*pq.read_schema(path).names}
+            rows = pq.read_table(path, columns=sorted(names)).to_pylist()
+            found.update((r["run_id"], r.get("run_started_at"), r["revision"]) for r in rows)
+        # Files of before the start was there hold a run of any.
+        return {k for k in keys if found & {(k[0], t, k[2]) for t in (resolved_at(k[1]), None)}}
 
 
 def _row(tree: Tree, run: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.forks import held_off
 from impactree.exceptions import MissingExtraError
 from impactree.store.rows import call_row, run_row
+from impactree.values.times import as_utc, resolved_at
 
 try:
     import sqlalchemy as sa
@@ -38,7 +39,8 @@ _ROWS: Final = 1000
 class SQLExporter(SpooledExporter):
     """Writes finished roots and their model calls to ``impactree_runs`` and ``impactree_calls``.
 
-    Each (run id, revision) is written exactly once; a higher revision replaces the earlier one.
+    A run's key is its id and start: each of its revisions is written exactly once, a higher one
+    replaces the earlier one.
     The tables are made on first use. With SQLite many processes may write one file (WAL).
 
     Args:
@@ -121,16 +123,26 @@ _NO_QUERY: Final[Any] = sa.URL.create("sqlite").query
 
 def _write(connection: sa.Connection, trees: Sequence[Tree]) -> None:
     runs, calls = schema.RUNS, schema.CALLS
-    newest = {tree.root.id: tree for tree in sorted(trees, key=lambda tree: tree.key[1])}
-    query = sa.select(runs.c.id, runs.c.revision).where(runs.c.id.in_(list(newest)))
-    known: dict[str, int] = {row.id: row.revision for row in connection.execute(query)}
-    fresh = [t for t in newest.values() if t.root.revision > known.get(t.root.id, -1)]
-    replaced = [tree.root.id for tree in fresh if tree.root.id in known]
+    newest = {_key(tree): tree for tree in sorted(trees, key=lambda tree: tree.root.revision)}
+    query = sa.select(runs.c.id, runs.c.started_at, runs.c.revision).where(
+        runs.c.id.in_({run_id for run_id, _ in newest})
+    )
+    rows = connection.execute(query)
+    known = {(row.id, as_utc(row.started_at)): row.revision for row in rows}
+    fresh = {key: t for key, t in newest.items() if t.root.revision > known.get(key, -1)}
+    replaced = list(fresh.keys() & known.keys())
     if replaced:
-        connection.execute(sa.delete(calls).where(calls.c.run_id.in_(replaced)))
-        connection.execute(sa.delete(runs).where(runs.c.id.in_(replaced)))
-    _insert(connection, runs, map(_with_labels, fresh))
-    _insert(connection, calls, (row for tree in fresh for row in _call_rows(tree)))
+        for table, key in (
+            (calls, sa.tuple_(calls.c.run_id, calls.c.run_started_at)),
+            (runs, sa.tuple_(runs.c.id, runs.c.started_at)),
+        ):
+            connection.execute(sa.delete(table).where(key.in_(replaced)))
+    _insert(connection, runs, map(_with_labels, fresh.values()))
+    _insert(connection, calls, (row for tree in fresh.values() for row in _call_rows(tree)))
+
+
+def _key(tree: Tree) -> tuple[str, Any]:
+    return _storable(tree.root.id), resolved_at(tree.root.start)
 
 
 def _insert(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
@@ -144,7 +156,7 @@ def _call_rows(tree: Tree) -> Iterator[dict[str, Any]]:
     seen: Counter[str] = Counter()
     for run in tree.root.walk():
         if run.call:
-            row = _storable(call_row(run))
+            row = _storable_row(call_row(run))
             seen[run.id] += 1
             if seen[run.id] > 1:
                 row["id"] += f"#{seen[run.id]}"
@@ -154,9 +166,13 @@ def _call_rows(tree: Tree) -> Iterator[dict[str, Any]]:
 def _with_labels(tree: Tree) -> dict[str, Any]:
     root = tree.root
     labels = {"tags": list(root.tags), "metadata": dict(root.metadata)}
-    return _storable(run_row(tree)) | labels
+    return _storable_row(run_row(tree)) | labels
 
 
-def _storable(row: dict[str, Any]) -> dict[str, Any]:
+def _storable_row(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: _storable(value) for name, value in row.items()}
+
+
+def _storable(value: Any) -> Any:
     """PostgreSQL takes no NUL in a text."""
-    return {k: v.replace("\0", "\ufffd") if isinstance(v, str) else v for k, v in row.items()}
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Batches", "PendingCall", "read_answer"]
 
 _TEXTS: Final = ("text", "reasoning", "thinking", "summary", "reasoning_content", "refusal")
+_COUNTS_ITSELF: Final = "ChatLiteLLM"  # and its router
 _BESIDE: Final = ("reasoning_content", "refusal")
 # Answers that are no text, or not only: their tokens cannot be counted from it.
 _MEDIA: Final = frozenset({"image", "image_url", "audio", "video", "file"})
@@ -41,7 +42,7 @@ class Answer:
     model: str | None = None
     text: str = ""
     is_media: bool = False
-    """Whether a picture or a sound is what was generated."""
+    """Whether a picture or a sound was generated: its tokens are in no text."""
     cached: bool = False
     """A response cache answered: LangChain marks it with a total cost of 0."""
     usage_removed: bool = False
@@ -82,7 +83,7 @@ def read_answer(
         usage,
         names.answered_model(message, llm_output, info),
         text,
-        usage is None and not text and any(map(_is_media, generations)),
+        usage is None and any(map(_is_media, generations)),
         isinstance(told, dict) and told.get("total_cost") == 0,
         isinstance(llm_output, dict) and llm_output.get("token_usage") == {},
     )
@@ -197,6 +198,8 @@ class PendingCall:
     """Counted already, the prompt itself being gone."""
     asked: Asked | None = None
     """Read already, what tells it being gone."""
+    media: tuple[str, ...] = ()
+    """Codes of what in the prompt is not text."""
     owner: Any = None
     """Tells when LangChain lets go of the run without having ended it."""
 
@@ -241,11 +244,12 @@ class PendingCall:
                 usage = replace(usage, output=count_tokens(answer.text))
         elif answer.usage_removed and batch is not None and batch.reported:
             usage = Tokens(input=0, output=0)
-        elif answer.is_media:
+        elif answer.is_media and not answer.text:
             source = "unknown"
             usage = Tokens(input=self._prompt_tokens())
         else:
             source = "counted"
+            notes = ("media-not-counted",) if answer.is_media else ()
             usage = Tokens(input=self._prompt_tokens(), output=count_tokens(answer.text))
         self.prompt = ""
         latency = None
@@ -262,6 +266,8 @@ class PendingCall:
                 return noted(reading, "cumulative-chunks")
         elif told is not None and self.events and self._asked().base_url is not None:
             return noted(told, "sum-of-chunks")
+        if told is not None and self.streamed_tokens and self.class_name.startswith(_COUNTS_ITSELF):
+            return noted(told, "counted-by-client")
         return told
 
     def failed_call(self, answer: Answer, error: BaseException, now: float) -> ModelCall:
@@ -341,5 +347,5 @@ class PendingCall:
             source,
             answered=answered,
             latency_s=latency,
-            notes=notes,
+            notes=(*notes, *self.media) if self.media else notes,
         )

@@ -10,6 +10,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 
 from impactree.adapters.guarding import guarded, status_of
 from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for
+from impactree.calls.media import media_in
 from impactree.exceptions import BudgetExceededError, ConfigurationError
 from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
@@ -81,8 +82,11 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         **settings: Unpack[EngineSettings],
     ) -> None:
         super().__init__()
+        keys, totals_by = kept_keys(metadata_keys), tuple(totals_by)
         self.tracker = tracker_for(tracker, exporters, max_runs, settings, totals_by)
-        self._keys = _KEPT | kept_keys(metadata_keys)
+        self._given = {"max_runs": max_runs, "metadata_keys": keys, "budget": budget}
+        self._given |= {"totals_by": totals_by, **settings}
+        self._keys = _KEPT | keys
         self._calls = OpenCalls(self.tracker)
         self._batches = Batches()
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
@@ -375,6 +379,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             metadata=metadata or {},
             params=params,
             prompt=prompt,
+            media=media_in(prompt, "content"),
             batch=None if kwargs.get("batch_size") == 1 else self._batches.of(kwargs),
             started=time.perf_counter(),
         )

@@ -10,6 +10,7 @@ from llama_index_instrumentation.event_handlers import BaseEventHandler
 from llama_index_instrumentation.span_handlers import BaseSpanHandler
 
 from impactree.delivery.forks import free_in_child
+from impactree.llama_index._events import matters
 from impactree.llama_index._hook import Hook
 from impactree.llama_index._streams import current_run_id, is_step
 from impactree.propagation import capture, set_parent
@@ -31,7 +32,8 @@ class _Events(BaseEventHandler):
     _hook: ClassVar[Hook]  # of each one, in its __dict__: a private attribute is found slowly
 
     def handle(self, event: Any, **kwargs: Any) -> None:
-        self._hook.event(event)
+        if matters(type(event)):  # type: ignore[arg-type]  # every class is hashable
+            self._hook.event(event)
 
 
 class _Spans(BaseSpanHandler[Any]):
@@ -54,8 +56,7 @@ class _Spans(BaseSpanHandler[Any]):
     def span_exit(
         self, id_: str, bound_args: Any, instance: Any = None, result: Any = None, **kwargs: Any
     ) -> None:
-        if not is_step(id_):
-            self._hook.span_exit(id_, instance, result)
+        self._hook.span_exit(id_, instance, result)  # of a step, too: it is not known there
 
     def span_drop(
         self,

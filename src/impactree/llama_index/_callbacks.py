@@ -17,7 +17,7 @@ from impactree.adapters.guarding import guarded, status_of
 from impactree.llama_index._embeddings import ranked_texts
 from impactree.llama_index._managers import asked_now, is_running
 from impactree.llama_index._models import OpenModel, OpenPrediction, answer_text, prompt_texts
-from impactree.llama_index._streams import current_run_id, streams_of
+from impactree.llama_index._streams import current_run_id, opened, read_now, streams_of
 from impactree.runs.current import innermost, register_source
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class CallbackEvents:
             kind = pending.kind
         elif kind == "tool":
             name = getattr(fields.get("tool"), "name", None) or name
-        around = self.around(parent)
+        around = self.around(parent) or read_now(self.tracker)  # a stream names no parent
         parent_id = innermost(self.tracker, None if around is None else around.id, current_run_id)
         run = self.tracker.start(event_id, parent_id, name=name, kind=kind, pending=pending)
         if pending is not None:
@@ -145,6 +145,9 @@ class CallbackEvents:
         call = None
         if isinstance(pending, OpenModel):
             call = self._call(run, pending, fields, error)
+        else:
+            for stream in streams_of(fields.get("response")):
+                opened(stream, self.tracker, run, _nothing)
         self.tracker.end(event_id, status=status, call=call)
 
     def _call(
@@ -233,6 +236,10 @@ class CallbackEvents:
         parent_id = innermost(self.tracker, None, current_run_id)
         self.tracker.start(run_id, parent_id, name=name, kind="chat", start=pending.since)
         self.tracker.end(run_id, status=status, call=call)
+
+
+def _nothing() -> None:
+    """A synthesis has ended before its stream is read: nothing is left to do when that is gone."""
 
 
 def _hands_on(outer: OpenModel, inner: OpenModel) -> bool:

@@ -5,21 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["cached_texts", "node_texts", "ranked_texts"]
 
 _IN_MEMORY: Final = "MutableMappingKVStore"
+_NOT_ASKED: Final = (
+    "an embeddings cache outside this process was not asked, so its hits count as computed; cure: "
+    "embeddings_cache=SimpleKVStore()"
+)
 
 
-def cached_texts(instance: Any, texts: Sequence[str]) -> list[bool] | None:
+def cached_texts(
+    instance: Any, texts: Sequence[str], note: Callable[[str], None]
+) -> list[bool] | None:
     """Which texts the embeddings cache holds; None where there is none to look into.
 
     LlamaIndex fires the same events on a hit. Only a cache in memory is asked: nothing here may
-    touch a network.
+    touch a network. Of another one, ``note`` is told.
     """
     cache = getattr(instance, "embeddings_cache", None)
-    if cache is None or all(cls.__name__ != _IN_MEMORY for cls in type(cache).__mro__):
+    if cache is None:
+        return None
+    if all(cls.__name__ != _IN_MEMORY for cls in type(cache).__mro__):
+        note(_NOT_ASKED)
         return None
     return [cache.get(key=text, collection="embeddings") is not None for text in texts]
 

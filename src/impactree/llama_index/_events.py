@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import status_of
 from impactree.llama_index._embeddings import cached_texts
@@ -19,7 +20,34 @@ if TYPE_CHECKING:
     from impactree.runs import Run
     from impactree.runs.budget import BudgetWatch
 
-__all__ = ["Events"]
+__all__ = ["Events", "matters"]
+
+_NOT_STOPPED: Final = (
+    "a spent budget did not stop a call, for LlamaIndex's dispatcher swallows what is raised; "
+    "cure: the handler in the model's CallbackManager as well"
+)
+_METHODS: Final = {
+    "LLMChatStartEvent": "_chat_started",
+    "LLMCompletionStartEvent": "_completion_started",
+    "LLMChatInProgressEvent": "_generated",
+    "LLMCompletionInProgressEvent": "_generated",
+    "LLMChatEndEvent": "_answered",
+    "LLMCompletionEndEvent": "_answered",
+    "EmbeddingStartEvent": "_embedding_started",
+    "SparseEmbeddingStartEvent": "_embedding_started",
+    "EmbeddingEndEvent": "_embedded",
+    "SparseEmbeddingEndEvent": "_embedded",
+    "ReRankStartEvent": "_ranking_started",
+    "ReRankEndEvent": "_ranked",
+    "ExceptionEvent": "_raised",
+    "SpanCancelledEvent": "_cancelled",
+}
+
+
+@lru_cache(maxsize=512)
+def matters(cls: type) -> bool:
+    """Whether events of a class are of interest: most are not, and are told all the same."""
+    return cls.class_name() in _METHODS  # type: ignore[attr-defined]  # every event's
 
 
 class Events:
@@ -36,28 +64,12 @@ class Events:
         self._follows = follows
         # Open calls by the run of their span, None outside any.
         self._announced_in: dict[Any, list[Run]] = {}
-        self._handlers: dict[str, Callable[[Any], None]] = {
-            "LLMChatStartEvent": self._chat_started,
-            "LLMCompletionStartEvent": self._completion_started,
-            "LLMChatInProgressEvent": self._generated,
-            "LLMCompletionInProgressEvent": self._generated,
-            "LLMChatEndEvent": self._answered,
-            "LLMCompletionEndEvent": self._answered,
-            "EmbeddingStartEvent": self._embedding_started,
-            "SparseEmbeddingStartEvent": self._embedding_started,
-            "EmbeddingEndEvent": self._embedded,
-            "SparseEmbeddingEndEvent": self._embedded,
-            "ReRankStartEvent": self._ranking_started,
-            "ReRankEndEvent": self._ranked,
-            "ExceptionEvent": self._raised,
-            "SpanCancelledEvent": self._cancelled,
-        }
 
     def handle(self, event: Any) -> None:
         """Something happened inside a span."""
-        handler = self._handlers.get(event.class_name())
-        if handler is not None:
-            handler(event)
+        method = _METHODS.get(event.class_name())
+        if method is not None:
+            getattr(self, method)(event)
 
     def leave(self, run: Run, error: BaseException | None) -> None:
         """A span ends: what events announced in it and did not end has failed with it."""
@@ -82,7 +94,8 @@ class Events:
         else:
             pending = self._announced(event, "embedding", event.model_dict, None)
         if pending is not None and pending.prompt:
-            pending.hits = cached_texts(pending.instance, pending.prompt)
+            note = self._tracker.note_problem
+            pending.hits = cached_texts(pending.instance, pending.prompt, note)
 
     def _ranking_started(self, event: Any) -> None:
         model_dict = {"model_name": event.model_name}
@@ -132,10 +145,10 @@ class Events:
         run = self._tracker.find(event.span_id)
         if run is None and not self._follows():
             return None
-        if self.watch is not None:
-            self.watch.check(run and run.root)
         around = None if run is None else run.pending
-        beside = getattr(event, "additional_kwargs", None)
+        if self.watch is not None:
+            self._check_budget(self.watch, run, getattr(around, "instance", None))
+        beside = vars(event).get("additional_kwargs")
         if isinstance(around, OpenModel) and around.kind == kind and not around.announced:
             around.announced, around.model_dict = True, model_dict
             around.started = time.perf_counter()
@@ -156,6 +169,15 @@ class Events:
         made = self._runs.start(event.id_, parent_id, name, kind, pending)
         self._announced_in.setdefault(None if run is None else run.id, []).append(made)
         return pending
+
+    def _check_budget(self, watch: BudgetWatch, run: Run | None, model: Any) -> None:
+        """Hold the budget against what is spent; nothing that is raised here would stop a call."""
+        spent = watch.check(run and run.root)
+        manager = getattr(model, "callback_manager", None)
+        trackers = [getattr(h, "tracker", None) for h in getattr(manager, "handlers", ())]
+        wanted = spent.share >= 1 and watch.budget.action == "raise"
+        if wanted and all(tracker is not self._tracker for tracker in trackers):
+            self._tracker.note_problem(_NOT_STOPPED)
 
     def _open_call(
         self, event: Any, kinds: Collection[str], *, first: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for
 from impactree.exceptions import BudgetExceededError
@@ -29,7 +29,12 @@ else:
 
 __all__ = ["ImpactHandler"]
 
-_BASE_MODULE = "llama_index.core.callbacks.base_handler"
+_ADVICE: Final = (
+    "no runs yet. A run is listed once its outermost query, chat or workflow has ended; what runs "
+    "within `with ImpactHandler().instrument() as handler:` is followed, or what the models' "
+    "CallbackManager([handler]) is told of."
+)
+_BASE_MODULE: Final = "llama_index.core.callbacks.base_handler"
 
 
 class ImpactHandler(ReadableHandler, _Base):
@@ -74,8 +79,13 @@ class ImpactHandler(ReadableHandler, _Base):
         tracker: ImpactTracker | None = None,
         **settings: Unpack[EngineSettings],
     ) -> None:
+        keys, totals_by = kept_keys(metadata_keys), tuple(totals_by)
         self.tracker = tracker_for(tracker, exporters, max_runs, settings, totals_by)
-        self._keys = kept_keys(metadata_keys)
+        self._given = {"max_runs": max_runs, "metadata_keys": keys, "budget": budget}
+        self._given |= {"totals_by": totals_by, **settings}
+        self._keys = keys
+        if tracker is None:
+            self.tracker.advice = _ADVICE
         self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
         self._detach: Callable[[bool], None] | None = None
         self._switch = threading.RLock()
@@ -136,12 +146,6 @@ class ImpactHandler(ReadableHandler, _Base):
         if module is not None:
             module.settle(self.tracker)
         self._callbacks.settle()
-
-    # LlamaIndex copies and pickles components with their callback manager.
-
-    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
-        """Into another process goes a handler of its own."""
-        return type(self), ()
 
     # LlamaIndex's callbacks
 

@@ -13,6 +13,7 @@ from impactree.calls import Kind, ModelCall, Tokens, TokensSource
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens
 from impactree.calls.definitions import definitions
+from impactree.calls.media import media_in
 from impactree.calls.usage import MalformedUsageError, read_usage, updated
 from impactree.llama_index import _names as names
 
@@ -186,10 +187,14 @@ class OpenModel(OpenSpan):
         if usage is not None and usage.tokens.output is not None:
             return self._call(usage.tokens, "reported", latency, usage.notes)
         text = max(answer_text(response), "".join(self.parts), key=len)
-        if usage is None:
-            return self._call(self._counted(text), "counted", latency)
-        tokens = replace(usage.tokens, output=count_tokens(text))
-        return self._call(tokens, "counted", latency, usage.notes)
+        notes = () if usage is None else usage.notes
+        tokens = Tokens(input=self._prompt_tokens()) if usage is None else usage.tokens
+        if _has_media(response):
+            if not text:
+                return self._call(tokens, "unknown", latency, notes)
+            notes = (*notes, "media-not-counted")
+        tokens = replace(tokens, output=count_tokens(text))
+        return self._call(tokens, "counted", latency, notes)
 
     def read(self, texts: Iterable[str]) -> ModelCall:
         """The finished embedding or rerank call; LlamaIndex hands on no usage of these."""
@@ -220,25 +225,27 @@ class OpenModel(OpenSpan):
                 tokens, source = replace(tokens, output=received, reasoning=None), "counted"
             return self._call(tokens, source, None, self.usage.notes)
         if text:
-            return self._call(self._counted(text), "counted", None)
+            counted = Tokens(input=self._prompt_tokens(), output=count_tokens(text))
+            return self._call(counted, "counted", None)
         return self._call(Tokens(), "unknown", None)
 
     def _read(self, response: Any, *, named: bool = False) -> None:
         try:
-            found = (read_usage(place) for place in _places(response))
-            usage = next((usage for usage in found if usage is not None), None)
-            if usage is not None:
-                self.usage = updated(self.usage, usage)
+            for place in _places(response):
+                usage = read_usage(place) if place else None
+                if usage is not None:
+                    self.usage = updated(self.usage, usage)
+                    break
         except MalformedUsageError as wrong:
             self.note("usage of an unknown shape", wrong)
         if not named:
             self.answered = names.answered_model(getattr(response, "raw", None)) or self.answered
 
-    def _counted(self, answer: str) -> Tokens:
+    def _prompt_tokens(self) -> int:
         read = count_tokens("\n".join(prompt_texts(self.prompt)))
         always = self.model_dict.get("additional_kwargs")
-        read += count_tokens(definitions(self.beside, always if isinstance(always, dict) else None))
-        return Tokens(input=read, output=count_tokens(answer))
+        told = definitions(self.beside, always if isinstance(always, dict) else None)
+        return read + count_tokens(told)
 
     def _call(
         self,
@@ -255,10 +262,11 @@ class OpenModel(OpenSpan):
             source,
             answered=self.answered,
             latency_s=latency,
-            notes=notes,
+            notes=(*notes, *media_in(self.prompt, "blocks")),
         )
 
 
+_MEDIA: Final = frozenset({"image", "audio", "video", "document"})
 GENERATING: Final = frozenset({"chat", "completion"})
 _FAMILY: Final[dict[Kind, frozenset[str]]] = {
     "chat": GENERATING,
@@ -277,6 +285,11 @@ def _places(response: Any) -> Iterable[Any]:
     yield getattr(held.get("message"), "additional_kwargs", None)
 
 
+def _message(response: Any) -> Any:
+    """The message of a chat's response, looked for as above; else what was given."""
+    return getattr(response, "__dict__", {}).get("message", response)
+
+
 def prompt_texts(prompt: Any) -> list[str]:
     """The text of each message, of a prompt, or of nothing."""
     if isinstance(prompt, str):
@@ -293,8 +306,8 @@ def answer_text(response: Any, *, thoughts: bool = True) -> str:
     """
     if isinstance(response, str):
         return response
-    message = getattr(response, "message", response)
-    blocks = getattr(message, "blocks", None)
+    message = _message(response)
+    blocks = getattr(message, "__dict__", {}).get("blocks")
     if blocks is None:
         return str(getattr(message, "text", None) or getattr(message, "content", None) or "")
     parts = []
@@ -309,6 +322,12 @@ def answer_text(response: Any, *, thoughts: bool = True) -> str:
         calls = (getattr(message, "additional_kwargs", None) or {}).get("tool_calls") or ()
         parts.extend(_tool_call_text(call) for call in calls)
     return "".join(parts)
+
+
+def _has_media(response: Any) -> bool:
+    """Whether a picture or a sound is part of an answer: their tokens are in no text."""
+    blocks = getattr(_message(response), "__dict__", {}).get("blocks") or ()
+    return any(getattr(block, "block_type", None) in _MEDIA for block in blocks)
 
 
 def _tool_call_text(call: Any) -> str:

@@ -84,10 +84,11 @@ def _package_of_class(name: str) -> str | None:
 
 def _requested_model(instance: Any, model_dict: dict[str, Any]) -> str | None:
     """The model's name as it was asked for: the object's, else the event's."""
-    held = known(instance, MODEL_KEYS)
+    places = [(place, known(place, MODEL_KEYS)) for place in (model_dict, instance)]
     for key in MODEL_KEYS:
-        for found in (model_dict.get(key), field(instance, key) if key in held else None):
-            if text(found) and found != "unknown":  # LlamaIndex's default: the class sets no name
+        for place, held in places:
+            found = field(place, key) if key in held else None
+            if found and found != "unknown" and text(found):  # LlamaIndex's default for no name
                 return text(found)
     return None
 

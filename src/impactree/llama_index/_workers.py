@@ -19,13 +19,10 @@ __all__ = ["cache_size", "in_workers", "record_workers"]
 
 def in_workers(instance: Any, method: str, bound_args: inspect.BoundArguments) -> bool:
     """Whether a span is an ingestion that hands its transformations to other processes."""
+    if method not in ("run", "arun"):
+        return False
     workers = bound_args.arguments.get("num_workers")
-    return (
-        method in ("run", "arun")
-        and isinstance(workers, int)
-        and workers > 1
-        and hasattr(instance, "transformations")
-    )
+    return isinstance(workers, int) and workers > 1 and hasattr(instance, "transformations")
 
 
 def cache_size(instance: Any) -> int | None:
@@ -59,4 +56,6 @@ def record_workers(
             tracker.end(call_id, call=pending.read(texts), cached=cached)
         elif getattr(transformation, "llm", None) is not None:
             name = type(transformation).__name__
-            tracker.note_problem(f"calls of {name} in worker processes were not seen")
+            tracker.note_problem(
+                f"calls of {name} in worker processes were not seen; cure: num_workers=1"
+            )

@@ -45,6 +45,8 @@ class Tracked(Protocol):
     def total(self) -> Impacts: ...
     @property
     def older(self) -> RunningTotals | None: ...
+    @property
+    def advice(self) -> str | None: ...
 
 
 class Report(View):
@@ -61,6 +63,7 @@ class Report(View):
         problems: What went wrong inside the tracker, and how often.
         finished_runs: Finished roots ever, those no longer kept included.
         total_ever: Impacts of all calls ever.
+        advice: What it says while there are no runs.
         older: Groups of the runs no longer kept.
         engine: Places models for ``by("maker")``, ``by("host")`` and ``by("zone")``; None: one by
             the present settings.
@@ -97,6 +100,7 @@ class Report(View):
             "zone": engine.zone,
             "catalog_version": engine.catalog.version,
             "engine": engine,
+            "advice": tracker.advice,
         }
         if run is None:
             known |= {"problems": tracker.problems, "finished_runs": finished_runs}

@@ -18,6 +18,10 @@ _ASK_FOR_USAGE: Final = (
     "Cure, where it was streamed: ChatOpenAI(stream_usage=True), or "
     "stream_options={{'include_usage': True}} (LlamaIndex: in additional_kwargs)."
 )
+_INSTRUMENT: Final = (
+    " With LlamaIndex's CallbackManager alone: ImpactHandler().instrument(), which sees what came "
+    "of a stream."
+)
 _NAME_THE_MODEL: Final = (
     "Cure, where a gateway or a deployment has names of its own: "
     "ImpactHandler(deployments={{{name!r}: 'PROVIDER/MODEL'}})."
@@ -26,7 +30,7 @@ _FOR_INSTANCE: Final = "Cure: ImpactHandler(deployments={{{name!r}: 'PROVIDER/MO
 _LOOK_AT_USAGE: Final = "Cure: look at the usage that the client or gateway returns, and update it."
 _CURES: Final = {
     "token-count-approximate": _ASK_FOR_USAGE,
-    "output-tokens-unknown": _ASK_FOR_USAGE,
+    "output-tokens-unknown": _ASK_FOR_USAGE + _INSTRUMENT,
     "model-not-registered": _NAME_THE_MODEL,
     "model-prior": _FOR_INSTANCE,
     "model-size-unknown": _NAME_THE_MODEL,
@@ -38,7 +42,11 @@ _CURES: Final = {
 }
 _SAID: Final = frozenset({"cached-above-input", "usage-reconciled", "usage-unclear"})
 """Warnings of an estimate that say the same."""
+_RERANKS: Final = "ContextualCompressionRetriever"
+_WRAPPED: Final = frozenset({"CacheBackedEmbeddings", "_TrackedEmbeddings"})
 _REMOTE: Final = "langgraph.pregel.remote"
+_ROUND_TRIP_S: Final = 0.001
+"""No server answers faster."""
 
 
 def cure(code: str, run: Run) -> str:
@@ -49,7 +57,14 @@ def cure(code: str, run: Run) -> str:
 
 def hints(roots: Sequence[Run], calls: Sequence[Run]) -> list[str]:
     """What only the trees show, with its cure."""
-    return [*_orphans(roots), *_strays(roots), *_contradictions(calls), *_remote(roots)]
+    found = (
+        _orphans(roots),
+        _strays(roots),
+        _contradictions(calls),
+        _unseen(roots),
+        _remote(roots),
+    )
+    return [hint for some in found for hint in some]
 
 
 def _orphans(roots: Sequence[Run]) -> Iterator[str]:
@@ -101,21 +116,49 @@ def _contradictions(calls: Sequence[Run]) -> Iterator[str]:
         )
 
 
+def _unseen(roots: Sequence[Run]) -> Iterator[str]:
+    """Retrievers of LangChain that embed or rerank, without a call below."""
+    runs = [run for root in roots for run in root.walk() if run.kind == "retriever"]
+    silent = [run for run in runs if all(below.call is None for below in run.walk())]
+    for what, wrap, lost in (
+        ("embedding", "track_embeddings", sum(1 for run in silent if _embeds(run))),
+        ("reranker", "track_reranker", sum(1 for run in silent if run.name == _RERANKS)),
+    ):
+        if lost:
+            times = "1 retriever" if lost == 1 else f"{lost:,} retrievers"
+            yield (
+                f"{what}-not-seen ({times}): LangChain tells nothing of what its {what}s do, so "
+                f"that no call is counted. Cure: {wrap}(...) of impactree.langchain around it."
+            )
+
+
+def _embeds(run: Run) -> bool:
+    """Whether a vector store names a model of embeddings that is not wrapped and has no cache."""
+    return any("mbedding" in tag and tag not in _WRAPPED for tag in run.tags)
+
+
 def _remote(roots: Sequence[Run]) -> Iterator[str]:
-    """Nodes without anything below, in a process that talks to remote graphs."""
+    """Nodes that may have asked a server, in a process that talks to remote graphs.
+
+    A RemoteGraph fires no event of its own: its node looks like one that called no model, but for
+    the time that an answer takes.
+    """
     if _REMOTE not in sys.modules:
         return
     names = {
         run.name
         for root in roots
         for run in root.walk()
-        if run.kind == "node" and not run.children and run.call is None
+        if run.kind == "node"
+        and not run.children
+        and run.call is None
+        and (run.latency_s is None or run.latency_s >= _ROUND_TRIP_S)
     }
     if names:
         shown = ", ".join(clean(name)[:60] for name in sorted(names)[:3])
         yield (
             f"remote-graph ({shown}): This process uses RemoteGraph, and these nodes show no call. "
-            "What a server runs is not visible here. Cure: a handler on the server, with "
+            "What a server runs for them is not visible here. Cure: a handler on the server, with "
             "impactree.propagation, and report.merge()."
         )
 

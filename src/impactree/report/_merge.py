@@ -20,8 +20,8 @@ __all__ = ["merged"]
 def merged(views: Sequence[View]) -> tuple[list[Run], dict[str, Any]]:
     """The root runs of all, each once, and what else a report of them is made of.
 
-    The same id twice is the same run: of two revisions the later one counts, and a root that is
-    part of another's tree counts there.
+    The same id and start is the same run: of two revisions the later one counts, and a root that
+    is part of another's tree counts there. The same id with another start is another run.
 
     Raises:
         ValueError: they were estimated by two methods.
@@ -32,15 +32,15 @@ def merged(views: Sequence[View]) -> tuple[list[Run], dict[str, Any]]:
             f"reports by {' and '.join(sorted(map(str, methods)))} do not add up to anything: "
             "estimate one anew, with handler.report(method=...)"
         )
-    roots: dict[str, Run] = {}
+    roots: dict[tuple[str, float], Run] = {}
     twice = False
     for view in views:
         for run in view.runs:
-            known = roots.get(str(run.id))
+            known = roots.get(_key(run))
             twice |= known is not None
             if known is None or run.revision > known.revision:
-                roots[str(run.id)] = run
-    inner = {str(run.id) for root in roots.values() for run in root.walk() if run is not root}
+                roots[_key(run)] = run
+    inner = {_key(run) for root in roots.values() for run in root.walk() if run is not root}
     twice |= bool(inner & roots.keys())
     runs = sorted((r for i, r in roots.items() if i not in inner), key=lambda run: run.start)
     older = [view.older_runs for view in views]
@@ -55,6 +55,10 @@ def merged(views: Sequence[View]) -> tuple[list[Run], dict[str, Any]]:
         "total_ever": ever,
         "grounds": add_up(view.grounds() for view in views),
     }
+
+
+def _key(run: Run) -> tuple[str, float]:
+    return str(run.id), run.start
 
 
 def _one(values: set[str | None]) -> str | None:

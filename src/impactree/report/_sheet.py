@@ -22,14 +22,16 @@ if TYPE_CHECKING:
     from impactree.runs import Run
     from impactree.values.messages import Message
 
-__all__ = ["EMPTY", "Sheet", "lay_out_report"]
+__all__ = ["Sheet", "lay_out_report"]
 
-EMPTY: Final = (
+_EMPTY: Final = (
     "no runs yet. A run is listed once its outermost chain, agent or graph has ended; for "
     'LangChain pass the handler along: chain.invoke(..., config={"callbacks": [handler]}).'
 )
 _MAX_SENTENCES: Final = 3
 _FEW_MODELS: Final = 8
+_FEWEST: Final = 14
+"""Lines that trees get at least."""
 _OTHER_LINES: Final = 26
 """What a report takes beside its tree and its models, as a rule."""
 
@@ -40,9 +42,11 @@ class Sheet:
 
     runs: int
     calls: int
+    empty: str
+    """What stands there instead of runs."""
     about: str
     """Method, zone and catalog; empty where they are not known."""
-    tree: tuple[Entry, ...]
+    roots: tuple[Run, ...]
     models: tuple[Entry, ...]
     total: Impacts
     avoided: Impacts
@@ -62,9 +66,15 @@ class Sheet:
     credits: tuple[str, ...]
     """What the licences of the electricity factors want to be shown."""
 
+    def tree(self, lines: int | None = None) -> tuple[Entry, ...]:
+        """The trees in about so many lines; None: in what the rest leaves as a rule."""
+        if lines is None:
+            lines = MAX_LINES - _OTHER_LINES - len(self.models) - len(self.problems)
+        return tuple(tree_entries([*self.roots], self.total, max(lines, _FEWEST)))
+
 
 def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
-    """Gather what a report shows, its tree in what is left of so many lines."""
+    """Gather what a report shows, in about so many lines where its trees are large."""
     roots = report.runs
     calls = calls_of(roots)
     total = Impacts.sum(map(own_of, calls))
@@ -74,12 +84,12 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
     warnings = _sentences((run, w) for run in calls for w in own_of(run).warnings)
     problems = [f"{n:,} × {clean(name)}" for name, n in report.problems.items()]
     grounds = report.grounds(calls)
-    left = lines - _OTHER_LINES - len(models) - len(problems)
     return Sheet(
         runs=len(roots),
         calls=len(calls),
+        empty=report.advice or _EMPTY,
         about=_about(report),
-        tree=tuple(tree_entries(roots, total, left)),
+        roots=tuple(roots),
         models=tuple(models),
         total=total,
         avoided=avoided_of(calls),

@@ -76,7 +76,7 @@ class Diff(Compared):
         from impactree.report.renderers.changes import diff_table
         from impactree.report.renderers.markdown import escape, table
 
-        parts = [table(*diff_table(self)), *map(escape, self.credits)]
+        parts = [table(*diff_table(self), words=1), *map(escape, self.credits)]
         return "\n\n".join(parts) + "\n"
 
     def __str__(self) -> str:
@@ -92,4 +92,4 @@ class Diff(Compared):
         from impactree.report.renderers.changes import diff_table
         from impactree.report.renderers.html import notes, table
 
-        return f"<div>{table(*diff_table(self))}{notes(self.credits)}</div>"
+        return f"<div>{table(*diff_table(self), words=1)}{notes(self.credits)}</div>"

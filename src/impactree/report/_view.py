@@ -39,6 +39,7 @@ class View:
         older: groups.RunningTotals | None = None,
         engine: Engine | None = None,
         grounds: Grounds | None = None,
+        advice: str | None = None,
     ) -> None:
         self.runs: list[Run] = list(dict.fromkeys(runs))
         for run in self.runs:
@@ -56,6 +57,7 @@ class View:
         self._older = older
         self._engine = engine
         self._grounds = grounds or Grounds()
+        self.advice = advice
 
     def of_runs(self, runs: Iterable[Run]) -> Self:
         """A report over some of these runs; what is no longer kept is no part of it."""

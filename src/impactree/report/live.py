@@ -61,6 +61,7 @@ class _Current:
             zone=engine.zone,
             catalog_version=engine.catalog.version,
             problems=tracker.problems,
+            engine=engine,
         )
         return report_lines(report, options.max_width, min(options.size.height, MAX_LINES))
 

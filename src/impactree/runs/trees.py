@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from impactree.runs.labels import Labels, labels_of
 from impactree.runs.run import Pending, Run, RunKind, RunStatus, run_key
@@ -90,9 +91,12 @@ class RunTrees:
             run = Run(run_id, name, kind, parent, parent_id, start, tuple(tags), metadata, labels)
             known = runs.setdefault(run.key, run)
             if known is not run:
-                if known.end is None or known.key != run.key or run.key in self._partial:
+                if known.end is None or known.key != run.key or known.start == start:
                     return known
-                runs[run.key], known.key = run, None  # an id used again: another run
+                partial = self._partial.pop(run.key, None)
+                if partial is not None:
+                    self._count(partial)  # abandoned: it will not end late any more
+                runs[run.key], known.key, known.pending = run, None, None  # another run
             run.pending = pending
             self._open_count += 1
             if parent is None:
@@ -202,7 +206,7 @@ class RunTrees:
 
     def find(self, run_id: Any) -> Run | None:
         """An open or lately closed run by its id."""
-        return self._runs.get(run_key(run_id))
+        return self._runs.get(run_id.int if type(run_id) is UUID else run_id)  # as run_key
 
     def abandoned(self) -> list[Run]:
         """The runs that were closed while they were open and may still end late."""

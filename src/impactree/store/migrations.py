@@ -5,7 +5,7 @@ Each step is frozen: it spells out what it does and never looks at today's table
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -122,5 +122,63 @@ def _to_3(connection: sa.Connection) -> None:
         connection.execute(sa.text(f'alter table impactree_calls add column "{column}" text'))
 
 
-MIGRATIONS: list[Callable[[sa.Connection], None]] = [_to_1, _to_2, _to_3]
+def _to_4(connection: sa.Connection) -> None:
+    """The start is part of a run's key: an id may be used again, for another run."""
+    if connection.dialect.name == "postgresql":
+        for step in (
+            "alter table impactree_calls add column run_started_at timestamp with time zone",
+            "update impactree_calls c set run_started_at = r.started_at from impactree_runs r"
+            " where r.id = c.run_id",
+            "alter table impactree_calls drop constraint impactree_calls_run_id_fkey",
+            "alter table impactree_calls drop constraint impactree_calls_pkey",
+            "alter table impactree_runs drop constraint impactree_runs_pkey",
+            "alter table impactree_runs add primary key (id, started_at)",
+            "alter table impactree_calls add primary key (run_id, run_started_at, id)",
+            "alter table impactree_calls add foreign key (run_id, run_started_at)"
+            " references impactree_runs (id, started_at)",
+        ):
+            connection.execute(sa.text(step))
+    else:  # SQLite cannot change a key: the tables are made anew
+        _remake_with_starts(connection)
+
+
+def _remake_with_starts(connection: sa.Connection) -> None:
+    """Both tables with their rows, and with whatever columns somebody has added to them."""
+    old = sa.MetaData()
+    runs, calls = (
+        sa.Table(name, old, autoload_with=connection, resolve_fks=False)
+        for name in ("impactree_runs", "impactree_calls")
+    )
+    new = sa.MetaData()
+    new_runs = sa.Table("impactree_runs_4", new, *_copied(runs, ("id", "started_at")))
+    new_calls = sa.Table(
+        "impactree_calls_4",
+        new,
+        sa.Column("run_id", sa.String(255), primary_key=True),
+        sa.Column("run_started_at", _TIME, primary_key=True),
+        *(column for column in _copied(calls, ("id",)) if column.name != "run_id"),
+        sa.ForeignKeyConstraint(
+            ["run_id", "run_started_at"], [new_runs.c.id, new_runs.c.started_at]
+        ),
+    )
+    new.create_all(connection)
+    connection.execute(sa.insert(new_runs).from_select(runs.c.keys(), sa.select(runs)))
+    joined = calls.join(runs, runs.c.id == calls.c.run_id)
+    rows = sa.select(*calls.c, runs.c.started_at).select_from(joined)
+    names = [*calls.c.keys(), "run_started_at"]
+    connection.execute(sa.insert(new_calls).from_select(names, rows))
+    calls.drop(connection)
+    runs.drop(connection)
+    for name in ("impactree_runs", "impactree_calls"):
+        connection.execute(sa.text(f"alter table {name}_4 rename to {name}"))
+        connection.execute(sa.text(f"create index ix_{name}_started_at on {name} (started_at)"))
+
+
+def _copied(table: sa.Table, key: tuple[str, ...]) -> list[sa.Column[Any]]:
+    return [
+        sa.Column(c.name, c.type, nullable=c.nullable, primary_key=c.name in key) for c in table.c
+    ]
+
+
+MIGRATIONS: list[Callable[[sa.Connection], None]] = [_to_1, _to_2, _to_3, _to_4]
 """Step n brings version n to n + 1; a new version appends one, none is ever changed."""

@@ -6,7 +6,7 @@ import csv
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from impactree.catalog._catalog import as_day
@@ -25,6 +25,7 @@ from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS
 from impactree.values.formatting import csv_cell
 from impactree.values.impacts import Impact
 from impactree.values.range import Range
+from impactree.values.times import as_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +102,7 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
             sa.func.coalesce(sa.func.sum(_asked(CALLS.c.output_tokens)), 0).label("output_tokens"),
             *(_known_sum(name).label(name) for name in FLAT_COLUMNS),
         )
-        .select_from(CALLS.join(RUNS, RUNS.c.id == CALLS.c.run_id))
+        .select_from(CALLS.join(RUNS))
         .group_by(key)
     )
     if since is not None:
@@ -179,12 +180,7 @@ def _rows(url: str, table: sa.Table) -> Iterator[tuple[Any, ...]]:
     with _open(url) as connection:
         order = sa.select(table).order_by(table.c.started_at, table.c.id)
         for row in connection.execution_options(yield_per=1000).execute(order):
-            yield tuple(_utc(v) if isinstance(v, datetime) else v for v in row)
-
-
-def _utc(moment: datetime) -> datetime:
-    """SQLite gives back no zone; what was stored is UTC."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            yield tuple(as_utc(v) if isinstance(v, datetime) else v for v in row)
 
 
 @contextmanager

@@ -67,6 +67,7 @@ def call_row(run: Run) -> dict[str, Any]:
     return {
         "id": run.id,
         "run_id": run.root.id,
+        "run_started_at": resolved_at(run.root.start),
         "parent_id": run.parent_id,
         "name": run.name,
         "kind": call.kind,

@@ -35,7 +35,7 @@ RUNS: Final = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("started_at", _TIME, nullable=False, index=True),
+    sa.Column("started_at", _TIME, primary_key=True, index=True),
     sa.Column("ended_at", _TIME),
     sa.Column("latency_s", sa.Double),
     sa.Column("method", sa.String(64), nullable=False),
@@ -52,7 +52,8 @@ RUNS: Final = sa.Table(
 CALLS: Final = sa.Table(
     "impactree_calls",
     _metadata,
-    sa.Column("run_id", _ID, sa.ForeignKey(RUNS.c.id), primary_key=True),
+    sa.Column("run_id", _ID, primary_key=True),
+    sa.Column("run_started_at", _TIME, primary_key=True),
     sa.Column("id", _ID, primary_key=True),
     sa.Column("parent_id", _ID),
     sa.Column("name", sa.Text, nullable=False),
@@ -80,6 +81,7 @@ CALLS: Final = sa.Table(
     sa.Column("warnings", sa.Text, nullable=False),
     sa.Column("errors", sa.Text, nullable=False),
     *_figures(),
+    sa.ForeignKeyConstraint(["run_id", "run_started_at"], [RUNS.c.id, RUNS.c.started_at]),
 )
 
 

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 from impactree.values.criteria import ADPE, CRITERIA, ENERGY, GWP, GWP_MARKET, PE, WCF, Criterion
 from impactree.values.figures import PARTS, ZERO, Figures, same_figures, sum_of_all
 from impactree.values.grades import GRADES, worst_grade
-from impactree.values.impact import EmbodiedPhase, Impact, UsagePhase, draft, impact_of, shape_of
+from impactree.values.impact import (
+    EmbodiedPhase,
+    Impact,
+    UsagePhase,
+    draft,
+    impact_of,
+    rebuilt,
+    shape_of,
+)
 from impactree.values.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = [
-    "GRADES",
-    "EmbodiedPhase",
-    "Impact",
-    "Impacts",
-    "UsagePhase",
-    "impacts_of_call",
-    "worst_grade",
-]
+__all__ = ["GRADES", "EmbodiedPhase", "Impact", "Impacts", "UsagePhase", "impacts_of_call"]
 
 
 def _known(criterion: Criterion, low: float, mean: float, high: float) -> Impact | None:
@@ -115,6 +115,8 @@ class Impacts:
             unestimated_calls = 1 if figures is None else 0
         made.estimated_calls = estimated_calls
         made.unestimated_calls = unestimated_calls
+        if cls is not Impacts:
+            return rebuilt(made, cls)
         made.__class__ = cls
         return made  # type: ignore[no-any-return]  # it is one now
 
@@ -284,7 +286,7 @@ class Impacts:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Impacts):
             return NotImplemented
-        names = [name for name in self.__slots__ if name != "figures"]
+        names = [name for name in Impacts.__slots__ if name != "figures"]
         same = all(getattr(self, name) == getattr(other, name) for name in names)
         return same and same_figures(self.figures, other.figures)
 

@@ -101,6 +101,9 @@ MESSAGES: Final[dict[str, str]] = {
         "deployment= says what you know of them."
     ),
     "token-count-approximate": "Tokens were counted locally, since the answer reported none.",
+    "input-not-text": (
+        "What is not text in the prompt counts as the tokens that the provider reports for it."
+    ),
     "usage-reconciled": "The reported usage contradicts itself; it was read by its numbers.",
     "usage-unclear": "The reported usage may not be the whole one.",
     "estimate-failed": "The estimate failed with an internal error.",

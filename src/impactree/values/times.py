@@ -9,7 +9,7 @@ from typing import Final
 
 from impactree.exceptions import ConfigurationError
 
-__all__ = ["parse_since", "past_day", "resolved_at"]
+__all__ = ["as_utc", "parse_since", "past_day", "resolved_at"]
 
 _DAY_S: Final = 86_400
 
@@ -20,6 +20,11 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 def resolved_at(seconds: float | None) -> datetime | None:
     """A Unix time as a UTC time."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def as_utc(moment: datetime) -> datetime:
+    """A time that a database gives back: SQLite keeps no zone, and what was stored is UTC."""
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def past_day(seconds: float | None) -> date | None:

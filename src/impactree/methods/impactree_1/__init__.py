@@ -20,6 +20,7 @@ from impactree.values.messages import message
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from impactree.methods.impactree_1.equations import Tokens
     from impactree.methods.situation import FactorChoice, Situation
 
 __all__ = ["IMPACTREE_1", "Impactree1"]
@@ -122,8 +123,7 @@ def _equations(
     read, cached, written = quantities.input, quantities.cached_input, quantities.output
     n_in = 0 if read is None else read
     n = tokens(n_in, 0 if cached is None else cached, 0 if written is None else written, plan[0])
-    e_lo, e, e_hi = _cost(plan[1:8], n), _cost(plan[8:15], n), _cost(plan[15:22], n)
-    t_lo, t, t_hi = _cost(plan[22:29], n), _cost(plan[29:36], n), _cost(plan[36:43], n)
+    e_lo, e, e_hi, t_lo, t, t_hi = _costs(plan, n)
     if latency_s is not None:
         c_lo, c, c_hi = latency_s * plan[43], latency_s * plan[44], latency_s * plan[45]
         t_lo = where(c_lo < t_lo, c_lo, t_lo)
@@ -133,12 +133,14 @@ def _equations(
     g_lo, g, g_hi, a_lo, a, a_hi, p_lo, p, p_hi = plan[68:]
     it_lo, it, it_hi = ready * e_lo + h_lo * t_lo, ready * e + h * t, ready * e_hi + h_hi * t_hi
     u_lo, u, u_hi = pue_lo * it_lo, pue * it, pue_hi * it_hi
-    usage = (u_lo, u, u_hi, u_lo * gwp, u * gwp, u_hi * gwp, u_lo * adpe, u * adpe, u_hi * adpe)
-    more = (u_lo * pe, u * pe, u_hi * pe, it_lo * w_lo, it * w, it_hi * w_hi)
-    made = (t_lo * g_lo, t * g, t_hi * g_hi, t_lo * a_lo, t * a, t_hi * a_hi)
-    primary = (t_lo * p_lo, t * p, t_hi * p_hi)
-    shown = (e_lo, e, e_hi, t_lo, t, t_hi, it_lo, it, it_hi, n)
-    return shown, usage + more + made + primary + _parts(plan, n, e, it, u)
+    figures = (
+        *(u_lo, u, u_hi, u_lo * gwp, u * gwp, u_hi * gwp, u_lo * adpe, u * adpe, u_hi * adpe),
+        *(u_lo * pe, u * pe, u_hi * pe, it_lo * w_lo, it * w, it_hi * w_hi),
+        *(t_lo * g_lo, t * g, t_hi * g_hi, t_lo * a_lo, t * a, t_hi * a_hi),
+        *(t_lo * p_lo, t * p, t_hi * p_hi),
+        *_parts(plan, n, e, it, u),
+    )
+    return (e_lo, e, e_hi, t_lo, t, t_hi, it_lo, it, it_hi, n), figures
 
 
 def _parts(plan: Plan, n: Any, gpu: Any, it: Any, energy: Any) -> tuple[Any, ...]:
@@ -151,11 +153,22 @@ def _parts(plan: Plan, n: Any, gpu: Any, it: Any, energy: Any) -> tuple[Any, ...
     return read, again, written, host, energy - read - again - written - host
 
 
-def _cost(coefficients: Any, features: Any) -> Any:
-    """``equations.total``, written out: six of them are most of an estimate's time."""
-    a, b, c, d, e, f, g = coefficients
+def _costs(plan: Plan, features: Tokens) -> tuple[Any, ...]:
+    """Energy, then time: low, expected and high. ``equations.total``, written out.
+
+    Loops over the six take half as long again, and they are most of an estimate's time.
+    """
     p, u, q, r, n, s, w, _ = features
-    return a * p + b * u + c * q + d * r + e * n + f * s + g * w
+    a, b, c, d, e, f, g, h, i, j, k, v, m, o = plan[1:15]
+    e_lo = a * p + b * u + c * q + d * r + e * n + f * s + g * w
+    e_mean = h * p + i * u + j * q + k * r + v * n + m * s + o * w
+    a, b, c, d, e, f, g, h, i, j, k, v, m, o = plan[15:29]
+    e_hi = a * p + b * u + c * q + d * r + e * n + f * s + g * w
+    t_lo = h * p + i * u + j * q + k * r + v * n + m * s + o * w
+    a, b, c, d, e, f, g, h, i, j, k, v, m, o = plan[29:43]
+    t_mean = a * p + b * u + c * q + d * r + e * n + f * s + g * w
+    t_hi = h * p + i * u + j * q + k * r + v * n + m * s + o * w
+    return e_lo, e_mean, e_hi, t_lo, t_mean, t_hi
 
 
 def _constants() -> list[tuple[str, str, float, str, str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from impactree.methods.impactree_1.constants import FITTED, SPREAD
@@ -15,11 +16,11 @@ from impactree.methods.impactree_1.serving import (
     sd_of_situation,
     slower,
 )
+from impactree.methods.situation import Mix, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from impactree.methods.impactree_1.equations import Architecture
     from impactree.methods.situation import Hardware, Situation
 
 __all__ = ["Plan", "make_plan"]
@@ -37,6 +38,11 @@ LIFETIME_S: Final = (5 * 365 * 86400.0, 3 * 365 * 86400.0)
 """Of servers, longest first: depreciation over 5 years, and EcoLogits' 3 years."""
 SERVER: Final = (5700 / 8, 0.37 / 8, 70000 / 8)
 """Embodied kgCO2eq, kgSbeq and MJ of an eighth of a server without accelerators (BoaviztAPI)."""
+
+_PROMPT_ONLY: Final = frozenset({"embedding", "rerank"})
+_UNWRITTEN: Final = {"output": 0.0, "context": 0.0, "window": 0.0}
+_NO_SITE: Final = Site(1, 1, 0, 0)
+_NO_MIX: Final = Mix(0, 0, 0, 0)
 
 Three = tuple[float, float, float]
 """Low end, expected value and high end."""
@@ -137,8 +143,12 @@ class Plan(NamedTuple):
 def make_plan(situation: Situation) -> Plan:
     """Propagate what is unknown: batch, hardware, precision, software, size, the equations."""
     site, mix = situation.site, situation.mix
-    low, middle, high = architectures(situation)
-    energy, time, held, step = _ends(situation, low, middle, high)
+    middle = architectures(situation)[1]
+    anywhere = situation._replace(site=_NO_SITE, mix=_NO_MIX)
+    kept = situation.architecture is None  # one of few: sizes from names, and the prior
+    energy, time, held, step = (_ends_kept if kept else _ends)(anywhere)
+    if situation.kind in _PROMPT_ONLY:
+        energy, time = ([c._replace(**_UNWRITTEN) for c in ends] for ends in (energy, time))
     in_kwh = [Coefficients(*(x / J_PER_KWH for x in c)) for c in energy]
     hardware = [s.hardware for s in scenarios(situation, middle, 1)]
     watts = [math.sqrt(h.power[0] * h.power[1]) for h in hardware if h.power]
@@ -164,9 +174,10 @@ def make_plan(situation: Situation) -> Plan:
 
 
 def _ends(
-    situation: Situation, low: Architecture, middle: Architecture, high: Architecture
+    situation: Situation,
 ) -> tuple[list[Coefficients], list[Coefficients], Three, list[Three]]:
     """Low, expected and high: coefficients of energy and time, accelerators per request, steps."""
+    low, middle, high = architectures(situation)
     batch = situation.deployment.batch_size
     few, usual, many = (batch, batch, batch) if batch else BATCHES
     factor = 1.0 if batch else SPREAD.factor
@@ -196,6 +207,9 @@ def _ends(
     ]
     step = [(x[0], x[1], x[2]) for x in zip(*steps, strict=True)]
     return energy, time, (count / many, count / usual, count / few), step
+
+
+_ends_kept: Final = lru_cache(maxsize=256)(_ends)
 
 
 def _sd(sd: float, field: str, count: float) -> float:

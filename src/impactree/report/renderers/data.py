@@ -30,6 +30,7 @@ __all__ = ["FORMAT", "json_chunks", "report_dict", "run_dicts"]
 FORMAT: Final = 2
 """Of the report as data; 1 had no means, and did not say so."""
 _PARTS: Final = "energy_parts"
+_NULL: Final = ("null",)
 _MAX_KNOWN: Final = 10_000
 _MEASURED: Final = (
     *("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens"),
@@ -180,9 +181,9 @@ class _RunWriter:
             ', "call": ',
             "null" if run.call is None else self._call(run.call),
             ', "own": ',
-            *self._of(run.own),
+            *(_NULL if run.own is None else self._of(run.own)),
             ', "avoided": ',
-            *self._of(run.avoided),
+            *(_NULL if run.avoided is None else self._of(run.avoided)),
             ', "total": ',
             *self._of(run.total),
             "}",
@@ -190,11 +191,11 @@ class _RunWriter:
 
     def _labelled(self, run: Run) -> str:
         if run.metadata:
-            return f", {_encode(_labelled(run))[1:-1]}"
+            return f", {_fast(_labelled(run))[1:-1]}"
         labels, tags = run.labels, run.tags  # the same objects for all that say the same
         known = self._labels.get((id(labels), id(tags)))
         if known is None:
-            known = f", {_encode(_labelled(run))[1:-1]}", labels, tags
+            known = f", {_fast(_labelled(run))[1:-1]}", labels, tags
             _keep(self._labels, (id(labels), id(tags)), known)
         return known[0]
 
@@ -210,9 +211,7 @@ class _RunWriter:
         shown = ["null" if n is None else n for n in (*counts, latency)]
         return known + _MEASURED_FORM % tuple(shown)
 
-    def _of(self, impacts: Impacts | None) -> tuple[str, ...]:
-        if impacts is None:
-            return ("null",)
+    def _of(self, impacts: Impacts) -> tuple[str, ...]:
         if impacts is not self._impacts:
             self._impacts, self._texts = impacts, (_figures_text(impacts), self._end(impacts))
         return self._texts

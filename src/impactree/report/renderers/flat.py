@@ -7,6 +7,7 @@ import io
 import json
 import math
 import sys
+from functools import cache
 from importlib.util import find_spec
 from os import fspath
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -84,11 +85,13 @@ def _codes(impacts: Impacts | None, field: str) -> str:
 
 def _run_columns(runs: Sequence[Run]) -> Columns:
     parents = [run.parent for run in runs]
+    labels = [run.labels for run in runs]
+    text_of = cache(str)  # the ids of roots and parents come again and again
     return {
         "id": [str(run.id) for run in runs],
-        "root_id": [str(run.root.id) for run in runs],
+        "root_id": [text_of(run.root.id) for run in runs],
         "parent_id": [
-            _id(run.parent_id if parent is None else parent.id)
+            _id(run.parent_id) if parent is None else text_of(parent.id)
             for run, parent in zip(runs, parents, strict=True)
         ],
         "name": [run.name for run in runs],
@@ -97,7 +100,7 @@ def _run_columns(runs: Sequence[Run]) -> Columns:
         "start": [run.start for run in runs],
         "end": [run.end for run in runs],
         "latency_s": [run.latency_s for run in runs],
-        **{label: [getattr(run, label) for run in runs] for label in LABELS},
+        **{label: [one.get(label) for one in labels] for label in LABELS},
         "tags": [" ".join(run.tags) for run in runs],
     }
 
@@ -213,8 +216,11 @@ def to_frame(columns: Columns, backend: str | None) -> Any:
     except ImportError as error:
         raise MissingExtraError("dataframe", "narwhals") from error
     chosen = backend or _installed()
-    columns = {name: _encodable(column) for name, column in columns.items()}
     types = {name: _type_of(name, column) for name, column in columns.items()}
+    columns = {
+        name: _encodable(column) if types[name] == "String" else column
+        for name, column in columns.items()
+    }
     if chosen == "pandas":
         _as_pandas_has_it(columns, types)
     schema = {name: getattr(nw, kind) for name, kind in types.items()}
@@ -348,7 +354,11 @@ def to_parquet(
 
 def _encodable(column: Sequence[Any]) -> list[Any]:
     """Lone surrogates are no UTF-8."""
-    return [v.encode("utf-8", "replace").decode() if isinstance(v, str) else v for v in column]
+    try:
+        "".join(filter(None, set(column))).encode()  # most columns say few things
+    except (TypeError, UnicodeEncodeError):
+        return [v.encode("utf-8", "replace").decode() if isinstance(v, str) else v for v in column]
+    return list(column)
 
 
 def _id(value: object) -> str | None:

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final
 
 from impactree.report._layout import group_entries, label_text
-from impactree.report._sheet import EMPTY, lay_out_report
+from impactree.report._sheet import lay_out_report
 from impactree.report.renderers._cells import many
 from impactree.report.renderers._rows import (
     COLUMNS,
@@ -35,17 +35,19 @@ __all__ = ["groups_html", "notes", "report_html", "table"]
 _TABLE: Final = "border-collapse:collapse;font-size:12px;margin:4px 0"
 _TEXT: Final = "text-align:left;padding:1px 10px 1px 0;white-space:nowrap"
 _NUMBER: Final = "text-align:right;padding:1px 0 1px 10px;white-space:nowrap"
+_WORDS: Final = "text-align:left;padding:1px 0 1px 10px"
 _FAINT: Final = "opacity:.65"
 _BAR: Final = (
     "background:linear-gradient(to left,rgba(120,160,120,.35) {0:.1f}%,transparent {0:.1f}%)"
 )
 _INDENT_PX: Final = 16
 _MAX_TEXT: Final = 120
+_MAX_WORDS: Final = 1000
 
 
-def _bdi(text: str) -> str:
+def _bdi(text: str, most: int = _MAX_TEXT) -> str:
     """Text that is neither markup nor reorders what stands beside it."""
-    shown = text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…"
+    shown = text if len(text) <= most else f"{text[: most - 1]}…"
     return f"<bdi>{escape(shown)}</bdi>"
 
 
@@ -53,13 +55,18 @@ def _cell(content: str, style: str, tag: str = "td") -> str:
     return f'<{tag} style="{style}">{content}</{tag}>'
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
-    """A table of text; the columns after the first ``texts`` are aligned to the right."""
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1, words: int = 0
+) -> str:
+    """A table of text; numbers stand between ``texts`` columns and ``words`` ones that wrap."""
 
     def line(cells: Sequence[str], tag: str) -> str:
-        styles = [_TEXT] * texts + [_NUMBER] * (len(cells) - texts)
+        numbers = len(cells) - texts - words
+        styles = [_TEXT] * texts + [_NUMBER] * numbers + [_WORDS] * words
+        most = [_MAX_TEXT] * (texts + numbers) + [_MAX_WORDS] * words
         return "".join(
-            _cell(_bdi(cell), style, tag) for cell, style in zip(cells, styles, strict=True)
+            _cell(_bdi(cell, size), style, tag)
+            for cell, size, style in zip(cells, most, styles, strict=True)
         )
 
     body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
@@ -75,10 +82,11 @@ def report_html(report: View) -> str:
     )
     if not report.runs:
         problems = "".join(f"<div>{_bdi(problem)}</div>" for problem in sheet.problems)
-        return f"<div>{title}<div>{escape(EMPTY)}</div>{problems}</div>"
-    rows = [tree_row(entry, "") for entry in sheet.tree]
+        return f"<div>{title}<div>{escape(sheet.empty)}</div>{problems}</div>"
+    tree = sheet.tree()
+    rows = [tree_row(entry, "") for entry in tree]
     models = [model_row(entry) for entry in sheet.models]
-    parts = [title, _tree(sheet.tree, rows)]
+    parts = [title, _tree(tree, rows)]
     if models:
         columns = [c for c in COLUMNS if c != "time"]
         cells = [[row.name, row.what, *number_cells(row, columns)] for row in models]
@@ -134,7 +142,7 @@ def _sentences(sheet: Sheet) -> str:
 
 def notes(texts: Iterable[str]) -> str:
     """What stands under a table."""
-    return "".join(f'<div style="{_FAINT}">{escape(text)}</div>' for text in texts)
+    return "".join(f'<div style="{_FAINT};font-size:11px">{escape(text)}</div>' for text in texts)
 
 
 def groups_html(groups: Grouped) -> str:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from impactree.report._layout import group_entries, label_text
-from impactree.report._sheet import EMPTY, lay_out_report
+from impactree.report._sheet import lay_out_report
 from impactree.report.renderers._cells import many
 from impactree.report.renderers._rows import (
     COLUMNS,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from impactree.report._groups import Grouped
+    from impactree.report._layout import Entry
     from impactree.report._sheet import Sheet
     from impactree.report._view import View
 
@@ -39,9 +40,11 @@ def escape(text: str) -> str:
     return text.replace("://", "&#58;//").replace("www.", "www&#46;")
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1) -> str:
-    """A table; all columns but the first ``texts`` are aligned to the right."""
-    rule = ["---"] * texts + ["---:"] * (len(header) - texts)
+def table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], texts: int = 1, words: int = 0
+) -> str:
+    """A table; all columns but the first ``texts`` and last ``words`` are aligned to the right."""
+    rule = ["---"] * texts + ["---:"] * (len(header) - texts - words) + ["---"] * words
     lines = [header, rule, *([escape(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
@@ -51,22 +54,23 @@ def report_markdown(report: View) -> str:
     sheet = lay_out_report(report)
     title = f"**impactree** {many(sheet.runs, 'run')}, {many(sheet.calls, 'call')}"
     if not report.runs:
-        return f"{title}\n\n{escape(EMPTY)}\n"
-    parts = [title, escape(sheet.about), _tree(sheet)]
+        return f"{title}\n\n{escape(sheet.empty)}\n"
+    tree = sheet.tree()
+    parts = [title, escape(sheet.about), _tree(tree)]
     models = [model_row(entry) for entry in sheet.models]
     if models:
         columns = [c for c in COLUMNS if c != "time"]
         cells = [[row.name, row.what, *number_cells(row, columns)] for row in models]
         parts.append(table(["model", "calls, how resolved", *columns], cells, 2))
     parts += [_total(sheet), *_sentences(sheet)]
-    rows = [tree_row(entry, "") for entry in sheet.tree] + models
+    rows = [tree_row(entry, "") for entry in tree] + models
     parts.append(escape(legend(rows)))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _tree(sheet: Sheet) -> str:
+def _tree(tree: Sequence[Entry]) -> str:
     rows = []
-    for entry in sheet.tree:
+    for entry in tree:
         row = tree_row(entry, "")
         guide = entry.guide.replace(" ", "\u00a0")  # spaces in a row would be one
         name = f"{guide}{row.name}{row.suffix}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from rich.cells import cell_len, set_cell_size
 
 from impactree.report._layout import MAX_LINES, group_entries, label_text
-from impactree.report._sheet import EMPTY, Sheet, lay_out_report
+from impactree.report._sheet import Sheet, lay_out_report
 from impactree.report.renderers._cells import Line, Row, Style, clip, grid, many, wrap
 from impactree.report.renderers._rows import (
     COLUMNS,
@@ -51,6 +51,8 @@ __all__ = [
 
 _WIDTH: Final = 100
 """Columns of a report that goes to no terminal."""
+_LEGEND_LINES: Final = 3
+"""For the signs of the tree, above which stands an empty line."""
 _NARROWEST, _WIDEST = 60, 200
 _LABEL: Final = 10
 _MIN_LABEL, _MAX_LABEL = 10, 40
@@ -81,8 +83,11 @@ def report_lines(report: View, width: int, lines: int = MAX_LINES) -> list[Line]
     """The whole report in about so many lines, none wider than ``width`` cells."""
     width = min(width, _WIDEST)
     sheet = lay_out_report(report, lines)
-    sections = _sections(sheet, width) if report.runs else _empty(sheet, width)
-    return joined(sections, width)
+    if not report.runs:
+        return joined(_empty(sheet, width), width)
+    rest = joined(_sections(sheet, (), width), width)
+    tree = sheet.tree(lines - len(rest) - _LEGEND_LINES)
+    return joined(_sections(sheet, tree, width), width)
 
 
 def joined(sections: Iterable[list[Line]], width: int) -> list[Line]:
@@ -94,12 +99,12 @@ def joined(sections: Iterable[list[Line]], width: int) -> list[Line]:
 
 
 def _empty(sheet: Sheet, width: int) -> Iterator[list[Line]]:
-    yield [*_title(sheet, width), *paragraph("", EMPTY, width)]
+    yield [*_title(sheet, width), *paragraph("", sheet.empty, width)]
     yield listed("problems", sheet.problems, width, "red")
 
 
-def _sections(sheet: Sheet, width: int) -> Iterator[list[Line]]:
-    tree = [header("run", "kind, model", COLUMNS), *_tree(sheet.tree)]
+def _sections(sheet: Sheet, entries: Sequence[Entry], width: int) -> Iterator[list[Line]]:
+    tree = [header("run", "kind, model", COLUMNS), *_tree(entries)]
     models = [model_row(entry) for entry in sheet.models]
     if models:
         models.insert(0, Row(name="by model", what="calls, how resolved", style="bold"))

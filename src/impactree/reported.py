@@ -25,6 +25,8 @@ class Reported:
     engine: Engine
     _trees: RunTrees
     _older: RunningTotals | None = None
+    advice: str | None = None
+    """What an empty report says; None: what LangChain's users need."""
 
     if TYPE_CHECKING:
 

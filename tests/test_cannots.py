@@ -1,0 +1,238 @@
+"""What the frameworks' pages say cannot be seen is said by the report too, with its cure."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+
+import pytest
+from langchain_core.documents import Document
+from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.runnables import RunnableLambda
+from langchain_core.vectorstores import InMemoryVectorStore
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ImageBlock, TextBlock
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.embeddings import MockEmbedding
+from llama_index.core.llms import MockLLM
+from llama_index.core.llms.callbacks import llm_chat_callback
+from llama_index.core.storage.kvstore.types import BaseKVStore
+
+from impactree import ImpactBudget, ImpactHandler, track_impacts
+from impactree.langchain import track_embeddings
+from impactree.llama_index import ImpactHandler as LlamaIndexHandler
+
+
+def flat(handler):
+    return " ".join(str(handler.report()).split())
+
+
+# LangChain
+
+
+def _search(embeddings):
+    store = InMemoryVectorStore(embeddings)
+    store.add_documents([Document("Ulm lies on the Danube.")])
+    handler = ImpactHandler()
+    store.as_retriever().invoke("Where is Ulm?", {"callbacks": [handler]})
+    return handler
+
+
+def test_embeddings_that_langchain_does_not_show():
+    text = flat(_search(DeterministicFakeEmbedding(size=4)))
+    assert "embedding-not-seen (1 retriever)" in text
+    assert "Cure: track_embeddings(...) of impactree.langchain" in text
+
+
+def test_embeddings_that_are_wrapped_are_not_said_to_be_unseen():
+    assert "not-seen" not in flat(_search(track_embeddings(DeterministicFakeEmbedding(size=4))))
+
+
+def test_a_plain_thread_loses_its_run():
+    def answer(_):
+        model = GenericFakeChatModel(messages=iter([AIMessage("yes")]))
+        thread = threading.Thread(target=model.invoke, args=("Hi",))
+        thread.start()
+        thread.join()
+
+    with track_impacts(everywhere=True) as tracker:
+        RunnableLambda(answer).invoke("Hi")
+    text = " ".join(str(tracker.report()).split())
+    assert "context-lost (1 call)" in text
+    assert "contextvars.copy_context().run" in text
+
+
+class ChatLiteLLM(GenericFakeChatModel):
+    """As langchain-litellm's: its last chunk's usage may be LiteLLM's own count."""
+
+    def _stream(self, messages, stop=None, run_manager=None, **kwargs):
+        for text, usage in (("It ", None), ("rains.", (8, 3))):
+            message = AIMessageChunk(text)
+            if usage is not None:
+                read, wrote = usage
+                message.usage_metadata = {
+                    "input_tokens": read,
+                    "output_tokens": wrote,
+                    "total_tokens": read + wrote,
+                }
+            chunk = ChatGenerationChunk(message=message)
+            if run_manager is not None:
+                run_manager.on_llm_new_token(text, chunk=chunk)
+            yield chunk
+
+
+def test_litellm_may_have_made_the_usage_of_a_stream_up():
+    handler = ImpactHandler(deployments={"ChatLiteLLM": "openai/gpt-4o-mini"})
+    model = ChatLiteLLM(messages=iter([]))
+    list(model.stream("Rain?", {"callbacks": [handler]}))
+    call = handler.last_run.call
+    assert (call.input_tokens, call.output_tokens, call.tokens_source) == (8, 3, "reported")
+    assert call.usage_notes == ("counted-by-client",)
+    text = flat(handler)
+    assert "usage-unclear" in text
+    assert "ask with invoke" in text
+
+
+# LlamaIndex
+
+
+class _Elsewhere(BaseKVStore):
+    """A cache in another process."""
+
+    def get(self, *args, **kwargs):
+        return None
+
+    put = delete = get_all = aget = aput = adelete = aget_all = get
+
+
+def test_an_embeddings_cache_elsewhere_is_not_asked():
+    model = MockEmbedding(embed_dim=2, embeddings_cache=_Elsewhere())
+    with LlamaIndexHandler().instrument() as handler:
+        model.get_text_embedding_batch(["Ulm"])
+    text = flat(handler)
+    assert "its hits count as computed" in text
+    assert "cure: embeddings_cache=SimpleKVStore()" in text
+
+
+def _spend(handler, **settings):
+    model = MockLLM(max_tokens=50, **settings)
+    for _ in range(3):
+        model.chat([ChatMessage(content="Hi")])
+
+
+@pytest.fixture
+def spent_at_once():
+    return {
+        "budget": ImpactBudget(gwp_g=1e-9, per="handler", action="raise"),
+        "deployments": {"MockLLM": "openai/gpt-4o-mini"},
+    }
+
+
+def test_a_spent_budget_that_could_not_stop_says_so(spent_at_once):
+    with LlamaIndexHandler(**spent_at_once).instrument() as handler:
+        _spend(handler)
+    text = flat(handler)
+    assert "a spent budget did not stop a call" in text
+    assert "cure: the handler in the model's CallbackManager as well" in text
+
+
+def test_a_stream_that_a_manager_tells_nothing_of_names_the_cure():
+    handler = LlamaIndexHandler()
+    model = MockLLM(max_tokens=5, callback_manager=CallbackManager([handler]))
+    stream = model.stream_chat([ChatMessage(content="Hi")])
+    next(stream)
+    stream.close()
+    text = flat(handler)
+    assert "output-tokens-unknown" in text
+    assert "ImpactHandler().instrument()" in text
+
+
+# Answers that are no text
+
+
+def _is_no_zero(call, text):
+    assert call.input_tokens > 0
+    if text:  # what is read of it counts, and what is missing is said
+        assert call.output_tokens > 0
+        assert call.usage_notes == ("media-not-counted",)
+    else:
+        assert (call.output_tokens, call.tokens_source) == (None, "unknown")
+
+
+@pytest.mark.parametrize("text", ["", "Here is your picture:"])
+def test_a_picture_among_an_answer_is_no_zero_in_langchain(text):
+    handler = ImpactHandler()
+    blocks = [{"type": "text", "text": text}, {"type": "image", "base64": "iVBORw0KGgo="}]
+    model = GenericFakeChatModel(messages=iter([AIMessage(blocks)]))
+    model.invoke("Draw a cat", {"callbacks": [handler]})
+    call = handler.last_run.call
+    _is_no_zero(call, text)
+    assert ("usage-unclear" if text else "output-tokens-unknown") in flat(handler)
+
+
+@pytest.mark.parametrize("text", ["", "Here is your picture:"])
+@pytest.mark.parametrize("way", ["instrument", "manager"])
+def test_a_picture_among_an_answer_is_no_zero_in_llama_index(text, way):
+    blocks = [TextBlock(text=text), ImageBlock(image=b"iVBORw0KGgo=")]
+
+    class Painter(MockLLM):
+        @llm_chat_callback()
+        def chat(self, messages, **kwargs):
+            return ChatResponse(message=ChatMessage(role="assistant", blocks=blocks))
+
+    handler = LlamaIndexHandler()
+    if way == "instrument":
+        with handler.instrument():
+            Painter().chat([ChatMessage(content="Draw a cat")])
+    else:
+        model = Painter(callback_manager=CallbackManager([handler]))
+        model.chat([ChatMessage(content="Draw a cat")])
+    (call,) = [run.call for root in handler.runs for run in root.calls]
+    _is_no_zero(call, text)
+    assert handler.total.unestimated_calls == (0 if text else 1)
+
+
+# Small ones
+
+
+@pytest.mark.parametrize("cls", [ImpactHandler, LlamaIndexHandler])
+def test_a_handler_sends_its_settings_to_another_process(cls):
+    budget = ImpactBudget(gwp_g=5)
+    handler = cls(
+        zone="FRA",
+        max_runs=7,
+        metadata_keys=["team"],
+        totals_by=["model"],
+        budget=budget,
+        deployments={"mine": "openai/gpt-4o-mini"},
+    )
+    there = pickle.loads(pickle.dumps(handler))
+    assert there.tracker is not handler.tracker
+    settings = there.tracker.engine.settings
+    assert (settings.zone, settings.deployments) == ("FRA", {"mine": "openai/gpt-4o-mini"})
+    assert there._given == handler._given
+    assert not handler.tracker.problems
+
+
+def test_a_handler_that_leaves_its_exporters_behind_says_so():
+    handler = ImpactHandler(exporters=[_Nowhere()])
+    assert not pickle.loads(pickle.dumps(handler)).tracker.exporters
+    assert "without its exporters; cure: make a handler there" in flat(handler)
+
+
+class _Nowhere:
+    def export(self, root):
+        """Nothing is sent."""
+
+    def flush(self, timeout=None):
+        return True
+
+
+def test_an_empty_report_gives_the_advice_of_its_framework():
+    assert "invoke(" in flat(ImpactHandler())
+    text = flat(LlamaIndexHandler())
+    assert "instrument()" in text
+    assert "LangChain" not in text
+    assert "instrument()" in LlamaIndexHandler().report().to_markdown()
