@@ -118,6 +118,10 @@ def test_format_1_is_read_with_means_in_the_middle(agent):
     [
         ('{"format": 2, "runs": [', "cut off: it ends at line 1, column 24"),
         ("", "not JSON at line 1, column 1"),
+        (b"", "it is empty"),
+        ('{"format": ' + "9" * 5000 + "}", "no report: Exceeds the limit"),
+        ('{"a": 1} and more', r"not JSON at line 1, column 10 \(Extra data\)$"),
+        ('{"a": [1 2]}', r"not JSON at line 1, column 10 .*delimiter\)$"),
         ("run.json", "for a file give Path"),
         ("[1]", r"an object was expected, not \[1\]"),
         ('{"a": 1}', "no report of impactree: it lacks method, runs, total, coverage; it has a"),
@@ -144,6 +148,14 @@ def test_a_newer_format_says_to_update(agent):
         (("runs", 1, "start"), "noon", r"runs\[1\]: expected start to be a time in s, not 'noon'"),
         (("runs", 1), 5, r"runs\[1\]: expected an object, not 5"),
         (("runs",), {}, "runs: expected a list"),
+        (("method",), ["x"], "method: expected text or null"),
+        (("finished_runs",), "many", "finished_runs: expected a whole number"),
+        (
+            ("runs", 2, "own", "usage", "gwp", "value", "min"),
+            float("nan"),
+            r"own\.gwp: expected a nu",
+        ),
+        (("runs", 2, "own", "usage", "gwp", "value", "min"), True, r"own\.gwp: expected a number"),
     ],
 )
 def test_a_broken_report_says_what_and_where(agent, path, value, told):
@@ -162,8 +174,17 @@ def test_any_truncation_is_told(builder, cut):
     build = builder()
     build.chat()
     text = build.report().to_json()
-    with pytest.raises(ReportFormatError):
+    with pytest.raises(ReportFormatError, match="cut off" if cut % len(text) else "it is empty"):
         Report.from_json(text[: cut % len(text)])
+
+
+def test_wherever_a_report_is_cut_it_says_so(builder):
+    build = builder()
+    build.chat(model='quo"te\u00e9\n')
+    text = json.dumps(json.loads(build.report().to_json()) | {"x": [True, None, -1.5e-07, 1e22]})
+    for end in range(1, len(text)):
+        with pytest.raises(ReportFormatError, match="the report is cut off: it ends at line 1"):
+            Report.from_json(text[:end])
 
 
 # Rows
@@ -225,6 +246,14 @@ def test_csv_holds_no_formula_and_no_lone_return(hostile, tmp_path):
     assert (tmp_path / "r.csv").read_bytes().decode() == text
 
 
+@pytest.mark.parametrize("sign", ["\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_csv_holds_no_formula_in_wide_letters(sign):
+    tracker = ImpactTracker()
+    tracker.record(ModelCall(provider="openai", model=f"{sign}1+1", output_tokens=9))
+    (row,) = csv.DictReader(io.StringIO(tracker.report().to_csv(), newline=""))
+    assert row["model"] == f"'{sign}1+1"
+
+
 def test_parquet_reads_back(agent, tmp_path):
     pq = pytest.importorskip("pyarrow.parquet")
     agent.to_parquet(tmp_path / "r.parquet")
@@ -269,6 +298,11 @@ def test_html_has_no_script_no_stylesheet_and_only_text_of_others(hostile):
 def test_a_notebook_gets_both_forms(agent):
     bundle = agent._repr_mimebundle_()
     assert bundle == {"text/plain": str(agent), "text/html": agent._repr_html_()}
+    for part in (agent.by("model"), agent.diff(agent)):
+        assert part._repr_mimebundle_() == {
+            "text/plain": str(part),
+            "text/html": part._repr_html_(),
+        }
 
 
 def test_markdown_keeps_its_tables_whatever_names_are(hostile):

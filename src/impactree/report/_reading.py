@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -31,6 +32,8 @@ _CALL_FIELDS: Final = (
 )
 _MAY_BE_NONE: Final = ("adpe", "pe")
 _UNKNOWN: Final = (math.nan,) * 3
+_REST: Final = re.compile(r"[-\w.+\\]{0,9}\s*")
+"""What may stand after the place where reading stopped, when a text was cut off there."""
 _NEEDED: Final = ("method", "runs", "total", "coverage")
 
 
@@ -40,7 +43,7 @@ def read_report(source: Any) -> tuple[list[Run], dict[str, Any]]:
     Raises:
         ReportFormatError: names what is wrong, and where.
     """
-    data = _parsed(_text(source))
+    data = _parsed(source)
     _check_kind(data)
     with _at("runs"):
         runs = _runs(data["runs"])
@@ -50,11 +53,8 @@ def read_report(source: Any) -> tuple[list[Run], dict[str, Any]]:
     with _at("total_ever"):
         total_ever = _impacts(data.get("total_ever"))
     known = {
-        "method": data["method"],
-        "zone": data.get("zone"),
-        "catalog_version": data.get("catalog_version"),
+        **_about(data),
         "problems": problems,
-        "finished_runs": data.get("finished_runs"),
         "total_ever": total_ever,
         "grounds": Grounds(
             credits=_entries(data, "credits", str),
@@ -63,6 +63,18 @@ def read_report(source: Any) -> tuple[list[Run], dict[str, Any]]:
         ),
     }
     return runs, known
+
+
+def _about(data: Any) -> dict[str, Any]:
+    names = ("method", "zone", "catalog_version", "finished_runs")
+    found = {name: data.get(name) for name in names}
+    for name, value in found.items():
+        with _at(name):
+            if name == "finished_runs":
+                _expect(value is None or type(value) is int, "a whole number or null", value)
+            else:
+                _expect(value is None or isinstance(value, str), "text or null", value)
+    return found
 
 
 def _entries(data: Any, name: str, kind: type) -> tuple[Any, ...]:
@@ -93,21 +105,35 @@ def _text(source: Any) -> str:
     raise TypeError(f"from_json takes text, bytes, a Path or an open file, not {source!r:.80}")
 
 
-def _parsed(text: str) -> Any:
+def _parsed(source: Any) -> Any:
+    text = _text(source)
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         begun = text.lstrip()[:1] == "{"
-        if begun and error.pos >= len(text.rstrip()) - 1:
+        if begun and _is_cut_off(text, error):
             raise ReportFormatError(
                 f"the report is cut off: it ends at {where} in the middle; write it again with "
                 "to_json()"
             ) from error
-        hint = "" if begun else "; for a file give Path(...), not its name"
+        hint = "; for a file give Path(...), not its name"
+        if begun or not isinstance(source, str):
+            hint = ""
+        if not text.strip():
+            hint = "; it is empty"
         raise ReportFormatError(f"no report: not JSON at {where} ({error.msg}){hint}") from error
     except RecursionError as error:
         raise ReportFormatError("no report: it nests too deeply") from error
+    except ValueError as error:  # a whole number of more digits than Python reads
+        raise ReportFormatError(f"no report: {error}") from error
+
+
+def _is_cut_off(text: str, error: json.JSONDecodeError) -> bool:
+    """Whether the text ends where, or in the word, number or escape in which, reading stopped."""
+    if error.msg.startswith("Unterminated string"):
+        return True
+    return not error.msg.startswith("Extra data") and bool(_REST.fullmatch(text, error.pos))
 
 
 def _check_kind(data: Any) -> None:
@@ -220,12 +246,16 @@ def _value(phase: Any, key: str) -> tuple[float, float, float]:
         low, high = value["min"], value["max"]
         mean = value.get("mean")
         for number in (low, high):
-            _expect(isinstance(number, int | float), "a number", number)
+            _expect(_is_number(number), "a number", number)
         return low, (low + high) / 2 if mean is None else mean, high
 
 
 def _messages(entries: Any) -> tuple[Message, ...]:
     return tuple(Message(str(e["code"]), str(e["message"])) for e in entries or ())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and type(value) is not bool and not math.isnan(value)
 
 
 def _is_time(value: Any) -> bool:

@@ -58,6 +58,9 @@ class Groups(Grouped):
 
         return groups_html(self)
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": self.to_text(), "text/html": self._repr_html_()}
+
 
 class Diff(Compared):
     """Two reports side by side; the largest change first. Print it."""
@@ -93,3 +96,6 @@ class Diff(Compared):
         from impactree.report.renderers.html import notes, table
 
         return f"<div>{table(*diff_table(self), words=1)}{notes(self.credits)}</div>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": self.to_text(), "text/html": self._repr_html_()}

@@ -43,6 +43,8 @@ Per = Literal["call", "run", "root"]
 _Type = Literal["String", "Int64", "Float64", "Boolean"]
 _BACKENDS: Final = ("pandas", "polars", "pyarrow")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+_WIDE_FORMULA: Final = ("\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""= + - @ as East Asian keyboards write them: some spreadsheets read them alike."""
 _TOKENS: Final = (
     *("input_tokens", "cached_input_tokens", "cache_write_tokens"),
     *("output_tokens", "reasoning_tokens"),
@@ -313,7 +315,7 @@ def _safe(column: Sequence[Any]) -> Iterable[Any]:
 def _cell(text: str) -> str:
     """Text of one line that is no formula."""
     shown = clean(text).encode("utf-8", "replace").decode()
-    return f"'{shown}" if text.lstrip(" ").startswith(_FORMULA) else shown
+    return f"'{shown}" if text.lstrip(" ").startswith(_FORMULA + _WIDE_FORMULA) else shown
 
 
 def to_parquet(
