@@ -56,7 +56,7 @@ def exporters(port: int, folder: Path) -> list[Any]:
     from impactree import exporters as all_of
 
     url = f"http://127.0.0.1:{port}/v1"
-    reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{url}/metrics"), 1000)
+    reader = PeriodicExportingMetricReader(OTLPMetricExporter(f"{url}/metrics"))
     tracers = TracerProvider()
     tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"{url}/traces")))
     none = folder / "file" / "none"

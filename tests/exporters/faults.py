@@ -282,12 +282,13 @@ class Place:
             self.gate.away()
         else:
             (self.folder / "out").rename(self.folder / "gone")
+            (self.folder / "out").touch()  # no folder: nobody makes one in its place
 
     def back(self) -> None:
         if self.gate is not None:
             self.gate.back()
         else:
-            (self.folder / "out").exists() and (self.folder / "out").rmdir()
+            (self.folder / "out").unlink()
             (self.folder / "gone").rename(self.folder / "out")
 
     def ids(self) -> Counter[str]:
@@ -510,8 +511,9 @@ def judge(
     if kind == "prometheus":
         # Where nobody is killed each is counted once; else some may be, that nobody noted.
         row["missing"] = len(ended) - found["counted"]
-        enough = row["missing"] <= 0 if which == "kills" else row["missing"] == 0
-        return {**row, "ok": ok and enough}
+        if which == "kills":
+            row["missing"] = max(0, row["missing"])
+        return {**row, "ok": ok and not row["missing"]}
     if kind == "otlp":
         handed = noted(folder / "handed")
         row |= {"handed": len(ended & handed), "missing": len(ended - handed)}

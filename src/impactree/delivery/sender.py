@@ -69,7 +69,6 @@ class Sender:
             # Two late ends at the same moment export the same revision twice.
             if tree is not None and tree.key not in self._recent:
                 trees[tree.key] = tree, line
-            time.sleep(0)  # lets the chain go on, which has the interpreter to wait for
         if trees and (doubles or not self._unsure.keys().isdisjoint(trees)):
             for key in writer.delivered(trees.keys()):
                 trees.pop(key, None)

@@ -6,7 +6,9 @@ it cannot send, and its errors and logs show parts of the key, so that neither r
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401
 import json
+import netrc  # noqa: F401 (both: else by the first request, which a fork must not fall into)
 import uuid
 from email.utils import parsedate_to_datetime
 from itertools import chain

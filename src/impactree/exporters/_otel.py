@@ -164,7 +164,6 @@ class OTelExporter(SpooledExporter):
                 for run in tree.root.walk():
                     if run.call is not None and not run.cached:
                         self._count(run)
-                        time.sleep(0)  # a thread that computes keeps the chain waiting for 5 ms
                 _remember(self._recorded, tree.key, None)
             if self._spans and not tree.notes.get("annotated") and not tree.root.revision:
                 self._make_spans(tree)
@@ -228,7 +227,6 @@ class OTelExporter(SpooledExporter):
                 contexts[run.id] = trace.set_span_in_context(span)
                 # Times are given: that a parent ends before its children start does no harm.
                 span.end(int((run.end or run.start) * 1e9))
-            time.sleep(0)
 
 
 def _readers(meters: Any) -> Sequence[Any]:

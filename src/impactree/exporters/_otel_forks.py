@@ -7,11 +7,15 @@ one's requests whole.
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401
+import netrc  # noqa: F401
 import threading
 from typing import Any, Final
 
 __all__ = ["renew"]
 
+# netrc and encodings.idna: the first request of a thread imports them, and a child forked in the
+# midst of an import waits for ever where it needs the same.
 _FORKED: Final = (
     type(threading.Lock()),
     type(threading.RLock()),

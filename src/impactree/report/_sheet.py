@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from impactree.methods import METHODS
@@ -32,6 +33,8 @@ _MAX_SENTENCES: Final = 3
 _FEW_MODELS: Final = 8
 _FEWEST: Final = 14
 """Lines that trees get at least."""
+_SMALL: Final = 40
+"""Runs that are shown whatever the rest takes."""
 _OTHER_LINES: Final = 26
 """What a report takes beside its tree and its models, as a rule."""
 
@@ -70,7 +73,9 @@ class Sheet:
         """The trees in about so many lines; None: in what the rest leaves as a rule."""
         if lines is None:
             lines = MAX_LINES - _OTHER_LINES - len(self.models) - len(self.problems)
-        return tuple(tree_entries([*self.roots], self.total, max(lines, _FEWEST)))
+        runs = sum(1 for _ in islice((r for root in self.roots for r in root.walk()), _SMALL + 1))
+        least = runs if runs <= _SMALL else _FEWEST
+        return tuple(tree_entries([*self.roots], self.total, max(lines, least)))
 
 
 def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
