@@ -20,12 +20,13 @@ from impactree.exporters._otel_names import (
     GAUGES,
     HISTOGRAMS,
     METRICS,
+    SPLIT_BY,
     impact_attributes,
     metric_attributes,
     span_attributes,
     span_name,
 )
-from impactree.store.rows import credits_for
+from impactree.store.rows import credits_by_run, credits_for, credits_under
 
 try:
     from opentelemetry import metrics, trace
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Meter, MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from impactree.delivery.codec import Tree, TreeKey
+    from impactree.delivery.codec import Tree, TreeKey, ZoneOf
     from impactree.runs import Run
 
 __all__ = ["OTelExporter"]
@@ -131,11 +132,12 @@ class OTelExporter(SpooledExporter):
         owner = {"service.name": service or os.environ.get("OTEL_SERVICE_NAME") or "unknown"}
         return owner if self._spans else owner | {"spans": "no"}
 
-    def run_ended(self, run: Run) -> None:
+    def observe(self, run: Run, zone_of: ZoneOf) -> None:
         """Attributes on the span that another instrumentation has open for this call."""
         if self._spans and run.call is not None:
             watch_traceloop()
-            if annotate(run, impact_attributes(run.own)):
+            credited = {"impactree.credits": credits_under(run, zone_of)}
+            if annotate(run, {**impact_attributes(run.own), **credited}):
                 _remember(self._annotated, str(run.root.id), None)
 
     def notes(self, root: Run) -> Mapping[str, Any] | None:
@@ -159,11 +161,13 @@ class OTelExporter(SpooledExporter):
         for tree in trees:
             if tree.key in self._recorded:
                 continue
+            asked = [r for r in tree.root.walk() if r.call is not None and not r.cached]
+            credited = credits_by_run(tree)
+            counted = [(run, credited(run)) for run in asked]  # reads the catalog: with no lock
             # The SDK's locks are held for moments; a child must not inherit one.
             with held_off():
-                for run in tree.root.walk():
-                    if run.call is not None and not run.cached:
-                        self._count(run)
+                for run, texts in counted:
+                    self._count(run, texts)
                 _remember(self._recorded, tree.key, None)
             if self._spans and not tree.notes.get("annotated") and not tree.root.revision:
                 self._make_spans(tree)
@@ -191,13 +195,13 @@ class OTelExporter(SpooledExporter):
         renew(self._meters or metrics.get_meter_provider())
         renew(self._tracers or trace.get_tracer_provider())
 
-    def _count(self, run: Run) -> None:
-        values = metric_values(run)
+    def _count(self, run: Run, credited: Iterable[str]) -> None:
+        values = metric_values(run, credited)
         seen = self._counted.get((run.id, run.start))
         attributes = metric_attributes(run)
         for key, value in values.items():
-            name, _, kind = key.partition(":")
-            labels = {**attributes, "gen_ai.token.type": kind} if kind else attributes
+            name, _, part = key.partition(":")
+            labels = {**attributes, SPLIT_BY[name]: part} if part else attributes
             # Of a late end only what it adds: a counter never goes down.
             more = value - (seen or {}).get(key, 0.0)
             if more > 0:
@@ -268,8 +272,8 @@ def _observe(field: str, options: CallbackOptions) -> Iterable[Observation]:
             yield Observation(value, {"impactree.destination": address})
 
 
-def metric_values(run: Run) -> dict[str, float]:
-    """Counter name -> what one call adds; tokens as ``impactree.tokens:input`` and ``:output``."""
+def metric_values(run: Run, credited: Iterable[str]) -> dict[str, float]:
+    """Counter name -> what one call adds; of those split by a part, ``impactree.tokens:input``."""
     call = run.call
     assert call is not None  # noqa: S101
     values: dict[str, float] = {"impactree.calls": 1}
@@ -277,6 +281,7 @@ def metric_values(run: Run) -> dict[str, float]:
         values[f"impactree.tokens:{kind}"] = getattr(call, f"{kind}_tokens") or 0
     if run.own is None or not run.own.estimated:
         return values | {"impactree.calls.unestimated": 1}
+    values |= {f"impactree.calls.credited:{credit}": 1 for credit in credited}
     for name, value in impact_attributes(run.own).items():
         base = name.removesuffix(".mean")
         if base in METRICS and isinstance(value, float):
