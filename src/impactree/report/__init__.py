@@ -6,6 +6,7 @@ import json
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol, Self
 
+from impactree.report._acting import Acting
 from impactree.report._diff import Change, compare
 from impactree.report._groups import Group, RunningTotals, group_calls
 from impactree.report._shown import Diff, Groups
@@ -59,7 +60,7 @@ class Tracked(Protocol):
     def advice(self) -> str | None: ...
 
 
-class Report(View):
+class Report(Acting):
     """A view over some root runs. ``print()`` it, ask it for groups, or take its data.
 
     The list of runs is fixed when the report is made; the figures are read from the runs when you
