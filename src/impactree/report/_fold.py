@@ -66,11 +66,13 @@ class Scan:
     def _take(self, run: Run) -> None:
         tally = self.tallies[run] = Tally()
         tally.add(run)
-        children = self._below(run)
-        for child in children:
-            tally.merge(self.tallies[child])
         call, own = run.call, run.own
-        below = tuple((self._shapes[group[0]], len(group)) for group in self._alike(children))
+        below: tuple[tuple[int, int], ...] = ()
+        if run.children:  # most have none
+            children = self._below(run)
+            for child in children:
+                tally.merge(self.tallies[child])
+            below = tuple((self._shapes[group[0]], len(group)) for group in self._alike(children))
         shape = (
             run.name,
             run.kind,

@@ -9,7 +9,7 @@ from impactree.engine import Engine
 from impactree.engine.hypotheses import of_place
 from impactree.report._keys import PLACED
 from impactree.report._tally import own_of
-from impactree.values.times import past_day
+from impactree.values.times import DAY_S, past_day
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from impactree.runs import Run
 
 __all__ = ["Grounds", "add_up"]
-
-_DAY_S = 86_400
 
 
 class Grounds(NamedTuple):
@@ -70,7 +68,7 @@ def _asked(calls: Iterable[Run]) -> Iterator[tuple[ModelCall, dt.date | None, bo
         if call is None:
             continue
         estimated = bool(own_of(run).estimated_calls)
-        key = (PLACED(call), None if end is None else end // _DAY_S, estimated)
+        key = (PLACED(call), None if end is None else end // DAY_S, estimated)
         if key not in found:
             found[key] = call, end, estimated
     for call, end, estimated in found.values():

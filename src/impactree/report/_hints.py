@@ -55,14 +55,20 @@ def cure(code: str, run: Run) -> str:
     return _CURES.get(code, "").format(name=name)
 
 
-def hints(roots: Sequence[Run], calls: Sequence[Run]) -> list[str]:
-    """What only the trees show, with its cure."""
+def hints(roots: Sequence[Run], runs: Sequence[Run], calls: Sequence[Run]) -> list[str]:
+    """What only the trees show, with its cure.
+
+    Args:
+        roots: The trees.
+        runs: All their runs.
+        calls: Those of them that called a model.
+    """
     found = (
         _orphans(roots),
         _strays(roots),
         _contradictions(calls),
-        _unseen(roots),
-        _remote(roots),
+        _unseen(runs),
+        _remote(runs),
     )
     return [hint for some in found for hint in some]
 
@@ -116,10 +122,10 @@ def _contradictions(calls: Sequence[Run]) -> Iterator[str]:
         )
 
 
-def _unseen(roots: Sequence[Run]) -> Iterator[str]:
+def _unseen(runs: Sequence[Run]) -> Iterator[str]:
     """Retrievers of LangChain that embed or rerank, without a call below."""
-    runs = [run for root in roots for run in root.walk() if run.kind == "retriever"]
-    silent = [run for run in runs if all(below.call is None for below in run.walk())]
+    asked = [run for run in runs if run.kind == "retriever"]
+    silent = [run for run in asked if all(below.call is None for below in run.walk())]
     for what, wrap, lost in (
         ("embedding", "track_embeddings", sum(1 for run in silent if _embeds(run))),
         ("reranker", "track_reranker", sum(1 for run in silent if run.name == _RERANKS)),
@@ -137,7 +143,7 @@ def _embeds(run: Run) -> bool:
     return any("mbedding" in tag and tag not in _WRAPPED for tag in run.tags)
 
 
-def _remote(roots: Sequence[Run]) -> Iterator[str]:
+def _remote(runs: Sequence[Run]) -> Iterator[str]:
     """Nodes that may have asked a server, in a process that talks to remote graphs.
 
     A RemoteGraph fires no event of its own: its node looks like one that called no model, but for
@@ -147,8 +153,7 @@ def _remote(roots: Sequence[Run]) -> Iterator[str]:
         return
     names = {
         run.name
-        for root in roots
-        for run in root.walk()
+        for run in runs
         if run.kind == "node"
         and not run.children
         and run.call is None

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.runs import LABELS
+from impactree.values.times import DAY_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -38,7 +39,7 @@ def _day(days: int) -> str:
 
 def _day_of(run: Run) -> str | None:
     try:
-        return _day(int(run.start // 86_400))
+        return _day(int(run.start // DAY_S))
     except (OverflowError, ValueError):  # a start of no calendar
         return None
 
@@ -101,6 +102,8 @@ def labels_by(
         engine: Places models; None: by the present settings.
     """
     columns = [_column(key, roots, runs, engine) for key in keys]
+    if keys != (TAG,) and len(keys) == 1:
+        return [(labels,) for labels in columns[0]]
     if all(key != TAG for key in keys):
         return [(labels,) for labels in zip(*([one for (one,) in c] for c in columns), strict=True)]
     return [tuple(product(*several)) for several in zip(*columns, strict=True)]

@@ -12,9 +12,8 @@ from impactree.methods import METHODS
 from impactree.report._groups import group_calls
 from impactree.report._hints import cure, hints
 from impactree.report._layout import MAX_LINES, Entry, model_entries, parts_text, tree_entries
-from impactree.report._tally import Coverage, avoided_of, calls_of, cover, own_of
+from impactree.report._tally import Coverage, avoided_of, cover, own_of
 from impactree.values.formatting import clean
-from impactree.values.impacts import Impacts
 from impactree.values.messages import MESSAGES
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from impactree.report._view import View
     from impactree.runs import Run
+    from impactree.values.impacts import Impacts
     from impactree.values.messages import Message
 
 __all__ = ["Sheet", "lay_out_report"]
@@ -84,12 +84,13 @@ class Sheet:
 def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
     """Gather what a report shows, in about so many lines where its trees are large."""
     roots = report.runs
-    calls = calls_of(roots)
-    total = Impacts.sum(map(own_of, calls))
-    few = lines <= MAX_LINES and sum(1 for root in roots for _ in root.walk()) > 20 * lines
+    runs = [run for root in roots for run in root.walk()]
+    calls = [run for run in runs if run.call is not None]
+    few = lines <= MAX_LINES and len(runs) > 20 * lines
     groups = group_calls(roots, ("model",), None, None, 0)
+    total = groups.total
     models = model_entries(groups, _FEW_MODELS) if few else model_entries(groups)
-    warnings = _sentences((run, w) for run in calls for w in own_of(run).warnings)
+    warnings = _sentences((run, own_of(run).warnings) for run in calls)
     problems = [f"{n:,} × {clean(name)}" for name, n in report.problems.items()]
     grounds = report.grounds(calls)
     return Sheet(
@@ -105,8 +106,8 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
         everyday=Equivalents(total, report.catalog.equivalents).line,
         uncounted=_uncounted(report),
         coverage=cover(calls),
-        reasons=tuple(_sentences((run, e) for run in calls for e in own_of(run).errors[:1])),
-        warnings=(*warnings, *hints(roots, calls)),
+        reasons=tuple(_sentences((run, own_of(run).errors[:1]) for run in calls)),
+        warnings=(*warnings, *hints(roots, runs, calls)),
         problems=tuple(problems),
         history=_history(report),
         disclosures=grounds.disclosures,
@@ -136,13 +137,19 @@ def _about(report: View) -> str:
     return clean(f"method {report.method}, {zone}, catalog {report.catalog_version}{interval}")
 
 
-def _sentences(messages: Iterable[tuple[Run, Message]]) -> list[str]:
+def _sentences(said: Iterable[tuple[Run, tuple[Message, ...]]]) -> list[str]:
     """Per code, its calls, its sentence, and the details, of which a few stand for many."""
+    alike: dict[int, tuple[Run, tuple[Message, ...], list[Run]]] = {}
+    for run, messages in said:  # one tuple for all calls alike
+        if messages:
+            known = alike.get(id(messages)) or alike.setdefault(id(messages), (run, messages, []))
+            known[2].append(run)
     by_code: dict[str, Counter[str]] = {}
     example: dict[str, Run] = {}
-    for run, message in messages:
-        by_code.setdefault(message.code, Counter())[message.message] += 1
-        example.setdefault(message.code, run)
+    for run, messages, runs in alike.values():
+        for message in messages:
+            by_code.setdefault(message.code, Counter())[message.message] += len(runs)
+            example.setdefault(message.code, run)
     out = []
     for code, sentences in by_code.items():
         shown = [clean(text) for text, _ in sentences.most_common(_MAX_SENTENCES)]

@@ -264,7 +264,7 @@ class Run:
         while stack:
             run = stack.pop()
             yield run
-            stack.extend(reversed(tuple(run.children)))
+            stack += run.children[::-1]
 
     def ancestors(self) -> Iterator[Run]:
         """The runs above this one, nearest first."""

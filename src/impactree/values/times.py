@@ -9,9 +9,9 @@ from typing import Final
 
 from impactree.exceptions import ConfigurationError
 
-__all__ = ["as_utc", "parse_since", "past_day", "resolved_at"]
+__all__ = ["DAY_S", "as_utc", "parse_since", "past_day", "resolved_at"]
 
-_DAY_S: Final = 86_400
+DAY_S: Final = 86_400
 
 _SPAN: Final = re.compile(r"(\d+)([mhdw])")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -29,7 +29,7 @@ def as_utc(moment: datetime) -> datetime:
 
 def past_day(seconds: float | None) -> date | None:
     """The UTC day of a Unix time that is more than a day ago; None: lately, or no such day."""
-    if seconds is None or time.time() - seconds < _DAY_S:
+    if seconds is None or time.time() - seconds < DAY_S:
         return None
     try:
         return datetime.fromtimestamp(seconds, UTC).date()

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from functools import cache
 from math import isnan, nan
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
@@ -13,14 +14,13 @@ from pydantic_core import to_json
 from impactree.advice import Equivalents
 from impactree.calls.scrubbing import plain_values
 from impactree.report._groups import group_calls
-from impactree.report._keys import PLACED
 from impactree.report._tally import Tally, avoided_of, cover
 from impactree.runs import LABELS
 from impactree.values.figures import ZERO, Figures
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from impactree.calls import ModelCall
     from impactree.report._view import View
@@ -38,6 +38,11 @@ _MEASURED: Final = (
     *("reasoning_tokens", "latency_s"),
 )
 """What each call has a value of its own of."""
+_NAMED: Final = attrgetter(
+    *("provider", "model", "requested", "base_url", "kind", "zone", "region"),
+    *("tokens_source", "usage_notes"),
+)
+"""What many calls have in common."""
 _MEASURED_FORM: Final = "".join(f', "{name}": %s' for name in _MEASURED) + "}"
 _MANY: Final = 2_000
 """Pieces of text that are written at once."""
@@ -56,7 +61,7 @@ def json_chunks(report: View) -> Iterator[str]:
     writer = _RunWriter()
     comma = ""
     for root in report.runs:
-        root_id = str(root.root.id)
+        root_id = _quoted(str(root.root.id))
         pieces: list[str] = []
         for run in root.walk():
             pieces += (comma, *writer.pieces(run, root_id))
@@ -147,6 +152,7 @@ def _labelled(run: Run) -> dict[str, Any]:
 
 
 _encode: Final = json.JSONEncoder().encode
+_quoted: Final = json.encoder.encode_basestring_ascii
 
 
 def _fast(data: dict[str, Any]) -> str:
@@ -168,20 +174,33 @@ class _RunWriter:
         self._calls: dict[object, str] = {}
         # What the next run often has too: its siblings' parent, the impacts of the run above.
         self._parent: Run | None = None
-        self._parent_id: str | None = None
+        self._parent_id = "null"
         self._impacts: Impacts | None = None
         self._texts: tuple[str, ...] = ()
 
     def pieces(self, run: Run, root_id: str) -> tuple[str, ...]:
         """One run."""
-        parent = run.parent
+        parent, call = run.parent, run.call
         if parent is None or parent is not self._parent:
-            self._parent, self._parent_id = parent, _parent_id(run)
+            self._parent, self._parent_id = parent, _encode(_parent_id(run))
+        numbers: list[float | None] = [run.start, run.end, run.latency_s, run.revision]
+        if call is not None:
+            t = call.tokens
+            numbers += (t.input, t.output, t.cached_input, t.cache_write, t.reasoning)
+            numbers.append(call.latency_s)
+        start, end, latency, revision, *measured = _texts_of(numbers)
+        plain = (
+            f'{{"id": {_quoted(str(run.id))}, "parent_id": {self._parent_id}, "root_id": {root_id}'
+            f', "name": {_quoted(run.name)}, "kind": {_quoted(run.kind)}'
+            f', "status": {_quoted(run.status)}, "start": {start}, "end": {end}'
+            f', "latency_s": {latency}, "revision": {revision}'
+            f', "cached": {"true" if run.cached else "false"}'
+        )
         return (
-            _fast(_plain(run, root_id, self._parent_id))[:-1],
+            plain,
             self._labelled(run),
             ', "call": ',
-            "null" if run.call is None else self._call(run.call),
+            "null" if call is None else self._call(call) + _MEASURED_FORM % tuple(measured),
             ', "own": ',
             *(_NULL if run.own is None else self._of(run.own)),
             ', "avoided": ',
@@ -202,16 +221,14 @@ class _RunWriter:
         return known[0]
 
     def _call(self, call: ModelCall) -> str:
-        key = (PLACED(call), call.tokens_source, call.usage_notes)
+        """All but what is measured, without the closing brace."""
+        key = _NAMED(call)
         known = self._calls.get(key)
         if known is None:
             fields = {n: v for n, v in call.to_dict().items() if n not in _MEASURED}
             known = _encode(fields)[:-1]
             _keep(self._calls, key, known)
-        t, latency = call.tokens, call.latency_s
-        counts = (t.input, t.output, t.cached_input, t.cache_write, t.reasoning)
-        shown = ["null" if n is None else n for n in (*counts, latency)]
-        return known + _MEASURED_FORM % tuple(shown)
+        return known
 
     def _of(self, impacts: Impacts) -> tuple[str, ...]:
         if impacts is not self._impacts:
@@ -288,9 +305,13 @@ def _figures_text(impacts: Impacts) -> str:
         unknown = tuple(place for place, number in enumerate(f) if isnan(number))
         numbers = [number for number in numbers if not isnan(number)]
     pieces = _form(market is not None, unknown).copy()
-    # Five times as fast as repr.
-    pieces[1::2] = to_json(numbers, inf_nan_mode="constants").decode()[1:-1].split(",")
+    pieces[1::2] = _texts_of(numbers)
     return "".join(pieces)
+
+
+def _texts_of(numbers: Sequence[float | None]) -> list[str]:
+    """Numbers as JSON, several times as fast as one by one."""
+    return to_json(numbers, inf_nan_mode="constants").decode()[1:-1].split(",")
 
 
 def _id(value: object) -> str | None:

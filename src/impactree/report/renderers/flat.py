@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from impactree.report._view import View
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
+    from impactree.values.messages import Message
 
     Columns = dict[str, list[Any]]
 
@@ -74,14 +75,16 @@ def report_columns(report: View, per: Per = "call") -> Columns:
         impacts = [run.total for run in runs]
     columns["grade"] = [None if one is None else one.grade for one in impacts]
     columns["method"] = [None if one is None else one.method for one in impacts]
-    columns["warnings"] = [_codes(one, "warnings") for one in impacts]
-    columns["errors"] = [_codes(one, "errors") for one in impacts]
+    columns["warnings"] = _codes([() if one is None else one.warnings for one in impacts])
+    columns["errors"] = _codes([() if one is None else one.errors for one in impacts])
     return columns | figure_columns(impacts)
 
 
-def _codes(impacts: Impacts | None, field: str) -> str:
-    messages = () if impacts is None else getattr(impacts, field)
-    return " ".join(message.code for message in messages) if messages else ""
+def _codes(several: Sequence[tuple[Message, ...]]) -> list[str]:
+    """The codes of each one's messages; one tuple serves all calls alike."""
+    known = {id(messages): messages for messages in several}
+    texts = {key: " ".join(m.code for m in messages) for key, messages in known.items()}
+    return [texts[id(messages)] for messages in several]
 
 
 def _run_columns(runs: Sequence[Run]) -> Columns:
