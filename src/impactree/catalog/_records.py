@@ -1,9 +1,8 @@
 """The catalog's entries, and the answer to "which model was that?", as values."""
 
-from __future__ import annotations
-
+# No annotations from __future__: a NamedTuple compiles each that is a string when it is imported.
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from impactree.methods import Mix, Site
 from impactree.values.range import Range
@@ -11,8 +10,7 @@ from impactree.values.range import Range
 __all__ = ["Disclosure", "Host", "ModelRecord", "Region", "Resolution", "Share", "Zone"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRecord:
+class ModelRecord(NamedTuple):
     """One entry of ``data/models``. Parameters in 10^9; times in s."""
 
     id: str
@@ -50,7 +48,7 @@ class ModelRecord:
         return self.via is not None and self.via.startswith("ecologits")
 
     @classmethod
-    def read(cls, raw: dict[str, Any]) -> ModelRecord:
+    def read(cls, raw: dict[str, Any]) -> Self:
         """From the compiled catalog."""
         total = Range(*raw["total"]) if "total" in raw else None
         return cls(
@@ -101,8 +99,7 @@ def _place(raw: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class Host(NamedTuple):
     """Who runs a model: zone, PUE and WUE (L/kWh)."""
 
     id: str
@@ -131,7 +128,7 @@ class Host:
     checked: str = ""
 
     @classmethod
-    def read(cls, raw: dict[str, Any]) -> Host:
+    def read(cls, raw: dict[str, Any]) -> Self:
         """From the compiled catalog."""
         return cls(
             **_place(raw),
@@ -147,8 +144,7 @@ class Host:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
+class Region(NamedTuple):
     """A cloud's region: zone, PUE and WUE (L/kWh)."""
 
     id: str
@@ -171,7 +167,7 @@ class Region:
     checked: str = ""
 
     @classmethod
-    def read(cls, raw: dict[str, Any]) -> Region:
+    def read(cls, raw: dict[str, Any]) -> Self:
         """From the compiled catalog."""
         free = raw.get("carbon_free")
         return cls(
@@ -182,8 +178,7 @@ class Region:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Zone:
+class Zone(NamedTuple):
     """An electricity mix zone: a country, the world, or a part of a country."""
 
     id: str
@@ -202,7 +197,7 @@ class Zone:
     checked: str = ""
 
     @classmethod
-    def read(cls, code: str, row: list[Any]) -> Zone:
+    def read(cls, code: str, row: list[Any]) -> Self:
         """From the compiled catalog."""
         gwp, adpe, pe, wue, gwp_year, file, name, warnings, sources, checked = row
         return cls(
@@ -217,8 +212,7 @@ class Zone:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disclosure:
+class Disclosure(NamedTuple):
     """What a maker published about its own models or service."""
 
     maker: str
@@ -238,7 +232,7 @@ class Disclosure:
     checked: str = ""
 
     @classmethod
-    def read(cls, raw: dict[str, Any]) -> Disclosure:
+    def read(cls, raw: dict[str, Any]) -> Self:
         """From the compiled catalog."""
         return cls(**{**raw, "models": tuple(raw["models"]), "sources": tuple(raw["sources"])})
 

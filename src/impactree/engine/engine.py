@@ -9,8 +9,6 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
 from impactree.calls import ModelCall
-from impactree.calls.media import LEFT_OUT
-from impactree.calls.reconciling import READINGS, UNCLEAR
 from impactree.catalog import Catalog, Resolution, load_catalog
 from impactree.catalog._catalog import as_day
 from impactree.catalog._near import nearest
@@ -263,6 +261,9 @@ def _frozen(value: Any) -> object:
 
 def _usage_message(note: str) -> Message:
     """What a note on the reading of usage, or on what is no text, says to the user."""
+    from impactree.calls.media import LEFT_OUT
+    from impactree.calls.reconciling import READINGS, UNCLEAR
+
     if note in LEFT_OUT:
         return message("input-not-text", LEFT_OUT[note])
     code = "usage-unclear" if note in UNCLEAR else "usage-reconciled"

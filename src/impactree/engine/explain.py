@@ -63,7 +63,7 @@ class Explanation:
             "hypotheses": [asdict(h) for h in self.hypotheses],
             "steps": [s._asdict() for s in self.steps],
             "impacts": self.impacts.to_dict(),
-            "disclosures": [asdict(d) for d in self.disclosures],
+            "disclosures": [d._asdict() for d in self.disclosures],
             "credits": list(self.credits),
         }
 

@@ -231,8 +231,11 @@ class Impacts:
         f = self.figures
         if f is None:
             return None
-        pairs = zip((GWP, ADPE, PE), range(15, 24, 3), strict=True)
-        return EmbodiedPhase(*(impact_of(criterion, *f[i : i + 3]) for criterion, i in pairs))
+        return EmbodiedPhase(
+            gwp=impact_of(GWP, *f[15:18]),
+            adpe=impact_of(ADPE, *f[18:21]),
+            pe=impact_of(PE, *f[21:24]),
+        )
 
     def __add__(self, other: Impacts) -> Impacts:
         if not isinstance(other, Impacts):
