@@ -20,6 +20,7 @@ from impactree.catalog._schema_factors import (
     Zone,
 )
 from impactree.catalog._schema_serving import Accelerator, Architecture
+from impactree.catalog._schema_training import Training, TrainingRule
 from impactree.catalog._schema_types import (
     STRICT,
     Billions,
@@ -298,6 +299,7 @@ class DataFile(_Entry):
     disclosures: list[Disclosure] = []
     architectures: list[Architecture] = []
     accelerators: list[Accelerator] = []
+    trainings: list[Training] = []
     sources: dict[str, Url] = {}
     wrappers: list[Wrapper] = []
     kinds: list[KindWords] = []
@@ -308,6 +310,7 @@ class DataFile(_Entry):
     lines: Lines | None = None
     local: Local | None = None
     prior: Prior | None = None
+    training_rule: TrainingRule | None = None
 
     @model_validator(mode="after")
     def _has_maker(self) -> DataFile:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.catalog import load_catalog
 from impactree.methods import METHODS
 from impactree.runs import LABELS
 from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.times import past_day, resolved_at
+from impactree.values.training import TRAINING_COLUMNS, training_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
 __all__ = ["call_row", "credits_for", "credits_of", "figures", "run_row"]
 
 
-def figures(impacts: Impacts | None) -> dict[str, float | None]:
-    """Min, mean and max of the five criteria, and the energy's parts; None where unknown."""
-    out: dict[str, float | None] = dict.fromkeys((*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS))
-    if impacts is None or not impacts.estimated:
+_COLUMNS: Final = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_COLUMNS)
+
+
+def figures(impacts: Impacts | None) -> dict[str, float | str | None]:
+    """Min, mean and max of the five criteria, the energy's parts, training; None where unknown."""
+    out: dict[str, float | str | None] = dict.fromkeys(_COLUMNS)
+    if impacts is None:
+        return out
+    out.update(zip(TRAINING_COLUMNS, training_cells(impacts.training), strict=True))
+    if not impacts.estimated:
         return out
     values = [getattr(impacts, criterion.key) for criterion in CRITERIA]
     ends = [value and getattr(value.value, end) for value in values for end in ENDS]

@@ -226,6 +226,7 @@ class _RunWriter:
             impacts.grade,
             impacts.estimated_calls,
             impacts.unestimated_calls,
+            impacts.training,
         )
         known = self._ends.get(key)
         if known is None:
