@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_files", "compile_folder", "data_files", "fingerprint", "write_atomically"]
 
-FORMAT = 5
+FORMAT = 6
+_LISTS = ("hosts", "regions", "disclosures", "equivalents")
 _TABLES = (
     *("makers", "host_names", "accelerators", "zones", "factor_sets", "zone_sets", "factors"),
     *("subzones", "moving", "families"),
@@ -142,7 +143,7 @@ def _add_architectures(
 
 def _head(files: list[tuple[str, Any]], mark: str, rules: dict[str, Any] | None) -> dict[str, Any]:
     """Everything but the models."""
-    lists: dict[str, Any] = {name: [] for name in ("hosts", "regions", "disclosures")}
+    lists: dict[str, Any] = {name: [] for name in _LISTS}
     tables: dict[str, Any] = {name: {} for name in _TABLES}
     head = {"format": FORMAT, "fingerprint": mark, **lists, **tables, "rules": dict(rules or {})}
     for where, file in files:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from impactree.catalog._schema_factors import (
     CarbonFree,
     Disclosure,
+    Equivalent,
     FactorSet,
     Market,
     Subzone,
@@ -49,6 +50,7 @@ __all__ = [
     "CATALOG_KINDS",
     "DataFile",
     "Disclosure",
+    "Equivalent",
     "FactorSet",
     "Family",
     "Host",
@@ -297,6 +299,7 @@ class DataFile(_Entry):
     factor_sets: list[FactorSet] = []
     subzones: list[Subzone] = []
     disclosures: list[Disclosure] = []
+    equivalents: list[Equivalent] = []
     architectures: list[Architecture] = []
     accelerators: list[Accelerator] = []
     trainings: list[Training] = []

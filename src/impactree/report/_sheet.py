@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from impactree.advice import Equivalents
 from impactree.methods import METHODS
 from impactree.report._groups import group_calls
 from impactree.report._hints import cure, hints
@@ -55,6 +56,8 @@ class Sheet:
     avoided: Impacts
     parts: str
     """What the energy goes into: ``input 41 %, output 59 %``."""
+    everyday: str
+    """What the total means in daily life."""
     uncounted: str
     """What the method leaves out, and what the other one says."""
     coverage: Coverage
@@ -99,6 +102,7 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
         total=total,
         avoided=avoided_of(calls),
         parts=parts_text(total),
+        everyday=Equivalents(total, report.catalog.equivalents).line,
         uncounted=_uncounted(report),
         coverage=cover(calls),
         reasons=tuple(_sentences((run, e) for run in calls for e in own_of(run).errors[:1])),

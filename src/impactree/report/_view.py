@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.advice import Equivalents
+from impactree.catalog import load_catalog
 from impactree.engine import Engine, shared_engine
 from impactree.methods import DEFAULT_METHOD
 from impactree.report import _groups as groups
@@ -17,6 +19,8 @@ from impactree.values.times import past_day
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Self
+
+    from impactree.catalog import Catalog
 
 __all__ = ["View"]
 
@@ -124,6 +128,16 @@ class View:
         ``licence``, ``sources`` and when they were ``checked``.
         """
         return self.grounds().factors
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog that places its models and has its equivalents."""
+        return self._engine.catalog if isinstance(self._engine, Engine) else load_catalog()
+
+    @property
+    def equivalents(self) -> Equivalents:
+        """What the total means in daily life: print it for a ladder of things to compare with."""
+        return Equivalents(self.total, self.catalog.equivalents)
 
     @property
     def uncounted(self) -> tuple[float, Impacts] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
 
+from impactree.advice import Equivalents
 from impactree.calls.scrubbing import plain_values
 from impactree.report._groups import group_calls
 from impactree.report._keys import PLACED
@@ -92,6 +93,7 @@ def _around(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
         "problems": dict(report.problems),
         "finished_runs": report.finished_runs,
         "total_ever": _impacts(report.total_ever),
+        "equivalents": Equivalents(models.total, report.catalog.equivalents).to_dict(),
         "disclosures": list(grounds.disclosures),
         "credits": list(grounds.credits),
         "factors": [dict(factor) for factor in grounds.factors],

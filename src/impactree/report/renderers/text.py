@@ -239,6 +239,7 @@ def coverage_sentences(sheet: Sheet) -> list[str]:
 def named_sentences(sheet: Sheet) -> list[dict[str, Sequence[str]]]:
     """What stands under the tables, in blocks; each by its heading."""
     energy = {
+        "everyday": (sheet.everyday,),
         "energy": (sheet.parts,),
         "beside": (sheet.uncounted,),
         "market": (_market(sheet.total),),
