@@ -317,10 +317,10 @@ def test_spans_counters_and_feedback_carry_it():
     phase, attributes = run.own.training, impact_attributes(run.own)
     assert attributes["impactree.training.gwp.max"] == phase.gwp.value.max
     assert attributes["impactree.training.shared_over"] == phase.shared_over[0]
-    assert metric_values(run)["impactree.training.gwp"] == phase.gwp.value.mean
+    assert metric_values(run, ())["impactree.training.gwp"] == phase.gwp.value.mean
     assert not any("training" in name for name in impact_attributes(estimate(LLAMA)))
     values = feedback_values(run.own)
     assert values["impact_training_gwp_ug"]["mean"] == pytest.approx(19_000)
     assert not any("training" in name for name in feedback_values(estimate(LLAMA)))
-    (item, *_) = feedback("r", "t", "s", run.own, method="m", start=1.0)
+    (item, *_) = feedback("r", "t", "s", run.own, method="m", start=1.0, credits=())
     assert "training shared out over 1e+11 requests" in item["comment"]
