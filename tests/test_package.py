@@ -216,6 +216,16 @@ def test_functions_stay_small():
     assert statistics.median(sizes.values()) <= 8
 
 
+def test_a_run_is_asked_for_its_report_first():
+    """A report is imported when one is asked for: by whom does not matter."""
+    shown = python(
+        "from impactree import ImpactTracker, ModelCall; tracker = ImpactTracker();"
+        "tracker.record(ModelCall(model='gpt-4o', provider='openai', output_tokens=3));"
+        "run = tracker.last_run; print(len(run.to_dict()['runs']), run.report().calls)"
+    )
+    assert shown == "0 1"
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     importlib.import_module("hatchling.build")

@@ -8,10 +8,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from impactree.calls import ModelCall
 from impactree.calls.scrubbing import plain_values
+from impactree.delivery.turns import in_turns
 from impactree.runs import Run
 from impactree.values.figures import PARTS, Figures
 from impactree.values.impacts import Impacts
@@ -32,6 +33,7 @@ __all__ = [
     "encode",
     "ended_at",
     "is_line",
+    "json_bytes",
     "readdressed",
 ]
 
@@ -102,11 +104,11 @@ def encode(
     }
     messages: dict[Message, int] = {}
     places: dict[int, int] = {}
-    pieces = [_json(record)[: -len(b"]}")]]
+    pieces = [json_bytes(record)[: -len(b"]}")]]
     piece: list[dict[str, Any]] = []
     for run in root.walk():
         if len(piece) == _PIECE:  # a large tree is never a Python object of its own size
-            pieces.append(_json(piece)[1:-1] + b",")
+            pieces.append(json_bytes(piece)[1:-1] + b",")
             piece = []
         places[id(run)] = len(places)
         parent = None if run is root else places.get(id(run.parent))
@@ -114,11 +116,12 @@ def encode(
     rest: dict[str, Any] = {"messages": [(m.code, m.message) for m in messages]}
     if notes:
         rest["notes"] = notes
-    pieces += [_json(piece)[1:-1], b"]," + _json(rest)[1:] + b"\n"]
+    pieces += [json_bytes(piece)[1:-1], b"]," + json_bytes(rest)[1:] + b"\n"]
     return [b"".join(pieces)] if len(places) <= _PIECE else pieces
 
 
-def _json(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
+    """Plain values as JSON in UTF-8; what is no character becomes a question mark."""
     try:
         return to_json(value)  # six times as fast as json
     except ValueError:  # lone surrogates
@@ -167,7 +170,7 @@ def decode(line: bytes, address: str) -> Tree:
         messages = tuple(Message(code, text) for code, text in record["messages"])
         runs: list[Run] = []
         fields = record["runs"]
-        for place, run in enumerate(fields):
+        for place, run in enumerate(in_turns(fields)):
             runs.append(_decode_run(run, runs, messages))
             fields[place] = None  # of a large tree, not both at a time
         root = runs[0]
@@ -181,7 +184,7 @@ def decode(line: bytes, address: str) -> Tree:
 
 def _record(line: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(line) if len(line) < _LONG else _long_record(line.decode())
+        record = from_json(line) if len(line) < _LONG else _long_record(line.decode())
     except (RecursionError, IndexError):
         raise ValueError("not a journal line") from None
     if not isinstance(record, dict) or type(record.get("format")) is not int:

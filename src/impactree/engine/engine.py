@@ -208,7 +208,9 @@ class Engine:
 
     def credits_for(self, calls: Iterable[ModelCall], at: dt.date | None = None) -> tuple[str, ...]:
         """What the licences of the factors behind estimates of these calls want to be shown."""
-        return tuple(dict.fromkeys(c for call in calls for c in self.read(call, at).credits))
+        read = (self.read(call, at) for call in calls)
+        zones = {found.zone.id: None for found in read if found.zone and not found.errors}
+        return self.catalog.credits_for(zones, self.method.factors, at)
 
     def _planned(self, call: ModelCall, at: dt.date | None) -> _Plan:
         """The plan of a call, kept for the next like it."""

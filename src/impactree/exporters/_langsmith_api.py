@@ -27,7 +27,7 @@ except ImportError as error:
     raise MissingExtraError("langsmith", "langsmith") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
@@ -305,10 +305,11 @@ def feedback(
     *,
     method: str,
     start: float | None,
+    credits: Sequence[str],
 ) -> list[dict[str, Any]]:
     """The feedback items of one run; their ids follow from run and key, so that they replace."""
     place = {"run_id": run_id, "trace_id": trace_id, "session_id": session_id}
-    return feedback_items(place, said(impacts), method=method, start=start)
+    return feedback_items(place, said(impacts), method=method, start=start, credits=credits)
 
 
 def said(impacts: Impacts) -> dict[str, Any]:
@@ -326,6 +327,7 @@ def feedback_items(
     *,
     method: str,
     start: float | None,
+    credits: Sequence[str],
     prefix: str = "impact_",
 ) -> list[dict[str, Any]]:
     """The feedback items for what :func:`said` says, at a run of a trace of a project."""
@@ -333,6 +335,7 @@ def feedback_items(
     if what["unestimated"]:
         comment += f"; {what['unestimated']} more not estimated: a lower bound"
     started = resolved_at(start)
+    source = {"type": "api", "metadata": {"source": "impactree", "credits": list(credits)}}
     values = {f"{prefix}{key.removeprefix('impact_')}": v for key, v in what["values"].items()}
     return [
         {
@@ -342,23 +345,28 @@ def feedback_items(
             "score": round(value["mean"], 4),
             "value": {**value, "method": method},
             "comment": comment,
-            "feedback_source": {"type": "api", "metadata": {"source": "impactree"}},
+            "feedback_source": source,
             "start_time": None if started is None else started.isoformat(),
         }
         for key, value in values.items()
     ]
 
 
-def run_metadata(run: Run) -> dict[str, Any] | None:
+def run_metadata(run: Run, credits: Callable[[Run], Sequence[str]]) -> dict[str, Any] | None:
     """What a run carries in LangSmith: flat means to filter by, and the impacts in full.
 
     None for a run without a model call in or under it.
+
+    Args:
+        run: A run.
+        credits: Says what the licences of the factors behind its figures want to be shown.
     """
     total = run.total
     if not total.estimated_calls and not total.unestimated_calls:
         return None
     flat = {key: value["mean"] for key, value in feedback_values(total).items()}
-    return {**flat, **label_metadata(run), "impacts": total.to_dict()}
+    credited = {"impactree_credits": list(credits(run))} if total.estimated_calls else {}
+    return {**flat, **label_metadata(run), "impacts": total.to_dict(), **credited}
 
 
 def label_metadata(run: Run) -> dict[str, str]:

@@ -19,6 +19,7 @@ __all__ = [
     "GAUGES",
     "HISTOGRAMS",
     "METRICS",
+    "SPLIT_BY",
     "impact_attributes",
     "metric_attributes",
     "span_attributes",
@@ -42,9 +43,19 @@ METRICS: Final[dict[str, tuple[str, str]]] = {
     },
     "impactree.calls": ("{call}", "Model calls"),
     "impactree.calls.unestimated": ("{call}", "Model calls whose impacts could not be estimated"),
+    "impactree.calls.credited": (
+        "{call}",
+        "Model calls by what the licence of a factor behind their impacts wants to be shown",
+    ),
     "impactree.tokens": ("{token}", "Tokens of model calls"),
 }
 """Counter -> unit and description."""
+
+SPLIT_BY: Final = {
+    "impactree.calls.credited": "impactree.credit",
+    "impactree.tokens": "gen_ai.token.type",
+}
+"""Counter -> the attribute that tells its parts apart."""
 
 HISTOGRAMS: Final[dict[str, tuple[str, str, tuple[float, ...]]]] = {
     f"{c.metric}.per_call": (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.forks import held_off
+from impactree.delivery.turns import in_turns
 from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.runs import LABELS
 from impactree.store.rows import call_row, credits_for
@@ -82,7 +83,7 @@ class ParquetExporter(SpooledExporter):
 
     def deliver(self, trees: Sequence[Tree]) -> None:
         """One new file, visible only when it is whole."""
-        rows = [_row(tree, run) for tree in trees for run in tree.root.walk() if run.call]
+        rows = [_row(tree, run) for tree in in_turns(trees) for run in tree.root.calls]
         if not rows:
             return
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,17 @@ if TYPE_CHECKING:
     from impactree.report.renderers.flat import Per
     from impactree.values.impacts import Impacts
 
-__all__ = ["Change", "Coverage", "Diff", "Group", "Groups", "Report", "RunningTotals", "schema"]
+__all__ = [
+    "Change",
+    "Coverage",
+    "Diff",
+    "Group",
+    "Groups",
+    "Report",
+    "RunningTotals",
+    "report_of",
+    "schema",
+]
 
 _SCHEMAS: Final = ("impacts", "report")
 
@@ -349,7 +359,7 @@ def _read_schema(name: str) -> dict[str, Any]:
     return found
 
 
-def _report_of(run: Run) -> Report:
+def report_of(run: Run) -> Report:
     """A report over a run that knows no tracker: its models are placed by the present settings."""
     from impactree.engine import shared_engine
     from impactree.methods import METHODS
@@ -359,4 +369,4 @@ def _report_of(run: Run) -> Report:
     return Report([run], method=method, engine=engine)
 
 
-show_runs_by(_report_of)
+show_runs_by(report_of)

@@ -9,7 +9,6 @@ import math
 import sys
 from functools import cache
 from importlib.util import find_spec
-from os import fspath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from impactree.exceptions import MissingExtraError
@@ -285,13 +284,11 @@ def to_csv(columns: Columns, path: str | Path | None, credits: Sequence[str] = (
         out = io.StringIO(newline="")
         _write_csv(columns, out)
         return out.getvalue()
-    from impactree.report._files import replacing
+    from impactree.report._files import replacing, write_credits
 
     with replacing(path) as file:
         _write_csv(columns, file)
-    if credits:
-        with replacing(f"{fspath(path)}.credits.txt") as file:
-            file.writelines(f"{clean(credit)}\n" for credit in credits)
+    write_credits(path, credits)
     return None
 
 
