@@ -182,14 +182,27 @@ def alternatives(
         ValueError: no alternatives, too many, one of another method, or two of one name.
         TypeError: neither changes nor a name.
     """
+    engine = engine_of(view, method)
+    base = make([estimated_anew(root, engine) for root in view.runs], engine, None)
+    rows = [Alternative(name=_AS_IT_IS, report=base, change=_NONE)]
+    for name, changes in _asked(asked):
+        runs, other, words = what_if(view, engine, changes)
+        report = make(runs, other, words)
+        change = difference(_pairs(base, report), engine, other)
+        rows.append(Alternative(name=str(name or words), report=report, change=change))
+    names = [row.name for row in rows]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two alternatives have the same name: {', '.join(names)}")
+    return rows, engine.method.name, list(_notes(view, base, engine))
+
+
+def _asked(asked: Iterable[Any] | Mapping[str, Any]) -> Iterable[tuple[str | None, Any]]:
+    """Names, where there are any, and changes."""
     if isinstance(asked, str):
         raise TypeError(f"compare takes a list of alternatives, such as [{asked!r:.80}]")
     named = list(asked.items()) if hasattr(asked, "items") else [(None, one) for one in asked]
     if not 1 <= len(named) <= _MOST:
         raise ValueError(f"compare takes 1 to {_MOST} alternatives, not {len(named)}")
-    engine = engine_of(view, method)
-    base = make([estimated_anew(root, engine) for root in view.runs], engine, None)
-    rows = [Alternative(name=_AS_IT_IS, report=base, change=_NONE)]
     for name, said in named:
         changes = {"model": said} if isinstance(said, str) else said
         if not hasattr(changes, "items"):
@@ -199,14 +212,7 @@ def alternatives(
             )
         if "method" in changes:
             raise ValueError("one method for all alternatives: compare([...], method=...)")
-        runs, other, words = what_if(view, engine, changes)
-        report = make(runs, other, words)
-        change = difference(_pairs(base, report), engine, other)
-        rows.append(Alternative(name=str(name or words), report=report, change=change))
-    names = [row.name for row in rows]
-    if len(set(names)) < len(names):
-        raise ValueError(f"two alternatives have the same name: {', '.join(names)}")
-    return rows, engine.method.name, list(_notes(view, base, engine))
+        yield name, changes
 
 
 _NONE: Final = Difference(min=0.0, mean=0.0, max=0.0, before=0.0)
