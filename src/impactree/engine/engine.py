@@ -157,6 +157,23 @@ class Engine:
         engine.method, engine._plans = METHODS[method], {}
         return engine
 
+    def served_by(self, deployment: Mapping[str, Any]) -> Engine:
+        """An engine with the same catalog, method and settings, and other hardware.
+
+        Raises:
+            ConfigurationError: no such hardware, or the method does not plan with any.
+        """
+        if not self.method.plans_hardware:
+            able = ", ".join(name for name, method in METHODS.items() if method.plans_hardware)
+            raise ConfigurationError(
+                f"deployment has no effect by {self.method.name}; methods that use it: {able}"
+            )
+        engine = copy(self)
+        engine.settings = replace(self.settings, deployment=dict(deployment))
+        engine._hardware = read_deployment(self.catalog, deployment, "deployment")
+        engine._plans = {}
+        return engine
+
     @property
     def catalog(self) -> Catalog:
         """The catalog, loaded on first use."""

@@ -29,7 +29,7 @@ _STATUSES: Final = frozenset(get_args(RunStatus))
 _CALL_FIELDS: Final = (
     *("model", "provider", "kind", "input_tokens", "output_tokens", "cached_input_tokens"),
     *("cache_write_tokens", "reasoning_tokens", "latency_s", "zone", "tokens_source"),
-    *("requested", "base_url", "region"),
+    *("requested", "base_url", "region", "usage_notes"),
 )
 _MAY_BE_NONE: Final = ("adpe", "pe")
 _UNKNOWN: Final = (math.nan,) * 3
@@ -67,7 +67,7 @@ def read_report(source: Any) -> tuple[list[Run], dict[str, Any]]:
 
 
 def _about(data: Any) -> dict[str, Any]:
-    names = ("method", "zone", "catalog_version", "finished_runs")
+    names = ("method", "zone", "catalog_version", "what_if", "finished_runs")
     found = {name: data.get(name) for name in names}
     for name, value in found.items():
         with _at(name):

@@ -80,6 +80,7 @@ def _around(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
         "format": FORMAT,
         "method": report.method,
         "zone": report.zone,
+        "what_if": report.assumed,
         "catalog_version": report.catalog_version,
         "calls": len(calls),
         "input_tokens": tally.input_tokens,
