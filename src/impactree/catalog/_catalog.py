@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.catalog._factors import Electricity, ecologits_electricity, yearly_electricity
-from impactree.catalog._records import Disclosure, Host, ModelRecord, Region, Zone
+from impactree.catalog._records import Disclosure, Equivalent, Host, ModelRecord, Region, Zone
 from impactree.catalog._rules import Rules
 from impactree.catalog._sections import Index, Sections
 from impactree.catalog._text import dotted, squashed
@@ -91,6 +91,12 @@ class Catalog:
         """Zones whose mix a user gives: it goes before any factor of ours."""
         base = self._base
         return base._own_zones | frozenset(self._data.own("zones")) if base else frozenset()
+
+    @cached_property
+    def equivalents(self) -> tuple[Equivalent, ...]:
+        """Things of daily life: the user's own first, then those that read best."""
+        own = tuple(map(Equivalent.read, self._data["equivalents"]))
+        return (*own, *(self._base.equivalents if self._base else ()))
 
     @cached_property
     def rules(self) -> Rules:

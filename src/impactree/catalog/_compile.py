@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impactree.catalog._compile_factors import add_factors
+from impactree.catalog._compile_training import add_trainings
 from impactree.catalog._near import nearest
 from impactree.catalog._rules import Rules
 from impactree.catalog._sections import written
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
 __all__ = ["compile_files", "compile_folder", "write_atomically"]
 
 _INDEXES = ("names", "keys", "reduced")
+_LISTS = ("hosts", "regions", "disclosures", "equivalents")
 _TABLES = (
     *("makers", "host_names", "accelerators", "zones", "factor_sets", "zone_sets", "factors"),
     *("subzones", "moving", "families"),
 )
-_RULES = ("words", "mixture", "sizes", "orgs", "lines", "local", "prior")
+_RULES = ("words", "mixture", "sizes", "orgs", "lines", "local", "prior", "training_rule")
 
 
 def compile_folder(folder: Path, mark: str = "") -> str:
@@ -81,6 +83,7 @@ def compile_files(
     head = _head(files, rules)
     names, records = _models(files)
     _add_architectures(files, names, records)
+    add_trainings(files, records)
     days = [r["checked"] for r in records] + [zone[-1] for zone in head["zones"].values()]
     version = max(days, default="")
     head["org_makers"] = _org_makers(records)
@@ -136,7 +139,7 @@ def _add_architectures(
 
 def _head(files: list[tuple[str, Any]], rules: dict[str, Any] | None) -> dict[str, Any]:
     """Everything but the models."""
-    lists: dict[str, Any] = {name: [] for name in ("hosts", "regions", "disclosures")}
+    lists: dict[str, Any] = {name: [] for name in _LISTS}
     tables: dict[str, Any] = {name: {} for name in _TABLES}
     head = {**lists, **tables, "rules": dict(rules or {})}
     for where, file in files:

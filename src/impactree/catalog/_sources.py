@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["data_files", "fingerprint"]
 
-_FORMAT: Final = 5
+_FORMAT: Final = 7
 """Of the compiled text: one of another format is compiled anew."""
 _PLACES: Final = ((), ("models",), ("factors",))
 
