@@ -127,7 +127,7 @@ def test_every_extra_is_declared_tested_and_in_all():
 # Rooms, lowest first: one may know its own and those below it, wherever the import stands.
 ROOMS = [
     *("exceptions", "loops", "values", "calls", "methods", "catalog", "engine", "runs"),
-    *("report", "delivery", "store", "exporters", "reported", "tracker", "propagation"),
+    *("advice", "report", "delivery", "store", "exporters", "reported", "tracker", "propagation"),
     *("adapters", "langchain", "llama_index", "block", "", "cli"),
 ]
 BESIDE = {
@@ -215,6 +215,16 @@ def test_functions_stay_small():
     }
     assert {name: size for name, size in sizes.items() if size > 40} == {}
     assert statistics.median(sizes.values()) <= 8
+
+
+def test_a_run_is_asked_for_its_report_first():
+    """A report is imported when one is asked for: by whom does not matter."""
+    shown = python(
+        "from impactree import ImpactTracker, ModelCall; tracker = ImpactTracker();"
+        "tracker.record(ModelCall(model='gpt-4o', provider='openai', output_tokens=3));"
+        "run = tracker.last_run; print(len(run.to_dict()['runs']), run.report().calls)"
+    )
+    assert shown == "0 1"
 
 
 @pytest.fixture(scope="module")

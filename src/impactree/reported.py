@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from impactree.runs.run import show_runs_by
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextlib import AbstractContextManager
@@ -92,3 +94,12 @@ class Reported:
                 self._older.add(root)
         except Exception as error:
             self.note_problem(f"running totals: {type(error).__name__}", error)
+
+
+def _report_of(run: Run) -> Report:
+    from impactree.report import report_of
+
+    return report_of(run)
+
+
+show_runs_by(_report_of)  # a tracker's runs know reports before the first one is imported

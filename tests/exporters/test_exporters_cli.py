@@ -126,8 +126,15 @@ def test_db_report_and_export(tmp_path: Path) -> None:
     found = json.loads(impactree("db", "report", "--json", "--db", url).output)
     assert found[0]["model"] == "gpt-4o-mini"
     assert found[0]["calls"] == 2
+    assert [f"Credit: {one}" for one in found[0]["credits"]] == credited
+    assert found[1]["credits"] == []  # an embedding that was not estimated
     exported = impactree("db", "export", "--format", "jsonl", "--db", url).output
     assert len(exported.splitlines()) == 3
+    out = tmp_path / "calls.csv"
+    assert impactree("db", "export", "--out", str(out), "--db", url).output == ""
+    assert out.read_bytes().decode() == impactree("db", "export", "--db", url).output
+    beside = (tmp_path / "calls.csv.credits.txt").read_text().splitlines()
+    assert [f"Credit: {one}" for one in beside] == credited
 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:

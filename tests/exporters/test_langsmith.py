@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
     from langsmith_server import LangSmith
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:langsmith")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:langsmith"),
+    pytest.mark.filterwarnings("ignore:'upload_runs' parameter is in beta"),  # warns once
+]
 
 
 def test_units_by_hand() -> None:
@@ -69,6 +72,7 @@ def test_with_tracing_totals_are_feedback_and_impacts_travel_along(traced: LangS
         if run.total.estimated_calls:
             assert metadata["impacts"] == json.loads(json.dumps(run.total.to_dict()))
             assert metadata["impact_gwp_mg"] == feedback_values(run.total)["impact_gwp_mg"]["mean"]
+            assert metadata["impactree_credits"] == list(run.report().credits) != []
             assert stored["outputs"]  # the tracer's own patch went through
         else:
             assert "impacts" not in metadata
@@ -93,6 +97,25 @@ def test_the_feedback_says_range_method_and_project(traced: LangSmith) -> None:
     assert item["comment"] == "method ecologits-0.11; 2 model calls"
     assert item["value"]["min"] == pytest.approx(root.total.gwp.value.min * 1e6)
     assert item["value"]["method"] == "ecologits-0.11"
+    credited = list(handler.report().credits)
+    assert item["feedback_source"]["metadata"] == {"source": "impactree", "credits": credited}
+
+
+def test_credits_are_those_of_the_zone_that_was_used(traced: LangSmith) -> None:
+    """The call names none: it is the handler's, and impactree-1's factor of that part."""
+    quebec = ImpactHandler(zone="CA-QC", method="impactree-1", exporters=[LangSmithExporter()])
+    chain().invoke("x", {"callbacks": [quebec]})
+    settle(quebec, traced)
+    root = quebec.last_run
+    assert root is not None
+    credited = list(quebec.report().credits)
+    assert any("Open Government Licence - Canada" in text for text in credited)
+    for run in root.walk():
+        metadata = traced.runs[str(run.id)]["extra"]["metadata"]
+        assert metadata.get("impactree_credits", credited) == credited
+    sources = [item["feedback_source"]["metadata"] for item in traced.feedback.values()]
+    assert [source["credits"] for source in sources] == [credited] * len(sources)
+    assert len(traced.runs[str(root.id)]["extra"]["metadata"]["impactree_credits"]) > 1
 
 
 def test_streaming_with_tracing(traced: LangSmith) -> None:
@@ -129,6 +152,7 @@ def test_without_tracing_bare_runs_are_written(service: LangSmith) -> None:
     assert stored["extra"]["metadata"]["ls_model_name"] == "gpt-4o-mini"
     assert stored["parent_run_id"] in service.runs
     assert "planted" not in json.dumps(service.runs)
+    assert stored["extra"]["metadata"]["impactree_credits"] == list(root.report().credits)
 
 
 def test_a_trace_that_sampling_leaves_out_stays_out(
@@ -269,15 +293,18 @@ def experiment(
         upload_results=False,
         max_concurrency=0,
     )
+    rows = list(results)
+    every = [result for row in rows for result in row["evaluation_results"]["results"]]
+    credited = list(handler.report().credits)
+    assert all(result.evaluator_info["credits"] == credited for result in every)
     return {
         row["example"].inputs["text"]: {
             result.key: result.score for result in row["evaluation_results"]["results"]
         }
-        for row in results
+        for row in rows
     }
 
 
-@pytest.mark.filterwarnings("ignore:'upload_runs' parameter is in beta")
 def test_impacts_as_experiment_metrics(traced: LangSmith) -> None:
     handler = ImpactHandler()
 

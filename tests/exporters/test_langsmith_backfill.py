@@ -122,9 +122,10 @@ def test_a_trace_is_estimated_as_of_its_own_day(
         root = {"id": "r", "trace_id": "r", "start_time": f"{day}T12:00:00"}
         found = job._impacts("session", root, shared_engine())
         assert found is not None
+        impacts, _ = found
         call = ModelCall(model="deepseek-chat", provider="deepseek", output_tokens=500)
-        assert found.figures == estimate(call, at=day).figures
-        assert found.figures != estimate(call).figures
+        assert impacts.figures == estimate(call, at=day).figures
+        assert impacts.figures != estimate(call).figures
 
 
 def stored_call(id: str, parent: str | None = None, **usage: Any) -> dict[str, Any]:

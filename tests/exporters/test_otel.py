@@ -94,6 +94,12 @@ def test_counters_by_model_provider_kind_agent_and_zone(telemetry: Telemetry) ->
         assert sum(per_call[keys[0]].bucket_counts[1:-1]) == 2  # within the bounds
     _, tokens = telemetry.points("impactree.tokens.per_call")
     assert sum(point.sum for point in tokens.values()) == 360
+    _, credited = telemetry.points("impactree.calls.credited")
+    texts = {dict(key)["impactree.credit"]: 0.0 for key in credited}
+    for key, point in credited.items():
+        texts[dict(key)["impactree.credit"]] += point.value
+    assert texts.keys() == set(tracker.report().credits)
+    assert set(texts.values()) == {3}
 
 
 def test_an_unestimated_call_is_counted_as_such(telemetry: Telemetry) -> None:
@@ -217,6 +223,7 @@ def test_openinferences_spans_are_annotated(telemetry: Telemetry) -> None:
     spans = {span.name: span.attributes for span in telemetry.spans.get_finished_spans()}
     assert spans.keys() == {"invoke", "GenericFakeChatModel"}  # none of our own
     assert spans["GenericFakeChatModel"]["impactree.gwp.max"] > 0
+    assert spans["GenericFakeChatModel"]["impactree.credits"] == handler.report().credits
 
 
 def test_an_agents_span_is_not_taken_for_a_calls(telemetry: Telemetry) -> None:

@@ -39,6 +39,8 @@ total             mean and range           usage       embodied
   primary energy  0.4 kJ                   0.2 kJ      0.2 kJ
   water           0.2 mL                   0.2 mL
 
+everyday  GHG as 4.2 m by car (France, 2025), energy as 2.4 minutes of a 10 W LED lamp, water as 4
+          drops
 energy    output 100%
 
 coverage  2 of 2 calls estimated

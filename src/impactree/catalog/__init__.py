@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from impactree.catalog._catalog import Catalog, load_catalog
 from impactree.catalog._factors import Electricity, Factor, FactorSet
-from impactree.catalog._records import Disclosure, Host, ModelRecord, Region, Resolution, Zone
+from impactree.catalog._records import (
+    Disclosure,
+    Equivalent,
+    Host,
+    ModelRecord,
+    Region,
+    Resolution,
+    Zone,
+)
 from impactree.catalog._resolve import resolve
 
 __all__ = [
     "Catalog",
     "Disclosure",
     "Electricity",
+    "Equivalent",
     "Factor",
     "FactorSet",
     "Host",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.catalog._factors import Electricity, ecologits_electricity, yearly_electricity
-from impactree.catalog._records import Disclosure, Host, ModelRecord, Region, Zone
+from impactree.catalog._records import Disclosure, Equivalent, Host, ModelRecord, Region, Zone
 from impactree.catalog._rules import Rules
 from impactree.catalog._text import dotted, squashed
 from impactree.exceptions import CatalogError
@@ -96,6 +96,12 @@ class Catalog:
             *map(Disclosure.read, data["disclosures"]),
         )
         """What makers published about their own models."""
+
+    @cached_property
+    def equivalents(self) -> tuple[Equivalent, ...]:
+        """Things of daily life: the user's own first, then those that read best."""
+        own = tuple(map(Equivalent.read, self._data["equivalents"]))
+        return (*own, *(self._base.equivalents if self._base else ()))
 
     @cached_property
     def rules(self) -> Rules:

@@ -1,4 +1,4 @@
-"""Compile factor sets, sub-national zones and disclosures into the catalog's head."""
+"""Compile factor sets, sub-national zones, disclosures and equivalents into the catalog's head."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def add_factors(head: dict[str, Any], where: str, file: Any) -> None:
     """Enter one file's factors: ``metric/zone`` to ``[year, value, set]``, oldest first.
 
     Raises:
-        CatalogError: two sets of one name, or two figures of one zone for one year.
+        CatalogError: two sets or equivalents of one name, or two figures of one zone for one year.
     """
     for entry in file.factor_sets:
         if entry.id in head["factor_sets"]:
@@ -28,6 +28,10 @@ def add_factors(head: dict[str, Any], where: str, file: Any) -> None:
     for part in file.subzones:
         head["subzones"][part.id] = [part.name, part.level, part.parent]
     head["disclosures"] += [d.model_dump(mode="json", exclude_none=True) for d in file.disclosures]
+    for thing in file.equivalents:
+        if any(thing.id == other["id"] for other in head["equivalents"]):
+            raise CatalogError(f"{where}: the equivalent {thing.id!r} is listed twice")
+        head["equivalents"].append(thing.model_dump(mode="json", exclude_none=True))
 
 
 def _enter(

@@ -8,7 +8,16 @@ from typing import Any, NamedTuple
 from impactree.methods import Mix, Site
 from impactree.values.range import Range
 
-__all__ = ["Disclosure", "Host", "ModelRecord", "Region", "Resolution", "Share", "Zone"]
+__all__ = [
+    "Disclosure",
+    "Equivalent",
+    "Host",
+    "ModelRecord",
+    "Region",
+    "Resolution",
+    "Share",
+    "Zone",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,8 @@ class ModelRecord:
     aliases: tuple[str, ...] = ()
     architecture: dict[str, Any] | None = None
     """What a step reads and computes, as in ``data/architectures.toml``; None: not published."""
+    training: dict[str, Any] | None = None
+    """What its training cost, as in ``data/training.toml``; None: not published."""
 
     @property
     def is_closed(self) -> bool:
@@ -73,6 +84,7 @@ class ModelRecord:
             valid_from=raw.get("from"),
             aliases=tuple(raw.get("aliases", ())),
             architecture=raw.get("architecture"),
+            training=raw.get("training"),
         )
 
 
@@ -244,6 +256,39 @@ class Disclosure:
 
     def __str__(self) -> str:
         return f"{self.figure:g} {self.unit}, {self.metric}: {self.subject} ({self.date})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equivalent:
+    """Something of daily life, and what one of it has of a criterion."""
+
+    id: str
+    name: str
+    """What follows the number: ``by car``, ``smartphone charges``."""
+    metric: str
+    """The criterion: ``energy``, ``gwp`` or ``wcf``."""
+    value: float
+    """Per one, in the criterion's unit: kWh, kgCO2eq or L."""
+    unit: str
+    """``km``, ``h``, ``L``, or ``one`` of what is counted."""
+    year: int
+    licence: str
+    single: str | None = None
+    """The name of one, where it is counted."""
+    place: str | None = None
+    """Where it holds; None: everywhere."""
+    basis: str = "published"
+    """``published``, ``physics``, or ``definition``: a convention of ours, which has no source."""
+    note: str | None = None
+    credit: str | None = None
+    """What the licence wants to be shown beside it."""
+    sources: tuple[str, ...] = ()
+    checked: str = ""
+
+    @classmethod
+    def read(cls, raw: dict[str, Any]) -> Equivalent:
+        """From the compiled catalog."""
+        return cls(**{**raw, "sources": tuple(raw["sources"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,14 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from impactree.catalog._schema_factors import (
     CarbonFree,
     Disclosure,
+    Equivalent,
     FactorSet,
     Market,
     Subzone,
     Zone,
 )
 from impactree.catalog._schema_serving import Accelerator, Architecture
+from impactree.catalog._schema_training import Training, TrainingRule
 from impactree.catalog._schema_types import (
     STRICT,
     Billions,
@@ -48,6 +50,7 @@ __all__ = [
     "CATALOG_KINDS",
     "DataFile",
     "Disclosure",
+    "Equivalent",
     "FactorSet",
     "Family",
     "Host",
@@ -296,8 +299,10 @@ class DataFile(_Entry):
     factor_sets: list[FactorSet] = []
     subzones: list[Subzone] = []
     disclosures: list[Disclosure] = []
+    equivalents: list[Equivalent] = []
     architectures: list[Architecture] = []
     accelerators: list[Accelerator] = []
+    trainings: list[Training] = []
     sources: dict[str, Url] = {}
     wrappers: list[Wrapper] = []
     kinds: list[KindWords] = []
@@ -308,6 +313,7 @@ class DataFile(_Entry):
     lines: Lines | None = None
     local: Local | None = None
     prior: Prior | None = None
+    training_rule: TrainingRule | None = None
 
     @model_validator(mode="after")
     def _has_maker(self) -> DataFile:

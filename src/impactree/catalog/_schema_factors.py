@@ -1,11 +1,11 @@
-"""The shape of electricity factors, market-based claims and makers' disclosures under ``data/``."""
+"""The shape of electricity factors, claims, disclosures and equivalents under ``data/``."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from impactree.catalog._schema_types import (
     STRICT,
@@ -24,7 +24,7 @@ from impactree.catalog._schema_types import (
     ZoneId,
 )
 
-__all__ = ["CarbonFree", "Disclosure", "FactorSet", "Market", "Subzone", "Zone"]
+__all__ = ["CarbonFree", "Disclosure", "Equivalent", "FactorSet", "Market", "Subzone", "Zone"]
 
 
 class _Entry(BaseModel):
@@ -102,3 +102,30 @@ class Disclosure(_Entry):
     note: str | None = None
     sources: Sources
     checked: dt.date
+
+
+class Equivalent(_Entry):
+    """Something of daily life, and what one of it has of a criterion, in the criterion's unit."""
+
+    id: Slug
+    name: Name
+    single: Name | None = None
+    metric: Literal["energy", "gwp", "wcf"]
+    value: Positive
+    unit: Literal["km", "h", "L", "one"]
+    year: Year
+    place: Name | None = None
+    basis: Literal["published", "physics", "definition"] = "published"
+    note: Name | None = None
+    licence: Name
+    credit: Name | None = None
+    sources: list[Url] = []
+    checked: dt.date
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Equivalent:
+        if not self.sources and self.basis != "definition":
+            raise ValueError(f"basis {self.basis!r} needs sources; only a definition has none")
+        if (self.single is None) == (self.unit == "one"):
+            raise ValueError("single and unit = 'one' go together: what is counted has a singular")
+        return self

@@ -42,7 +42,7 @@ _db_option: Final = click.option(
 @_db_option
 def report(by: str, since: str | None, as_json: bool, url: str) -> None:
     """Sums over the model calls, by an attribute: means; ``--json`` has the ranges."""
-    from impactree.store.queries import credits_in, sums
+    from impactree.store.queries import sums
     from impactree.values.times import parse_since
 
     start = None if since is None else parse_since(since)
@@ -51,24 +51,37 @@ def report(by: str, since: str | None, as_json: bool, url: str) -> None:
         print_json([_group_dict(by, group) for group in groups])
         return
     _print_table(by, groups)
-    for credit in credits_in(url, since=start):
+    for credit in dict.fromkeys(credit for group in groups for credit in group.credits):
         click.echo(f"Credit: {clean(credit)}")
 
 
 @db.command()
 @click.option("--table", type=click.Choice(["calls", "runs"]), default="calls", show_default=True)
 @click.option("--format", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, writable=True),
+    help="A file instead of standard output; credits of the factors in FILE.credits.txt.",
+)
 @_db_option
-def export(table: str, format: str, url: str) -> None:
-    """All rows, on standard output."""
-    from impactree.store.queries import write_rows
+def export(table: str, format: str, out: str | None, url: str) -> None:
+    """All rows, on standard output or in a file."""
+    from impactree.store.queries import credits_in, write_rows
 
-    write_rows(url, sys.stdout, table=table, format=format)
+    if out is None:
+        write_rows(url, sys.stdout, table=table, format=format)
+        return
+    from impactree.report._files import replacing, write_credits
+
+    with replacing(out) as file:
+        write_rows(url, file, table=table, format=format)
+    write_credits(out, credits_in(url))
 
 
 def _group_dict(by: str, group: Group) -> dict[str, Any]:
     counts = ("calls", "estimated_calls", "input_tokens", "output_tokens")
-    return {by: group.key, **{name: getattr(group, name) for name in counts}, **group.figures}
+    known = {name: getattr(group, name) for name in counts}
+    return {by: group.key, **known, **group.figures, "credits": list(group.credits)}
 
 
 def _print_table(by: str, groups: list[Group]) -> None:

@@ -42,9 +42,7 @@ class Dispatch:
     ) -> None:
         self._spooled = [e for e in exporters if isinstance(e, SpooledExporter)]
         self._direct = [e for e in exporters if not isinstance(e, SpooledExporter)]
-        self._observers = [
-            e for e in self._spooled if type(e).run_ended is not SpooledExporter.run_ended
-        ]
+        self._observers = [exporter for exporter in self._spooled if _observes(type(exporter))]
         self._engine = engine
         self._note_problem = note_problem
         self._writer = Worker()
@@ -53,7 +51,7 @@ class Dispatch:
         """A single run has ended: for exporters that asked for single runs."""
         for exporter in self._observers:
             try:
-                exporter.run_ended(run)
+                exporter.observe(run, self._engine.zone_of)
             except Exception as error:
                 self._failed(type(exporter).__name__, error)
 
@@ -133,3 +131,9 @@ class Dispatch:
     def _failed(self, name: str, error: Exception) -> None:
         # Without a foreign error's text or traceback: they can hold keys.
         self._note_problem(f"{name} failed: {reason(error)}", None)
+
+
+def _observes(kind: type[SpooledExporter]) -> bool:
+    """Whether exporters of a kind ask for single runs."""
+    base = SpooledExporter
+    return kind.run_ended is not base.run_ended or kind.observe is not base.observe

@@ -11,7 +11,7 @@ from impactree.delivery.spool import spool
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
 
-    from impactree.delivery.codec import Tree, TreeKey
+    from impactree.delivery.codec import Tree, TreeKey, ZoneOf
     from impactree.runs import Run
 
 __all__ = ["SpooledExporter"]
@@ -99,6 +99,10 @@ class SpooledExporter(abc.ABC):
         """Close connections: after the last delivery, or until the next one opens them again."""
 
     # What the tracker calls
+
+    def observe(self, run: Run, zone_of: ZoneOf) -> None:
+        """A single run has ended; ``zone_of`` says which zone a call was estimated with."""
+        self.run_ended(run)
 
     def export(self, root: Run) -> None:
         """Put a finished tree into the spool."""

@@ -22,6 +22,7 @@ from impactree.exporters._langsmith_api import (
     said,
 )
 from impactree.exporters._langsmith_hook import Traced, tracing
+from impactree.store.rows import credits_by_run, credits_for, credits_under
 from impactree.values.impacts import Impacts
 from impactree.values.times import resolved_at
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import langsmith
 
     from impactree.calls import ModelCall
-    from impactree.delivery.codec import Tree
+    from impactree.delivery.codec import Tree, ZoneOf
     from impactree.runs import Run
 
 __all__ = ["LangSmithExporter", "impact_evaluator"]
@@ -108,11 +109,11 @@ class LangSmithExporter(SpooledExporter):
             whom = {"key": keyed_hash(client.api_key)}
         return {**whom, "project": self._default_project()}
 
-    def run_ended(self, run: Run) -> None:
+    def observe(self, run: Run, zone_of: ZoneOf) -> None:
         """Metadata for the tracer's next patch of this run."""
         watch = tracing()
         if watch.is_traced(str(run.id)):
-            metadata = run_metadata(run)
+            metadata = run_metadata(run, functools.partial(credits_under, zone_of=zone_of))
             if metadata is not None:
                 watch.attach(str(run.id), metadata)
 
@@ -150,10 +151,10 @@ class LangSmithExporter(SpooledExporter):
                 continue
             session = self._api.session_id(place.project)
             if place.traced:
-                patches.append(self._patches(tree.root))
+                patches.append(self._patches(tree))
             else:
                 bare = patches if tree.root.revision else runs
-                bare.append(self._runs(tree.root, place.project))
+                bare.append(self._runs(tree, place.project))
             items += self._feedback(tree, place.trace_id, session)
         if items:
             self._api.configure_feedback()
@@ -162,7 +163,9 @@ class LangSmithExporter(SpooledExporter):
     def _feedback(self, tree: Tree, trace_id: str, session: str) -> Iterator[dict[str, Any]]:
         """On the root, on the trace's own root where that is above it, and on steps."""
         root, place = tree.root, {"trace_id": trace_id, "session_id": session}
+        credited = credits_for([tree])
         make = functools.partial(feedback_items, method=tree.method, start=root.start)
+        make = functools.partial(make, credits=credited)
         yield from make({"run_id": _uuid(root.id), **place}, said(root.total))
         if trace_id != _uuid(root.id) and "trace" in tree.notes:
             yield from make({"run_id": trace_id, **place}, tree.notes["trace"])
@@ -172,8 +175,8 @@ class LangSmithExporter(SpooledExporter):
                     whose = {"run_id": _uuid(run.id), **place}
                     yield from make(whose, said(run.total), prefix="impact_step_")
 
-    def _runs(self, root: Run, project: str) -> Iterator[dict[str, Any]]:
-        for run in _runs(root, project):
+    def _runs(self, tree: Tree, project: str) -> Iterator[dict[str, Any]]:
+        for run in _runs(tree, project):
             run["extra"]["metadata"] = self._api.shown(run["extra"]["metadata"])
             yield run
 
@@ -200,11 +203,12 @@ class LangSmithExporter(SpooledExporter):
             notes.get("project") or self._default_project(),
         )
 
-    def _patches(self, root: Run) -> Iterator[dict[str, Any]]:
+    def _patches(self, tree: Tree) -> Iterator[dict[str, Any]]:
         """For runs whose patch went out before our metadata was there, or with less in it."""
+        credited = credits_by_run(tree)
         flushed = False
-        for run in root.walk():
-            metadata = run_metadata(run)
+        for run in tree.root.walk():
+            metadata = run_metadata(run, credited)
             traced = tracing().find(run.id)
             if metadata is None or (traced is not None and traced.carries == metadata):
                 continue
@@ -275,8 +279,9 @@ def _merged(extra: Mapping[str, Any] | None, metadata: Mapping[str, Any]) -> dic
     return {**extra, "metadata": {**(extra.get("metadata") or {}), **metadata}}
 
 
-def _runs(root: Run, project: str) -> Iterator[dict[str, Any]]:
+def _runs(tree: Tree, project: str) -> Iterator[dict[str, Any]]:
     """A tree that no tracer posted, as runs without inputs and outputs."""
+    root, credited = tree.root, credits_by_run(tree)
     orders: dict[str, str] = {}
     for run in root.walk():
         start, end = resolved_at(run.start), resolved_at(run.end)
@@ -285,7 +290,7 @@ def _runs(root: Run, project: str) -> Iterator[dict[str, Any]]:
         own = f"{_order(start)}{run_id}"
         above = None if run is root or run.parent is None else _uuid(run.parent.id)
         orders[run_id] = own if above is None else f"{orders[above]}.{own}"
-        metadata = {**run.metadata, **label_metadata(run), **(run_metadata(run) or {})}
+        metadata = {**run.metadata, **label_metadata(run), **(run_metadata(run, credited) or {})}
         if run.call is not None:
             metadata |= {"ls_model_name": run.call.model, "ls_provider": run.call.provider}
             if (usage := _usage(run.call, cached=run.cached)) is not None:
@@ -346,6 +351,10 @@ class KeepsRuns(Protocol):
         """The finished root runs that are kept."""
         ...
 
+    def report(self, run: Any = None) -> Any:
+        """A report over one of them."""
+        ...
+
 
 def impact_evaluator(handler: KeepsRuns) -> Callable[..., dict[str, Any]]:
     """An evaluator for ``langsmith.evaluate``: each example's impacts as experiment metrics.
@@ -360,8 +369,11 @@ def impact_evaluator(handler: KeepsRuns) -> Callable[..., dict[str, Any]]:
         if not below:  # the handler was not there, which is not zero
             return {"results": []}
         total = Impacts.sum(root.total for root in below)
+        credited = dict.fromkeys(text for root in below for text in handler.report(root).credits)
+        about = {"source": "impactree", "credits": list(credited)}  # the feedback's source
         results = [
-            {"key": key, "score": value["mean"]} for key, value in feedback_values(total).items()
+            {"key": key, "score": value["mean"], "evaluator_info": about}
+            for key, value in feedback_values(total).items()
         ]
         return {"results": results}
 

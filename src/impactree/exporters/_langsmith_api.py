@@ -27,7 +27,7 @@ except ImportError as error:
     raise MissingExtraError("langsmith", "langsmith") from error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
@@ -45,6 +45,13 @@ FEEDBACK: Final = {
 """Feedback key -> criterion and factor. LangSmith keeps 4 decimals: one token of the smallest
 model of the catalog is 0.075 mWh, 0.0087 mg, 360 pg, 0.093 J, 0.3 uL. In the older keys
 ``impact_adpe_ng`` and ``impact_water_ml`` the last one keeps a digit only; dashboards go on."""
+
+TRAINING_FEEDBACK: Final = {
+    "impact_training_energy_uwh": ("energy", 1e9),
+    "impact_training_gwp_ug": ("gwp", 1e9),
+    "impact_training_water_ul": ("wcf", 1e6),
+}
+"""The same of the share of training, where it is asked for and known."""
 
 _SIZE_LIMIT: Final = 20 * 2**20
 _PART_OVERHEAD: Final = 400  # boundary and headers, bytes
@@ -290,10 +297,11 @@ def _retry_after(response: Any) -> float | None:
 def feedback_values(impacts: Impacts) -> dict[str, dict[str, float]]:
     """Feedback key -> mean, min and max in the key's unit; empty when nothing was estimated."""
     out = {}
-    for key, (criterion, factor) in FEEDBACK.items():
-        impact = getattr(impacts, criterion)
-        if impact is not None:
-            out[key] = (impact.value * factor).to_dict()
+    for source, keys in ((impacts, FEEDBACK), (impacts.training, TRAINING_FEEDBACK)):
+        for key, (criterion, factor) in keys.items():
+            impact = getattr(source, criterion, None)
+            if impact is not None:
+                out[key] = (impact.value * factor).to_dict()
     return out
 
 
@@ -305,10 +313,11 @@ def feedback(
     *,
     method: str,
     start: float | None,
+    credits: Sequence[str],
 ) -> list[dict[str, Any]]:
     """The feedback items of one run; their ids follow from run and key, so that they replace."""
     place = {"run_id": run_id, "trace_id": trace_id, "session_id": session_id}
-    return feedback_items(place, said(impacts), method=method, start=start)
+    return feedback_items(place, said(impacts), method=method, start=start, credits=credits)
 
 
 def said(impacts: Impacts) -> dict[str, Any]:
@@ -317,6 +326,7 @@ def said(impacts: Impacts) -> dict[str, Any]:
         "values": feedback_values(impacts),
         "estimated": impacts.estimated_calls,
         "unestimated": impacts.unestimated_calls,
+        "shared_over": () if impacts.training is None else impacts.training.shared_over,
     }
 
 
@@ -326,13 +336,17 @@ def feedback_items(
     *,
     method: str,
     start: float | None,
+    credits: Sequence[str],
     prefix: str = "impact_",
 ) -> list[dict[str, Any]]:
     """The feedback items for what :func:`said` says, at a run of a trace of a project."""
     comment = f"method {method}; {what['estimated']} model calls"
     if what["unestimated"]:
         comment += f"; {what['unestimated']} more not estimated: a lower bound"
+    if what.get("shared_over"):
+        comment += f"; training shared out over {'; '.join(what['shared_over'])}"
     started = resolved_at(start)
+    source = {"type": "api", "metadata": {"source": "impactree", "credits": list(credits)}}
     values = {f"{prefix}{key.removeprefix('impact_')}": v for key, v in what["values"].items()}
     return [
         {
@@ -342,23 +356,28 @@ def feedback_items(
             "score": round(value["mean"], 4),
             "value": {**value, "method": method},
             "comment": comment,
-            "feedback_source": {"type": "api", "metadata": {"source": "impactree"}},
+            "feedback_source": source,
             "start_time": None if started is None else started.isoformat(),
         }
         for key, value in values.items()
     ]
 
 
-def run_metadata(run: Run) -> dict[str, Any] | None:
+def run_metadata(run: Run, credits: Callable[[Run], Sequence[str]]) -> dict[str, Any] | None:
     """What a run carries in LangSmith: flat means to filter by, and the impacts in full.
 
     None for a run without a model call in or under it.
+
+    Args:
+        run: A run.
+        credits: Says what the licences of the factors behind its figures want to be shown.
     """
     total = run.total
     if not total.estimated_calls and not total.unestimated_calls:
         return None
     flat = {key: value["mean"] for key, value in feedback_values(total).items()}
-    return {**flat, **label_metadata(run), "impacts": total.to_dict()}
+    credited = {"impactree_credits": list(credits(run))} if total.estimated_calls else {}
+    return {**flat, **label_metadata(run), "impacts": total.to_dict(), **credited}
 
 
 def label_metadata(run: Run) -> dict[str, str]:

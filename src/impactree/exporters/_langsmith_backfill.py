@@ -22,7 +22,7 @@ from impactree.exporters._langsmith_api import FEEDBACK, LangSmithAPI, feedback
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["Backfill", "call_of", "calls_of"]
 
@@ -90,12 +90,13 @@ class Backfill:
         sums = Impacts.zero()
         for root in roots:
             progress(self.traces + self.skipped, self.total)
-            impacts = None if self._carries(root) else self._impacts(session, root, engine)
-            if impacts is None:
+            found = None if self._carries(root) else self._impacts(session, root, engine)
+            if found is None:
                 self.skipped += 1
                 continue
+            impacts, credited = found
             if not self.dry_run:
-                self._write(session, root, impacts, engine.method.name)
+                self._write(session, root, impacts, engine.method.name, credited)
             self.traces += 1
             sums = sums + impacts
         progress(self.traces + self.skipped, self.total)
@@ -104,8 +105,10 @@ class Backfill:
     def _carries(self, run: dict[str, Any]) -> bool:
         return not self.force and FEEDBACK.keys() <= (run.get("feedback_stats") or {}).keys()
 
-    def _impacts(self, session: str, root: dict[str, Any], engine: Engine) -> Impacts | None:
-        """Of one trace; None where nothing is to be written."""
+    def _impacts(
+        self, session: str, root: dict[str, Any], engine: Engine
+    ) -> tuple[Impacts, tuple[str, ...]] | None:
+        """Of one trace, and the credits of the factors; None where nothing is to be written."""
         start = root.get("start_time")
         runs = list(self._query(session, _FIELDS, trace=root["trace_id"], start_time=start))
         # A handler under @traceable has written to its own root, which is not the trace's.
@@ -113,10 +116,18 @@ class Backfill:
             return None
         began = _time(start)
         day = None if began is None else began.date()  # names and factors as they were then
-        impacts = Impacts.sum(engine.estimate(call, at=day) for call in calls_of(runs))
-        return impacts if impacts.estimated_calls else None
+        calls = calls_of(runs)
+        impacts = Impacts.sum(engine.estimate(call, at=day) for call in calls)
+        return (impacts, engine.credits_for(calls, day)) if impacts.estimated_calls else None
 
-    def _write(self, session: str, root: dict[str, Any], impacts: Impacts, method: str) -> None:
+    def _write(
+        self,
+        session: str,
+        root: dict[str, Any],
+        impacts: Impacts,
+        method: str,
+        credited: Sequence[str],
+    ) -> None:
         start = _time(root.get("start_time"))
         items = feedback(
             str(root["id"]),
@@ -125,6 +136,7 @@ class Backfill:
             impacts,
             method=method,
             start=None if start is None else start.timestamp(),
+            credits=credited,
         )
         self._patiently(lambda: self.api.send([], [], items))
 

@@ -19,6 +19,7 @@ __all__ = [
     "GAUGES",
     "HISTOGRAMS",
     "METRICS",
+    "SPLIT_BY",
     "impact_attributes",
     "metric_attributes",
     "span_attributes",
@@ -32,7 +33,18 @@ _TEXTS: Final = {
     "pe": "Primary energy of model calls",
     "wcf": "Water consumed by model calls",
 }
+_TRAINING_TEXTS: Final = {
+    "energy": "Electricity of training the models, a share by assumption",
+    "gwp": "Greenhouse gases of training the models, a share by assumption",
+    "wcf": "Water consumed by training the models, a share by assumption",
+}
 _ENDS: Final = {"": "", ".min": ", low estimate", ".max": ", high estimate"}
+
+
+def _training(metric: str) -> str:
+    """``impactree.training.gwp`` for ``impactree.gwp``."""
+    return metric.replace("impactree.", "impactree.training.")
+
 
 METRICS: Final[dict[str, tuple[str, str]]] = {
     **{
@@ -40,11 +52,27 @@ METRICS: Final[dict[str, tuple[str, str]]] = {
         for c in CRITERIA
         for end, said in _ENDS.items()
     },
+    **{
+        f"{_training(c.metric)}{end}": (c.ucum, f"{_TRAINING_TEXTS[c.key]}{said}")
+        for c in CRITERIA
+        for end, said in _ENDS.items()
+        if c.key in _TRAINING_TEXTS
+    },
     "impactree.calls": ("{call}", "Model calls"),
     "impactree.calls.unestimated": ("{call}", "Model calls whose impacts could not be estimated"),
+    "impactree.calls.credited": (
+        "{call}",
+        "Model calls by what the licence of a factor behind their impacts wants to be shown",
+    ),
     "impactree.tokens": ("{token}", "Tokens of model calls"),
 }
 """Counter -> unit and description."""
+
+SPLIT_BY: Final = {
+    "impactree.calls.credited": "impactree.credit",
+    "impactree.tokens": "gen_ai.token.type",
+}
+"""Counter -> the attribute that tells its parts apart."""
 
 HISTOGRAMS: Final[dict[str, tuple[str, str, tuple[float, ...]]]] = {
     f"{c.metric}.per_call": (
@@ -93,6 +121,14 @@ def impact_attributes(impacts: Impacts | None) -> dict[str, float | int | str]:
         if impact is not None:
             for end in ENDS:
                 out[f"{criterion.metric}.{end}"] = getattr(impact.value, end)
+    phase = impacts.training
+    if phase is not None:
+        for criterion in CRITERIA:
+            impact = getattr(phase, criterion.key)
+            for end in ENDS if impact is not None else ():
+                out[f"{_training(criterion.metric)}.{end}"] = getattr(impact.value, end)
+        out["impactree.training.calls"] = phase.calls
+        out["impactree.training.shared_over"] = "; ".join(phase.shared_over)
     out["impactree.calls.estimated"] = impacts.estimated_calls
     out["impactree.calls.unestimated"] = impacts.unestimated_calls
     if impacts.grade is not None:

@@ -39,7 +39,7 @@ _WORKERS: Final = (
 )
 _LABELS: Final = (
     *("gen_ai_response_model", "gen_ai_provider_name", "gen_ai_operation_name"),
-    *("gen_ai_agent_name", "gen_ai_token_type", "impactree_zone"),
+    *("gen_ai_agent_name", "gen_ai_token_type", "impactree_zone", "impactree_credit"),
 )
 
 

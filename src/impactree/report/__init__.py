@@ -6,6 +6,7 @@ import json
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol, Self
 
+from impactree.report._acting import Acting
 from impactree.report._diff import Change, compare
 from impactree.report._groups import Group, RunningTotals, group_calls
 from impactree.report._shown import Diff, Groups
@@ -25,7 +26,17 @@ if TYPE_CHECKING:
     from impactree.report.renderers.flat import Per
     from impactree.values.impacts import Impacts
 
-__all__ = ["Change", "Coverage", "Diff", "Group", "Groups", "Report", "RunningTotals", "schema"]
+__all__ = [
+    "Change",
+    "Coverage",
+    "Diff",
+    "Group",
+    "Groups",
+    "Report",
+    "RunningTotals",
+    "report_of",
+    "schema",
+]
 
 _SCHEMAS: Final = ("impacts", "report")
 
@@ -49,7 +60,7 @@ class Tracked(Protocol):
     def advice(self) -> str | None: ...
 
 
-class Report(View):
+class Report(Acting):
     """A view over some root runs. ``print()`` it, ask it for groups, or take its data.
 
     The list of runs is fixed when the report is made; the figures are read from the runs when you
@@ -63,7 +74,8 @@ class Report(View):
         problems: What went wrong inside the tracker, and how often.
         finished_runs: Finished roots ever, those no longer kept included.
         total_ever: Impacts of all calls ever.
-        advice: What it says while there are no runs.
+        hint: What it says while there are no runs.
+        what_if: What is otherwise than it was.
         older: Groups of the runs no longer kept.
         engine: Places models for ``by("maker")``, ``by("host")`` and ``by("zone")``; None: one by
             the present settings.
@@ -100,7 +112,7 @@ class Report(View):
             "zone": engine.zone,
             "catalog_version": engine.catalog.version,
             "engine": engine,
-            "advice": tracker.advice,
+            "hint": tracker.advice,
         }
         if run is None:
             known |= {"problems": tracker.problems, "finished_runs": finished_runs}
@@ -368,7 +380,7 @@ def _read_schema(name: str) -> dict[str, Any]:
     return found
 
 
-def _report_of(run: Run) -> Report:
+def report_of(run: Run) -> Report:
     """A report over a run that knows no tracker: its models are placed by the present settings."""
     from impactree.engine import shared_engine
     from impactree.methods import METHODS
@@ -378,4 +390,4 @@ def _report_of(run: Run) -> Report:
     return Report([run], method=method, engine=engine)
 
 
-show_runs_by(_report_of)
+show_runs_by(report_of)

@@ -8,10 +8,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from impactree.values.formatting import clean
 
-__all__ = ["replacing"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["replacing", "write_credits"]
 
 
 @contextmanager
@@ -32,6 +34,14 @@ def replacing(path: str | os.PathLike[str], *, binary: bool = False) -> Iterator
         with suppress(OSError):
             Path(name).unlink()
         raise
+
+
+def write_credits(path: str | os.PathLike[str], credits: Iterable[str]) -> None:
+    """What licences want to be shown, one a line, beside a file: with ``.credits.txt`` after it."""
+    lines = [f"{clean(credit)}\n" for credit in credits]
+    if lines:
+        with replacing(f"{os.fspath(path)}.credits.txt") as file:
+            file.writelines(lines)
 
 
 def _like_any_other(new: Path, old: Path) -> None:

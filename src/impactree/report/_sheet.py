@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from impactree.advice import Equivalents
 from impactree.methods import METHODS
 from impactree.report._groups import group_calls
 from impactree.report._hints import cure, hints
@@ -55,6 +56,8 @@ class Sheet:
     avoided: Impacts
     parts: str
     """What the energy goes into: ``input 41 %, output 59 %``."""
+    everyday: str
+    """What the total means in daily life."""
     uncounted: str
     """What the method leaves out, and what the other one says."""
     coverage: Coverage
@@ -92,13 +95,14 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
     return Sheet(
         runs=len(roots),
         calls=len(calls),
-        empty=report.advice or _EMPTY,
+        empty=report.hint or _EMPTY,
         about=_about(report),
         roots=tuple(roots),
         models=tuple(models),
         total=total,
         avoided=avoided_of(calls),
         parts=parts_text(total),
+        everyday=Equivalents(total, report.catalog.equivalents).line,
         uncounted=_uncounted(report),
         coverage=cover(calls),
         reasons=tuple(_sentences((run, e) for run in calls for e in own_of(run).errors[:1])),
@@ -122,14 +126,19 @@ def _uncounted(report: View) -> str:
 
 
 def _about(report: View) -> str:
+    assumed = f"WHAT IF {report.assumed}: " if report.assumed else ""
+    return clean(assumed + _made_by(report)).removesuffix(": ")
+
+
+def _made_by(report: View) -> str:
     if report.method is None:
         return ""
     if report.catalog_version is None:
-        return clean(f"method {report.method}")
+        return f"method {report.method}"
     zone = f"zone {report.zone}" if report.zone else "zone of each host"
     method = METHODS.get(report.method)  # a file may name one of another release
     interval = f". {method.interval}" if method and method.interval else ""
-    return clean(f"method {report.method}, {zone}, catalog {report.catalog_version}{interval}")
+    return f"method {report.method}, {zone}, catalog {report.catalog_version}{interval}"
 
 
 def _sentences(messages: Iterable[tuple[Run, Message]]) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.advice import Equivalents
+from impactree.catalog import load_catalog
 from impactree.engine import Engine, shared_engine
 from impactree.methods import DEFAULT_METHOD
 from impactree.report import _groups as groups
@@ -17,6 +19,8 @@ from impactree.values.times import past_day
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Self
+
+    from impactree.catalog import Catalog
 
 __all__ = ["View"]
 
@@ -40,7 +44,8 @@ class View:
         older: groups.RunningTotals | None = None,
         engine: Engine | None = None,
         grounds: Grounds | None = None,
-        advice: str | None = None,
+        hint: str | None = None,
+        what_if: str | None = None,
     ) -> None:
         self.runs: list[Run] = list(dict.fromkeys(runs))
         for run in self.runs:
@@ -58,7 +63,9 @@ class View:
         self._older = older
         self._engine = engine
         self._grounds = grounds or Grounds()
-        self.advice = advice
+        self.hint = hint
+        self.assumed = what_if
+        """What is otherwise than it was (:meth:`impactree.Report.what_if`); None: nothing."""
 
     def of_runs(self, runs: Iterable[Run]) -> Self:
         """A report over some of these runs; what is no longer kept is no part of it."""
@@ -69,7 +76,8 @@ class View:
             catalog_version=self.catalog_version,
             engine=self._engine,
             grounds=self._grounds,
-            advice=_NO_MATCH,
+            hint=_NO_MATCH,
+            what_if=self.assumed,
         )
 
     @property
@@ -124,6 +132,21 @@ class View:
         ``licence``, ``sources`` and when they were ``checked``.
         """
         return self.grounds().factors
+
+    @property
+    def engine(self) -> Engine | None:
+        """What estimated it and places its models; None: one by the present settings."""
+        return self._engine
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog that places its models and has its equivalents."""
+        return self._engine.catalog if isinstance(self._engine, Engine) else load_catalog()
+
+    @property
+    def equivalents(self) -> Equivalents:
+        """What the total means in daily life: print it for a ladder of things to compare with."""
+        return Equivalents(self.total, self.catalog.equivalents)
 
     @property
     def uncounted(self) -> tuple[float, Impacts] | None:

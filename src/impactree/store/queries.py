@@ -62,6 +62,8 @@ class Group:
     output_tokens: int
     figures: dict[str, float | None]
     """``gwp_kgco2eq_min`` and so on; None where no call was estimated."""
+    credits: tuple[str, ...]
+    """What the licences of the electricity factors want to be shown."""
 
     @property
     def impacts(self) -> list[Impact | None]:
@@ -109,38 +111,51 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
         query = query.where(CALLS.c.started_at >= since)
     with _open(url) as connection:
         rows = connection.execute(query).mappings().all()
-    groups = [
-        Group(
-            key=None if row["key"] is None else str(row["key"]),
-            calls=row["calls"],
-            estimated_calls=row["estimated"],
-            input_tokens=int(row["input_tokens"]),
-            output_tokens=int(row["output_tokens"]),
-            figures={name: row[name] for name in FLAT_COLUMNS},
-        )
-        for row in rows
-    ]
+        credited = _credits(connection, key, since)
+    groups = [_group(row, credited.get(row["key"], ())) for row in rows]
     return sorted(groups, key=lambda group: -(group.figures["gwp_kgco2eq_mean"] or 0))
 
 
-def credits_in(url: str, *, since: datetime | None = None) -> list[str]:
-    """What the licences of the electricity factors behind :func:`sums` want to be shown.
+def _group(row: sa.RowMapping, credited: tuple[str, ...]) -> Group:
+    return Group(
+        key=None if row["key"] is None else str(row["key"]),
+        calls=row["calls"],
+        estimated_calls=row["estimated"],
+        input_tokens=int(row["input_tokens"]),
+        output_tokens=int(row["output_tokens"]),
+        figures={name: row[name] for name in FLAT_COLUMNS},
+        credits=credited,
+    )
 
-    Raises:
-        DeliveryRefusedError, RetryLaterError: as :func:`sums`.
-    """
+
+def _credits(
+    connection: sa.Connection, key: sa.ColumnElement[Any], since: datetime | None
+) -> dict[Any, tuple[str, ...]]:
+    """By group what the licences of the factors behind its figures want to be shown."""
     day = sa.func.date(CALLS.c.ended_at)
     query = (
-        sa.select(CALLS.c.zone, RUNS.c.method, day)
+        sa.select(key, CALLS.c.zone, RUNS.c.method, day)
         .distinct()
-        .select_from(CALLS.join(RUNS, RUNS.c.id == CALLS.c.run_id))
-        .where(CALLS.c.gwp_kgco2eq_min.is_not(None))
+        .select_from(CALLS.join(RUNS))
+        .where(CALLS.c.gwp_kgco2eq_min.is_not(None), CALLS.c.cached.is_(False))
     )
     if since is not None:
         query = query.where(CALLS.c.started_at >= since)
+    used: dict[Any, list[Any]] = {}
+    for group, zone, method, at in connection.execute(query):
+        used.setdefault(group, []).append((zone, method, as_day(str(at)) if at else None))
+    return {group: tuple(credits_of(several)) for group, several in used.items()}
+
+
+def credits_in(url: str) -> list[str]:
+    """What the licences of the factors behind all figures of a database want to be shown.
+
+    Raises:
+        ConfigurationError, DeliveryRefusedError, RetryLaterError: as :func:`sums`.
+    """
     with _open(url) as connection:
-        rows = connection.execute(query).all()
-    return credits_of((zone, method, as_day(str(at)) if at else None) for zone, method, at in rows)
+        found = _credits(connection, sa.null(), None)
+    return [credit for several in found.values() for credit in several]
 
 
 def write_rows(url: str, out: IO[str], *, table: str = "calls", format: str = "csv") -> int:

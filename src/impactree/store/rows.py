@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cache, lru_cache
+from itertools import chain
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.catalog import load_catalog
 from impactree.methods import METHODS
 from impactree.runs import LABELS
 from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.times import past_day, resolved_at
+from impactree.values.training import TRAINING_COLUMNS, training_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import date
 
-    from impactree.delivery.codec import Tree
+    from impactree.catalog import Catalog
+    from impactree.delivery.codec import Tree, ZoneOf
+    from impactree.methods import FactorChoice
     from impactree.runs import Run
     from impactree.values.impacts import Impacts
 
-__all__ = ["call_row", "credits_for", "credits_of", "figures", "run_row"]
+    _Used = tuple[str | None, str | None, date | None]
+
+__all__ = [
+    "call_row",
+    "credits_by_run",
+    "credits_for",
+    "credits_of",
+    "credits_under",
+    "figures",
+    "run_row",
+]
+
+_STORED_ZONE: Final = attrgetter("zone")
 
 
-def figures(impacts: Impacts | None) -> dict[str, float | None]:
-    """Min, mean and max of the five criteria, and the energy's parts; None where unknown."""
-    out: dict[str, float | None] = dict.fromkeys((*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS))
-    if impacts is None or not impacts.estimated:
+_COLUMNS: Final = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_COLUMNS)
+
+
+def figures(impacts: Impacts | None) -> dict[str, float | str | None]:
+    """Min, mean and max of the five criteria, the energy's parts, training; None where unknown."""
+    out: dict[str, float | str | None] = dict.fromkeys(_COLUMNS)
+    if impacts is None:
+        return out
+    out.update(zip(TRAINING_COLUMNS, training_cells(impacts.training), strict=True))
+    if not impacts.estimated:
         return out
     values = [getattr(impacts, criterion.key) for criterion in CRITERIA]
     ends = [value and getattr(value.value, end) for value in values for end in ENDS]
@@ -95,18 +119,48 @@ def call_row(run: Run) -> dict[str, Any]:
 def credits_for(trees: Iterable[Tree]) -> list[str]:
     """What the licences of the electricity factors behind trees' figures want to be shown."""
     return credits_of(
-        (run.call.zone, tree.method, past_day(run.end))
-        for tree in trees
-        for run in tree.root.walk()
-        if run.call is not None and run.own is not None and run.own.estimated
+        used for tree in trees for run in tree.root.walk() for used in _used(run, tree.method)
     )
 
 
-def credits_of(used: Iterable[tuple[str | None, str | None, date | None]]) -> list[str]:
+def credits_under(run: Run, zone_of: ZoneOf) -> list[str]:
+    """The same of a run that has just ended, and of those below it.
+
+    Args:
+        run: Its calls say the zone that was asked for, if any.
+        zone_of: Says the zone that a call was estimated with.
+    """
+    method = run.total.method
+    return credits_of(used for below in run.walk() for used in _used(below, method, zone_of))
+
+
+def credits_by_run(tree: Tree) -> Callable[[Run], list[str]]:
+    """The same of any run of a stored tree, and of those below it."""
+    used: dict[Run, tuple[_Used, ...]] = {}
+    for run in reversed(list(tree.root.walk())):
+        below = chain.from_iterable(used[child] for child in run.children)
+        used[run] = tuple(dict.fromkeys((*_used(run, tree.method), *below)))
+    known = cache(credits_of)
+    return lambda run: known(used[run])
+
+
+def _used(run: Run, method: str | None, zone_of: ZoneOf = _STORED_ZONE) -> Iterator[_Used]:
+    if run.call is not None and run.own is not None and run.own.estimated_calls:
+        yield zone_of(run.call), method, past_day(run.end)
+
+
+def credits_of(used: Iterable[_Used]) -> list[str]:
     """The same of calls by their zone, method and day."""
     catalog = load_catalog()
     found: dict[str, None] = {}
     for zone, method, day in dict.fromkeys(used):
         if zone and method in METHODS:
-            found |= dict.fromkeys(catalog.credits_for([zone], METHODS[method].factors, day))
+            found |= dict.fromkeys(_credits_of_zone(catalog, zone, METHODS[method].factors, day))
     return list(found)
+
+
+@lru_cache(256)
+def _credits_of_zone(
+    catalog: Catalog, zone: str, factors: FactorChoice, day: date | None
+) -> tuple[str, ...]:
+    return catalog.credits_for([zone], factors, day)

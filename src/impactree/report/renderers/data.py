@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import to_json
 
+from impactree.advice import Equivalents
 from impactree.calls.scrubbing import plain_values
 from impactree.report._groups import group_calls
 from impactree.report._keys import PLACED
@@ -79,6 +80,7 @@ def head_and_tail(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
         "format": FORMAT,
         "method": report.method,
         "zone": report.zone,
+        "what_if": report.assumed,
         "catalog_version": report.catalog_version,
         "calls": len(calls),
         "input_tokens": tally.input_tokens,
@@ -92,6 +94,7 @@ def head_and_tail(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
         "problems": dict(report.problems),
         "finished_runs": report.finished_runs,
         "total_ever": _impacts(report.total_ever),
+        "equivalents": Equivalents(models.total, report.catalog.equivalents).to_dict(),
         "disclosures": list(grounds.disclosures),
         "credits": list(grounds.credits),
         "factors": [dict(factor) for factor in grounds.factors],
@@ -226,6 +229,7 @@ class _RunWriter:
             impacts.grade,
             impacts.estimated_calls,
             impacts.unestimated_calls,
+            impacts.training,
         )
         known = self._ends.get(key)
         if known is None:
