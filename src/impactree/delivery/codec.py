@@ -8,15 +8,17 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from impactree.calls import ModelCall
 from impactree.calls.scrubbing import plain_values
+from impactree.delivery.turns import in_turns
 from impactree.runs import Run
 from impactree.values.figures import PARTS, Figures
 from impactree.values.impacts import Impacts
 from impactree.values.messages import Message
 from impactree.values.times import resolved_at
+from impactree.values.training import TrainingPhase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +34,7 @@ __all__ = [
     "encode",
     "ended_at",
     "is_line",
+    "json_bytes",
     "readdressed",
 ]
 
@@ -102,11 +105,11 @@ def encode(
     }
     messages: dict[Message, int] = {}
     places: dict[int, int] = {}
-    pieces = [_json(record)[: -len(b"]}")]]
+    pieces = [json_bytes(record)[: -len(b"]}")]]
     piece: list[dict[str, Any]] = []
     for run in root.walk():
         if len(piece) == _PIECE:  # a large tree is never a Python object of its own size
-            pieces.append(_json(piece)[1:-1] + b",")
+            pieces.append(json_bytes(piece)[1:-1] + b",")
             piece = []
         places[id(run)] = len(places)
         parent = None if run is root else places.get(id(run.parent))
@@ -114,11 +117,12 @@ def encode(
     rest: dict[str, Any] = {"messages": [(m.code, m.message) for m in messages]}
     if notes:
         rest["notes"] = notes
-    pieces += [_json(piece)[1:-1], b"]," + _json(rest)[1:] + b"\n"]
+    pieces += [json_bytes(piece)[1:-1], b"]," + json_bytes(rest)[1:] + b"\n"]
     return [b"".join(pieces)] if len(places) <= _PIECE else pieces
 
 
-def _json(value: Any) -> bytes:
+def json_bytes(value: Any) -> bytes:
+    """Plain values as JSON in UTF-8; what is no character becomes a question mark."""
     try:
         return to_json(value)  # six times as fast as json
     except ValueError:  # lone surrogates
@@ -167,7 +171,7 @@ def decode(line: bytes, address: str) -> Tree:
         messages = tuple(Message(code, text) for code, text in record["messages"])
         runs: list[Run] = []
         fields = record["runs"]
-        for place, run in enumerate(fields):
+        for place, run in enumerate(in_turns(fields)):
             runs.append(_decode_run(run, runs, messages))
             fields[place] = None  # of a large tree, not both at a time
         root = runs[0]
@@ -181,7 +185,7 @@ def decode(line: bytes, address: str) -> Tree:
 
 def _record(line: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(line) if len(line) < _LONG else _long_record(line.decode())
+        record = from_json(line) if len(line) < _LONG else _long_record(line.decode())
     except (RecursionError, IndexError):
         raise ValueError("not a journal line") from None
     if not isinstance(record, dict) or type(record.get("format")) is not int:
@@ -279,6 +283,7 @@ def _encode_call(call: ModelCall, zone: str | None) -> dict[str, Any]:
 
 
 def _encode_impacts(impacts: Impacts, messages: dict[Message, int]) -> list[Any]:
+    training = impacts.training
     return [
         impacts.figures and list(impacts.figures),
         [messages.setdefault(m, len(messages)) for m in impacts.warnings],
@@ -288,24 +293,31 @@ def _encode_impacts(impacts: Impacts, messages: dict[Message, int]) -> list[Any]
         impacts.unestimated_calls,
         impacts.method,
         impacts.market,
+        *([] if training is None else [[training.values, training.calls, training.shared_over]]),
     ]
 
 
 def _decode_impacts(fields: list[Any], messages: tuple[Message, ...]) -> Impacts:
     figures, warnings, errors, grade, estimated, unestimated, *later = fields
-    method, market, *_ = (*later, None, None)
+    method, market, training, *_ = (*later, None, None, None)
     if figures is not None and not later:
         figures = _with_means(figures)
     return Impacts(
         None if figures is None else Figures(*figures),
         method=method,
         market=None if market is None else tuple(market),
+        training=None if training is None else _decode_training(*training),
         warnings=tuple(messages[i] for i in warnings),
         errors=tuple(messages[i] for i in errors),
         grade=grade,
         estimated_calls=estimated,
         unestimated_calls=unestimated,
     )
+
+
+def _decode_training(values: list[Any], calls: int, shared: list[str]) -> TrainingPhase:
+    triples = tuple(None if triple is None else tuple(triple) for triple in values)
+    return TrainingPhase(triples, calls, tuple(shared))
 
 
 def _with_means(pairs: list[float]) -> list[float]:

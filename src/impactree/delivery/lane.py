@@ -76,8 +76,10 @@ class Lane:
 
     def offer(self, writer: Writer) -> None:
         """Another exporter for the same address: takes over where the first one is refused."""
+        if writer is self.writer:
+            return
         with self._state:
-            if writer is self.writer or not self._refused:
+            if not self._refused:
                 return
             self.writer, old = writer, self.writer
             self._refused, self._taken_over = False, True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from impactree.delivery.aside import Kept
 from impactree.delivery.codec import FORMAT, NewerFormatError, decode
 from impactree.delivery.errors import RetryLaterError, TreeRejectedError, reason
+from impactree.delivery.turns import in_turns
 from impactree.values.formatting import clean
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Sender:
             Exception: as RetryLaterError.
         """
         trees: dict[TreeKey, tuple[Tree, bytes]] = {}
-        for line in lines:
+        for line in in_turns(lines):
             tree = self._decoded(line)
             # Two late ends at the same moment export the same revision twice.
             if tree is not None and tree.key not in self._recent:

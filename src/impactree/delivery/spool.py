@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -177,7 +178,12 @@ class Spool:
 
 
 def _address_of(writer: Writer) -> str:
-    return str(Address(writer.destination, writer.owner))
+    return _text(writer.destination, tuple(writer.owner.items()))
+
+
+@functools.lru_cache(1024)
+def _text(destination: str, owner: tuple[tuple[str, str], ...]) -> str:
+    return str(Address(destination, dict(owner)))
 
 
 _spool: Spool | None = None

@@ -9,8 +9,6 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
 from impactree.calls import ModelCall
-from impactree.calls.media import LEFT_OUT
-from impactree.calls.reconciling import READINGS, UNCLEAR
 from impactree.catalog import Catalog, Resolution, load_catalog
 from impactree.catalog._catalog import as_day
 from impactree.catalog._near import nearest
@@ -27,7 +25,9 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from impactree.engine.settings import EngineSettings, Settings
+    from impactree.engine.training import Share, Sharing
     from impactree.methods import Deployment
+    from impactree.values.training import TrainingPhase
 
 __all__ = ["Engine", "estimate", "shared_engine"]
 
@@ -46,6 +46,8 @@ class _Plan(NamedTuple):
     grade: str
     market: float | None
     """The operator's market-based factor, kgCO2eq/kWh; None: it publishes none."""
+    share: Share | None
+    """Of training the model; None: not asked for."""
     found: Reading
 
 
@@ -62,7 +64,7 @@ class Engine:
     Args:
         catalog: A catalog instead of the shipped one.
         **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``deployment``,
-            ``models``, ``unknown_models``, ``method``: see
+            ``models``, ``unknown_models``, ``method``, ``include_training``: see
             :class:`impactree.engine.settings.EngineSettings`.
 
     Raises:
@@ -96,6 +98,14 @@ class Engine:
             if settings.deployment
             else {}
         )
+        self.sharing: Sharing | None = None
+        """Over what training is shared out; None: it is not asked for."""
+        if settings.include_training:
+            from impactree.engine.training import read_sharing
+
+            where = settings.where("include_training")
+            rule = self.catalog.rules.training
+            self.sharing = read_sharing(settings.include_training, rule, where)
 
     def _check(self) -> None:
         """The settings that only the catalog can judge."""
@@ -146,6 +156,23 @@ class Engine:
         engine.method, engine._plans = METHODS[method], {}
         return engine
 
+    def served_by(self, deployment: Mapping[str, Any]) -> Engine:
+        """An engine with the same catalog, method and settings, and other hardware.
+
+        Raises:
+            ConfigurationError: no such hardware, or the method does not plan with any.
+        """
+        if not self.method.plans_hardware:
+            able = ", ".join(name for name, method in METHODS.items() if method.plans_hardware)
+            raise ConfigurationError(
+                f"deployment has no effect by {self.method.name}; methods that use it: {able}"
+            )
+        engine = copy(self)
+        engine.settings = replace(self.settings, deployment=dict(deployment))
+        engine._hardware = read_deployment(self.catalog, deployment, "deployment")
+        engine._plans = {}
+        return engine
+
     @property
     def catalog(self) -> Catalog:
         """The catalog, loaded on first use."""
@@ -166,23 +193,23 @@ class Engine:
             at: The day of the call, for names that moved; None: today.
         """
         plan = self._plans.get(_key(call) if at is None else (*_key(call), at))
-        made, warnings, errors, grade, factor, _ = plan or self._planned(call, at)
+        made, warnings, errors, grade, factor, share, _ = plan or self._planned(call, at)
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
         if call.usage_notes:
             warnings = (*warnings, *map(_usage_message, call.usage_notes))
-        method = self.method
+        method, tokens = self.method, call.tokens
+        training = None if share is None else share.of(tokens)
         if made is None:
-            return Impacts(None, warnings=warnings, errors=errors, grade=grade)
-        tokens = call.tokens
+            return _not_estimated(errors, warnings, grade, training)
         judged = method.judge(tokens, call.kind)
         if judged.warnings:
             warnings = (*warnings, *judged.warnings)
         if judged.errors:
-            return Impacts(None, warnings=warnings, errors=judged.errors, grade=grade)
+            return _not_estimated(judged.errors, warnings, grade, training)
         figures = method.impacts(made, tokens, call.latency_s)
         market = None if factor is None else figures.market_based(factor)
-        return impacts_of_call(figures, method.name, market, warnings, grade)
+        return impacts_of_call(figures, method.name, market, warnings, grade, training)
 
     def zone_of(self, call: ModelCall) -> str | None:
         """The electricity mix zone that a call is estimated with; None: one that is unknown."""
@@ -219,15 +246,32 @@ class Engine:
 
     def _plan(self, call: ModelCall, at: dt.date | None) -> _Plan:
         found = read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
-        situation = found.situation
+        situation, share = found.situation, self._share(found)
         return _Plan(
             None if situation is None else self.method.plan(situation),
-            found.warnings,
+            found.warnings if share is None else (*found.warnings, *share.warnings),
             found.errors,
             found.resolution.grade,
             found.place.market.value if found.place.market else None,
+            share,
             found,
         )
+
+    def _share(self, found: Reading) -> Share | None:
+        if self.sharing is None:
+            return None
+        from impactree.engine.training import share_of
+
+        return share_of(found, self.sharing, self.catalog.rules.training)
+
+
+def _not_estimated(
+    errors: tuple[Message, ...],
+    warnings: tuple[Message, ...],
+    grade: str,
+    training: TrainingPhase | None,
+) -> Impacts:
+    return Impacts(None, errors=errors, warnings=warnings, grade=grade, training=training)
 
 
 _APPROXIMATE: Final = message("token-count-approximate")
@@ -265,6 +309,9 @@ def _frozen(value: Any) -> object:
 
 def _usage_message(note: str) -> Message:
     """What a note on the reading of usage, or on what is no text, says to the user."""
+    from impactree.calls.media import LEFT_OUT
+    from impactree.calls.reconciling import READINGS, UNCLEAR
+
     if note in LEFT_OUT:
         return message("input-not-text", LEFT_OUT[note])
     code = "usage-unclear" if note in UNCLEAR else "usage-reconciled"

@@ -15,6 +15,7 @@ from impactree.catalog import load_catalog
 from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.forks import held_off
 from impactree.delivery.locks import locked_file
+from impactree.delivery.turns import in_turns
 from impactree.store.rows import credits_for
 from impactree.values.formatting import csv_cell
 
@@ -81,7 +82,7 @@ class CodeCarbonExporter(SpooledExporter):
     def deliver(self, trees: Sequence[Tree]) -> None:
         """Append rows; rewrite the file when a late end changes one."""
         told = [tree for tree in trees if tree.root.total.estimated_calls]
-        newest = {tree.key[:2]: _row(tree, self._project) for tree in told}
+        newest = {tree.key[:2]: _row(tree, self._project) for tree in in_turns(told)}
         if not newest:
             return
         rows = list(newest.values())

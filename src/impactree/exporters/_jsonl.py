@@ -10,9 +10,11 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.delivery.codec import json_bytes
 from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.forks import held_off
 from impactree.delivery.locks import FileLock, locked_file
+from impactree.delivery.turns import in_turns
 from impactree.exceptions import ConfigurationError
 from impactree.runs import LABELS
 from impactree.store.rows import credits_for
@@ -27,7 +29,6 @@ __all__ = ["JSONLExporter"]
 
 FORMAT: Final = 2
 """Of a line; 1 had no means, and did not say its format."""
-_dumps: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 _PIECE: Final = 2**20
 MAX_BYTES: Final = 100 * 2**20
@@ -99,8 +100,8 @@ class JSONLExporter(SpooledExporter):
         fd = lock.fd
         assert fd is not None  # noqa: S101
         size = _without_torn_line(fd)
-        while waiting:
-            end = _written(fd, size, waiting[0])
+        for tree in in_turns(tuple(waiting)):
+            end = _written(fd, size, tree)
             if end > self._max_bytes and size:
                 os.ftruncate(fd, size)  # it goes into the next file, whole
                 self._rotate()
@@ -157,13 +158,13 @@ def _pieces(tree: Tree) -> Iterator[bytes]:
         "credits": credits_for([tree]),
         "runs": [],
     }
-    data = _dumps(head)[: -len("]}")]
-    for number, run in enumerate(root.walk()):
-        data += f"{',' if number else ''}{_dumps(_run(run))}"
+    data = json_bytes(head)[: -len(b"]}")]
+    for number, run in enumerate(in_turns(root.walk())):
+        data += (b"," if number else b"") + json_bytes(_run(run))
         if len(data) > _PIECE:
-            yield data.encode("utf-8", "replace")
-            data = ""
-    yield f"{data}]}}\n".encode("utf-8", "replace")
+            yield data
+            data = b""
+    yield data + b"]}\n"
 
 
 def _run(run: Run) -> dict[str, Any]:

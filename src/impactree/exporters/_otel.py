@@ -12,6 +12,7 @@ from impactree import __version__
 from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.forks import held_off
 from impactree.delivery.spool import known_spool
+from impactree.delivery.turns import in_turns
 from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.exporters._otel_foreign import annotate, end_waiting, watch_traceloop
 from impactree.exporters._otel_forks import renew
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OTelExporter"]
 
+_Sums = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+"""By counter and its attributes."""
 _MAX_REMEMBERED: Final = 20_000
 _FLUSH_MS: Final = 10_000
 
@@ -68,6 +71,9 @@ class OTelExporter(SpooledExporter):
         spans: Whether to touch and make spans at all.
         name: Tells exporters apart that one process has side by side.
     """
+
+    linger_s = 0.5
+    """The SDK sends every few seconds; a larger batch costs less."""
 
     def __init__(
         self,
@@ -136,8 +142,7 @@ class OTelExporter(SpooledExporter):
         """Attributes on the span that another instrumentation has open for this call."""
         if self._spans and run.call is not None:
             watch_traceloop()
-            credited = {"impactree.credits": credits_under(run, zone_of)}
-            if annotate(run, {**impact_attributes(run.own), **credited}):
+            if annotate(run, lambda: _attributes_of(run, zone_of)):
                 _remember(self._annotated, str(run.root.id), None)
 
     def notes(self, root: Run) -> Mapping[str, Any] | None:
@@ -158,19 +163,26 @@ class OTelExporter(SpooledExporter):
 
         The application's providers are not made to send: that is the application's business.
         """
-        for tree in trees:
-            if tree.key in self._recorded:
-                continue
-            asked = [r for r in tree.root.walk() if r.call is not None and not r.cached]
-            credited = credits_by_run(tree)
-            counted = [(run, credited(run)) for run in asked]  # reads the catalog: with no lock
-            # The SDK's locks are held for moments; a child must not inherit one.
+        sums: _Sums = {}
+        try:
+            for tree in in_turns(trees):
+                if tree.key not in self._recorded:
+                    self._record(tree, sums)
+        finally:
             with held_off():
-                for run, texts in counted:
-                    self._count(run, texts)
-                _remember(self._recorded, tree.key, None)
-            if self._spans and not tree.notes.get("annotated") and not tree.root.revision:
-                self._make_spans(tree)
+                for (name, labels), more in sums.items():
+                    self._counters[name].add(more, dict(labels))
+
+    def _record(self, tree: Tree, sums: _Sums) -> None:
+        credited = credits_by_run(tree)
+        counted = [(run, credited(run)) for run in tree.root.calls if not run.cached]
+        # The SDK's locks are held for moments; a child must not inherit one.
+        with held_off():
+            for run, texts in counted:
+                self._count(run, texts, sums)
+            _remember(self._recorded, tree.key, None)
+        if self._spans and not tree.notes.get("annotated") and not tree.root.revision:
+            self._make_spans(tree)
 
     def settle(self, timeout_s: float) -> bool:
         """After a flush that was asked for: have the SDK send what was handed over.
@@ -195,7 +207,8 @@ class OTelExporter(SpooledExporter):
         renew(self._meters or metrics.get_meter_provider())
         renew(self._tracers or trace.get_tracer_provider())
 
-    def _count(self, run: Run, credited: Iterable[str]) -> None:
+    def _count(self, run: Run, credited: Iterable[str], sums: _Sums) -> None:
+        """A call into the histograms, and into a batch's sums: an ``add`` costs as much as ten."""
         values = metric_values(run, credited)
         seen = self._counted.get((run.id, run.start))
         attributes = metric_attributes(run)
@@ -205,7 +218,8 @@ class OTelExporter(SpooledExporter):
             # Of a late end only what it adds: a counter never goes down.
             more = value - (seen or {}).get(key, 0.0)
             if more > 0:
-                self._counters[name].add(more, labels)
+                place = name, tuple(labels.items())
+                sums[place] = sums.get(place, 0.0) + more
             histogram = self._histograms.get(f"{name}.per_call")
             if seen is None and histogram is not None:
                 histogram.record(value, labels)
@@ -215,7 +229,7 @@ class OTelExporter(SpooledExporter):
         tracer = (self._tracers or trace.get_tracer_provider()).get_tracer("impactree", __version__)
         contexts: dict[str, Context] = {}
         credited = {"impactree.credits": credits_for([tree])}
-        for run in tree.root.walk():
+        for run in in_turns(tree.root.walk()):
             more = credited if run is tree.root else {}
             above = None if run is tree.root or run.parent is None else contexts[run.parent.id]
             with held_off():
@@ -272,6 +286,10 @@ def _observe(field: str, options: CallbackOptions) -> Iterable[Observation]:
             yield Observation(value, {"impactree.destination": address})
 
 
+def _attributes_of(run: Run, zone_of: ZoneOf) -> dict[str, Any]:
+    return {**impact_attributes(run.own), "impactree.credits": credits_under(run, zone_of)}
+
+
 def metric_values(run: Run, credited: Iterable[str]) -> dict[str, float]:
     """Counter name -> what one call adds; of those split by a part, ``impactree.tokens:input``."""
     call = run.call
@@ -280,8 +298,9 @@ def metric_values(run: Run, credited: Iterable[str]) -> dict[str, float]:
     for kind in ("input", "output"):
         values[f"impactree.tokens:{kind}"] = getattr(call, f"{kind}_tokens") or 0
     if run.own is None or not run.own.estimated:
-        return values | {"impactree.calls.unestimated": 1}
-    values |= {f"impactree.calls.credited:{credit}": 1 for credit in credited}
+        values["impactree.calls.unestimated"] = 1
+    else:
+        values |= {f"impactree.calls.credited:{credit}": 1 for credit in credited}
     for name, value in impact_attributes(run.own).items():
         base = name.removesuffix(".mean")
         if base in METRICS and isinstance(value, float):

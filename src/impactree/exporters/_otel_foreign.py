@@ -40,18 +40,18 @@ _CALL_SPANS: Final = {
 _waiting: Final[OrderedDict[Any, tuple[Span, int]]] = OrderedDict()
 
 
-def annotate(run: Run, attributes: Mapping[str, Any]) -> bool:
+def annotate(run: Run, attributes: Callable[[], Mapping[str, Any]]) -> bool:
     """Put attributes on the span that another instrumentation has for a call. False: none has."""
     held = _waiting.pop(run.id, None)
     if held is not None:
         span, end = held
-        span.set_attributes(attributes)
+        span.set_attributes(attributes())
         span.end(end)
         return True
     found = _current() or _openinferences(run) or _traceloops(run)
     if found is None:
         return False
-    found.set_attributes(attributes)
+    found.set_attributes(attributes())
     return True
 
 

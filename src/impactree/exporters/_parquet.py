@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.forks import held_off
+from impactree.delivery.turns import in_turns
 from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.runs import LABELS
 from impactree.store.rows import call_row, credits_for
 from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.times import resolved_at
+from impactree.values.training import TRAINING_CALLS, TRAINING_FIGURES, TRAINING_SHARED
 
 try:
     import pyarrow as pa
@@ -43,7 +45,9 @@ def _schema(credits: Iterable[str] = ()) -> Any:
     fields += [(name, pa.int64()) for name in (*_COUNTS, "revision")]
     times = ("started_at", "ended_at", "run_started_at")
     fields += [("cached", pa.bool_()), *((name, time) for name in times)]
-    fields += [(name, pa.float64()) for name in (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS)]
+    real = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_FIGURES)
+    fields += [(name, pa.float64()) for name in real]
+    fields += [(TRAINING_CALLS, pa.int64()), (TRAINING_SHARED, pa.string())]
     metadata = {"impactree.format": str(FORMAT), "impactree.credits": "\n".join(credits)}
     return pa.schema([*fields, ("latency_s", pa.float64())], metadata=metadata)
 
@@ -82,7 +86,7 @@ class ParquetExporter(SpooledExporter):
 
     def deliver(self, trees: Sequence[Tree]) -> None:
         """One new file, visible only when it is whole."""
-        rows = [_row(tree, run) for tree in trees for run in tree.root.walk() if run.call]
+        rows = [_row(tree, run) for tree in in_turns(trees) for run in tree.root.calls]
         if not rows:
             return
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ from impactree.delivery.address import keyed_hash
 from impactree.delivery.errors import RetryLaterError, TreeRejectedError
 from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.forks import held_off
+from impactree.delivery.turns import in_turns
 from impactree.exceptions import MissingExtraError
 from impactree.store.rows import call_row, run_row
 from impactree.values.times import as_utc, resolved_at
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["SQLExporter"]
 
 _BUSY_S: Final = 30.0
-_ROWS: Final = 1000
+_ROWS: Final = 200
 """How many rows go into one statement: a large tree is never a list of all its rows."""
 
 
@@ -146,7 +147,7 @@ def _key(tree: Tree) -> tuple[str, Any]:
 
 
 def _insert(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
-    rows = iter(rows)
+    rows = iter(in_turns(rows))
     while some := list(islice(rows, _ROWS)):
         connection.execute(sa.insert(table), some)
 
@@ -170,9 +171,12 @@ def _with_labels(tree: Tree) -> dict[str, Any]:
 
 
 def _storable_row(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: _storable(value) for name, value in row.items()}
+    for name, value in row.items():
+        if type(value) is str and "\0" in value:
+            row[name] = _storable(value)
+    return row
 
 
-def _storable(value: Any) -> Any:
+def _storable(text: str) -> str:
     """PostgreSQL takes no NUL in a text."""
-    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
+    return text.replace("\0", "\ufffd")

@@ -74,7 +74,8 @@ class Report(Acting):
         problems: What went wrong inside the tracker, and how often.
         finished_runs: Finished roots ever, those no longer kept included.
         total_ever: Impacts of all calls ever.
-        advice: What it says while there are no runs.
+        hint: What it says while there are no runs.
+        what_if: What is otherwise than it was.
         older: Groups of the runs no longer kept.
         engine: Places models for ``by("maker")``, ``by("host")`` and ``by("zone")``; None: one by
             the present settings.
@@ -111,7 +112,7 @@ class Report(Acting):
             "zone": engine.zone,
             "catalog_version": engine.catalog.version,
             "engine": engine,
-            "advice": tracker.advice,
+            "hint": tracker.advice,
         }
         if run is None:
             known |= {"problems": tracker.problems, "finished_runs": finished_runs}
@@ -279,6 +280,27 @@ class Report(Acting):
         to_parquet(report_columns(self, per), path, self.credits, self.factors)
 
     # To read
+
+    def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
+        """The report as a page for the browser: one file, with everything in it.
+
+        It shows where the impact goes (run tree, timeline, groups), and asks nothing of any host.
+
+        Args:
+            path: A file, written whole or not at all; None: the text is returned.
+
+        Raises:
+            PageNotBuiltError: the installation was built without the page's script.
+        """
+        from impactree.report._files import replacing
+        from impactree.report.renderers.page import page_chunks
+
+        chunks = page_chunks(self, self._engine)
+        if path is None:
+            return "".join(chunks)
+        with replacing(path) as file:
+            file.writelines(chunks)
+        return None
 
     def to_markdown(self) -> str:
         """The report in GitHub's Markdown."""

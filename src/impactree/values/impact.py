@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from impactree.values.criteria import CRITERIA, GWP_MARKET, Criterion
 from impactree.values.formatting import quantity
 from impactree.values.range import Range
 
-__all__ = ["EmbodiedPhase", "Impact", "UsagePhase", "draft", "impact_of", "rebuilt", "shape_of"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "EmbodiedPhase",
+    "Impact",
+    "UsagePhase",
+    "draft",
+    "impact_of",
+    "known_impact",
+    "rebuilt",
+    "shape_of",
+    "usage_and_embodied",
+]
 
 _T = TypeVar("_T")
 
@@ -92,8 +105,22 @@ def impact_of(criterion: Criterion, low: float, mean: float, high: float) -> Imp
     return impact  # type: ignore[no-any-return]  # it is one now
 
 
-@dataclass(frozen=True, slots=True)
-class UsagePhase:
+def known_impact(criterion: Criterion, low: float, mean: float, high: float) -> Impact | None:
+    """An impact, or None where its factor is unknown."""
+    return None if mean != mean else impact_of(criterion, low, mean, high)  # noqa: PLR0124
+
+
+def usage_and_embodied(
+    criterion: Criterion, f: Sequence[float], usage: int, made: int
+) -> Impact | None:
+    """Usage plus embodied, given where each begins."""
+    mean = f[usage + 1] + f[made + 1]
+    if mean != mean:  # noqa: PLR0124
+        return None
+    return impact_of(criterion, f[usage] + f[made], mean, f[usage + 2] + f[made + 2])
+
+
+class UsagePhase(NamedTuple):
     """The usage phase: running the model."""
 
     energy: Impact
@@ -101,23 +128,22 @@ class UsagePhase:
     adpe: Impact | None
     pe: Impact | None
     wcf: Impact
-    type: str = field(default="usage", init=False)
-    name: str = field(default="Usage", init=False)
+    type: str = "usage"
+    name: str = "Usage"
 
     def to_dict(self) -> dict[str, Any]:
         """EcoLogits' shape."""
         return _phase_dict(self, ("energy", "gwp", "adpe", "pe", "wcf"))
 
 
-@dataclass(frozen=True, slots=True)
-class EmbodiedPhase:
+class EmbodiedPhase(NamedTuple):
     """The embodied phase: the share of making and moving the hardware."""
 
     gwp: Impact
     adpe: Impact
     pe: Impact
-    type: str = field(default="embodied", init=False)
-    name: str = field(default="Embodied", init=False)
+    type: str = "embodied"
+    name: str = "Embodied"
 
     def to_dict(self) -> dict[str, Any]:
         """EcoLogits' shape."""

@@ -46,6 +46,7 @@ __all__ = [
     "plain",
     "report_lines",
     "rich_lines",
+    "sheet_lines",
     "total_cells",
 ]
 
@@ -94,9 +95,13 @@ def rich_lines(lines: Iterable[Line]) -> Iterator[Text]:
 
 def report_lines(report: View, width: int, lines: int = MAX_LINES) -> list[Line]:
     """The whole report in about so many lines, none wider than ``width`` cells."""
+    return sheet_lines(lay_out_report(report, lines), width, lines)
+
+
+def sheet_lines(sheet: Sheet, width: int, lines: int = MAX_LINES) -> list[Line]:
+    """As :func:`report_lines`, of what has been laid out."""
     width = min(width, _WIDEST)
-    sheet = lay_out_report(report, lines)
-    if not report.runs:
+    if not sheet.roots:
         return joined(_empty(sheet, width), width)
     rest = joined(_sections(sheet, (), width), width)
     tree = sheet.tree(lines - len(rest) - _LEGEND_LINES)
@@ -139,6 +144,17 @@ def _tree(entries: Sequence[Entry]) -> Iterator[Row]:
 def _market(total: Impacts) -> str:
     impact = total.gwp_market_based if total.estimated_calls else None
     return f"{impact} by what operators say of their contracts (market-based)" if impact else ""
+
+
+def _training(total: Impacts) -> str:
+    """The share of training: a line of its own, in no figure of the table."""
+    phase = total.training
+    if phase is None:
+        return ""
+    calls = total.estimated_calls + total.unestimated_calls
+    of = "" if phase.calls == calls else f" Of {phase.calls:,} of {many(calls, 'call')}."
+    shared = "; ".join(phase.shared_over)
+    return f"{phase}: training the models, in no figure above; shared out over {shared}.{of}"
 
 
 def _block(block: dict[str, Sequence[str]], width: int) -> Iterator[Line]:
@@ -232,6 +248,7 @@ def named_sentences(sheet: Sheet) -> list[dict[str, Sequence[str]]]:
         "energy": (sheet.parts,),
         "beside": (sheet.uncounted,),
         "market": (_market(sheet.total),),
+        "training": (_training(sheet.total),),
     }
     coverage = coverage_sentences(sheet) if sheet.coverage.calls else ()
     blocks: list[dict[str, Sequence[str]]] = [
