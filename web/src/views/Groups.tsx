@@ -26,7 +26,8 @@ export function Groups({ data, c, state, change }: Props) {
         .filter(({ groups }) => groups.some((group) => group.label !== null)),
     [data],
   );
-  const shownBy = all.find((one) => one.key === state.by) ?? all[0];
+  const several = all.find((one) => one.groups.length > 1);
+  const shownBy = all.find((one) => one.key === state.by) ?? several ?? all[0];
   if (!shownBy) return null;
   const values = shownBy.groups.map((group) => spanOf(group, c));
   const most = Math.max(
@@ -132,8 +133,7 @@ function Bar({ group, value, c, most, total, by, state, change }: BarProps) {
         {q ? (
           <>
             {group.total.unestimated > 0 && "≥"}
-            {q.mean} {q.unit}{" "}
-            {q.range && <small class="wide">{q.range}</small>}
+            {q.mean} {q.unit} {q.range && <small class="wide">{q.range}</small>}
           </>
         ) : unknown ? (
           "unknown"

@@ -6,8 +6,8 @@ import { type Criterion, full, integer, many, percent, shown, span } from "../un
 
 /** How high a row is, px: where there are few, they are higher. */
 const LOW = 30;
-const HIGH = 68;
-const ROOM = 330;
+const HIGH = 58;
+const ROOM = 300;
 const MOST_ROWS = 16;
 /** Narrower than that, px, a run is drawn with its neighbours. */
 const NARROWEST = 4;

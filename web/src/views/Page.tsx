@@ -46,7 +46,6 @@ export function Page({ data }: { data: PageData }) {
       </main>
     );
   const { total } = data.report;
-  const training = (total as { training?: Record<string, unknown> | null }).training;
   const market = total.gwp_market_based;
   const more: [string, string][] =
     picked === start && market && wanted === null
@@ -56,7 +55,6 @@ export function Page({ data }: { data: PageData }) {
     <main>
       <Header {...{ data, state, change }} />
       <Totals all={whole} {...{ data, state, change }} />
-      {training && <Training training={training} />}
       <Remarks data={data} />
       <section class="panel" aria-labelledby="tree-title">
         <header class="panel-head">
@@ -64,10 +62,8 @@ export function Page({ data }: { data: PageData }) {
           <Legend {...{ colours, state, change }} />
         </header>
         <Filters {...{ state, change, together }} found={wanted ? counted.length : null} />
-        <div class="split">
-          <Icicle {...{ all, c, colours, zoom, go }} picked={picked.key} />
-          <Detail node={picked} c={c} total={meanOf(all, c)} more={more} />
-        </div>
+        <Icicle {...{ all, c, colours, zoom, go }} picked={picked.key} />
+        <Detail node={picked} c={c} total={meanOf(all, c)} more={more} />
       </section>
       <Groups {...{ data, c, state, change }} />
       <Timeline
@@ -118,20 +114,6 @@ function Header({ data, state, change }: { data: PageData; state: State; change:
       </div>
     </header>
   );
-}
-
-/** The share of training, beside the totals that do not contain it. */
-function Training({ training }: { training: Record<string, unknown> }) {
-  const rows = ["gwp", "energy", "wcf", "pe", "adpe"].flatMap((key) => {
-    const impact = training[key] as { value: { mean: number } } | null | undefined;
-    const c = criterion(key);
-    return impact ? [`${c.label} ${mean(impact.value.mean, c)}`] : [];
-  });
-  return rows.length ? (
-    <p class="training">
-      <b>Training</b>, in no figure above: {rows.join(", ")}
-    </p>
-  ) : null;
 }
 
 interface LegendProps {
