@@ -1,4 +1,4 @@
-import { useMemo } from "preact/hooks";
+import { useCallback, useMemo } from "preact/hooks";
 import { coloursBy } from "../colours";
 import { linesOf, type PageData } from "../data";
 import { type Change, type State, useAddress } from "../state";
@@ -18,11 +18,11 @@ const MANY = 150;
 export function Page({ data }: { data: PageData }) {
   const [state, change] = useAddress();
   const lines = useMemo(() => linesOf(data), [data]);
-  const whole = useMemo(() => grow(lines, null, true), [lines]);
   const together = state.together ?? lines.length > MANY;
   const { text, labels } = state;
   const wanted = useMemo(() => match(lines, { text, labels }), [lines, text, labels]);
   const all = useMemo(() => grow(lines, wanted, together), [lines, wanted, together]);
+  const whole = useMemo(() => (wanted ? grow(lines, null, true) : all), [lines, wanted, all]);
   const counted = useMemo(() => lines.filter((l) => !wanted || wanted[l.place]), [lines, wanted]);
   const nodes = useMemo(() => new Map([...walk(all)].map((node) => [node.key, node])), [all]);
   const nodeOf = useMemo(
@@ -36,7 +36,25 @@ export function Page({ data }: { data: PageData }) {
   const zoom = nodeOf.get(state.zoom)?.key ?? -1;
   const go = (node: Node) =>
     change({ zoom: node === start ? -1 : node.key, picked: node === start ? -1 : node.key });
-  const pick = (node: Node | undefined) => node && change({ picked: node.key });
+  const pick = useCallback(
+    (node: Node | undefined) => node && change({ picked: node.key }),
+    [change],
+  );
+  // What does not change is not drawn again.
+  const { by, theme } = state;
+  const totals = useMemo(
+    () => <Totals all={whole} {...{ data, c, change }} />,
+    [whole, data, c, change],
+  );
+  const groups = useMemo(
+    () => <Groups {...{ data, c, by, labels, change }} />,
+    [data, c, by, labels, change],
+  );
+  const grounds = useMemo(() => <Grounds data={data} />, [data]);
+  const timeline = useMemo(
+    () => <Timeline lines={counted} picked={picked.key} {...{ nodeOf, c, colours, theme, pick }} />,
+    [counted, picked, nodeOf, c, colours, theme, pick],
+  );
   if (!lines.length)
     return (
       <main>
@@ -54,7 +72,7 @@ export function Page({ data }: { data: PageData }) {
   return (
     <main>
       <Header {...{ data, state, change }} />
-      <Totals all={whole} {...{ data, state, change }} />
+      {totals}
       <Remarks data={data} />
       <section class="panel" aria-labelledby="tree-title">
         <header class="panel-head">
@@ -65,15 +83,10 @@ export function Page({ data }: { data: PageData }) {
         <Icicle {...{ all, c, colours, zoom, go }} picked={picked.key} />
         <Detail node={picked} c={c} total={meanOf(all, c)} more={more} />
       </section>
-      <Groups {...{ data, c, state, change }} />
-      <Timeline
-        lines={counted}
-        {...{ nodeOf, c, colours, pick }}
-        theme={state.theme}
-        picked={picked.key}
-      />
+      {groups}
+      {timeline}
       <Table {...{ all, c, colours, change }} state={{ ...state, picked: picked.key }} />
-      <Grounds data={data} />
+      {grounds}
     </main>
   );
 }
