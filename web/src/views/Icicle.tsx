@@ -10,7 +10,7 @@ const HIGH = 58;
 const ROOM = 300;
 const MOST_ROWS = 16;
 /** Narrower than that, px, a run is drawn with its neighbours. */
-const NARROWEST = 6;
+const NARROWEST = 3;
 
 interface Placed {
   node: Node;
