@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from operator import attrgetter
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from impactree.calls.quantities import MEDIA_FIELDS, MEDIA_KINDS, Media
 from impactree.calls.scrubbing import without_secrets
 from impactree.calls.tokens import Tokens
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Kind", "ModelCall", "TokensSource"]
 
-Kind = Literal["chat", "completion", "embedding", "rerank"]
+Kind = Literal[
+    "chat", "completion", "embedding", "rerank", "image", "video", "speech", "transcription"
+]
 TokensSource = Literal["reported", "counted", "unknown"]
 
 _KINDS: Final = frozenset(get_args(Kind))
@@ -39,7 +42,8 @@ class ModelCall:
     All arguments are keywords, and all but ``model`` may be left out. The counts are given as
     ``tokens``, or one by one: ``input_tokens``, ``cached_input_tokens``, ``cache_write_tokens``,
     ``output_tokens``, ``reasoning_tokens``. Both may be given: one by one then replaces those of
-    ``tokens``.
+    ``tokens``. Calls of the kinds ``image``, ``video``, ``speech`` and ``transcription`` have
+    :class:`Media` as their ``tokens``: what they make or take in, too.
 
     Raises:
         TypeError: a value of the wrong type.
@@ -88,6 +92,13 @@ class ModelCall:
         base_url: str | None = None,
         region: str | None = None,
         usage_notes: Iterable[str] = (),
+        resolution: str | None = None,
+        seconds: float | None = None,
+        frames: int | None = None,
+        sound: bool | None = None,
+        count: int | None = None,
+        steps: int | None = None,
+        characters: int | None = None,
     ) -> None:
         if tokens is None:
             tokens = _NONE
@@ -97,6 +108,9 @@ class ModelCall:
         given = (*read, output_tokens, reasoning_tokens)
         if given != _NOT_GIVEN:
             tokens = _replaced(tokens, given)
+        media = (resolution, seconds, frames, sound, count, steps, characters)
+        if media != _NO_MEDIA or kind in MEDIA_KINDS:
+            tokens = _with_media(tokens, kind, media)
         _set(self, "model", model)
         _set(self, "provider", provider)
         _set(self, "kind", kind)
@@ -166,16 +180,24 @@ class ModelCall:
         """``tokens.reasoning``."""
         return self.tokens.reasoning
 
+    @property
+    def media(self) -> Media | None:
+        """What the call makes or takes in beside tokens; None: text is all there is."""
+        return self.tokens if isinstance(self.tokens, Media) else None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values under the names of the arguments, counts one by one, no credentials."""
         fields = dict(zip(_PLAIN_FIELDS, _plain_values(self), strict=True))
         if self.usage_notes:
             fields["usage_notes"] = list(self.usage_notes)
+        if isinstance(self.tokens, Media):
+            fields |= self.tokens.known()
         return fields
 
 
 _NONE: Final = Tokens()
 _NOT_GIVEN: Final = (...,) * 5
+_NO_MEDIA: Final = (None,) * len(MEDIA_FIELDS)
 
 
 def _address(url: Any) -> Any:
@@ -189,13 +211,30 @@ def _texts(notes: Iterable[str]) -> tuple[str, ...]:
     return notes
 
 
+def _with_media(tokens: Tokens, kind: str, media: tuple[Any, ...]) -> Media:
+    """Tokens and the rest as the quantities of a call of such a kind."""
+    given = {
+        name: value for name, value in zip(MEDIA_FIELDS, media, strict=True) if value is not None
+    }
+    if kind not in MEDIA_KINDS:
+        raise ValueError(
+            f"{next(iter(given))} is for calls of the kinds {', '.join(sorted(MEDIA_KINDS))}, "
+            f"not {kind!r:.40}"
+        )
+    if isinstance(tokens, Media):
+        given = {**tokens.known(), **given}
+    counts = {name: getattr(tokens, name) for name in Tokens.__slots__}
+    return Media(**counts, **given)
+
+
 def _replaced(tokens: Tokens, given: tuple[Any, ...]) -> Tokens:
     """The buckets with those replaced that were given one by one."""
     read, cached, written, wrote, reasoning = given
-    return Tokens(
+    counts = Tokens(
         input=tokens.input if read is ... else read,
         cached_input=tokens.cached_input if cached is ... else cached,
         cache_write=tokens.cache_write if written is ... else written,
         output=tokens.output if wrote is ... else wrote,
         reasoning=tokens.reasoning if reasoning is ... else reasoning,
     )
+    return replace(tokens, **asdict(counts)) if isinstance(tokens, Media) else counts

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impactree.catalog._compile_factors import add_factors
+from impactree.catalog._compile_media import add_videos
 from impactree.catalog._compile_training import add_trainings
 from impactree.catalog._near import nearest
 from impactree.catalog._rules import Rules
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_files", "compile_folder", "data_files", "fingerprint", "write_atomically"]
 
-FORMAT = 6
+FORMAT = 7
 _LISTS = ("hosts", "regions", "disclosures", "equivalents")
 _TABLES = (
     *("makers", "host_names", "accelerators", "zones", "factor_sets", "zone_sets", "factors"),
@@ -94,6 +95,7 @@ def compile_files(
     names, records = _models(files)
     _add_architectures(files, names, records)
     add_trainings(files, records)
+    add_videos(files, names, records)
     days = [r["checked"] for r in records] + [zone[-1] for zone in head["zones"].values()]
     head["version"] = max(days, default="")
     head["org_makers"] = _org_makers(records)

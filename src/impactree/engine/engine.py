@@ -20,7 +20,7 @@ from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_e
 from impactree.engine.training import Share, read_sharing, share_of
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
 from impactree.loops import off_loop
-from impactree.methods import METHODS, Method
+from impactree.methods import MEDIA_METHODS, METHODS, Method
 from impactree.values.impacts import Impacts, impacts_of_call
 from impactree.values.messages import Message, message
 
@@ -50,6 +50,8 @@ class _Plan(NamedTuple):
     """The operator's market-based factor, kgCO2eq/kWh; None: it publishes none."""
     share: Share | None
     """Of training the model; None: not asked for."""
+    method: Method
+    """The equations for calls of this kind."""
     found: Reading
 
 
@@ -174,6 +176,10 @@ class Engine:
         engine._plans = {}
         return engine
 
+    def method_for(self, kind: str) -> Method:
+        """The equations for calls of a kind: the method's own, or others under its name."""
+        return MEDIA_METHODS.get((self.method.name, kind), self.method)
+
     @property
     def catalog(self) -> Catalog:
         """The catalog, loaded on first use."""
@@ -194,12 +200,12 @@ class Engine:
             at: The day of the call, for names that moved; None: today.
         """
         plan = self._plans.get(_key(call) if at is None else (*_key(call), at))
-        made, warnings, errors, grade, factor, share, _ = plan or self._planned(call, at)
+        made, warnings, errors, grade, factor, share, method, _ = plan or self._planned(call, at)
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
         if call.usage_notes:
             warnings = (*warnings, *map(_usage_message, call.usage_notes))
-        method, tokens = self.method, call.tokens
+        tokens = call.tokens
         training = None if share is None else share.of(tokens)
         if made is None:
             return _not_estimated(errors, warnings, grade, training)
@@ -249,13 +255,15 @@ class Engine:
         found = read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
         situation, sharing = found.situation, self.sharing
         share = sharing and share_of(found, sharing, self.catalog.rules.training)
+        method = self.method_for(call.kind)
         return _Plan(
-            None if situation is None else self.method.plan(situation),
+            None if situation is None else method.plan(situation),
             found.warnings if share is None else (*found.warnings, *share.warnings),
             found.errors,
             found.resolution.grade,
             found.place.market.value if found.place.market else None,
             share,
+            method,
             found,
         )
 
