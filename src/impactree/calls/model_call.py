@@ -6,14 +6,16 @@ import math
 from dataclasses import asdict, dataclass, replace
 from operator import attrgetter
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, get_args
 
 from impactree.calls.quantities import MEDIA_FIELDS, MEDIA_KINDS, Media
 from impactree.calls.scrubbing import without_secrets
 from impactree.calls.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from impactree.calls.quantities import MediaFields
 
 __all__ = ["Kind", "ModelCall", "TokensSource"]
 
@@ -23,6 +25,7 @@ Kind = Literal[
 TokensSource = Literal["reported", "counted", "unknown"]
 
 _KINDS: Final = frozenset(get_args(Kind))
+_MEDIA: Final = tuple(sorted(MEDIA_KINDS))  # a kind that is wrong may not be hashable
 _SOURCES: Final = frozenset(get_args(TokensSource))
 _TEXTS: Final = ("provider", "zone", "requested", "base_url", "region")
 _PLAIN_FIELDS: Final = (
@@ -92,25 +95,15 @@ class ModelCall:
         base_url: str | None = None,
         region: str | None = None,
         usage_notes: Iterable[str] = (),
-        resolution: str | None = None,
-        seconds: float | None = None,
-        frames: int | None = None,
-        sound: bool | None = None,
-        count: int | None = None,
-        steps: int | None = None,
-        characters: int | None = None,
+        **media: Unpack[MediaFields],
     ) -> None:
-        if tokens is None:
-            tokens = _NONE
-        elif not isinstance(tokens, Tokens):
+        tokens = _NONE if tokens is None else tokens
+        if not isinstance(tokens, Tokens):
             raise TypeError(f"tokens must be Tokens or None, not {tokens!r}")
         read = (input_tokens, cached_input_tokens, cache_write_tokens)
         given = (*read, output_tokens, reasoning_tokens)
-        if given != _NOT_GIVEN:
-            tokens = _replaced(tokens, given)
-        media = (resolution, seconds, frames, sound, count, steps, characters)
-        if media != _NO_MEDIA or kind in MEDIA_KINDS:
-            tokens = _with_media(tokens, kind, media)
+        if given != _NOT_GIVEN or media or kind in _MEDIA:
+            tokens = _quantities(tokens, given, kind, media)
         _set(self, "model", model)
         _set(self, "provider", provider)
         _set(self, "kind", kind)
@@ -197,7 +190,6 @@ class ModelCall:
 
 _NONE: Final = Tokens()
 _NOT_GIVEN: Final = (...,) * 5
-_NO_MEDIA: Final = (None,) * len(MEDIA_FIELDS)
 
 
 def _address(url: Any) -> Any:
@@ -211,15 +203,25 @@ def _texts(notes: Iterable[str]) -> tuple[str, ...]:
     return notes
 
 
-def _with_media(tokens: Tokens, kind: str, media: tuple[Any, ...]) -> Media:
-    """Tokens and the rest as the quantities of a call of such a kind."""
-    given = {
-        name: value for name, value in zip(MEDIA_FIELDS, media, strict=True) if value is not None
-    }
-    if kind not in MEDIA_KINDS:
+def _quantities(
+    tokens: Tokens, counts: tuple[Any, ...], kind: str, media: Mapping[str, Any]
+) -> Tokens:
+    """Tokens, with what was given one by one, as the quantities of a call of such a kind."""
+    if counts != _NOT_GIVEN:
+        tokens = _replaced(tokens, counts)
+    return _with_media(tokens, kind, media) if media or kind in _MEDIA else tokens
+
+
+def _with_media(tokens: Tokens, kind: str, media: Mapping[str, Any]) -> Tokens:
+    for name in media:
+        if name not in MEDIA_FIELDS:
+            raise TypeError(f"ModelCall has no argument {name!r}")
+    given = {name: value for name, value in media.items() if value is not None}
+    if kind not in _MEDIA:
+        if not given:
+            return tokens
         raise ValueError(
-            f"{next(iter(given))} is for calls of the kinds {', '.join(sorted(MEDIA_KINDS))}, "
-            f"not {kind!r:.40}"
+            f"{next(iter(given))} is for calls of the kinds {', '.join(_MEDIA)}, not {kind!r:.40}"
         )
     if isinstance(tokens, Media):
         given = {**tokens.known(), **given}

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from impactree.calls.tokens import MAX_TOKENS, Tokens, is_count
 
-__all__ = ["MEDIA_FIELDS", "MEDIA_KINDS", "Media"]
+__all__ = ["MEDIA_FIELDS", "MEDIA_KINDS", "Media", "MediaFields"]
 
 MEDIA_KINDS: Final = frozenset({"image", "video", "speech", "transcription"})
-MEDIA_FIELDS: Final = (
-    *("resolution", "seconds", "frames", "sound", "count", "steps", "characters"),
-)
 FRAMES_PER_S: Final = 24
 """As EcoLogits counts: a film of t s has 24 t + 1 frames."""
 _NAMED: Final = {
@@ -25,6 +22,21 @@ _NAMED: Final = {
 }
 _SIZE: Final = re.compile(r"(\d{1,6})\s*[x×:*]\s*(\d{1,6})")  # as people write it
 _MAX_S: Final = 1e9
+
+
+class MediaFields(TypedDict, total=False):
+    """The fields of :class:`Media` beside the tokens, as arguments."""
+
+    resolution: str | None
+    seconds: float | None
+    frames: int | None
+    sound: bool | None
+    count: int | None
+    steps: int | None
+    characters: int | None
+
+
+MEDIA_FIELDS: Final = tuple(MediaFields.__annotations__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

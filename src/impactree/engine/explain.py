@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from impactree.methods import Step
     from impactree.values.impacts import Impacts
 
-__all__ = ["Explanation", "Hypothesis", "explain"]
+__all__ = ["Explanation", "Hypothesis", "explain", "explained"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class Explanation:
             "hypotheses": [asdict(h) for h in self.hypotheses],
             "steps": [s._asdict() for s in self.steps],
             "impacts": self.impacts.to_dict(),
-            "disclosures": [asdict(d) for d in self.disclosures],
+            "disclosures": [d._asdict() for d in self.disclosures],
             "credits": list(self.credits),
         }
 
@@ -107,10 +107,8 @@ def explain(
         kind: Of the call.
         input_tokens: Read, those from a cache included; None: unknown.
         cached_input_tokens: Of the input, from the provider's prompt cache.
-        output_tokens: Written, reasoning included; None: unknown. Embeddings and rerankers
-            write none.
-        media: What a call of the kinds ``image``, ``video``, ``speech`` and ``transcription``
-            makes or takes in, in place of the token counts.
+        output_tokens: Written, reasoning included; None: unknown. Embedders write none.
+        media: What calls of pictures, films and sound make or take in, in place of tokens.
         latency_s: Measured duration of the request, s; None: not measured.
         at: Day of the call (a date or ``YYYY-MM-DD``), for what changed since; None: today.
         **settings: See :class:`impactree.engine.settings.EngineSettings`.
@@ -119,16 +117,21 @@ def explain(
         ConfigurationError: a setting is wrong.
         ValueError: ``at`` is a string that is no date.
     """
-    written = output_tokens if kind in ("chat", "completion") else 0
-    tokens: Tokens = Tokens(input=input_tokens, cached_input=cached_input_tokens, output=written)
-    if kind in MEDIA_KINDS:
-        tokens = media or Media()
+    tokens = Tokens(input=input_tokens, cached_input=cached_input_tokens, output=output_tokens)
+    tokens = _quantities(kind, tokens, media)
     call = ModelCall(model=name, provider=provider, kind=kind, tokens=tokens, latency_s=latency_s)
     call = replace(call, requested=requested, base_url=base_url)
-    return _explained(shared_engine(**settings), call, as_day(at))
+    return explained(shared_engine(**settings), call, as_day(at))
 
 
-def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanation:
+def _quantities(kind: Kind, tokens: Tokens, media: Media | None) -> Tokens:
+    if kind in MEDIA_KINDS:
+        return media or Media()
+    return tokens if kind in ("chat", "completion") else replace(tokens, output=0)
+
+
+def explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanation:
+    """As :func:`explain`, of a call, by an engine."""
     found = engine.read(call, at)
     steps: list[Step] = []
     situation, method = found.situation, engine.method_for(call.kind)

@@ -13,13 +13,13 @@ from impactree.catalog._records import Host
 from impactree.catalog._resolve import resolve_name
 from impactree.engine.deployments import deployment_of, hardware
 from impactree.methods import (
-    MEDIA_METHODS,
     Deployment,
     Hardware,
     Method,
     Params,
     Site,
     Situation,
+    covers_media,
 )
 from impactree.values.grades import worst_grade
 from impactree.values.messages import Message, message
@@ -119,10 +119,9 @@ def read_call(
     code, origin = _zone(catalog, settings, call, resolution, region or host, host, method)
     zone = catalog.zone(code)
     electricity = catalog.electricity(zone, method.factors, at) if zone else None
-    own = (method.name, call.kind) in MEDIA_METHODS
+    own = covers_media(method.name, call.kind)
     if own:
-        resolution = _graded(call, resolution)
-        error = _media_error(call, resolution)
+        resolution, error = _of_media(call, resolution)
     else:
         error = _error(catalog, settings, method, call, resolution)
     if error is None and electricity is None:
@@ -155,19 +154,17 @@ def _host(catalog: Catalog, call: ModelCall, found: Resolution) -> Host:
     return catalog.hosts[found.host or UNKNOWN]
 
 
-def _graded(call: ModelCall, found: Resolution) -> Resolution:
-    """What makes no text is unsupported only where no equations are its own."""
-    if found.record is None:
-        return replace(found, grade="prior")
-    same = call.model.strip().lower() == found.record.id.lower()
-    return replace(found, grade="exact" if same else "alias")
-
-
-def _media_error(call: ModelCall, found: Resolution) -> Message | None:
-    """Why a call that makes films or pictures cannot be estimated."""
-    if call.kind == "video" and (found.record is None or found.record.video is None):
-        return message("video-not-registered", _asked(call))
-    return None
+def _of_media(call: ModelCall, found: Resolution) -> tuple[Resolution, Message | None]:
+    """How a name that makes films or pictures was read, and why it cannot be estimated."""
+    record = found.record
+    if record is None:
+        found = replace(found, grade="prior")
+    else:  # what makes no text is unsupported only where no equations are its own
+        same = call.model.strip().lower() == record.id.lower()
+        found = replace(found, grade="exact" if same else "alias")
+    if call.kind == "video" and (record is None or record.video is None):
+        return found, message("video-not-registered", _asked(call))
+    return found, None
 
 
 def _of_hardware(

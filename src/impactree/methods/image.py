@@ -177,3 +177,5 @@ _RESULTS: Final = [
 _OPEN: Final = message("image-by-open-models")
 _KNOWN: Final = Judgement(warnings=(_OPEN,))
 _NO_SIZE: Final = Judgement(warnings=(_OPEN, message("image-size-unknown")))
+
+BY_METHOD: Final = {"impactree-1": ImageMethod(name="impactree-1", factors="yearly")}

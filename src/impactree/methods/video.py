@@ -193,3 +193,10 @@ _KNOWN: Final = Judgement()
 _BORROWED: Final = Judgement(warnings=(message("video-by-ecologits"),))
 _NO_SIZE: Final = Judgement(errors=(message("resolution-unknown"),))
 _NO_LENGTH: Final = Judgement(errors=(message("length-unknown"),))
+
+BY_METHOD: Final = {
+    "ecologits-0.11": VideoMethod(
+        name="ecologits-0.11", factors="ecologits-0.11.3", borrowed=False
+    ),
+    "impactree-1": VideoMethod(name="impactree-1", factors="yearly", borrowed=True),
+}
