@@ -70,6 +70,17 @@ def test_a_first_estimate_needs_no_pydantic_and_no_framework():
     assert loaded == "[]"
 
 
+def test_a_method_is_loaded_when_it_is_named():
+    loaded = python(
+        "import sys; from impactree import ModelCall, estimate;"
+        "call = ModelCall(model='gpt-4o', input_tokens=1, output_tokens=1);"
+        "name = 'impactree.methods.impactree_1';"
+        "estimate(call); before = name in sys.modules;"
+        "print(before, estimate(call, method='impactree-1').method, name in sys.modules)"
+    )
+    assert loaded == "False impactree-1 True"
+
+
 MISSING = [
     # extra, what blocks it, what a user does
     ("langchain", ["langchain_core"], "from impactree import ImpactHandler"),
