@@ -385,3 +385,11 @@ def test_explain_shows_films_and_pictures():
     assert shown["e, mean of 8 models"].sources == ("https://arxiv.org/abs/2311.16863",)
     assert "U_gwp, any accelerator" in shown
     assert found.impacts.energy.value.max == {s.symbol: s for s in found.steps}["E"].max
+
+
+def test_an_embedding_neither_speaks_nor_draws():
+    call = ModelCall(
+        model="text-embedding-3-small", provider="openai", kind="embedding", input_tokens=9
+    )
+    codes = {warning.code for warning in estimate(call, method="impactree-1").warnings}
+    assert "kind-not-text" not in codes

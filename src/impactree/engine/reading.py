@@ -39,6 +39,8 @@ _ANY_HOST: Final = "litellm"
 """A provider hint under which the first part of a path names the host."""
 _STAND_INS: Final = ("h100", "b200")
 """Accelerators that an unknown one is taken for."""
+_OF_TEXT: Final = frozenset({"chat", "completion", "embedding", "rerank"})
+"""Kinds of model that read or write text alone."""
 _NOTHING: Final[Mapping[str, Deployment]] = MappingProxyType({})
 
 
@@ -287,7 +289,7 @@ def _warnings(
         codes["local-hardware-not-modelled"] = None
     if host.id == UNKNOWN or host.passes_through:
         codes["host-unknown"] = None
-    if record is not None and found.kind not in ("chat", "completion") and not own:
+    if record is not None and found.kind not in _OF_TEXT and not own:
         codes["kind-not-text"] = None
     is_unheard = found.total_params is None and found.model is None
     if found.total_params is None and not own:
