@@ -1,6 +1,6 @@
 import { useCallback, useMemo } from "preact/hooks";
 import { coloursBy } from "../colours";
-import { linesOf, type PageData } from "../data";
+import { linesOf, type PageData, visible } from "../data";
 import { type Change, type State, useAddress } from "../state";
 import { COLOURS, grow, LABELS, match, meanOf, type Node, walk } from "../tree";
 import { criterion, integer, many, mean } from "../units";
@@ -112,6 +112,11 @@ function Header({ data, state, change }: { data: PageData; state: State; change:
         <bdi>{data.title}</bdi>
       </h1>
       <p class="faint">{facts.filter(Boolean).join(" · ")}</p>
+      {report.what_if && (
+        <p class="warning">
+          <b>What if</b> {visible(report.what_if)}: these are not the calls as they were made.
+        </p>
+      )}
       <div class="tools tabs" role="radiogroup" aria-label="Colours of the page">
         {themes.map((theme) => (
           <label key={theme}>
