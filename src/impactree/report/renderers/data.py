@@ -40,7 +40,7 @@ _MEASURED: Final = (
 """What each call has a value of its own of."""
 _NAMED: Final = attrgetter(
     *("provider", "model", "requested", "base_url", "kind", "zone", "region"),
-    *("tokens_source", "usage_notes"),
+    *("tokens_source", "usage_notes", "media"),
 )
 """What many calls have in common."""
 _MEASURED_FORM: Final = "".join(f', "{name}": %s' for name in _MEASURED) + "}"
