@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impactree.catalog._compile_factors import add_factors
+from impactree.catalog._compile_training import add_trainings
 from impactree.catalog._near import nearest
 from impactree.catalog._rules import Rules
 from impactree.catalog._text import clean, key, squashed, without_active
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_files", "compile_folder", "data_files", "fingerprint", "write_atomically"]
 
-FORMAT = 5
+FORMAT = 6
 _LISTS = ("hosts", "regions", "disclosures", "equivalents")
 _TABLES = (
     *("makers", "host_names", "accelerators", "zones", "factor_sets", "zone_sets", "factors"),
     *("subzones", "moving", "families"),
 )
-_RULES = ("words", "mixture", "sizes", "orgs", "lines", "local", "prior")
+_RULES = ("words", "mixture", "sizes", "orgs", "lines", "local", "prior", "training_rule")
 
 
 def data_files(folder: Path) -> list[Path]:
@@ -92,6 +93,7 @@ def compile_files(
     head = _head(files, mark, rules)
     names, records = _models(files)
     _add_architectures(files, names, records)
+    add_trainings(files, records)
     days = [r["checked"] for r in records] + [zone[-1] for zone in head["zones"].values()]
     head["version"] = max(days, default="")
     head["org_makers"] = _org_makers(records)

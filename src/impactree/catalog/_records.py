@@ -45,6 +45,8 @@ class ModelRecord:
     aliases: tuple[str, ...] = ()
     architecture: dict[str, Any] | None = None
     """What a step reads and computes, as in ``data/architectures.toml``; None: not published."""
+    training: dict[str, Any] | None = None
+    """What its training cost, as in ``data/training.toml``; None: not published."""
 
     @property
     def is_closed(self) -> bool:
@@ -82,6 +84,7 @@ class ModelRecord:
             valid_from=raw.get("from"),
             aliases=tuple(raw.get("aliases", ())),
             architecture=raw.get("architecture"),
+            training=raw.get("training"),
         )
 
 

@@ -54,6 +54,7 @@ class Rules:
         self.local_defaults: dict[str, str] = raw["local"]["defaults"]
         """The tags that Ollama takes for a bare name."""
         self.prior: dict[str, Any] = raw["prior"]
+        self.training: dict[str, Any] = raw["training_rule"]
         mixture = raw["mixture"]
         self.rounding: tuple[float, float] = tuple(raw["sizes"]["rounding"])
         """Of the size in a name: what the true total is at least and at most."""

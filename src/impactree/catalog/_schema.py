@@ -21,6 +21,7 @@ from impactree.catalog._schema_factors import (
     Zone,
 )
 from impactree.catalog._schema_serving import Accelerator, Architecture
+from impactree.catalog._schema_training import Training, TrainingRule
 from impactree.catalog._schema_types import (
     STRICT,
     Billions,
@@ -301,6 +302,7 @@ class DataFile(_Entry):
     equivalents: list[Equivalent] = []
     architectures: list[Architecture] = []
     accelerators: list[Accelerator] = []
+    trainings: list[Training] = []
     sources: dict[str, Url] = {}
     wrappers: list[Wrapper] = []
     kinds: list[KindWords] = []
@@ -311,6 +313,7 @@ class DataFile(_Entry):
     lines: Lines | None = None
     local: Local | None = None
     prior: Prior | None = None
+    training_rule: TrainingRule | None = None
 
     @model_validator(mode="after")
     def _has_maker(self) -> DataFile:

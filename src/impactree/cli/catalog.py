@@ -88,9 +88,22 @@ def _model_row(record: ModelRecord) -> dict[str, Any]:
         "total_1e9": record.total,
         "active_1e9": record.active,
         "basis": record.basis,
+        "training": _trained(record.training),
         "from": record.valid_from,
         "checked": record.checked,
     }
+
+
+def _trained(facts: dict[str, Any] | None) -> str | None:
+    """What is published of a training: its scope and figures, and what it stands on."""
+    from impactree.engine.training import published_text
+
+    if facts is None:
+        return None
+    said = f"{facts['scope']}: {published_text(facts)}"
+    if "conflict" in facts:
+        said += f" (not taken: {facts['conflict']})"
+    return said if "base" not in facts else f"{said}; on top of {facts['base']['name']}"
 
 
 def _zone_row(catalog: Catalog, zone: Zone) -> dict[str, Any]:

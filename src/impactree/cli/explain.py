@@ -32,6 +32,9 @@ _COUNT = click.IntRange(0)
 @click.option("--tokens", type=_COUNT, default=1000, show_default=True, help="Output tokens.")
 @click.option("--latency", type=click.FloatRange(0), help="Duration of the request, s.")
 @click.option("--method", help="Name of the method.")
+@click.option(
+    "--training", "include_training", is_flag=True, default=None, help="Also a share of training."
+)
 @as_json_option
 def explain(
     name: str,

@@ -18,6 +18,7 @@ from impactree.values.figures import PARTS, Figures
 from impactree.values.impacts import Impacts
 from impactree.values.messages import Message
 from impactree.values.times import resolved_at
+from impactree.values.training import TrainingPhase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -282,6 +283,7 @@ def _encode_call(call: ModelCall, zone: str | None) -> dict[str, Any]:
 
 
 def _encode_impacts(impacts: Impacts, messages: dict[Message, int]) -> list[Any]:
+    training = impacts.training
     return [
         impacts.figures and list(impacts.figures),
         [messages.setdefault(m, len(messages)) for m in impacts.warnings],
@@ -291,24 +293,31 @@ def _encode_impacts(impacts: Impacts, messages: dict[Message, int]) -> list[Any]
         impacts.unestimated_calls,
         impacts.method,
         impacts.market,
+        *([] if training is None else [[training.values, training.calls, training.shared_over]]),
     ]
 
 
 def _decode_impacts(fields: list[Any], messages: tuple[Message, ...]) -> Impacts:
     figures, warnings, errors, grade, estimated, unestimated, *later = fields
-    method, market, *_ = (*later, None, None)
+    method, market, training, *_ = (*later, None, None, None)
     if figures is not None and not later:
         figures = _with_means(figures)
     return Impacts(
         None if figures is None else Figures(*figures),
         method=method,
         market=None if market is None else tuple(market),
+        training=None if training is None else _decode_training(*training),
         warnings=tuple(messages[i] for i in warnings),
         errors=tuple(messages[i] for i in errors),
         grade=grade,
         estimated_calls=estimated,
         unestimated_calls=unestimated,
     )
+
+
+def _decode_training(values: list[Any], calls: int, shared: list[str]) -> TrainingPhase:
+    triples = tuple(None if triple is None else tuple(triple) for triple in values)
+    return TrainingPhase(triples, calls, tuple(shared))
 
 
 def _with_means(pairs: list[float]) -> list[float]:

@@ -17,6 +17,7 @@ from impactree.catalog._near import nearest
 from impactree.engine.configuration import Surroundings, load_settings, surroundings
 from impactree.engine.deployments import read_deployment
 from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
+from impactree.engine.training import Share, read_sharing, share_of
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
 from impactree.loops import off_loop
 from impactree.methods import METHODS, Method
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from impactree.engine.settings import EngineSettings, Settings
     from impactree.methods import Deployment
+    from impactree.values.training import TrainingPhase
 
 __all__ = ["Engine", "estimate", "shared_engine"]
 
@@ -46,6 +48,8 @@ class _Plan(NamedTuple):
     grade: str
     market: float | None
     """The operator's market-based factor, kgCO2eq/kWh; None: it publishes none."""
+    share: Share | None
+    """Of training the model; None: not asked for."""
     found: Reading
 
 
@@ -62,7 +66,7 @@ class Engine:
     Args:
         catalog: A catalog instead of the shipped one.
         **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``deployment``,
-            ``models``, ``unknown_models``, ``method``: see
+            ``models``, ``unknown_models``, ``method``, ``include_training``: see
             :class:`impactree.engine.settings.EngineSettings`.
 
     Raises:
@@ -96,6 +100,13 @@ class Engine:
             if settings.deployment
             else {}
         )
+        asked = settings.include_training
+        self.sharing = (
+            read_sharing(asked, self.catalog.rules.training, settings.where("include_training"))
+            if asked
+            else None
+        )
+        """Over what training is shared out; None: it is not asked for."""
 
     def _check(self) -> None:
         """The settings that only the catalog can judge."""
@@ -146,6 +157,23 @@ class Engine:
         engine.method, engine._plans = METHODS[method], {}
         return engine
 
+    def served_by(self, deployment: Mapping[str, Any]) -> Engine:
+        """An engine with the same catalog, method and settings, and other hardware.
+
+        Raises:
+            ConfigurationError: no such hardware, or the method does not plan with any.
+        """
+        if not self.method.plans_hardware:
+            able = ", ".join(name for name, method in METHODS.items() if method.plans_hardware)
+            raise ConfigurationError(
+                f"deployment has no effect by {self.method.name}; methods that use it: {able}"
+            )
+        engine = copy(self)
+        engine.settings = replace(self.settings, deployment=dict(deployment))
+        engine._hardware = read_deployment(self.catalog, deployment, "deployment")
+        engine._plans = {}
+        return engine
+
     @property
     def catalog(self) -> Catalog:
         """The catalog, loaded on first use."""
@@ -166,23 +194,23 @@ class Engine:
             at: The day of the call, for names that moved; None: today.
         """
         plan = self._plans.get(_key(call) if at is None else (*_key(call), at))
-        made, warnings, errors, grade, factor, _ = plan or self._planned(call, at)
+        made, warnings, errors, grade, factor, share, _ = plan or self._planned(call, at)
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
         if call.usage_notes:
             warnings = (*warnings, *map(_usage_message, call.usage_notes))
-        method = self.method
+        method, tokens = self.method, call.tokens
+        training = None if share is None else share.of(tokens)
         if made is None:
-            return Impacts(None, warnings=warnings, errors=errors, grade=grade)
-        tokens = call.tokens
+            return _not_estimated(errors, warnings, grade, training)
         judged = method.judge(tokens, call.kind)
         if judged.warnings:
             warnings = (*warnings, *judged.warnings)
         if judged.errors:
-            return Impacts(None, warnings=warnings, errors=judged.errors, grade=grade)
+            return _not_estimated(judged.errors, warnings, grade, training)
         figures = method.impacts(made, tokens, call.latency_s)
         market = None if factor is None else figures.market_based(factor)
-        return impacts_of_call(figures, method.name, market, warnings, grade)
+        return impacts_of_call(figures, method.name, market, warnings, grade, training)
 
     def zone_of(self, call: ModelCall) -> str | None:
         """The electricity mix zone that a call is estimated with; None: one that is unknown."""
@@ -219,15 +247,26 @@ class Engine:
 
     def _plan(self, call: ModelCall, at: dt.date | None) -> _Plan:
         found = read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
-        situation = found.situation
+        situation, sharing = found.situation, self.sharing
+        share = sharing and share_of(found, sharing, self.catalog.rules.training)
         return _Plan(
             None if situation is None else self.method.plan(situation),
-            found.warnings,
+            found.warnings if share is None else (*found.warnings, *share.warnings),
             found.errors,
             found.resolution.grade,
             found.place.market.value if found.place.market else None,
+            share,
             found,
         )
+
+
+def _not_estimated(
+    errors: tuple[Message, ...],
+    warnings: tuple[Message, ...],
+    grade: str,
+    training: TrainingPhase | None,
+) -> Impacts:
+    return Impacts(None, errors=errors, warnings=warnings, grade=grade, training=training)
 
 
 _APPROXIMATE: Final = message("token-count-approximate")

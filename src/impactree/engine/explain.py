@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any, Unpack
 from impactree.calls import ModelCall, Tokens
 from impactree.catalog._catalog import as_day
 from impactree.engine.engine import shared_engine
-from impactree.engine.hypotheses import Hypothesis, of_place, stated
-from impactree.methods import Params
+from impactree.engine.hypotheses import (
+    Hypothesis,
+    of_hardware,
+    of_method,
+    of_model,
+    of_place,
+    size_of,
+)
+from impactree.engine.training import of_training, training_steps
 from impactree.values.criteria import CRITERIA, GWP_MARKET
 from impactree.values.formatting import exact, shares
 
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
     from impactree.engine.engine import Engine
     from impactree.engine.reading import Reading
     from impactree.engine.settings import EngineSettings
-    from impactree.methods import Method, Step
+    from impactree.methods import Step
     from impactree.values.impacts import Impacts
 
 __all__ = ["Explanation", "Hypothesis", "explain"]
@@ -121,6 +128,8 @@ def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanati
     situation, method = found.situation, engine.method
     if situation is not None and not method.judge(call.tokens, call.kind).errors:
         steps = method.steps(method.plan(situation), call.tokens, call.latency_s)
+    if engine.sharing is not None:
+        steps += training_steps(found, engine.sharing, engine.catalog.rules.training)
     return Explanation(
         call=call,
         resolution=found.resolution,
@@ -139,97 +148,16 @@ def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanati
 
 
 def _hypotheses(found: Reading, engine: Engine) -> list[Hypothesis]:
-    params = found.params or _size(found.resolution)
+    params = found.params or size_of(found.resolution)
     if params is None:
         return []
-    rows = _of_model(found, params, engine.catalog.rules.prior)
+    rows = of_model(found, params, engine.catalog.rules.prior)
     if found.params is not None and found.zone is not None:
-        hardware = _of_hardware(found) if engine.method.plans_hardware else ()
-        rows += [*hardware, *of_place(found), *_of_method(engine.method)]
+        hardware = of_hardware(found) if engine.method.plans_hardware else ()
+        rows += [*hardware, *of_place(found), *of_method(engine.method)]
+    if engine.sharing is not None:
+        rows += of_training(found, engine.sharing, engine.catalog.rules.training)
     return rows
-
-
-def _size(resolution: Resolution) -> Params | None:
-    """The size of a model that the method does not cover, where one is known."""
-    total, active = resolution.total_params, resolution.active_params
-    if total is None or active is None:
-        return None
-    return Params(active.min, active.max, total.min, total.max)
-
-
-def _of_method(method: Method) -> list[Hypothesis]:
-    return [
-        Hypothesis(
-            name=f"{c.symbol}, {c.name}",
-            value=f"{c.value:.6g}",
-            unit=c.unit,
-            basis=f"method {method.name}",
-            note=c.note,
-            sources=(c.source,),
-            checked=method.checked,
-            year=stated(c.year),
-            licence=c.licence,
-        )
-        for c in method.constants()
-    ]
-
-
-def _of_hardware(found: Reading) -> list[Hypothesis]:
-    """Architecture and hardware that a plan is made with."""
-    record, known = found.resolution.record, found.deployment
-    published = record.architecture if record else None
-    architecture = Hypothesis(
-        name="L, layers",
-        value="from P_a" if published is None else f"{published['layers']:g}",
-        unit="",
-        basis="regression" if published is None else published["status"],
-        note="typical of that many parameters" if published is None else published["source"],
-        checked="" if published is None else published["checked"],
-    )
-    sheets = (known.accelerator,) if known.accelerator else found.stand_ins
-    told = {
-        "accelerator": " or ".join(sheet.id for sheet in sheets),
-        "G, accelerators": "unknown" if known.count is None else str(known.count),
-        "B, batch": "8 to 256" if known.batch_size is None else f"{known.batch_size:g}",
-        "precision": known.precision or "unknown",
-    }
-    basis = "the setting deployment, where it says so"
-    return [
-        architecture,
-        *(Hypothesis(name=n, value=v, unit="", basis=basis) for n, v in told.items()),
-    ]
-
-
-def _of_model(found: Reading, p: Params, prior: dict[str, Any]) -> list[Hypothesis]:
-    record = found.resolution.record
-    told: dict[str, Any]
-    if found.resolution.total_params is None:
-        told = {"basis": "prior", "note": prior["rationale"], **_sourced(prior)}
-    elif record is None:
-        told = {"basis": "name", "note": found.resolution.how}
-    else:
-        told = {
-            "basis": record.basis or "",
-            "note": record.rationale or "",
-            "sources": record.sources,
-            "checked": record.checked,
-        }
-    rows = [
-        Hypothesis(name=name, value=exact(low, high), unit="10^9 parameters", **told)
-        for name, low, high in (
-            ("P_t, total parameters", p.total_min, p.total_max),
-            ("P_a, active parameters", p.active_min, p.active_max),
-        )
-    ]
-    for name, value, unit in (("tps", p.tps, "tokens/s"), ("ttft", p.ttft, "s")):
-        if value is not None:
-            measured = {**told, "basis": "benchmark", "note": "measured at the maker's API"}
-            rows.append(Hypothesis(name=name, value=f"{value:g}", unit=unit, **measured))
-    return rows
-
-
-def _sourced(raw: dict[str, Any]) -> dict[str, Any]:
-    return {"sources": tuple(raw["sources"]), "checked": raw["checked"]}
 
 
 def _asked(e: Explanation) -> str:
@@ -267,14 +195,13 @@ def _facts(e: Explanation) -> list[tuple[str, str]]:
 
 
 def _results(e: Explanation) -> list[tuple[str, str, str]]:
+    found = [(c.name, getattr(e.impacts, c.key)) for c in (*CRITERIA, GWP_MARKET)]
+    training = e.impacts.training
+    found += [(f"Training: {c.name}", getattr(training, c.key, None)) for c in CRITERIA]
     rows = [
-        (
-            criterion.name,
-            str(impact),
-            f"{exact(impact.value.min, impact.value.max)} {impact.unit}",
-        )
-        for criterion in (*CRITERIA, GWP_MARKET)
-        if (impact := getattr(e.impacts, criterion.key)) is not None
+        (name, str(impact), f"{exact(impact.value.min, impact.value.max)} {impact.unit}")
+        for name, impact in found
+        if impact is not None
     ]
     if parts := e.impacts.energy_parts:
         figures = ", ".join(f"{name} {part:g}" for name, part in parts.items() if part)

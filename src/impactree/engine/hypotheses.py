@@ -1,19 +1,29 @@
-"""The figures that an estimate takes as given from the place where the model runs."""
+"""The figures that an estimate takes as given: of model, hardware, place and method."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.methods import Params
 from impactree.values.formatting import exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from impactree.catalog import Factor
+    from impactree.catalog import Factor, Resolution
     from impactree.engine.reading import Reading
+    from impactree.methods import Method
 
-__all__ = ["Hypothesis", "of_place", "stated"]
+__all__ = [
+    "Hypothesis",
+    "of_hardware",
+    "of_method",
+    "of_model",
+    "of_place",
+    "size_of",
+    "stated",
+]
 
 _SYMBOLS: Final = {
     "gwp": "F_gwp",
@@ -109,3 +119,88 @@ def _of_factor(factor: Factor, found: Reading) -> Hypothesis:
         year=stated(factor.year),
         licence=source.licence,
     )
+
+
+def size_of(resolution: Resolution) -> Params | None:
+    """The size of a model that the method does not cover, where one is known."""
+    total, active = resolution.total_params, resolution.active_params
+    if total is None or active is None:
+        return None
+    return Params(active.min, active.max, total.min, total.max)
+
+
+def of_method(method: Method) -> list[Hypothesis]:
+    """The constants of the equations."""
+    return [
+        Hypothesis(
+            name=f"{c.symbol}, {c.name}",
+            value=f"{c.value:.6g}",
+            unit=c.unit,
+            basis=f"method {method.name}",
+            note=c.note,
+            sources=(c.source,),
+            checked=method.checked,
+            year=stated(c.year),
+            licence=c.licence,
+        )
+        for c in method.constants()
+    ]
+
+
+def of_hardware(found: Reading) -> list[Hypothesis]:
+    """Architecture and hardware that a plan is made with."""
+    record, known = found.resolution.record, found.deployment
+    published = record.architecture if record else None
+    architecture = Hypothesis(
+        name="L, layers",
+        value="from P_a" if published is None else f"{published['layers']:g}",
+        unit="",
+        basis="regression" if published is None else published["status"],
+        note="typical of that many parameters" if published is None else published["source"],
+        checked="" if published is None else published["checked"],
+    )
+    sheets = (known.accelerator,) if known.accelerator else found.stand_ins
+    told = {
+        "accelerator": " or ".join(sheet.id for sheet in sheets),
+        "G, accelerators": "unknown" if known.count is None else str(known.count),
+        "B, batch": "8 to 256" if known.batch_size is None else f"{known.batch_size:g}",
+        "precision": known.precision or "unknown",
+    }
+    basis = "the setting deployment, where it says so"
+    return [
+        architecture,
+        *(Hypothesis(name=n, value=v, unit="", basis=basis) for n, v in told.items()),
+    ]
+
+
+def of_model(found: Reading, p: Params, prior: dict[str, Any]) -> list[Hypothesis]:
+    """The model's parameters, and its measured speed where there is one."""
+    record = found.resolution.record
+    told: dict[str, Any]
+    if found.resolution.total_params is None:
+        told = {"basis": "prior", "note": prior["rationale"], **_sourced(prior)}
+    elif record is None:
+        told = {"basis": "name", "note": found.resolution.how}
+    else:
+        told = {
+            "basis": record.basis or "",
+            "note": record.rationale or "",
+            "sources": record.sources,
+            "checked": record.checked,
+        }
+    rows = [
+        Hypothesis(name=name, value=exact(low, high), unit="10^9 parameters", **told)
+        for name, low, high in (
+            ("P_t, total parameters", p.total_min, p.total_max),
+            ("P_a, active parameters", p.active_min, p.active_max),
+        )
+    ]
+    for name, value, unit in (("tps", p.tps, "tokens/s"), ("ttft", p.ttft, "s")):
+        if value is not None:
+            measured = {**told, "basis": "benchmark", "note": "measured at the maker's API"}
+            rows.append(Hypothesis(name=name, value=f"{value:g}", unit=unit, **measured))
+    return rows
+
+
+def _sourced(raw: dict[str, Any]) -> dict[str, Any]:
+    return {"sources": tuple(raw["sources"]), "checked": raw["checked"]}

@@ -39,6 +39,10 @@ class EngineSettings(TypedDict, total=False):
     """``prior``: a wide range stands in for an unknown model; ``error``: it is not estimated."""
     method: str | None
     """Name of the method."""
+    include_training: bool | Mapping[str, Any] | None
+    """Whether to show a share of training the models, in a phase of its own; with ``requests`` or
+    ``output_tokens`` in a model's life and ``development`` over the final run (numbers or
+    ``[low, high]``) in place of what is assumed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,7 @@ class Settings:
     """Name and parsed content of each file."""
     unknown_models: UnknownModels = "prior"
     method: str = DEFAULT_METHOD
+    include_training: bool | dict[str, Any] = False
     max_runs: int = 1000
     """How many finished trees a tracker keeps."""
     origins: dict[str, str] = field(default_factory=dict)

@@ -44,6 +44,7 @@ class _Layer(BaseModel):
     models: list[Path | dict[str, Any]] = []
     unknown_models: Literal["prior", "error"] | None = None
     method: str | None = None
+    include_training: bool | dict[str, Any] | None = None
     max_runs: PositiveInt | None = None
 
     @field_validator("deployments", mode="before")
@@ -133,7 +134,7 @@ def merged(layers: list[Layer], given: Mapping[str, Any]) -> Settings:
             value = getattr(layer, name)
             if value is None:
                 continue
-            if name == "deployment":
+            if name in ("deployment", "include_training"):
                 pass  # the whole of it: half of one source and half of another describe nothing
             elif isinstance(value, dict):
                 value = {**values[name], **{key.lower(): v for key, v in value.items()}}

@@ -46,6 +46,13 @@ FEEDBACK: Final = {
 model of the catalog is 0.075 mWh, 0.0087 mg, 360 pg, 0.093 J, 0.3 uL. In the older keys
 ``impact_adpe_ng`` and ``impact_water_ml`` the last one keeps a digit only; dashboards go on."""
 
+TRAINING_FEEDBACK: Final = {
+    "impact_training_energy_uwh": ("energy", 1e9),
+    "impact_training_gwp_ug": ("gwp", 1e9),
+    "impact_training_water_ul": ("wcf", 1e6),
+}
+"""The same of the share of training, where it is asked for and known."""
+
 _SIZE_LIMIT: Final = 20 * 2**20
 _PART_OVERHEAD: Final = 400  # boundary and headers, bytes
 _FOR_RECORDS: Final = frozenset({"/runs/multipart", "/feedback"})
@@ -290,10 +297,11 @@ def _retry_after(response: Any) -> float | None:
 def feedback_values(impacts: Impacts) -> dict[str, dict[str, float]]:
     """Feedback key -> mean, min and max in the key's unit; empty when nothing was estimated."""
     out = {}
-    for key, (criterion, factor) in FEEDBACK.items():
-        impact = getattr(impacts, criterion)
-        if impact is not None:
-            out[key] = (impact.value * factor).to_dict()
+    for source, keys in ((impacts, FEEDBACK), (impacts.training, TRAINING_FEEDBACK)):
+        for key, (criterion, factor) in keys.items():
+            impact = getattr(source, criterion, None)
+            if impact is not None:
+                out[key] = (impact.value * factor).to_dict()
     return out
 
 
@@ -318,6 +326,7 @@ def said(impacts: Impacts) -> dict[str, Any]:
         "values": feedback_values(impacts),
         "estimated": impacts.estimated_calls,
         "unestimated": impacts.unestimated_calls,
+        "shared_over": () if impacts.training is None else impacts.training.shared_over,
     }
 
 
@@ -334,6 +343,8 @@ def feedback_items(
     comment = f"method {method}; {what['estimated']} model calls"
     if what["unestimated"]:
         comment += f"; {what['unestimated']} more not estimated: a lower bound"
+    if what.get("shared_over"):
+        comment += f"; training shared out over {'; '.join(what['shared_over'])}"
     started = resolved_at(start)
     source = {"type": "api", "metadata": {"source": "impactree", "credits": list(credits)}}
     values = {f"{prefix}{key.removeprefix('impact_')}": v for key, v in what["values"].items()}

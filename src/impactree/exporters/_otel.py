@@ -298,8 +298,9 @@ def metric_values(run: Run, credited: Iterable[str]) -> dict[str, float]:
     for kind in ("input", "output"):
         values[f"impactree.tokens:{kind}"] = getattr(call, f"{kind}_tokens") or 0
     if run.own is None or not run.own.estimated:
-        return values | {"impactree.calls.unestimated": 1}
-    values |= {f"impactree.calls.credited:{credit}": 1 for credit in credited}
+        values["impactree.calls.unestimated"] = 1
+    else:
+        values |= {f"impactree.calls.credited:{credit}": 1 for credit in credited}
     for name, value in impact_attributes(run.own).items():
         base = name.removesuffix(".mean")
         if base in METRICS and isinstance(value, float):

@@ -33,13 +33,30 @@ _TEXTS: Final = {
     "pe": "Primary energy of model calls",
     "wcf": "Water consumed by model calls",
 }
+_TRAINING_TEXTS: Final = {
+    "energy": "Electricity of training the models, a share by assumption",
+    "gwp": "Greenhouse gases of training the models, a share by assumption",
+    "wcf": "Water consumed by training the models, a share by assumption",
+}
 _ENDS: Final = {"": "", ".min": ", low estimate", ".max": ", high estimate"}
+
+
+def _training(metric: str) -> str:
+    """``impactree.training.gwp`` for ``impactree.gwp``."""
+    return metric.replace("impactree.", "impactree.training.")
+
 
 METRICS: Final[dict[str, tuple[str, str]]] = {
     **{
         f"{c.metric}{end}": (c.ucum, f"{_TEXTS[c.key]}{said}")
         for c in CRITERIA
         for end, said in _ENDS.items()
+    },
+    **{
+        f"{_training(c.metric)}{end}": (c.ucum, f"{_TRAINING_TEXTS[c.key]}{said}")
+        for c in CRITERIA
+        for end, said in _ENDS.items()
+        if c.key in _TRAINING_TEXTS
     },
     "impactree.calls": ("{call}", "Model calls"),
     "impactree.calls.unestimated": ("{call}", "Model calls whose impacts could not be estimated"),
@@ -104,6 +121,14 @@ def impact_attributes(impacts: Impacts | None) -> dict[str, float | int | str]:
         if impact is not None:
             for end in ENDS:
                 out[f"{criterion.metric}.{end}"] = getattr(impact.value, end)
+    phase = impacts.training
+    if phase is not None:
+        for criterion in CRITERIA:
+            impact = getattr(phase, criterion.key)
+            for end in ENDS if impact is not None else ():
+                out[f"{_training(criterion.metric)}.{end}"] = getattr(impact.value, end)
+        out["impactree.training.calls"] = phase.calls
+        out["impactree.training.shared_over"] = "; ".join(phase.shared_over)
     out["impactree.calls.estimated"] = impacts.estimated_calls
     out["impactree.calls.unestimated"] = impacts.unestimated_calls
     if impacts.grade is not None:

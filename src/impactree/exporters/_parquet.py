@@ -14,6 +14,7 @@ from impactree.runs import LABELS
 from impactree.store.rows import call_row, credits_for
 from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.times import resolved_at
+from impactree.values.training import TRAINING_CALLS, TRAINING_FIGURES, TRAINING_SHARED
 
 try:
     import pyarrow as pa
@@ -44,7 +45,9 @@ def _schema(credits: Iterable[str] = ()) -> Any:
     fields += [(name, pa.int64()) for name in (*_COUNTS, "revision")]
     times = ("started_at", "ended_at", "run_started_at")
     fields += [("cached", pa.bool_()), *((name, time) for name in times)]
-    fields += [(name, pa.float64()) for name in (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS)]
+    real = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_FIGURES)
+    fields += [(name, pa.float64()) for name in real]
+    fields += [(TRAINING_CALLS, pa.int64()), (TRAINING_SHARED, pa.string())]
     metadata = {"impactree.format": str(FORMAT), "impactree.credits": "\n".join(credits)}
     return pa.schema([*fields, ("latency_s", pa.float64())], metadata=metadata)
 

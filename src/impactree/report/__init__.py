@@ -74,7 +74,8 @@ class Report(Acting):
         problems: What went wrong inside the tracker, and how often.
         finished_runs: Finished roots ever, those no longer kept included.
         total_ever: Impacts of all calls ever.
-        advice: What it says while there are no runs.
+        hint: What it says while there are no runs.
+        what_if: What is otherwise than it was.
         older: Groups of the runs no longer kept.
         engine: Places models for ``by("maker")``, ``by("host")`` and ``by("zone")``; None: one by
             the present settings.
@@ -111,7 +112,7 @@ class Report(Acting):
             "zone": engine.zone,
             "catalog_version": engine.catalog.version,
             "engine": engine,
-            "advice": tracker.advice,
+            "hint": tracker.advice,
         }
         if run is None:
             known |= {"problems": tracker.problems, "finished_runs": finished_runs}

@@ -9,6 +9,9 @@ from impactree.values.impacts import Impacts
 from impactree.values.times import past_day
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from impactree.calls import ModelCall
     from impactree.engine import Engine
 
 __all__ = ["copy_run", "estimated_anew"]
@@ -33,8 +36,16 @@ def copy_run(run: Run, parent: Run | None) -> Run:
     return copied
 
 
-def estimated_anew(root: Run, engine: Engine) -> Run:
-    """A copy of a tree with every call estimated by another engine."""
+def estimated_anew(
+    root: Run, engine: Engine, call_of: Callable[[Run], ModelCall | None] | None = None
+) -> Run:
+    """A copy of a tree with every call estimated by another engine.
+
+    Args:
+        root: The tree.
+        engine: The other engine.
+        call_of: What each run called instead; None: what it did.
+    """
     copies: dict[Run, Run] = {}
     for run in root.walk():
         above = run.parent
@@ -42,7 +53,8 @@ def estimated_anew(root: Run, engine: Engine) -> Run:
         copied = copies[run] = copy_run(run, parent)
         if run is not root and parent is not None:
             parent.adopt(copied)
-        if run.call is not None:
-            own = engine.estimate(run.call, at=past_day(run.end))
+        call = copied.call = run.call if call_of is None else call_of(run)
+        if call is not None:
+            own = engine.estimate(call, at=past_day(run.end))
             copied.own, copied.avoided = (Impacts.zero(), own) if run.cached else (own, None)
     return copies[root]

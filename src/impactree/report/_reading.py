@@ -18,6 +18,7 @@ from impactree.values.criteria import CRITERIA, GWP_MARKET
 from impactree.values.figures import PARTS, Figures
 from impactree.values.impacts import GRADES, Impacts
 from impactree.values.messages import Message
+from impactree.values.training import TrainingPhase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ _STATUSES: Final = frozenset(get_args(RunStatus))
 _CALL_FIELDS: Final = (
     *("model", "provider", "kind", "input_tokens", "output_tokens", "cached_input_tokens"),
     *("cache_write_tokens", "reasoning_tokens", "latency_s", "zone", "tokens_source"),
-    *("requested", "base_url", "region"),
+    *("requested", "base_url", "region", "usage_notes"),
 )
 _MAY_BE_NONE: Final = ("adpe", "pe")
 _UNKNOWN: Final = (math.nan,) * 3
@@ -66,7 +67,7 @@ def read_report(source: Any) -> tuple[list[Run], dict[str, Any]]:
 
 
 def _about(data: Any) -> dict[str, Any]:
-    names = ("method", "zone", "catalog_version", "finished_runs")
+    names = ("method", "zone", "catalog_version", "what_if", "finished_runs")
     found = {name: data.get(name) for name in names}
     for name, value in found.items():
         with _at(name):
@@ -221,11 +222,13 @@ def _impacts(data: Any) -> Impacts | None:
         ends = [end for value in values for end in value]
         figures = Figures(*ends, *(parts[p] if parts else math.nan for p in PARTS))
     market = None if data.get(GWP_MARKET.key) is None else _value(data, GWP_MARKET.key)
+    training = _training(data.get("training"))
     grade = data.get("grade")
     _expect(grade is None or grade in GRADES, f"grade to be one of {', '.join(GRADES)}", grade)
     return Impacts(
         figures,
         market=market,
+        training=training,
         method=data.get("method") or None,
         warnings=_messages(data.get("warnings")),
         errors=_messages(data.get("errors")),
@@ -233,6 +236,17 @@ def _impacts(data: Any) -> Impacts | None:
         estimated_calls=data["estimated_calls"],
         unestimated_calls=data["unestimated_calls"],
     )
+
+
+def _training(data: Any) -> TrainingPhase | None:
+    if data is None:
+        return None
+    with _at(".training"):
+        _expect(isinstance(data, dict), "an object or null", data)
+        values = (None if data[c.key] is None else _value(data, c.key) for c in CRITERIA)
+        return TrainingPhase(
+            tuple(values), int(data["calls"]), tuple(map(str, data["shared_over"]))
+        )
 
 
 def _value_or_none(phase: Any, key: str) -> tuple[float, float, float]:

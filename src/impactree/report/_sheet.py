@@ -95,7 +95,7 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
     return Sheet(
         runs=len(roots),
         calls=len(calls),
-        empty=report.advice or _EMPTY,
+        empty=report.hint or _EMPTY,
         about=_about(report),
         roots=tuple(roots),
         models=tuple(models),
@@ -126,14 +126,19 @@ def _uncounted(report: View) -> str:
 
 
 def _about(report: View) -> str:
+    assumed = f"WHAT IF {report.assumed}: " if report.assumed else ""
+    return clean(assumed + _made_by(report)).removesuffix(": ")
+
+
+def _made_by(report: View) -> str:
     if report.method is None:
         return ""
     if report.catalog_version is None:
-        return clean(f"method {report.method}")
+        return f"method {report.method}"
     zone = f"zone {report.zone}" if report.zone else "zone of each host"
     method = METHODS.get(report.method)  # a file may name one of another release
     interval = f". {method.interval}" if method and method.interval else ""
-    return clean(f"method {report.method}, {zone}, catalog {report.catalog_version}{interval}")
+    return f"method {report.method}, {zone}, catalog {report.catalog_version}{interval}"
 
 
 def _sentences(messages: Iterable[tuple[Run, Message]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Groups and comparisons with what prints and converts them."""
+"""Groups, differences and comparisons with what prints and converts them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from impactree.report._diff import Compared
 from impactree.report._groups import Grouped
+from impactree.report._what_if import Alternatives
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
-__all__ = ["Diff", "Groups"]
+__all__ = ["Comparison", "Diff", "Groups"]
 
 
 class Groups(Grouped):
@@ -96,6 +97,43 @@ class Diff(Compared):
         from impactree.report.renderers.html import notes, table
 
         return f"<div>{table(*diff_table(self), words=1)}{notes(self.credits)}</div>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": self.to_text(), "text/html": self._repr_html_()}
+
+
+class Comparison(Alternatives):
+    """The calls as they are and as they would be, least greenhouse gases first. Print it."""
+
+    def to_text(self, width: int | None = None) -> str:
+        """A table at most ``width`` columns wide; None: as wide as the terminal, 60 to 200."""
+        from impactree.report.renderers.alternatives import comparison_lines
+        from impactree.report.renderers.text import checked_width, plain
+
+        return plain(comparison_lines(self, checked_width(width)))
+
+    def to_markdown(self) -> str:
+        """A table in GitHub's Markdown."""
+        from impactree.report.renderers.alternatives import comparison_table
+        from impactree.report.renderers.markdown import escape, table
+
+        parts = [table(*comparison_table(self), words=1), *map(escape, self.notes)]
+        return "\n\n".join(parts) + "\n"
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from impactree.report.renderers.alternatives import comparison_lines
+        from impactree.report.renderers.text import rich_lines
+
+        yield from rich_lines(comparison_lines(self, options.max_width))
+
+    def _repr_html_(self) -> str:
+        from impactree.report.renderers.alternatives import comparison_table
+        from impactree.report.renderers.html import notes, table
+
+        return f"<div>{table(*comparison_table(self), words=1)}{notes(self.notes)}</div>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": self.to_text(), "text/html": self._repr_html_()}

@@ -44,7 +44,8 @@ class View:
         older: groups.RunningTotals | None = None,
         engine: Engine | None = None,
         grounds: Grounds | None = None,
-        advice: str | None = None,
+        hint: str | None = None,
+        what_if: str | None = None,
     ) -> None:
         self.runs: list[Run] = list(dict.fromkeys(runs))
         for run in self.runs:
@@ -62,7 +63,9 @@ class View:
         self._older = older
         self._engine = engine
         self._grounds = grounds or Grounds()
-        self.advice = advice
+        self.hint = hint
+        self.assumed = what_if
+        """What is otherwise than it was (:meth:`impactree.Report.what_if`); None: nothing."""
 
     def of_runs(self, runs: Iterable[Run]) -> Self:
         """A report over some of these runs; what is no longer kept is no part of it."""
@@ -73,7 +76,8 @@ class View:
             catalog_version=self.catalog_version,
             engine=self._engine,
             grounds=self._grounds,
-            advice=_NO_MATCH,
+            hint=_NO_MATCH,
+            what_if=self.assumed,
         )
 
     @property
@@ -128,6 +132,11 @@ class View:
         ``licence``, ``sources`` and when they were ``checked``.
         """
         return self.grounds().factors
+
+    @property
+    def engine(self) -> Engine | None:
+        """What estimated it and places its models; None: one by the present settings."""
+        return self._engine
 
     @property
     def catalog(self) -> Catalog:

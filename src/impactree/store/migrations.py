@@ -180,5 +180,17 @@ def _copied(table: sa.Table, key: tuple[str, ...]) -> list[sa.Column[Any]]:
     ]
 
 
-MIGRATIONS: list[Callable[[sa.Connection], None]] = [_to_1, _to_2, _to_3, _to_4]
+def _to_5(connection: sa.Connection) -> None:
+    """The share of training, of earlier calls unknown."""
+    kind = "double precision" if connection.dialect.name == "postgresql" else "double"
+    for table in ("impactree_runs", "impactree_calls"):
+        for stem in _STEMS:
+            for end in ("min", "mean", "max"):
+                column = f"training_{stem}_{end}"
+                connection.execute(sa.text(f"alter table {table} add column {column} {kind}"))
+        connection.execute(sa.text(f"alter table {table} add column training_calls integer"))
+        connection.execute(sa.text(f"alter table {table} add column training_shared_over text"))
+
+
+MIGRATIONS: list[Callable[[sa.Connection], None]] = [_to_1, _to_2, _to_3, _to_4, _to_5]
 """Step n brings version n to n + 1; a new version appends one, none is ever changed."""

@@ -12,6 +12,7 @@ from impactree.methods import METHODS
 from impactree.runs import LABELS
 from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.times import past_day, resolved_at
+from impactree.values.training import TRAINING_COLUMNS, training_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,10 +39,16 @@ __all__ = [
 _STORED_ZONE: Final = attrgetter("zone")
 
 
-def figures(impacts: Impacts | None) -> dict[str, float | None]:
-    """Min, mean and max of the five criteria, and the energy's parts; None where unknown."""
-    out: dict[str, float | None] = dict.fromkeys((*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS))
-    if impacts is None or not impacts.estimated:
+_COLUMNS: Final = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_COLUMNS)
+
+
+def figures(impacts: Impacts | None) -> dict[str, float | str | None]:
+    """Min, mean and max of the five criteria, the energy's parts, training; None where unknown."""
+    out: dict[str, float | str | None] = dict.fromkeys(_COLUMNS)
+    if impacts is None:
+        return out
+    out.update(zip(TRAINING_COLUMNS, training_cells(impacts.training), strict=True))
+    if not impacts.estimated:
         return out
     values = [getattr(impacts, criterion.key) for criterion in CRITERIA]
     ends = [value and getattr(value.value, end) for value in values for end in ENDS]

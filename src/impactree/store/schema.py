@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from impactree.delivery.errors import DeliveryRefusedError
 from impactree.store.migrations import MIGRATIONS
 from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
+from impactree.values.training import TRAINING_CALLS, TRAINING_FIGURES, TRAINING_SHARED
 
 __all__ = ["CALLS", "RUNS", "check_schema", "prepare_schema"]
 
@@ -18,9 +19,13 @@ _ID: Final = sa.String(255)  # LlamaIndex's ids hold the names of class and meth
 _LOCK_KEY: Final = 0x1_1AAC_7EEE  # PostgreSQL's advisory lock: one process migrates
 
 
-def _figures() -> list[sa.Column[float | None]]:
-    names = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS)
-    return [sa.Column(name, sa.Double) for name in names]
+def _figures() -> list[sa.Column[Any]]:
+    names = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_FIGURES)
+    return [
+        *(sa.Column(name, sa.Double) for name in names),
+        sa.Column(TRAINING_CALLS, sa.Integer),
+        sa.Column(TRAINING_SHARED, sa.Text),
+    ]
 
 
 SCHEMA: Final = sa.Table(

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from impactree.values.criteria import CRITERIA, GWP_MARKET, Criterion
 from impactree.values.formatting import quantity
 from impactree.values.range import Range
 
-__all__ = ["EmbodiedPhase", "Impact", "UsagePhase", "draft", "impact_of", "rebuilt", "shape_of"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "EmbodiedPhase",
+    "Impact",
+    "UsagePhase",
+    "draft",
+    "impact_of",
+    "known_impact",
+    "rebuilt",
+    "shape_of",
+    "usage_and_embodied",
+]
 
 _T = TypeVar("_T")
 
@@ -90,6 +103,21 @@ def impact_of(criterion: Criterion, low: float, mean: float, high: float) -> Imp
     impact.unit = criterion.unit
     impact.__class__ = Impact
     return impact  # type: ignore[no-any-return]  # it is one now
+
+
+def known_impact(criterion: Criterion, low: float, mean: float, high: float) -> Impact | None:
+    """An impact, or None where its factor is unknown."""
+    return None if mean != mean else impact_of(criterion, low, mean, high)  # noqa: PLR0124
+
+
+def usage_and_embodied(
+    criterion: Criterion, f: Sequence[float], usage: int, made: int
+) -> Impact | None:
+    """Usage plus embodied, given where each begins."""
+    mean = f[usage + 1] + f[made + 1]
+    if mean != mean:  # noqa: PLR0124
+        return None
+    return impact_of(criterion, f[usage] + f[made], mean, f[usage + 2] + f[made + 2])
 
 
 @dataclass(frozen=True, slots=True)

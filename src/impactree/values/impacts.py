@@ -7,10 +7,10 @@ embodied. Nothing here knows a model, a method or a framework.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from impactree.values.criteria import ADPE, CRITERIA, ENERGY, GWP, GWP_MARKET, PE, WCF, Criterion
-from impactree.values.figures import PARTS, ZERO, Figures, same_figures, sum_of_all
+from impactree.values.criteria import ADPE, CRITERIA, ENERGY, GWP, GWP_MARKET, PE, WCF
+from impactree.values.figures import PARTS, ZERO, Figures, added, same_figures, sum_of_all
 from impactree.values.grades import GRADES, worst_grade
 from impactree.values.impact import (
     EmbodiedPhase,
@@ -18,41 +18,26 @@ from impactree.values.impact import (
     UsagePhase,
     draft,
     impact_of,
+    known_impact,
     rebuilt,
     shape_of,
+    usage_and_embodied,
 )
-from impactree.values.messages import Message
+from impactree.values.messages import Message, merge
+from impactree.values.training import TrainingPhase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["GRADES", "EmbodiedPhase", "Impact", "Impacts", "UsagePhase", "impacts_of_call"]
-
-
-def _known(criterion: Criterion, low: float, mean: float, high: float) -> Impact | None:
-    """An impact, or None where its factor is unknown."""
-    return None if mean != mean else impact_of(criterion, low, mean, high)  # noqa: PLR0124
-
-
-def _both(criterion: Criterion, f: Figures, usage: int, made: int) -> Impact | None:
-    """Usage plus embodied, given where each begins."""
-    mean = f[usage + 1] + f[made + 1]
-    if mean != mean:  # noqa: PLR0124
-        return None
-    return impact_of(criterion, f[usage] + f[made], mean, f[usage + 2] + f[made + 2])
-
-
-_M = TypeVar("_M", bound=Message)
-
-
-def _merge(a: tuple[_M, ...], b: tuple[_M, ...]) -> tuple[_M, ...]:
-    """Both lists, one message per code: sums of any length stay bounded."""
-    if a == b or not b:
-        return a
-    if not a:
-        return b
-    seen = {m.code for m in a}
-    return a + tuple(m for m in b if m.code not in seen)
+__all__ = [
+    "GRADES",
+    "EmbodiedPhase",
+    "Impact",
+    "Impacts",
+    "TrainingPhase",
+    "UsagePhase",
+    "impacts_of_call",
+]
 
 
 class Impacts:
@@ -71,6 +56,7 @@ class Impacts:
         "grade",
         "market",
         "method",
+        "training",
         "unestimated_calls",
         "warnings",
     )
@@ -86,6 +72,8 @@ class Impacts:
     """Raw floats of :attr:`gwp_market_based`."""
     method: str | None
     """Name of the method behind the figures; None: no call was estimated."""
+    training: TrainingPhase | None
+    """The share of training the models: in no criterion; None unless asked for, and known."""
     estimated_calls: int
     unestimated_calls: int
 
@@ -95,6 +83,7 @@ class Impacts:
         *,
         method: str | None = None,
         market: tuple[float, float, float] | None = None,
+        training: TrainingPhase | None = None,
         warnings: tuple[Message, ...] = (),
         errors: tuple[Message, ...] = (),
         grade: str | None = None,
@@ -108,6 +97,7 @@ class Impacts:
         made.errors = errors
         made.grade = grade
         made.market = market
+        made.training = training
         made.method = method
         if estimated_calls is None:
             estimated_calls = 0 if figures is None else 1
@@ -136,6 +126,7 @@ class Impacts:
             self.estimated_calls,
             self.unestimated_calls,
             self.market,
+            self.training,
         )
 
     @classmethod
@@ -168,7 +159,7 @@ class Impacts:
     def gwp(self) -> Impact | None:
         """Global warming potential, usage plus embodied, kgCO2eq."""
         f = self.figures
-        return None if f is None else _both(GWP, f, 3, 15)
+        return None if f is None else usage_and_embodied(GWP, f, 3, 15)
 
     @property
     def gwp_market_based(self) -> Impact | None:
@@ -185,13 +176,13 @@ class Impacts:
         None, in sums too, where nobody publishes an open factor of a call's electricity.
         """
         f = self.figures
-        return None if f is None else _both(ADPE, f, 6, 18)
+        return None if f is None else usage_and_embodied(ADPE, f, 6, 18)
 
     @property
     def pe(self) -> Impact | None:
         """Primary energy, usage plus embodied, MJ."""
         f = self.figures
-        return None if f is None else _both(PE, f, 9, 21)
+        return None if f is None else usage_and_embodied(PE, f, 9, 21)
 
     @property
     def wcf(self) -> Impact | None:
@@ -220,8 +211,8 @@ class Impacts:
         return UsagePhase(
             energy=impact_of(ENERGY, *f[0:3]),
             gwp=impact_of(GWP, *f[3:6]),
-            adpe=_known(ADPE, *f[6:9]),
-            pe=_known(PE, *f[9:12]),
+            adpe=known_impact(ADPE, *f[6:9]),
+            pe=known_impact(PE, *f[9:12]),
             wcf=impact_of(WCF, *f[12:15]),
         )
 
@@ -244,14 +235,11 @@ class Impacts:
 
     @classmethod
     def sum(cls, items: Iterable[Impacts]) -> Impacts:
-        """The sum of any number of impacts; of none: zero.
-
-        Raises:
-            ValueError: figures of two methods, which do not add up to anything.
-        """
+        """The sum of any number of impacts, of none zero. ValueError: figures of two methods."""
         estimated = unestimated = 0
         figures: list[Figures] = []
         markets: list[tuple[float, float, float] | None] = []
+        trainings: list[TrainingPhase] = []
         warnings: tuple[Message, ...] = ()
         errors: tuple[Message, ...] = ()
         grade: str | None = None
@@ -263,18 +251,21 @@ class Impacts:
                 figures.append(item.figures)
                 if item.estimated_calls:
                     markets.append(item.market)
+            if item.training is not None:
+                trainings.append(item.training)
             if item.warnings is not warnings:
-                warnings = _merge(warnings, item.warnings)
+                warnings = merge(warnings, item.warnings)
             if item.errors is not errors:
-                errors = _merge(errors, item.errors)
+                errors = merge(errors, item.errors)
             if item.grade != grade:
                 grade = worst_grade(grade, item.grade)
             if item.method != method and item.method is not None:
                 method = _one_method(method, item.method)
-        total = None if unestimated and not estimated else _added(figures)
+        total = None if unestimated and not estimated else added(figures)
         return cls(
             total,
             market=None if total is None else sum_of_all(markets),
+            training=TrainingPhase.sum(trainings) if trainings else None,
             warnings=warnings,
             errors=errors,
             grade=grade,
@@ -312,6 +303,7 @@ class Impacts:
         out["usage"] = None if usage is None else usage.to_dict()
         out["embodied"] = None if embodied is None else embodied.to_dict()
         out["energy_parts"] = self.energy_parts
+        out["training"] = None if self.training is None else self.training.to_dict()
         out["warnings"] = [m.to_dict() for m in self.warnings] or None
         out["errors"] = [m.to_dict() for m in self.errors] or None
         out["method"] = self.method
@@ -344,6 +336,7 @@ def impacts_of_call(
     market: tuple[float, float, float] | None,
     warnings: tuple[Message, ...],
     grade: str,
+    training: TrainingPhase | None = None,
 ) -> Impacts:
     """The impacts of one estimated call, in a third of the time of ``Impacts(...)``."""
     made = _ImpactsDraft()
@@ -352,16 +345,12 @@ def impacts_of_call(
     made.errors = ()
     made.grade = grade
     made.market = market
+    made.training = training
     made.method = method
     made.estimated_calls = 1
     made.unestimated_calls = 0
     made.__class__ = Impacts
     return made  # type: ignore[no-any-return]  # it is one now
-
-
-def _added(figures: list[Figures]) -> Figures:
-    """By column: a loop over additions costs several times as much."""
-    return Figures._make(map(math.fsum, zip(*figures, strict=True))) if figures else ZERO
 
 
 def _one_method(method: str | None, other: str) -> str:
@@ -382,6 +371,7 @@ def _restore(
     estimated_calls: int,
     unestimated_calls: int,
     market: tuple[float, float, float] | None = None,
+    training: TrainingPhase | None = None,
 ) -> Impacts:
     """Rebuild after a copy or a trip to another process."""
     return Impacts(
@@ -391,6 +381,7 @@ def _restore(
         grade=grade,
         method=method,
         market=market,
+        training=training,
         estimated_calls=estimated_calls,
         unestimated_calls=unestimated_calls,
     )

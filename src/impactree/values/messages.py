@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
-__all__ = ["MESSAGES", "Message", "message"]
+__all__ = ["MESSAGES", "Message", "merge", "message"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,14 @@ MESSAGES: Final[dict[str, str]] = {
     ),
     "usage-reconciled": "The reported usage contradicts itself; it was read by its numbers.",
     "usage-unclear": "The reported usage may not be the whole one.",
+    "training-shared": (
+        "The share of training rests on an assumption: nobody publishes how many calls a model "
+        "answers in its life. Set it with include_training={'requests': ...}."
+    ),
+    "training-unknown": (
+        "What training the model cost is not known, and no rule gives it; the share of training "
+        "leaves the call out."
+    ),
     "estimate-failed": "The estimate failed with an internal error.",
 }
 
@@ -114,3 +122,16 @@ def message(code: str, detail: str | None = None) -> Message:
     """The message of a code, its sentence followed by ``detail``."""
     sentence = MESSAGES[code]
     return Message(code, f"{sentence} {detail}" if detail else sentence)
+
+
+_M = TypeVar("_M", bound=Message)
+
+
+def merge(a: tuple[_M, ...], b: tuple[_M, ...]) -> tuple[_M, ...]:
+    """Both lists, one message per code: sums of any length stay bounded."""
+    if a == b or not b:
+        return a
+    if not a:
+        return b
+    seen = {m.code for m in a}
+    return a + tuple(m for m in b if m.code not in seen)

@@ -80,6 +80,7 @@ def _around(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
         "format": FORMAT,
         "method": report.method,
         "zone": report.zone,
+        "what_if": report.assumed,
         "catalog_version": report.catalog_version,
         "calls": len(calls),
         "input_tokens": tally.input_tokens,
@@ -228,6 +229,7 @@ class _RunWriter:
             impacts.grade,
             impacts.estimated_calls,
             impacts.unestimated_calls,
+            impacts.training,
         )
         known = self._ends.get(key)
         if known is None:

@@ -16,6 +16,7 @@ from impactree.report._keys import plain_label
 from impactree.runs import LABELS
 from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.formatting import clean
+from impactree.values.training import TRAINING_COLUMNS, TRAINING_FIGURES, training_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -140,17 +141,20 @@ def _sum_columns(report: View, runs: Sequence[Run]) -> Columns:
 
 def figure_columns(impacts: Sequence[Impacts | None]) -> Columns:
     """Min, mean and max of the criteria, and the energy's parts; None where unknown."""
-    names = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS)
+    names = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_COLUMNS)
     nothing = (None,) * len(names)
-    rows = [
-        nothing
-        if one is None or one.figures is None
-        else (*_flat(one.figures), *(one.market or _NO_MARKET))
-        for one in impacts
-    ]
+    rows = [nothing if one is None else _impact_cells(one) for one in impacts]
     if not rows:
         return {name: [] for name in names}
     return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+def _impact_cells(one: Impacts) -> tuple[float | str | None, ...]:
+    flat = _NOTHING if one.figures is None else _flat(one.figures)
+    return (*flat, *(one.market or _NO_MARKET), *training_cells(one.training))
+
+
+_NOTHING: Final = (None,) * (len(FLAT_COLUMNS) + len(PART_COLUMNS))
 
 
 _NO_MARKET: Final = (None, None, None)
@@ -259,7 +263,7 @@ def _type_of(name: str, column: Sequence[Any]) -> _Type:
     """One type per column whatever its rows hold, so that tables of two reports stack."""
     if name.endswith(("_tokens", "calls")):
         return "Int64"
-    if name.startswith(_FIGURES) or name in _REALS:
+    if name.startswith(_FIGURES) or name in _REALS or name in TRAINING_FIGURES:
         return "Float64"
     if name == "cached":
         return "Boolean"

@@ -141,6 +141,17 @@ def _market(total: Impacts) -> str:
     return f"{impact} by what operators say of their contracts (market-based)" if impact else ""
 
 
+def _training(total: Impacts) -> str:
+    """The share of training: a line of its own, in no figure of the table."""
+    phase = total.training
+    if phase is None:
+        return ""
+    calls = total.estimated_calls + total.unestimated_calls
+    of = "" if phase.calls == calls else f" Of {phase.calls:,} of {many(calls, 'call')}."
+    shared = "; ".join(phase.shared_over)
+    return f"{phase}: training the models, in no figure above; shared out over {shared}.{of}"
+
+
 def _block(block: dict[str, Sequence[str]], width: int) -> Iterator[Line]:
     for name, sentences in block.items():
         for place, sentence in enumerate(sentences):
@@ -232,6 +243,7 @@ def named_sentences(sheet: Sheet) -> list[dict[str, Sequence[str]]]:
         "energy": (sheet.parts,),
         "beside": (sheet.uncounted,),
         "market": (_market(sheet.total),),
+        "training": (_training(sheet.total),),
     }
     coverage = coverage_sentences(sheet) if sheet.coverage.calls else ()
     blocks: list[dict[str, Sequence[str]]] = [
