@@ -15,22 +15,31 @@ PEERS := .venv-peers
 OLDEST_TESTS := $(wildcard tests/langchain tests/llama_index) tests/test_cookbook.py
 LLAMA_TESTS := $(addprefix tests/llama_index/,test_matrix.py test_mixed.py) -k "anthropic or langchain or wrapper"
 
-.PHONY: help test lint postgresql test-oldest test-llama demo live bench peers format catalog-diff clean
+.PHONY: help test lint page web postgresql chromium test-oldest test-llama demo live bench peers format catalog-diff clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-test: lint postgresql .venv/.ready test-oldest test-llama  ## Lint, types, and all tests: what CI runs
+test: web lint postgresql chromium .venv/.ready test-oldest test-llama  ## Lint, types, and all tests: what CI runs
 	$(BIN)/pytest -n $(WORKERS)
 
-# Debian's package, for the SQL tests: installed by root in CI only; without it they are skipped, and fail in CI.
-postgresql:
+# Debian's packages, for the tests of SQL and of the page: installed by root in CI only; without them these tests
+# are skipped, and fail in CI.
+postgresql: PROGRAM = /usr/lib/postgresql/*/bin/initdb
+chromium: PROGRAM = /usr/bin/chromium
+postgresql chromium:
 	@if [ "$${CI:-}" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-	  && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
+	  && ! ls $(PROGRAM) >/dev/null 2>&1; then \
 	  export DEBIAN_FRONTEND=noninteractive; \
-	  install="timeout 120 apt-get -qq -o DPkg::Lock::Timeout=30 install -y --no-install-recommends postgresql"; \
+	  install="timeout 240 apt-get -qq -o DPkg::Lock::Timeout=30 install -y --no-install-recommends $@"; \
 	  { $$install || { timeout 60 apt-get -qq update && $$install; }; } >/dev/null 2>&1 </dev/null \
-	  || echo "PostgreSQL could not be installed: its tests will fail"; fi
+	  || echo "$@ could not be installed: its tests will fail"; fi
+
+page: .venv/bin/python  ## The page of reports: web/ to src/impactree/web/
+	$(BIN)/python web/build.py
+
+web: .venv/bin/python  ## The page, its lint, types and unit tests
+	$(BIN)/python web/build.py --check
 
 lint: .venv/.ready  ## Ruff and mypy
 	$(BIN)/ruff check
@@ -64,7 +73,7 @@ catalog-diff: .venv/.ready  ## For maintainers: what newer catalogs know and dat
 	$(BIN)/python data/scripts/catalog_diff.py
 
 clean:  ## Remove the environments and caches
-	rm -rf .venv $(OLDEST) $(LLAMA) $(LIVE) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf web/node_modules .venv $(OLDEST) $(LLAMA) $(LIVE) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Environments. What goes into them is in pyproject.toml; --group needs pip 25.1.
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from benchmarks._measure import Result, at_most, fresh, rounds
 from impactree.catalog import load_catalog
-from impactree.catalog._compile import compile_files, data_files
+from impactree.catalog._compile import compile_files
 from impactree.catalog._schema import read_file
+from impactree.catalog._sources import data_files
 
 ROUNDS = 9
 DATA = Path(__file__).parents[1] / "data"

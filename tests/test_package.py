@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import re
 import statistics
 import subprocess
@@ -67,6 +68,17 @@ def test_a_first_estimate_needs_no_pydantic_and_no_framework():
         " {'langchain_core', 'llama_index', 'pydantic', 'rich', 'tenacity'}))"
     )
     assert loaded == "[]"
+
+
+def test_a_method_is_loaded_when_it_is_named():
+    loaded = python(
+        "import sys; from impactree import ModelCall, estimate;"
+        "call = ModelCall(model='gpt-4o', input_tokens=1, output_tokens=1);"
+        "name = 'impactree.methods.impactree_1';"
+        "estimate(call); before = name in sys.modules;"
+        "print(before, estimate(call, method='impactree-1').method, name in sys.modules)"
+    )
+    assert loaded == "False impactree-1 True"
 
 
 MISSING = [
@@ -248,6 +260,9 @@ def test_the_wheel_ships_the_data_and_the_compiled_catalog(wheel):
     for name in ("data/zones.toml", "data/hosts.toml", "data/models/openai.toml", "py.typed"):
         assert (wheel / "impactree" / name).is_file(), name
     assert (wheel / "impactree" / "catalog" / "compiled.jsonl").is_file()
+    if (SOURCE / "web" / "page.js").is_file() or os.environ.get("CI") == "true":
+        for name in ("page.js", "page.css", "stamp"):
+            assert (wheel / "impactree" / "web" / name).is_file(), name
     (info,) = wheel.glob("*.dist-info")
     assert "Mozilla Public License" in (info / "licenses" / "NOTICE").read_text()
     assert "Apache License" in (info / "licenses" / "LICENSE").read_text()
@@ -273,8 +288,11 @@ def test_the_sdist_holds_what_its_readme_and_tests_need(tmp_path):
         *("LICENSE", "NOTICE", "CITATION.cff", "CHANGELOG.md", "Makefile", "hatch_build.py"),
         *("tests/wire/payloads/openai/chat.json", "cookbook/texts/walden.txt"),
         *("benchmarks/__main__.py", "src/impactree/schemas/report.schema.json"),
+        *("web/build.py", "web/package-lock.json", "web/src/main.tsx"),
     ):
         assert name in names, name
+    assert ("src/impactree/web/page.js" in names) == (SOURCE / "web" / "page.js").is_file()
+    assert not any("node_modules" in name for name in names)
     assert not any(name.endswith((".pyc", "compiled.jsonl")) for name in names)
 
 

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.catalog._catalog import Catalog
-from impactree.catalog._compile import compile_files, data_files
+from impactree.catalog._compile import compile_files
 from impactree.catalog._resolve import resolve_name
 from impactree.catalog._schema import read_file
+from impactree.catalog._sources import data_files
 from impactree.exceptions import CatalogError, ImpactreeError
 
 if TYPE_CHECKING:

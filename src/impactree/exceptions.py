@@ -6,6 +6,7 @@
   - ConfigurationError: a setting is wrong
   - EstimateError: ``estimate(..., strict=True)`` could not estimate
   - MissingExtraError (an ImportError): an optional dependency is not installed
+  - PageNotBuiltError: the installation lacks the script of a report's page
   - ReportFormatError: a file is no report, or a broken one
 """
 
@@ -18,6 +19,7 @@ __all__ = [
     "EstimateError",
     "ImpactreeError",
     "MissingExtraError",
+    "PageNotBuiltError",
     "ReportFormatError",
 ]
 
@@ -49,6 +51,16 @@ class MissingExtraError(ImpactreeError, ImportError):
         self.extra = extra
         super().__init__(
             f"{package} is not installed; it comes with: pip install 'impactree[{extra}]'"
+        )
+
+
+class PageNotBuiltError(ImpactreeError):
+    """The installation was built without the page's script; the message says how to get it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this installation has no page: it was built where the npm registry could not be "
+            "reached; get it with `make page` in the clone, or install a released wheel"
         )
 
 

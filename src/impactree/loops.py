@@ -5,7 +5,6 @@ from __future__ import annotations
 import _thread
 import os
 import sys
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakSet
 
@@ -35,6 +34,8 @@ def off_loop(work: Callable[[], _T]) -> _T:
     if not on_loop():
         return work()
     # Without threading's own start and wait: those take locks that guards of loops look at.
+    from queue import SimpleQueue
+
     done: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
 
     def do() -> None:

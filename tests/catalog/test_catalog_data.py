@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from impactree.catalog import load_catalog
-from impactree.catalog._compile import compile_files, compile_folder, data_files
+from impactree.catalog._compile import compile_files, compile_folder
 from impactree.catalog._schema import check, read_file
+from impactree.catalog._sources import data_files
 from impactree.exceptions import CatalogError
 
 DATA = Path(__file__).parents[2] / "data"

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from impactree.engine.settings import EngineSettings
     from impactree.report import Report
     from impactree.runs import Exporter, Run
+    from impactree.runs.budget import BudgetWatch, ImpactBudget
     from impactree.values.impacts import Impacts
 
-__all__ = ["ReadableHandler", "kept_keys", "tracker_for"]
+__all__ = ["ReadableHandler", "kept_keys", "tracker_for", "watch_over"]
 
 
 def tracker_for(
@@ -55,6 +56,15 @@ def kept_keys(metadata_keys: Iterable[str]) -> frozenset[str]:
     if isinstance(metadata_keys, str):
         raise ConfigurationError(f"metadata_keys must be several keys, not {metadata_keys!r}")
     return frozenset(metadata_keys)
+
+
+def watch_over(budget: ImpactBudget | None, tracker: ImpactTracker) -> BudgetWatch | None:
+    """What holds a budget against a tracker's counts; None without one."""
+    if budget is None:
+        return None
+    from impactree.runs.budget import BudgetWatch
+
+    return BudgetWatch(budget, tracker)
 
 
 def _made_again(cls: type[ReadableHandler], given: dict[str, Any]) -> ReadableHandler:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,6 +74,8 @@ def _read_encoding() -> Any:
 
     Built here: tiktoken's own loader downloads what it finds missing or changed.
     """
+    from importlib.util import find_spec
+
     vocabulary = _vocabulary()
     if vocabulary is None or find_spec("tiktoken") is None:
         return None
@@ -94,6 +95,8 @@ def _read_encoding() -> Any:
 
 
 def _vocabulary() -> Path | None:
+    from importlib.util import find_spec
+
     try:
         spec = find_spec("llama_index.core")
     except ModuleNotFoundError:

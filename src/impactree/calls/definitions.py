@@ -6,7 +6,6 @@ Providers put these into the prompt in templates of their own, most of them as J
 from __future__ import annotations
 
 import inspect
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -58,6 +57,8 @@ def _schema(value: Any) -> Any:
 def _as_json(value: Any) -> str:
     if value is None:
         return ""
+    import json
+
     try:
         return json.dumps(value, default=_plain, ensure_ascii=False, skipkeys=True)
     except (TypeError, ValueError, RecursionError):

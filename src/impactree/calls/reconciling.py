@@ -51,7 +51,7 @@ class Reading(NamedTuple):
     """Codes of :data:`READINGS`; empty where usage was taken as it stood."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Stated:
     """Counts as a provider's names and documentation state them. None: it did not say."""
 

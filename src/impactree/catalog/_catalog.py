@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import threading
-from bisect import bisect_left
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.catalog._factors import Electricity, ecologits_electricity, yearly_electricity
 from impactree.catalog._records import Disclosure, Equivalent, Host, ModelRecord, Region, Zone
 from impactree.catalog._rules import Rules
+from impactree.catalog._sections import Index, Sections
 from impactree.catalog._text import dotted, squashed
 from impactree.exceptions import CatalogError
 from impactree.loops import off_loop
@@ -29,26 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalog", "load_catalog"]
 
-_log: Final = logging.getLogger(__name__)
 _PACKAGED: Final = Path(__file__).with_name("compiled.jsonl")
 _SOURCES: Final = Path(__file__).parents[3] / "data"
-
-
-class _Index:
-    """Sorted lines of ``name TAB numbers``, searched as they lie."""
-
-    def __init__(self, lines: list[str]) -> None:
-        self._lines = lines
-
-    def get(self, name: str) -> list[int]:
-        wanted = f"{name}\t"
-        at = bisect_left(self._lines, wanted)
-        if at < len(self._lines) and self._lines[at].startswith(wanted):
-            return [int(n) for n in self._lines[at][len(wanted) :].split(",")]
-        return []
-
-    def __iter__(self) -> Iterator[str]:
-        return (line.partition("\t")[0] for line in self._lines)
 
 
 class Catalog:
@@ -60,42 +39,58 @@ class Catalog:
     """
 
     def __init__(self, text: str, base: Catalog | None = None) -> None:
-        lines = text.split("\n")
-        data = json.loads(lines[0])
-        ends = [1]
-        for count in data["sections"]:
-            ends.append(ends[-1] + count)
-        self._names, self._keys, self._reduced = (_Index(lines[a:b]) for a, b in pairwise(ends))
-        self._lines = lines[ends[-1] : -1]
-        self._records: dict[int, ModelRecord] = {}
         self._base = base
-        below: dict[str, Any] = base._data if base else {}
-        self._data: dict[str, Any] = {
-            name: {**below.get(name, {}), **value} if isinstance(value, dict) else value
-            for name, value in data.items()
-        }
-        own, data = data["zones"], self._data
-        self.version: str = max(data["version"], base.version if base else "")
-        """The newest date on which an entry was checked."""
-        self.makers: dict[str, dict[str, str | None]] = data["makers"]
-        self.org_makers: dict[str, str] = data["org_makers"]
-        self.hosts: dict[str, Host] = {**base.hosts} if base else {}
-        self.hosts.update((raw["id"], Host.read(raw)) for raw in data["hosts"])
-        self.url_hosts: dict[str, str] = {
-            end: host.id for host in self.hosts.values() for end in host.base_urls
-        }
-        """Ends of the host names of addresses to hosts."""
-        self.regions: dict[str, Region] = {**base.regions} if base else {}
-        self.regions.update((raw["id"], Region.read(raw)) for raw in data["regions"])
-        self.accelerators: dict[str, dict[str, Any]] = data["accelerators"]
-        """Data sheets by id in small letters, as in ``data/accelerators.toml``."""
-        self._own_zones: frozenset[str] = frozenset(own) | base._own_zones if base else frozenset()
-        """Zones whose mix a user gives: it goes before any factor of ours."""
-        self.disclosures: tuple[Disclosure, ...] = (
-            *(base.disclosures if base else ()),
-            *map(Disclosure.read, data["disclosures"]),
+        self._data: Sections = Sections(text, base._data if base else None)
+        self._names, self._keys, self._reduced = (
+            Index(self._data, name) for name in ("names", "keys", "reduced")
         )
+        self._records: dict[int, ModelRecord] = {}
+        self.version: str = max(self._data.head["version"], base.version if base else "")
+        """The newest date on which an entry was checked."""
+
+    @cached_property
+    def makers(self) -> dict[str, dict[str, str | None]]:
+        """Who trained models: name and address by slug."""
+        return self._data["makers"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def org_makers(self) -> dict[str, str]:
+        """Who publishes under an organization's name."""
+        return self._data["org_makers"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def hosts(self) -> dict[str, Host]:
+        """Who runs models, by slug."""
+        own = ((raw["id"], Host.read(raw)) for raw in self._data.own("hosts"))
+        return {**(self._base.hosts if self._base else {}), **dict(own)}
+
+    @cached_property
+    def url_hosts(self) -> dict[str, str]:
+        """Ends of the host names of addresses to hosts."""
+        return {end: host.id for host in self.hosts.values() for end in host.base_urls}
+
+    @cached_property
+    def regions(self) -> dict[str, Region]:
+        """The clouds' regions, by id."""
+        own = ((raw["id"], Region.read(raw)) for raw in self._data.own("regions"))
+        return {**(self._base.regions if self._base else {}), **dict(own)}
+
+    @cached_property
+    def accelerators(self) -> dict[str, dict[str, Any]]:
+        """Data sheets by id in small letters, as in ``data/accelerators.toml``."""
+        return self._data["accelerators"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def disclosures(self) -> tuple[Disclosure, ...]:
         """What makers published about their own models."""
+        own = map(Disclosure.read, self._data.own("disclosures"))
+        return (*(self._base.disclosures if self._base else ()), *own)
+
+    @cached_property
+    def _own_zones(self) -> frozenset[str]:
+        """Zones whose mix a user gives: it goes before any factor of ours."""
+        base = self._base
+        return base._own_zones | frozenset(self._data.own("zones")) if base else frozenset()
 
     @cached_property
     def equivalents(self) -> tuple[Equivalent, ...]:
@@ -162,18 +157,23 @@ class Catalog:
                     return text[:end], target[0], text[end:]
         return None
 
-    def _read(self, lines: list[int]) -> list[ModelRecord]:
-        return [self._record(line) for line in lines]
+    def _read(self, places: list[int]) -> list[ModelRecord]:
+        return [self._record(place) for place in places]
 
-    def _record(self, line: int) -> ModelRecord:
-        record = self._records.get(line)
+    def _record(self, place: int) -> ModelRecord:
+        record = self._records.get(place)
         if record is None:
-            record = self._records[line] = ModelRecord.read(json.loads(self._lines[line]))
+            raw = json.loads(self._data.line("records", place))
+            record = self._records[place] = ModelRecord.read(raw)
         return record
 
     def records(self) -> list[ModelRecord]:
         """Every entry."""
-        own = [self._record(line) for line in range(len(self._lines))]
+        own: list[ModelRecord] = []
+        place = 0
+        for line in self._data.text("records").split("\n")[:-1]:
+            own.append(self._record(place))
+            place += len(line) + 1
         return [*(self._base.records() if self._base else ()), *own]
 
     def model_names(self) -> Iterator[str]:
@@ -211,7 +211,7 @@ class Catalog:
         country = self.zone(part[2]) if part else None
         if country is None:
             return None
-        return replace(country, id=code, name=part[0], level=part[1], parent=country.id)
+        return country._replace(id=code, name=part[0], level=part[1], parent=country.id)
 
     def electricity(
         self, zone: Zone, factors: FactorChoice, at: dt.date | None = None
@@ -283,14 +283,18 @@ _told: set[tuple[str, str]] = set()
 
 
 def _tell_replaced(base: Catalog, files: list[tuple[str, Any]]) -> None:
-    """Say once, in the log, which built-in hosts and models a user's files replace."""
+    """Say once, in the log, which built-in hosts, models and zones a user's files replace."""
+    import logging
+
+    log, zones = logging.getLogger(__name__), set(base.zone_codes)
     for where, file in files:
         names = [("host", host.id) for host in file.hosts if host.id in base.hosts]
         names += [("model", m.id) for m in file.models if base.record(m.id) is not None]
+        names += [("zone", zone.id) for zone in file.zones if zone.id in zones]
         for kind, name in names:
             if (where, name) not in _told:
                 _told.add((where, name))
-                _log.warning("%s: the %s %r replaces the built-in one", where, kind, name)
+                log.warning("%s: the %s %r replaces the built-in one", where, kind, name)
 
 
 def as_day(at: dt.date | str | None) -> dt.date | None:
@@ -340,7 +344,7 @@ _loaded: Catalog | None = None
 def _in_child() -> None:
     """In a forked child: the thread that read the catalog, or worked out a rule, is not there."""
     _lock.release()
-    for kind in (Catalog, Rules):
+    for kind in (Catalog, Index, Rules):
         for value in vars(kind).values():
             if isinstance(value, cached_property) and hasattr(value, "lock"):  # Python 3.11
                 value.lock = threading.RLock()
@@ -374,15 +378,17 @@ def _compiled_text() -> str:
             return _PACKAGED.read_text(encoding="utf-8")
         except FileNotFoundError:
             raise CatalogError("the compiled catalog is missing; reinstall impactree") from None
-    from impactree.catalog import _compile as compiler  # only a checkout compiles
+    from impactree.catalog._sources import data_files, fingerprint
 
-    mark = f"{compiler.FORMAT}|{compiler.fingerprint(compiler.data_files(_SOURCES))}"
+    mark = fingerprint(data_files(_SOURCES))
     try:
         text = _PACKAGED.read_text(encoding="utf-8")
         if f'"fingerprint":{json.dumps(mark)}' in text[: len(mark) + 100]:
             return text
     except FileNotFoundError:
         pass
+    from impactree.catalog import _compile as compiler  # only a checkout compiles
+
     text = compiler.compile_folder(_SOURCES, mark)
     with suppress(OSError):  # a read-only checkout compiles in each process
         compiler.write_atomically(_PACKAGED, text)

@@ -1,8 +1,8 @@
 """Compile ``data/*.toml`` into one file that loads in milliseconds, whatever the catalog's size.
 
-The compiled catalog is lines: first JSON that every process needs (hosts, regions, zones, rules),
-then three sorted indexes (``name TAB numbers``) that are searched as they lie, without parsing,
-then one JSON line per model, decoded only when somebody asks for it.
+The compiled catalog is sections, of which each is decoded only when somebody asks for it: tables as
+JSON (hosts, regions, zones, rules, ...), three sorted indexes (``name TAB places``) that are
+searched as they lie, without parsing, then one line of JSON per model.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 from collections import Counter, defaultdict
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,34 +19,23 @@ from impactree.catalog._compile_factors import add_factors
 from impactree.catalog._compile_training import add_trainings
 from impactree.catalog._near import nearest
 from impactree.catalog._rules import Rules
+from impactree.catalog._sections import written
+from impactree.catalog._sources import data_files
 from impactree.catalog._text import clean, key, squashed, without_active
 from impactree.exceptions import CatalogError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["compile_files", "compile_folder", "data_files", "fingerprint", "write_atomically"]
+__all__ = ["compile_files", "compile_folder", "write_atomically"]
 
-FORMAT = 6
+_INDEXES = ("names", "keys", "reduced")
 _LISTS = ("hosts", "regions", "disclosures", "equivalents")
 _TABLES = (
     *("makers", "host_names", "accelerators", "zones", "factor_sets", "zone_sets", "factors"),
     *("subzones", "moving", "families"),
 )
 _RULES = ("words", "mixture", "sizes", "orgs", "lines", "local", "prior", "training_rule")
-
-
-def data_files(folder: Path) -> list[Path]:
-    """The catalog's files, in a fixed order."""
-    return sorted(
-        file for place in (".", "models", "factors") for file in folder.glob(f"{place}/*.toml")
-    )
-
-
-def fingerprint(files: Iterable[Path]) -> str:
-    """Changes when any file does: names, sizes and modification times."""
-    stats = ((f.name, f.stat()) for f in files)
-    return ";".join(f"{name}:{s.st_size}:{s.st_mtime_ns}" for name, s in stats)
 
 
 def compile_folder(folder: Path, mark: str = "") -> str:
@@ -90,23 +80,29 @@ def compile_files(
         zones: Codes of zones outside these files that hosts and regions may lie in.
         hardware: Ids of accelerators outside these files, in small letters, that hosts may name.
     """
-    head = _head(files, mark, rules)
+    head = _head(files, rules)
     names, records = _models(files)
     _add_architectures(files, names, records)
     add_trainings(files, records)
     days = [r["checked"] for r in records] + [zone[-1] for zone in head["zones"].values()]
-    head["version"] = max(days, default="")
+    version = max(days, default="")
     head["org_makers"] = _org_makers(records)
     _check_targets(head, {*names, *(name.lower() for name in known)})
     _check_zones(files, {*head["zones"], *head["subzones"], *zones})
     _check_hardware(files, {*head["accelerators"], *hardware})
     keys, reduced = _spellings(names, records, Rules(head["rules"]))
-    head["sections"] = [len(names), len(keys), len(reduced)]
-    lines = [json.dumps(head, separators=(",", ":"), ensure_ascii=False)]
-    for index in (names, keys, reduced):
-        lines += sorted(f"{name}\t{','.join(map(str, where))}" for name, where in index.items())
-    lines += [json.dumps(r, separators=(",", ":"), ensure_ascii=False) for r in records]
-    return "\n".join(lines) + "\n"
+    lines = [f"{_json(record)}\n" for record in records]
+    places = [0, *accumulate(map(len, lines))]
+    sections = {name: _json(table) for name, table in head.items()}
+    for name, index in zip(_INDEXES, (names, keys, reduced), strict=True):
+        found = ((spelling, (str(places[n]) for n in where)) for spelling, where in index.items())
+        sections[name] = "\n".join(sorted(f"{key}\t{','.join(at)}" for key, at in found))
+    sections["records"] = "".join(lines)
+    return written({"fingerprint": mark, "version": version}, sections)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def _models(files: list[tuple[str, Any]]) -> tuple[dict[str, list[int]], list[dict[str, Any]]]:
@@ -141,11 +137,11 @@ def _add_architectures(
                 )
 
 
-def _head(files: list[tuple[str, Any]], mark: str, rules: dict[str, Any] | None) -> dict[str, Any]:
+def _head(files: list[tuple[str, Any]], rules: dict[str, Any] | None) -> dict[str, Any]:
     """Everything but the models."""
     lists: dict[str, Any] = {name: [] for name in _LISTS}
     tables: dict[str, Any] = {name: {} for name in _TABLES}
-    head = {"format": FORMAT, "fingerprint": mark, **lists, **tables, "rules": dict(rules or {})}
+    head = {**lists, **tables, "rules": dict(rules or {})}
     for where, file in files:
         if file.maker:
             known = head["makers"].get(file.maker, {})

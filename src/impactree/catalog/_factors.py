@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from impactree.methods import Mix
 
@@ -47,8 +47,7 @@ class FactorSet:
     checked: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Factor:
+class Factor(NamedTuple):
     """One factor of one zone. ``value`` None: nobody publishes one that may be used."""
 
     metric: str
@@ -61,8 +60,7 @@ class Factor:
     source: FactorSet
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Electricity:
+class Electricity(NamedTuple):
     """All factors of one zone as one method uses them."""
 
     zone: Zone

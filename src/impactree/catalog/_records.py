@@ -1,9 +1,8 @@
 """The catalog's entries, and the answer to "which model was that?", as values."""
 
-from __future__ import annotations
-
+# No annotations from __future__: a NamedTuple compiles each that is a string when it is imported.
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from impactree.methods import Mix, Site
 from impactree.values.range import Range
@@ -20,8 +19,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRecord:
+class ModelRecord(NamedTuple):
     """One entry of ``data/models``. Parameters in 10^9; times in s."""
 
     id: str
@@ -61,7 +59,7 @@ class ModelRecord:
         return self.via is not None and self.via.startswith("ecologits")
 
     @classmethod
-    def read(cls, raw: dict[str, Any]) -> ModelRecord:
+    def read(cls, raw: dict[str, Any]) -> Self:
         """From the compiled catalog."""
         total = Range(*raw["total"]) if "total" in raw else None
         return cls(
@@ -113,8 +111,7 @@ def _place(raw: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class Host(NamedTuple):
     """Who runs a model: zone, PUE and WUE (L/kWh)."""
 
     id: str
@@ -143,7 +140,7 @@ class Host:
     checked: str = ""
 
     @classmethod
-    def read(cls, raw: dict[str, Any]) -> Host:
+    def read(cls, raw: dict[str, Any]) -> Self:
         """From the compiled catalog."""
         return cls(
             **_place(raw),
@@ -159,8 +156,7 @@ class Host:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
+class Region(NamedTuple):
     """A cloud's region: zone, PUE and WUE (L/kWh)."""
 
     id: str
@@ -183,7 +179,7 @@ class Region:
     checked: str = ""
 
     @classmethod
-    def read(cls, raw: dict[str, Any]) -> Region:
+    def read(cls, raw: dict[str, Any]) -> Self:
         """From the compiled catalog."""
         free = raw.get("carbon_free")
         return cls(
@@ -194,8 +190,7 @@ class Region:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Zone:
+class Zone(NamedTuple):
     """An electricity mix zone: a country, the world, or a part of a country."""
 
     id: str
@@ -214,7 +209,7 @@ class Zone:
     checked: str = ""
 
     @classmethod
-    def read(cls, code: str, row: list[Any]) -> Zone:
+    def read(cls, code: str, row: list[Any]) -> Self:
         """From the compiled catalog."""
         gwp, adpe, pe, wue, gwp_year, file, name, warnings, sources, checked = row
         return cls(
@@ -229,8 +224,7 @@ class Zone:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Disclosure:
+class Disclosure(NamedTuple):
     """What a maker published about its own models or service."""
 
     maker: str
@@ -250,7 +244,7 @@ class Disclosure:
     checked: str = ""
 
     @classmethod
-    def read(cls, raw: dict[str, Any]) -> Disclosure:
+    def read(cls, raw: dict[str, Any]) -> Self:
         """From the compiled catalog."""
         return cls(**{**raw, "models": tuple(raw["models"]), "sources": tuple(raw["sources"])})
 
@@ -258,8 +252,7 @@ class Disclosure:
         return f"{self.figure:g} {self.unit}, {self.metric}: {self.subject} ({self.date})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Equivalent:
+class Equivalent(NamedTuple):
     """Something of daily life, and what one of it has of a criterion."""
 
     id: str
@@ -286,7 +279,7 @@ class Equivalent:
     checked: str = ""
 
     @classmethod
-    def read(cls, raw: dict[str, Any]) -> Equivalent:
+    def read(cls, raw: dict[str, Any]) -> Self:
         """From the compiled catalog."""
         return cls(**{**raw, "sources": tuple(raw["sources"])})
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+_OUT = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -27,6 +28,8 @@ _FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 @click.option("--run", "run_id", help="Only the run with this id or name.")
 @click.option("--csv", "form", flag_value="csv", help="Print a row per call (or group) as CSV.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print Markdown.")
+@click.option("--html", "page", type=_OUT, help="Write a page for the browser, in one file.")
+@click.option("--open", "opens", is_flag=True, help="Open that page.")
 @as_json_option
 def report(
     file: Path,
@@ -36,17 +39,25 @@ def report(
     others: tuple[Path, ...],
     run_id: str | None,
     form: str | None,
+    page: Path | None,
+    opens: bool,
     as_json: bool,
 ) -> int:
     """Show the report in FILE, as Report.to_json wrote it; - is standard input."""
     if keys and other is not None:
         raise click.UsageError("--by and --diff are two questions: ask one at a time")
+    if opens and page is None:
+        raise click.UsageError("--open opens the page that --html writes: add --html PATH")
+    if page is not None and (keys or other is not None or form or as_json):
+        raise click.UsageError("--html writes the whole report: leave out --by, --diff and forms")
     asked = _read(file)
     if others:
         asked = asked.merge(*map(_read, others))
     if run_id is not None:
         asked = _only(asked, run_id)
     shown: Any = asked if top is None or keys else asked.top(top)
+    if page is not None:
+        return _write(shown, page, opens)
     if keys:
         shown = asked.by(*(key.strip() for several in keys for key in several.split(",")))
         shown = shown if top is None else shown.top(top)
@@ -71,6 +82,16 @@ def _only(asked: Report, run_id: str) -> Report:
     if not found:
         raise click.UsageError(f"no run {run_id!r:.80} is in the report")
     return asked.of_runs(found)
+
+
+def _write(shown: Report, page: Path, opens: bool) -> int:
+    shown.to_html(page)
+    click.echo(f"written: {page}", err=True)
+    if opens:
+        import webbrowser
+
+        webbrowser.open(page.resolve().as_uri())
+    return 0
 
 
 def _print(shown: Any, form: str | None) -> None:

@@ -9,15 +9,12 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 
 from impactree.calls import ModelCall
-from impactree.calls.media import LEFT_OUT
-from impactree.calls.reconciling import READINGS, UNCLEAR
 from impactree.catalog import Catalog, Resolution, load_catalog
 from impactree.catalog._catalog import as_day
 from impactree.catalog._near import nearest
 from impactree.engine.configuration import Surroundings, load_settings, surroundings
 from impactree.engine.deployments import read_deployment
 from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
-from impactree.engine.training import Share, read_sharing, share_of
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
 from impactree.loops import off_loop
 from impactree.methods import METHODS, Method
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from impactree.engine.settings import EngineSettings, Settings
+    from impactree.engine.training import Share, Sharing
     from impactree.methods import Deployment
     from impactree.values.training import TrainingPhase
 
@@ -100,13 +98,14 @@ class Engine:
             if settings.deployment
             else {}
         )
-        asked = settings.include_training
-        self.sharing = (
-            read_sharing(asked, self.catalog.rules.training, settings.where("include_training"))
-            if asked
-            else None
-        )
+        self.sharing: Sharing | None = None
         """Over what training is shared out; None: it is not asked for."""
+        if settings.include_training:
+            from impactree.engine.training import read_sharing
+
+            where = settings.where("include_training")
+            rule = self.catalog.rules.training
+            self.sharing = read_sharing(settings.include_training, rule, where)
 
     def _check(self) -> None:
         """The settings that only the catalog can judge."""
@@ -247,8 +246,7 @@ class Engine:
 
     def _plan(self, call: ModelCall, at: dt.date | None) -> _Plan:
         found = read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
-        situation, sharing = found.situation, self.sharing
-        share = sharing and share_of(found, sharing, self.catalog.rules.training)
+        situation, share = found.situation, self._share(found)
         return _Plan(
             None if situation is None else self.method.plan(situation),
             found.warnings if share is None else (*found.warnings, *share.warnings),
@@ -258,6 +256,13 @@ class Engine:
             share,
             found,
         )
+
+    def _share(self, found: Reading) -> Share | None:
+        if self.sharing is None:
+            return None
+        from impactree.engine.training import share_of
+
+        return share_of(found, self.sharing, self.catalog.rules.training)
 
 
 def _not_estimated(
@@ -304,6 +309,9 @@ def _frozen(value: Any) -> object:
 
 def _usage_message(note: str) -> Message:
     """What a note on the reading of usage, or on what is no text, says to the user."""
+    from impactree.calls.media import LEFT_OUT
+    from impactree.calls.reconciling import READINGS, UNCLEAR
+
     if note in LEFT_OUT:
         return message("input-not-text", LEFT_OUT[note])
     code = "usage-unclear" if note in UNCLEAR else "usage-reconciled"

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from impactree.methods import Step
     from impactree.values.impacts import Impacts
 
-__all__ = ["Explanation", "Hypothesis", "explain"]
+__all__ = ["Explanation", "Hypothesis", "explain", "explained"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class Explanation:
             "hypotheses": [asdict(h) for h in self.hypotheses],
             "steps": [s._asdict() for s in self.steps],
             "impacts": self.impacts.to_dict(),
-            "disclosures": [asdict(d) for d in self.disclosures],
+            "disclosures": [d._asdict() for d in self.disclosures],
             "credits": list(self.credits),
         }
 
@@ -119,10 +119,11 @@ def explain(
     tokens = Tokens(input=input_tokens, cached_input=cached_input_tokens, output=written)
     call = ModelCall(model=name, provider=provider, kind=kind, tokens=tokens, latency_s=latency_s)
     call = replace(call, requested=requested, base_url=base_url)
-    return _explained(shared_engine(**settings), call, as_day(at))
+    return explained(shared_engine(**settings), call, as_day(at))
 
 
-def _explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanation:
+def explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanation:
+    """As :func:`explain`, of a call, by an engine."""
     found = engine.read(call, at)
     steps: list[Step] = []
     situation, method = found.situation, engine.method

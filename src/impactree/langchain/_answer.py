@@ -34,7 +34,7 @@ _BESIDE: Final = ("reasoning_content", "refusal")
 _MEDIA: Final = frozenset({"image", "image_url", "audio", "video", "file"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Answer:
     """What a result says about its call. Holds the text only until tokens are counted."""
 
@@ -145,7 +145,7 @@ def content_text(content: Any) -> str:
     return "".join(parts)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Batch:
     """Prompts sent together. Their runs end together, the first one first."""
 
@@ -173,7 +173,7 @@ class Batches(threading.local):
         return batch
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class PendingCall:
     """A model call that is open: what is needed to finish it, dropped at its end.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Unpack
 from langchain_core.callbacks import BaseCallbackHandler
 
 from impactree.adapters.guarding import guarded, status_of
-from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for
+from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for, watch_over
 from impactree.calls.media import media_in
 from impactree.exceptions import BudgetExceededError, ConfigurationError
 from impactree.langchain import _kinds as kinds
@@ -18,7 +18,6 @@ from impactree.langchain._answer import Batches, PendingCall, read_answer
 from impactree.langchain._current import caused_by, enter_scope, leave_scope
 from impactree.langchain._inline import told_with_all
 from impactree.langchain._open_calls import OpenCalls
-from impactree.runs.budget import BudgetWatch, ImpactBudget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from impactree.calls import Kind
     from impactree.engine.settings import EngineSettings
     from impactree.runs import Exporter, RunKind, RunStatus
+    from impactree.runs.budget import BudgetWatch, ImpactBudget
     from impactree.tracker import ImpactTracker
 
 __all__ = ["ImpactHandler"]
@@ -89,7 +89,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         self._keys = _KEPT | keys
         self._calls = OpenCalls(self.tracker)
         self._batches = Batches()
-        self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
+        self._watch = watch_over(budget, self.tracker)
         # Only a spent budget ever leaves a callback; without it LangChain would swallow that too.
         self.raise_error = budget is not None and budget.action == "raise"
 

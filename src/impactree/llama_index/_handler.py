@@ -6,11 +6,10 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
-from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for
+from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for, watch_over
 from impactree.exceptions import BudgetExceededError
 from impactree.llama_index._callbacks import CallbackEvents
 from impactree.llama_index._managers import unwatch, watch
-from impactree.runs.budget import BudgetWatch, ImpactBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from impactree.engine.settings import EngineSettings
     from impactree.runs import Exporter
+    from impactree.runs.budget import BudgetWatch, ImpactBudget
     from impactree.tracker import ImpactTracker
 
     _Base = BaseCallbackHandler
@@ -86,7 +86,7 @@ class ImpactHandler(ReadableHandler, _Base):
         self._keys = keys
         if tracker is None:
             self.tracker.advice = _ADVICE
-        self._watch = None if budget is None else BudgetWatch(budget, self.tracker)
+        self._watch = watch_over(budget, self.tracker)
         self._detach: Callable[[bool], None] | None = None
         self._switch = threading.RLock()
         self._blocks = 0

@@ -5,10 +5,11 @@ A method is one module here with one :class:`Method` instance in it, registered 
 
 from __future__ import annotations
 
-from typing import Final
+from collections import UserDict
+from importlib import import_module
+from typing import Any, Final, cast
 
-from impactree.methods.ecologits_0_11 import ECOLOGITS_0_11
-from impactree.methods.impactree_1 import IMPACTREE_1
+from impactree.loops import off_loop
 from impactree.methods.protocol import Constant, Judgement, Method, Step, choose
 from impactree.methods.situation import (
     Deployment,
@@ -37,5 +38,20 @@ __all__ = [
     "choose",
 ]
 
-METHODS: Final[dict[str, Method]] = {m.name: m for m in (ECOLOGITS_0_11, IMPACTREE_1)}
-DEFAULT_METHOD: Final = ECOLOGITS_0_11.name
+
+class _Methods(UserDict[str, Any]):
+    """By name: a method, or the module with it, which is imported when it is first asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        found = super().__getitem__(name)
+        if isinstance(found, str):
+            module = off_loop(lambda: import_module(f"{__name__}.{found}"))
+            found = self[name] = getattr(module, found.upper())
+        return found
+
+
+METHODS: Final = cast(
+    "dict[str, Method]",
+    _Methods({"ecologits-0.11": "ecologits_0_11", "impactree-1": "impactree_1"}),
+)
+DEFAULT_METHOD: Final = "ecologits-0.11"

@@ -1,13 +1,10 @@
 """What a method plans with: a model as the equations see it, and the place where it runs."""
 
-from __future__ import annotations
-
+# No annotations from __future__: a NamedTuple compiles each that is a string when it is imported.
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 __all__ = ["Deployment", "FactorChoice", "Hardware", "Mix", "Params", "Site", "Situation"]
 

@@ -281,6 +281,27 @@ class Report(Acting):
 
     # To read
 
+    def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
+        """The report as a page for the browser: one file, with everything in it.
+
+        It shows where the impact goes (run tree, timeline, groups), and asks nothing of any host.
+
+        Args:
+            path: A file, written whole or not at all; None: the text is returned.
+
+        Raises:
+            PageNotBuiltError: the installation was built without the page's script.
+        """
+        from impactree.report._files import replacing
+        from impactree.report.renderers.page import page_chunks
+
+        chunks = page_chunks(self, self._engine)
+        if path is None:
+            return "".join(chunks)
+        with replacing(path) as file:
+            file.writelines(chunks)
+        return None
+
     def to_markdown(self) -> str:
         """The report in GitHub's Markdown."""
         from impactree.report.renderers.markdown import report_markdown

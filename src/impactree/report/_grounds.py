@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from impactree.calls import ModelCall
     from impactree.runs import Run
 
-__all__ = ["Grounds", "add_up"]
+__all__ = ["Grounds", "add_up", "calls_asked"]
 
 _DAY_S = 86_400
 
@@ -35,7 +35,7 @@ class Grounds(NamedTuple):
         """Those of some calls, as an engine places them; another kind of engine says none."""
         if not isinstance(engine, Engine):
             return cls()
-        read = [(engine.read(call, day), estimated) for call, day, estimated in _asked(calls)]
+        read = [(engine.read(call, day), estimated) for call, day, estimated in calls_asked(calls)]
         placed = [reading for reading, estimated in read if estimated]
         told = (engine.catalog.disclosed(reading.resolution.record) for reading, _ in read)
         factors = dict.fromkeys(factor for reading in placed for factor in of_place(reading))
@@ -62,7 +62,7 @@ def _once(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
-def _asked(calls: Iterable[Run]) -> Iterator[tuple[ModelCall, dt.date | None, bool]]:
+def calls_asked(calls: Iterable[Run]) -> Iterator[tuple[ModelCall, dt.date | None, bool]]:
     """One call for each model, place and day, and whether one of them was estimated."""
     found: dict[object, tuple[ModelCall, float | None, bool]] = {}
     for run in calls:

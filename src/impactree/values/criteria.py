@@ -9,8 +9,7 @@
 | ``wcf`` | L | water consumption footprint |
 """
 
-from __future__ import annotations
-
+# No annotations from __future__: a NamedTuple compiles each that is a string when it is imported.
 from typing import Final, NamedTuple
 
 from impactree.values.figures import PARTS

@@ -1,7 +1,6 @@
 """The floats that a method returns for one call, and that sums are made of."""
 
-from __future__ import annotations
-
+# No annotations from __future__: a NamedTuple compiles each that is a string when it is imported.
 import math
 from typing import Final, NamedTuple
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from impactree.values.criteria import CRITERIA, GWP_MARKET, Criterion
 from impactree.values.formatting import quantity
@@ -120,8 +120,7 @@ def usage_and_embodied(
     return impact_of(criterion, f[usage] + f[made], mean, f[usage + 2] + f[made + 2])
 
 
-@dataclass(frozen=True, slots=True)
-class UsagePhase:
+class UsagePhase(NamedTuple):
     """The usage phase: running the model."""
 
     energy: Impact
@@ -129,23 +128,22 @@ class UsagePhase:
     adpe: Impact | None
     pe: Impact | None
     wcf: Impact
-    type: str = field(default="usage", init=False)
-    name: str = field(default="Usage", init=False)
+    type: str = "usage"
+    name: str = "Usage"
 
     def to_dict(self) -> dict[str, Any]:
         """EcoLogits' shape."""
         return _phase_dict(self, ("energy", "gwp", "adpe", "pe", "wcf"))
 
 
-@dataclass(frozen=True, slots=True)
-class EmbodiedPhase:
+class EmbodiedPhase(NamedTuple):
     """The embodied phase: the share of making and moving the hardware."""
 
     gwp: Impact
     adpe: Impact
     pe: Impact
-    type: str = field(default="embodied", init=False)
-    name: str = field(default="Embodied", init=False)
+    type: str = "embodied"
+    name: str = "Embodied"
 
     def to_dict(self) -> dict[str, Any]:
         """EcoLogits' shape."""

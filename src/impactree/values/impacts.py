@@ -24,17 +24,17 @@ from impactree.values.impact import (
     usage_and_embodied,
 )
 from impactree.values.messages import Message, merge
-from impactree.values.training import TrainingPhase
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from impactree.values.training import TrainingPhase
 
 __all__ = [
     "GRADES",
     "EmbodiedPhase",
     "Impact",
     "Impacts",
-    "TrainingPhase",
     "UsagePhase",
     "impacts_of_call",
 ]
@@ -222,8 +222,11 @@ class Impacts:
         f = self.figures
         if f is None:
             return None
-        pairs = zip((GWP, ADPE, PE), range(15, 24, 3), strict=True)
-        return EmbodiedPhase(*(impact_of(criterion, *f[i : i + 3]) for criterion, i in pairs))
+        return EmbodiedPhase(
+            gwp=impact_of(GWP, *f[15:18]),
+            adpe=impact_of(ADPE, *f[18:21]),
+            pe=impact_of(PE, *f[21:24]),
+        )
 
     def __add__(self, other: Impacts) -> Impacts:
         if not isinstance(other, Impacts):
@@ -265,7 +268,7 @@ class Impacts:
         return cls(
             total,
             market=None if total is None else sum_of_all(markets),
-            training=TrainingPhase.sum(trainings) if trainings else None,
+            training=trainings[0].sum(trainings) if trainings else None,
             warnings=warnings,
             errors=errors,
             grade=grade,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from impactree.report._view import View
     from impactree.runs import Run
 
-__all__ = ["FORMAT", "json_chunks", "report_dict", "run_dicts"]
+__all__ = ["FORMAT", "head_and_tail", "json_chunks", "report_dict", "run_dicts"]
 
 FORMAT: Final = 2
 """Of the report as data; 1 had no means, and did not say so."""
@@ -45,13 +45,13 @@ _MANY: Final = 2_000
 
 def report_dict(report: View) -> dict[str, Any]:
     """Everything in a report; runs as a flat list, so that any depth can be written as JSON."""
-    head, tail = _around(report)
+    head, tail = head_and_tail(report)
     return {**head, "runs": [entry for root in report.runs for entry in run_dicts(root)], **tail}
 
 
 def json_chunks(report: View) -> Iterator[str]:
     """:func:`report_dict` as JSON on one line, in pieces: a tree of any size takes little room."""
-    head, tail = _around(report)
+    head, tail = head_and_tail(report)
     yield f'{_encode(head)[:-1]}, "runs": ['
     writer = _RunWriter()
     comma = ""
@@ -68,7 +68,7 @@ def json_chunks(report: View) -> Iterator[str]:
     yield f"], {_encode(tail)[1:]}"
 
 
-def _around(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
+def head_and_tail(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
     """What stands before the runs, and after them."""
     models = group_calls(report.runs, ("model",), None, None, 0)
     calls = [run for group in models.values() for run in group.runs]

@@ -46,6 +46,7 @@ __all__ = [
     "plain",
     "report_lines",
     "rich_lines",
+    "sheet_lines",
     "total_cells",
 ]
 
@@ -94,9 +95,13 @@ def rich_lines(lines: Iterable[Line]) -> Iterator[Text]:
 
 def report_lines(report: View, width: int, lines: int = MAX_LINES) -> list[Line]:
     """The whole report in about so many lines, none wider than ``width`` cells."""
+    return sheet_lines(lay_out_report(report, lines), width, lines)
+
+
+def sheet_lines(sheet: Sheet, width: int, lines: int = MAX_LINES) -> list[Line]:
+    """As :func:`report_lines`, of what has been laid out."""
     width = min(width, _WIDEST)
-    sheet = lay_out_report(report, lines)
-    if not report.runs:
+    if not sheet.roots:
         return joined(_empty(sheet, width), width)
     rest = joined(_sections(sheet, (), width), width)
     tree = sheet.tree(lines - len(rest) - _LEGEND_LINES)

@@ -1,0 +1,273 @@
+/** What the page carries, column by column, and its lines and groups as objects. */
+
+import type { Factor, Report, Run } from "./report.gen";
+
+/** Text: its values, and which of them stands where (a number: the same everywhere). */
+interface Coded<T extends string = string> {
+  values: (T | null)[];
+  at: number | number[];
+}
+/** Numbers, or one that stands everywhere. */
+type Numbers = number | number[];
+/** As numbers; null is unknown, text the name of an equal column. */
+type Figures = Record<string, Numbers | (number | null)[] | string | null>;
+
+interface ImpactColumns {
+  at: number[];
+  estimated: Numbers;
+  unestimated: Numbers;
+  grade: Coded;
+  errors: Coded;
+  warnings: Coded;
+  having: number[];
+  figures: Figures;
+}
+
+type TallyColumns = Record<keyof Tally, Numbers>;
+
+interface LineColumns {
+  parent: number[];
+  times: Numbers;
+  below: Numbers;
+  id: (string | null)[];
+  name: Coded;
+  kind: Coded<Run["kind"]>;
+  status: Coded<Run["status"]>;
+  model: Coded;
+  provider: Coded;
+  agent: Coded;
+  node: Coded;
+  step: Coded;
+  thread: Coded;
+  tool: Coded;
+  user: Coded;
+  said: Coded;
+  start_s: number;
+  begin_s: Numbers;
+  elapsed_s: Numbers;
+  timed: Numbers;
+  tally: TallyColumns;
+  own: ImpactColumns;
+  avoided: ImpactColumns;
+}
+
+interface GroupColumns {
+  labels: (string | null)[];
+  others: number;
+  partition: boolean;
+  tally: TallyColumns;
+  total: ImpactColumns;
+}
+
+export interface Hypothesis extends Omit<Factor, "sources"> {
+  sources: string[];
+}
+
+export interface ModelGrounds {
+  model: string;
+  provider: string | null;
+  requested: string | null;
+  zone: string;
+  resolution: { model: string | null; host: string | null; grade: string; how: string | null };
+  errors: string[];
+  hypotheses: number[];
+}
+
+export interface PageData {
+  page: 1;
+  version: string;
+  title: string;
+  report: Omit<Report, "runs">;
+  about: string;
+  empty: string;
+  folded: string;
+  notes: { name: string; sentences: string[] }[];
+  lines: LineColumns;
+  groups: Record<string, GroupColumns>;
+  models: ModelGrounds[];
+  more_models: number;
+  hypotheses: Hypothesis[];
+  citation: string;
+}
+
+/** In the order of `impactree.values.figures.Figures`. */
+export const FIGURES = [
+  ...["energy", "gwp_usage", "adpe_usage", "pe_usage", "wcf"],
+  ...["gwp_embodied", "adpe_embodied", "pe_embodied"],
+].flatMap((name) => ["min", "mean", "max"].map((end) => `${name}_${end}`));
+export const PARTS = ["input", "cached", "output", "host", "overhead"] as const;
+const COLUMNS = [...FIGURES, ...PARTS.map((part) => `part_${part}`)];
+
+/** Sums over calls. Token counts leave out cached calls: no model saw those tokens. */
+export interface Tally {
+  runs: number;
+  calls: number;
+  cached: number;
+  inputs: number;
+  cached_inputs: number;
+  cache_writes: number;
+  outputs: number;
+  reasoning: number;
+  unknown_inputs: number;
+  unknown_outputs: number;
+  counted: number;
+  latency_s: number;
+}
+const TALLY = [
+  ...(["runs", "calls", "cached", "inputs", "cached_inputs", "cache_writes", "outputs"] as const),
+  ...(["reasoning", "unknown_inputs", "unknown_outputs", "counted", "latency_s"] as const),
+];
+
+/** Impacts of calls; without figures none of them could be estimated. */
+export interface Impacts {
+  estimated: number;
+  unestimated: number;
+  grade: string | null;
+  errors: string;
+  warnings: string;
+  figures: Float64Array | null;
+}
+
+/** A run, or like ones in one line. */
+export interface Line {
+  place: number;
+  parent: number;
+  times: number;
+  /** Runs below that have no line, but are counted in this one. */
+  below: number;
+  id: string | null;
+  name: string;
+  kind: string;
+  status: string | null;
+  model: string | null;
+  provider: string | null;
+  agent: string | null;
+  node: string | null;
+  step: string | null;
+  thread: string | null;
+  tool: string | null;
+  user: string | null;
+  tags: string[];
+  metadata: Record<string, unknown>;
+  begin_s: number;
+  elapsed_s: number;
+  timed: number;
+  tally: Tally;
+  own: Impacts | null;
+  avoided: Impacts | null;
+}
+
+export interface Group {
+  label: string | null;
+  /** How many groups this one sums up; 0: it is one. */
+  others: number;
+  tally: Tally;
+  total: Impacts;
+}
+
+const text = (column: Coded, place: number): string | null =>
+  column.values[typeof column.at === "number" ? column.at : (column.at[place] ?? 0)] ?? null;
+const number = (column: Numbers, place: number): number =>
+  typeof column === "number" ? column : (column[place] ?? 0);
+
+function tallyAt(columns: TallyColumns, place: number): Tally {
+  return Object.fromEntries(TALLY.map((n) => [n, number(columns[n], place)])) as unknown as Tally;
+}
+
+export const noTally = (): Tally => Object.fromEntries(TALLY.map((n) => [n, 0])) as never;
+
+export function addTally(to: Tally, more: Tally): void {
+  for (const name of TALLY) to[name] += more[name];
+}
+
+function figuresOf(columns: ImpactColumns): Map<number, Float64Array> {
+  const having = new Map<number, Float64Array>();
+  const read = COLUMNS.map((name) => {
+    let column = columns.figures[name];
+    if (typeof column === "string") column = columns.figures[column];
+    return (place: number): number => {
+      const value = Array.isArray(column) ? column[place] : column;
+      return typeof value === "number" ? value : Number.NaN;
+    };
+  });
+  columns.having.forEach((which, place) => {
+    having.set(
+      which,
+      Float64Array.from(read, (one) => one(place)),
+    );
+  });
+  return having;
+}
+
+function impactsOf(columns: ImpactColumns): Map<number, Impacts> {
+  const figures = figuresOf(columns);
+  return new Map(
+    columns.at.map((at, place) => [
+      at,
+      {
+        estimated: number(columns.estimated, place),
+        unestimated: number(columns.unestimated, place),
+        grade: text(columns.grade, place),
+        errors: text(columns.errors, place) ?? "",
+        warnings: text(columns.warnings, place) ?? "",
+        figures: figures.get(place) ?? null,
+      },
+    ]),
+  );
+}
+
+export function linesOf(data: PageData): Line[] {
+  const c = data.lines;
+  const own = impactsOf(c.own);
+  const avoided = impactsOf(c.avoided);
+  const said = c.said.values.map((one) => (one ? JSON.parse(one) : { tags: [], metadata: {} }));
+  return c.parent.map((parent, place) => {
+    const known = said[typeof c.said.at === "number" ? c.said.at : (c.said.at[place] ?? 0)];
+    return {
+      place,
+      parent,
+      times: number(c.times, place),
+      below: number(c.below, place),
+      id: c.id[place] ?? null,
+      name: visible(text(c.name, place) ?? "") || "(no name)",
+      kind: text(c.kind, place) ?? "",
+      status: text(c.status, place),
+      model: text(c.model, place),
+      provider: text(c.provider, place),
+      agent: text(c.agent, place),
+      node: text(c.node, place),
+      step: text(c.step, place),
+      thread: text(c.thread, place),
+      tool: text(c.tool, place),
+      user: text(c.user, place),
+      tags: known.tags,
+      metadata: known.metadata,
+      begin_s: number(c.begin_s, place),
+      elapsed_s: number(c.elapsed_s, place),
+      timed: number(c.timed, place),
+      tally: tallyAt(c.tally, place),
+      own: own.get(place) ?? null,
+      avoided: avoided.get(place) ?? null,
+    };
+  });
+}
+
+export function groupsOf(columns: GroupColumns): Group[] {
+  const total = impactsOf(columns.total);
+  return [...total.values()].map((impacts, place) => ({
+    label: columns.labels[place] ?? null,
+    others: place < columns.labels.length ? 0 : columns.others,
+    tally: tallyAt(columns.tally, place),
+    total: impacts,
+  }));
+}
+
+/** Control, invisible and direction-changing characters shown escaped. */
+export function visible(value: string): string {
+  return value.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => {
+    const code = c.codePointAt(0) ?? 0;
+    return code < 256
+      ? `\\x${code.toString(16).padStart(2, "0")}`
+      : `\\u${code.toString(16).padStart(4, "0")}`;
+  });
+}

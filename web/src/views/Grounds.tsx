@@ -1,0 +1,193 @@
+import type { Hypothesis, ModelGrounds, PageData } from "../data";
+import { visible } from "../data";
+import { integer } from "../units";
+
+/** Sentences of the report that have a place of their own; all others are listed as they come. */
+const TITLES: Record<string, string> = {
+  energy: "Where the energy goes",
+  beside: "What the method leaves out",
+  market: "Market-based",
+  coverage: "Coverage",
+  warnings: "Warnings, and what to do about them",
+  problems: "Problems",
+  history: "Not in these figures",
+  makers: "What makers published themselves",
+  credits: "Credits",
+  advice: "What would help",
+  equivalents: "For comparison",
+};
+const FIRST = ["advice", "equivalents", "beside"];
+
+/** Sentences that are read first. */
+export function Remarks({ data }: { data: PageData }) {
+  const shown = data.notes.filter(({ name }) => FIRST.includes(name));
+  const { folded } = data;
+  if (!shown.length && !folded) return null;
+  return (
+    <div class="remarks">
+      {folded && <p class="warning">{folded}</p>}
+      {shown.map(({ name, sentences }) => (
+        <p key={name}>
+          <b>{TITLES[name]}.</b> {sentences.map(visible).join(" ")}
+        </p>
+      ))}
+    </div>
+  );
+}
+
+/** What the figures rest on. */
+export function Grounds({ data }: { data: PageData }) {
+  const rest = data.notes.filter(({ name }) => !FIRST.includes(name) && name !== "energy");
+  const [open, folded] = [
+    rest.filter((n) => !LONG.includes(n.name)),
+    rest.filter((n) => LONG.includes(n.name)),
+  ];
+  return (
+    <section class="panel grounds" aria-labelledby="grounds-title">
+      <header class="panel-head">
+        <h2 id="grounds-title">What it rests on</h2>
+      </header>
+      <div class="columns">
+        {open.map((note) => (
+          <div key={note.name} class={`note note-${note.name}`}>
+            <h3>{TITLES[note.name] ?? visible(note.name)}</h3>
+            <Sentences texts={note.sentences} />
+          </div>
+        ))}
+      </div>
+      {data.models.map((model) => (
+        <details key={`${model.model} ${model.provider} ${model.zone}`}>
+          <summary>
+            <b>
+              <bdi>{visible(model.model)}</bdi>
+            </b>{" "}
+            <span class="faint">{summary(model)}</span>
+          </summary>
+          <ModelView model={model} data={data} />
+        </details>
+      ))}
+      {data.more_models > 0 && <p class="faint">And {integer(data.more_models)} more models.</p>}
+      {data.report.factors.length > 0 && (
+        <details>
+          <summary>
+            <b>Factors</b>{" "}
+            <span class="faint">of data centres and electricity, with their sources</span>
+          </summary>
+          <Hypotheses rows={data.report.factors} />
+        </details>
+      )}
+      {folded.map((note) => (
+        <details key={note.name}>
+          <summary>
+            <b>{TITLES[note.name]}</b>
+          </summary>
+          <Sentences texts={note.sentences} />
+        </details>
+      ))}
+      <details>
+        <summary>
+          <b>Method and limits</b>
+        </summary>
+        <ul>
+          <li>{data.about}</li>
+          {data.citation && <li>{data.citation}</li>}
+          <li>
+            All figures are estimates, none is a measurement. A range runs from the low to the high
+            estimate; the tick is the expected value. What cannot be estimated is said so, and never
+            a zero.
+          </li>
+          <li>Networks, devices and storage are not counted.</li>
+          <li>impactree {data.version}</li>
+        </ul>
+      </details>
+    </section>
+  );
+}
+
+const LONG = ["makers", "credits"];
+
+function Sentences({ texts }: { texts: string[] }) {
+  return (
+    <ul>
+      {texts.map((text) => (
+        <li key={text}>{linked(visible(text))}</li>
+      ))}
+    </ul>
+  );
+}
+
+/** Addresses as links; nothing but https is one. */
+function linked(text: string) {
+  return text.split(/(https:\/\/[^\s;,)]+)/).map((part, at) =>
+    at % 2 ? (
+      <a key={part} href={part} rel="noreferrer noopener" target="_blank">
+        {part.replace("https://", "")}
+      </a>
+    ) : (
+      part
+    ),
+  );
+}
+
+function summary(model: ModelGrounds): string {
+  const { resolution } = model;
+  const name = resolution.model && resolution.model !== model.model ? `as ${resolution.model}` : "";
+  return [name, resolution.grade, resolution.host && `run by ${resolution.host}`, model.zone]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+function ModelView({ model, data }: { model: ModelGrounds; data: PageData }) {
+  const rows = model.hypotheses.flatMap((place) => data.hypotheses[place] ?? []);
+  return (
+    <>
+      {model.resolution.how && <p class="faint">{visible(model.resolution.how)}</p>}
+      {model.errors.map((error) => (
+        <p class="warning" key={error}>
+          Not estimated: {visible(error)}
+        </p>
+      ))}
+      <Hypotheses rows={rows} />
+    </>
+  );
+}
+
+function Hypotheses({ rows }: { rows: Hypothesis[] }) {
+  if (!rows.length) return null;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keys
+    <section class="scrolls" tabIndex={0} aria-label="Hypotheses">
+      <table class="hypotheses">
+        <thead>
+          <tr>
+            <th scope="col">hypothesis</th>
+            <th scope="col" class="number">
+              value
+            </th>
+            <th scope="col">basis</th>
+            <th scope="col">year</th>
+            <th scope="col">note, sources</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={JSON.stringify(row)}>
+              <th scope="row">{row.name}</th>
+              <td class="number">
+                {row.value} {row.unit}
+              </td>
+              <td>{visible(row.basis)}</td>
+              <td>{row.year}</td>
+              <td>
+                {visible([row.kind, row.note, row.licence].filter(Boolean).join("; "))}{" "}
+                {row.sources.map((source) => (
+                  <span key={source}>{linked(visible(source))} </span>
+                ))}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
