@@ -13,7 +13,7 @@ LIVE := .venv-live
 PEERS := .venv-peers
 # The tests that must pass with the oldest frameworks we claim, too.
 OLDEST_TESTS := $(wildcard tests/langchain tests/llama_index) tests/test_cookbook.py
-LLAMA_TESTS := $(addprefix tests/llama_index/,test_matrix.py test_mixed.py) -k "anthropic or langchain or wrapper"
+LLAMA_TESTS := $(addprefix tests/llama_index/,test_matrix.py test_mixed.py) tests/langchain/test_pictures.py -k "anthropic or langchain or wrapper"
 
 .PHONY: help test lint page web postgresql chromium test-oldest test-llama demo live bench peers format catalog-diff clean
 

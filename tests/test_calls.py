@@ -36,7 +36,7 @@ def test_a_model_named_by_an_enumeration():
         ("latency_s", math.inf, ValueError),
         ("latency_s", "3", ValueError),
         ("output_tokens", True, ValueError),
-        ("kind", "image", ValueError),
+        ("kind", "drawing", ValueError),
         ("kind", ["chat"], ValueError),
         ("provider", 5, TypeError),
         ("zone", b"FRA", TypeError),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 COOKBOOK = Path(__file__).parents[1] / "cookbook"
+PAGE = COOKBOOK.parent / "src" / "impactree" / "web" / "page.js"
 OFFLINE = "import no_network, runpy, sys; no_network.block(); sys.argv = sys.argv[1:]; "
 RUN = "sys.path.insert(0, sys.argv[0].rpartition('/')[0]); "
 AS_MAIN = "runpy.run_path(sys.argv[0], run_name='__main__')"
@@ -89,6 +90,14 @@ def test_supervisor() -> None:
         "naturalist: 2",
         "calculator: 2",
     ]
+
+
+@pytest.mark.skipif(not PAGE.is_file(), reason="no page: run `make page`")
+def test_report_page(tmp_path: Path) -> None:
+    done = run("report_page.py", str(tmp_path / "r.html"))
+    assert done.returncode == 0, done.stderr
+    assert "the ice left 26 days earlier in 1853" in done.stdout
+    assert "naturalist" in (tmp_path / "r.html").read_text("utf-8")
 
 
 def test_rag() -> None:

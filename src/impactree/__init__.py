@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from impactree.block import track_impacts as track_impacts
+    from impactree.calls import Media as Media
     from impactree.calls import ModelCall as ModelCall
     from impactree.calls import Tokens as Tokens
     from impactree.catalog import Resolution as Resolution
@@ -35,6 +36,7 @@ _HOMES = {
     "ImpactHandler": "impactree.langchain",
     "ImpactTracker": "impactree.tracker",
     "Impacts": "impactree.values.impacts",
+    "Media": "impactree.calls",
     "ModelCall": "impactree.calls",
     "Range": "impactree.values.range",
     "Report": "impactree.report",
@@ -53,6 +55,7 @@ __all__ = [
     "ImpactHandler",
     "ImpactTracker",
     "Impacts",
+    "Media",
     "ModelCall",
     "Range",
     "Report",

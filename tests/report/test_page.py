@@ -257,6 +257,14 @@ def test_without_the_script_one_line_says_how_to_get_it(agent, monkeypatch, tmp_
     assert not (tmp_path / "r.html").exists()
 
 
+def test_a_notebook_links_to_the_page(agent, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "to_html(&#x27;report.html&#x27;)" in agent._repr_html_()
+    if BUILT or IN_CI:
+        agent.to_html(tmp_path / "a: <b>.html")
+        assert 'href="a%3A%20%3Cb%3E.html"' in agent._repr_html_()
+
+
 # From the command line
 
 

@@ -230,6 +230,20 @@ def test_an_empty_report_says_what_to_do(show, build):
     assert "no runs yet" in page.inner_text("main")
 
 
+def test_an_assumption_and_a_share_of_training_are_said(show):
+    from impactree import ImpactTracker, ModelCall
+
+    tracker = ImpactTracker(method="impactree-1", include_training=True)
+    tracker.record(ModelCall(provider="openai", model="gpt-4o", input_tokens=90, output_tokens=90))
+    tracker.record(ModelCall(model="meta-llama/Llama-3.1-8B-Instruct", output_tokens=90))
+    report = tracker.report()
+    assert report.total.training is not None
+    assert f"Training. {report.total.training}" in texts(show(report), ".remarks")[0]
+    page = show(report.what_if(zone="FRA"))
+    assert "What if zone" in texts(page, ".top")[0]
+    assert "not the calls as they were made" in texts(page, ".top")[0]
+
+
 # What it does
 
 

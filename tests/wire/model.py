@@ -58,6 +58,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
     no_usage: bool = False
+    pictures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,11 +170,16 @@ const text = (column: Coded, place: number): string | null =>
 const number = (column: Numbers, place: number): number =>
   typeof column === "number" ? column : (column[place] ?? 0);
 
-function tallyAt(columns: TallyColumns, place: number): Tally {
-  return Object.fromEntries(TALLY.map((n) => [n, number(columns[n], place)])) as unknown as Tally;
-}
+export const noTally = (): Tally => ({
+  ...{ runs: 0, calls: 0, cached: 0, inputs: 0, cached_inputs: 0, cache_writes: 0, outputs: 0 },
+  ...{ reasoning: 0, unknown_inputs: 0, unknown_outputs: 0, counted: 0, latency_s: 0 },
+});
 
-export const noTally = (): Tally => Object.fromEntries(TALLY.map((n) => [n, 0])) as never;
+function tallyAt(columns: TallyColumns, place: number): Tally {
+  const tally = noTally();
+  for (const name of TALLY) tally[name] = number(columns[name], place);
+  return tally;
+}
 
 export function addTally(to: Tally, more: Tally): void {
   for (const name of TALLY) to[name] += more[name];

@@ -33,7 +33,7 @@ export const START: State = {
   together: null,
   fold: "auto",
   turned: [],
-  by: "model",
+  by: "",
   theme: "auto",
 };
 

@@ -102,7 +102,10 @@ function unfoldedAtFirst(all: Node, most: number): Set<number> {
 }
 
 /** Whether a node is unfolded, by what the reader chose. */
-export function unfolded(all: Node, state: State): (node: Node) => boolean {
+export function unfolded(
+  all: Node,
+  state: Pick<State, "fold" | "turned" | "text" | "labels">,
+): (node: Node) => boolean {
   const searched = state.text || Object.keys(state.labels).length;
   const first =
     state.fold === "auto" ? unfoldedAtFirst(all, searched ? FOUND_AT_FIRST : AT_FIRST) : null;

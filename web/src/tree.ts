@@ -140,7 +140,7 @@ export function* walk(node: Node): Generator<Node> {
   const stack = [node];
   for (let next = stack.pop(); next; next = stack.pop()) {
     yield next;
-    for (const child of next.children.toReversed()) stack.push(child);
+    for (let at = next.children.length - 1; at >= 0; at--) stack.push(next.children[at] as Node);
   }
 }
 

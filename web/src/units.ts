@@ -46,11 +46,12 @@ const PREFIXES = ["p", "n", "µ", "m", "", "k", "M", "G", "T"];
 /** Two significant digits; halves go to the even neighbour, as Python's do. */
 function twoDigits(value: number): string {
   if (value === 0 || !Number.isFinite(value)) return String(value);
+  const text = value.toExponential(1);
+  if (Number(value.toPrecision(3)) !== value) return text;
   const [digits = "", power = "0"] = value.toExponential(40).split("e");
   const tie = /^-?\d\.\d50*$/.test(digits);
-  let text = value.toExponential(1);
   if (tie && Number(digits.replace("-", "").charAt(2)) % 2 === 0)
-    text = `${digits.slice(0, digits.indexOf(".") + 2)}e${power}`;
+    return `${digits.slice(0, digits.indexOf(".") + 2)}e${power}`;
   return text;
 }
 

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from impactree.calls.model_call import Kind, ModelCall, TokensSource
+from impactree.calls.quantities import MEDIA_FIELDS, MEDIA_KINDS, Media
 from impactree.calls.tokens import MAX_TOKENS, Tokens
 
-__all__ = ["MAX_TOKENS", "Kind", "ModelCall", "Tokens", "TokensSource"]
+__all__ = [
+    "MAX_TOKENS",
+    "MEDIA_FIELDS",
+    "MEDIA_KINDS",
+    "Kind",
+    "Media",
+    "ModelCall",
+    "Tokens",
+    "TokensSource",
+]

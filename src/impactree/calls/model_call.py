@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from operator import attrgetter
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, get_args
 
+from impactree.calls.quantities import MEDIA_FIELDS, MEDIA_KINDS, Media
 from impactree.calls.scrubbing import without_secrets
 from impactree.calls.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from impactree.calls.quantities import MediaFields
 
 __all__ = ["Kind", "ModelCall", "TokensSource"]
 
-Kind = Literal["chat", "completion", "embedding", "rerank"]
+Kind = Literal[
+    "chat", "completion", "embedding", "rerank", "image", "video", "speech", "transcription"
+]
 TokensSource = Literal["reported", "counted", "unknown"]
 
 _KINDS: Final = frozenset(get_args(Kind))
+_MEDIA: Final = tuple(sorted(MEDIA_KINDS))  # a kind that is wrong may not be hashable
 _SOURCES: Final = frozenset(get_args(TokensSource))
 _TEXTS: Final = ("provider", "zone", "requested", "base_url", "region")
 _PLAIN_FIELDS: Final = (
@@ -39,7 +45,8 @@ class ModelCall:
     All arguments are keywords, and all but ``model`` may be left out. The counts are given as
     ``tokens``, or one by one: ``input_tokens``, ``cached_input_tokens``, ``cache_write_tokens``,
     ``output_tokens``, ``reasoning_tokens``. Both may be given: one by one then replaces those of
-    ``tokens``.
+    ``tokens``. Calls of the kinds ``image``, ``video``, ``speech`` and ``transcription`` have
+    :class:`Media` as their ``tokens``: what they make or take in, too.
 
     Raises:
         TypeError: a value of the wrong type.
@@ -88,15 +95,15 @@ class ModelCall:
         base_url: str | None = None,
         region: str | None = None,
         usage_notes: Iterable[str] = (),
+        **media: Unpack[MediaFields],
     ) -> None:
-        if tokens is None:
-            tokens = _NONE
-        elif not isinstance(tokens, Tokens):
+        tokens = _NONE if tokens is None else tokens
+        if not isinstance(tokens, Tokens):
             raise TypeError(f"tokens must be Tokens or None, not {tokens!r}")
         read = (input_tokens, cached_input_tokens, cache_write_tokens)
         given = (*read, output_tokens, reasoning_tokens)
-        if given != _NOT_GIVEN:
-            tokens = _replaced(tokens, given)
+        if given != _NOT_GIVEN or media or kind in _MEDIA:
+            tokens = _quantities(tokens, given, kind, media)
         _set(self, "model", model)
         _set(self, "provider", provider)
         _set(self, "kind", kind)
@@ -166,11 +173,18 @@ class ModelCall:
         """``tokens.reasoning``."""
         return self.tokens.reasoning
 
+    @property
+    def media(self) -> Media | None:
+        """What the call makes or takes in beside tokens; None: text is all there is."""
+        return self.tokens if isinstance(self.tokens, Media) else None
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values under the names of the arguments, counts one by one, no credentials."""
         fields = dict(zip(_PLAIN_FIELDS, _plain_values(self), strict=True))
         if self.usage_notes:
             fields["usage_notes"] = list(self.usage_notes)
+        if isinstance(self.tokens, Media):
+            fields |= self.tokens.known()
         return fields
 
 
@@ -189,13 +203,40 @@ def _texts(notes: Iterable[str]) -> tuple[str, ...]:
     return notes
 
 
+def _quantities(
+    tokens: Tokens, counts: tuple[Any, ...], kind: str, media: Mapping[str, Any]
+) -> Tokens:
+    """Tokens, with what was given one by one, as the quantities of a call of such a kind."""
+    if counts != _NOT_GIVEN:
+        tokens = _replaced(tokens, counts)
+    return _with_media(tokens, kind, media) if media or kind in _MEDIA else tokens
+
+
+def _with_media(tokens: Tokens, kind: str, media: Mapping[str, Any]) -> Tokens:
+    for name in media:
+        if name not in MEDIA_FIELDS:
+            raise TypeError(f"ModelCall has no argument {name!r}")
+    given = {name: value for name, value in media.items() if value is not None}
+    if kind not in _MEDIA:
+        if not given:
+            return tokens
+        raise ValueError(
+            f"{next(iter(given))} is for calls of the kinds {', '.join(_MEDIA)}, not {kind!r:.40}"
+        )
+    if isinstance(tokens, Media):
+        given = {**tokens.known(), **given}
+    counts = {name: getattr(tokens, name) for name in Tokens.__slots__}
+    return Media(**counts, **given)
+
+
 def _replaced(tokens: Tokens, given: tuple[Any, ...]) -> Tokens:
     """The buckets with those replaced that were given one by one."""
     read, cached, written, wrote, reasoning = given
-    return Tokens(
+    counts = Tokens(
         input=tokens.input if read is ... else read,
         cached_input=tokens.cached_input if cached is ... else cached,
         cache_write=tokens.cache_write if written is ... else written,
         output=tokens.output if wrote is ... else wrote,
         reasoning=tokens.reasoning if reasoning is ... else reasoning,
     )
+    return replace(tokens, **asdict(counts)) if isinstance(tokens, Media) else counts

@@ -51,7 +51,7 @@ class Tokens:
             raise self._wrong()
 
     def _wrong(self) -> Exception:
-        buckets = ((name, getattr(self, name)) for name in self.__slots__)
+        buckets = ((name, getattr(self, name)) for name in Tokens.__slots__)
         name, value = next((n, v) for n, v in buckets if v is not None and not is_count(v))
         if type(value) is int and value > 0:
             return ValueError(f"{name}_tokens must be at most 2**53, and is larger")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from impactree.catalog._compile_factors import add_factors
+from impactree.catalog._compile_media import add_videos
 from impactree.catalog._compile_training import add_trainings
 from impactree.catalog._near import nearest
 from impactree.catalog._rules import Rules
@@ -84,6 +85,7 @@ def compile_files(
     names, records = _models(files)
     _add_architectures(files, names, records)
     add_trainings(files, records)
+    add_videos(files, names, records)
     days = [r["checked"] for r in records] + [zone[-1] for zone in head["zones"].values()]
     version = max(days, default="")
     head["org_makers"] = _org_makers(records)

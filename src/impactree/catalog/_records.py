@@ -45,6 +45,8 @@ class ModelRecord(NamedTuple):
     """What a step reads and computes, as in ``data/architectures.toml``; None: not published."""
     training: dict[str, Any] | None = None
     """What its training cost, as in ``data/training.toml``; None: not published."""
+    video: dict[str, Any] | None = None
+    """How long a film takes on which machine, as in ``data/video.toml``; None: not known."""
 
     @property
     def is_closed(self) -> bool:
@@ -83,6 +85,7 @@ class ModelRecord(NamedTuple):
             aliases=tuple(raw.get("aliases", ())),
             architecture=raw.get("architecture"),
             training=raw.get("training"),
+            video=raw.get("video"),
         )
 
 

@@ -20,6 +20,7 @@ from impactree.catalog._schema_factors import (
     Subzone,
     Zone,
 )
+from impactree.catalog._schema_media import Video, VideoMachine, VideoOperator
 from impactree.catalog._schema_serving import Accelerator, Architecture
 from impactree.catalog._schema_training import Training, TrainingRule
 from impactree.catalog._schema_types import (
@@ -303,6 +304,9 @@ class DataFile(_Entry):
     architectures: list[Architecture] = []
     accelerators: list[Accelerator] = []
     trainings: list[Training] = []
+    videos: list[Video] = []
+    video_machines: list[VideoMachine] = []
+    video_operators: list[VideoOperator] = []
     sources: dict[str, Url] = {}
     wrappers: list[Wrapper] = []
     kinds: list[KindWords] = []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from impactree.calls import Kind
+from impactree.calls import MEDIA_KINDS, Kind, Media
 from impactree.cli._printing import as_json_option, print_json, print_rich
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ __all__ = ["explain"]
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 _COUNT = click.IntRange(0)
+_MEDIA = ("resolution", "seconds", "sound", "count", "characters")
 
 
 @click.command()
@@ -30,6 +31,11 @@ _COUNT = click.IntRange(0)
 @click.option("--input", "input_tokens", type=_COUNT, help="Input tokens, cached ones included.")
 @click.option("--cached", "cached_input_tokens", type=_COUNT, help="Cached input tokens.")
 @click.option("--tokens", type=_COUNT, default=1000, show_default=True, help="Output tokens.")
+@click.option("--resolution", help="Of films and pictures: 1280x720, 720p, ...")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Of films and sound.")
+@click.option("--sound/--no-sound", default=None, help="Whether a film has sound.")
+@click.option("--count", type=click.IntRange(1), help="Films or pictures.")
+@click.option("--characters", type=click.IntRange(1), help="Of a text that is spoken.")
 @click.option("--latency", type=click.FloatRange(0), help="Duration of the request, s.")
 @click.option("--method", help="Name of the method.")
 @click.option(
@@ -48,6 +54,14 @@ def explain(
     from impactree.engine.explain import explain as explained
 
     day = at.date() if at else None
+    given = {key: value for key in _MEDIA if (value := asked.pop(key)) is not None}
+    if given and asked["kind"] not in MEDIA_KINDS:
+        kinds = ", ".join(sorted(MEDIA_KINDS))
+        raise click.UsageError(f"--{next(iter(given))} goes with --kind {kinds}")
+    try:
+        asked["media"] = Media(**given)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     found = explained(name, at=day, output_tokens=tokens, latency_s=latency, **asked)
     if as_json:
         print_json(found.to_dict())

@@ -275,6 +275,8 @@ def _encode_call(call: ModelCall, zone: str | None) -> dict[str, Any]:
         value = getattr(call, name)
         if value is not None:
             out[name] = _text(value) if isinstance(value, str) else value
+    if call.media is not None:
+        out |= call.media.known()
     if call.usage_notes:
         out["usage_notes"] = list(call.usage_notes)
     if zone is not None:

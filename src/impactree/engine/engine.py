@@ -17,7 +17,7 @@ from impactree.engine.deployments import read_deployment
 from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
 from impactree.loops import off_loop
-from impactree.methods import METHODS, Method
+from impactree.methods import METHODS, Method, media_method
 from impactree.values.impacts import Impacts, impacts_of_call
 from impactree.values.messages import Message, message
 
@@ -48,6 +48,8 @@ class _Plan(NamedTuple):
     """The operator's market-based factor, kgCO2eq/kWh; None: it publishes none."""
     share: Share | None
     """Of training the model; None: not asked for."""
+    method: Method
+    """The equations for calls of this kind."""
     found: Reading
 
 
@@ -173,6 +175,10 @@ class Engine:
         engine._plans = {}
         return engine
 
+    def method_for(self, kind: str) -> Method:
+        """The equations for calls of a kind: the method's own, or others under its name."""
+        return media_method(self.method.name, kind) or self.method
+
     @property
     def catalog(self) -> Catalog:
         """The catalog, loaded on first use."""
@@ -193,12 +199,12 @@ class Engine:
             at: The day of the call, for names that moved; None: today.
         """
         plan = self._plans.get(_key(call) if at is None else (*_key(call), at))
-        made, warnings, errors, grade, factor, share, _ = plan or self._planned(call, at)
+        made, warnings, errors, grade, factor, share, method, _ = plan or self._planned(call, at)
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
         if call.usage_notes:
             warnings = (*warnings, *map(_usage_message, call.usage_notes))
-        method, tokens = self.method, call.tokens
+        tokens = call.tokens
         training = None if share is None else share.of(tokens)
         if made is None:
             return _not_estimated(errors, warnings, grade, training)
@@ -247,13 +253,15 @@ class Engine:
     def _plan(self, call: ModelCall, at: dt.date | None) -> _Plan:
         found = read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
         situation, share = found.situation, self._share(found)
+        method = self.method_for(call.kind)
         return _Plan(
-            None if situation is None else self.method.plan(situation),
+            None if situation is None else method.plan(situation),
             found.warnings if share is None else (*found.warnings, *share.warnings),
             found.errors,
             found.resolution.grade,
             found.place.market.value if found.place.market else None,
             share,
+            method,
             found,
         )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
-from impactree.calls import ModelCall, Tokens
+from impactree.calls import MEDIA_KINDS, Media, ModelCall, Tokens
 from impactree.catalog._catalog import as_day
 from impactree.engine.engine import shared_engine
 from impactree.engine.hypotheses import (
     Hypothesis,
     of_hardware,
+    of_media,
     of_method,
     of_model,
     of_place,
@@ -92,6 +93,7 @@ def explain(
     cached_input_tokens: int | None = None,
     output_tokens: int | None = 1000,
     latency_s: float | None = None,
+    media: Media | None = None,
     at: dt.date | str | None = None,
     **settings: Unpack[EngineSettings],
 ) -> Explanation:
@@ -105,8 +107,8 @@ def explain(
         kind: Of the call.
         input_tokens: Read, those from a cache included; None: unknown.
         cached_input_tokens: Of the input, from the provider's prompt cache.
-        output_tokens: Written, reasoning included; None: unknown. Embeddings and rerankers
-            write none.
+        output_tokens: Written, reasoning included; None: unknown. Embedders write none.
+        media: What calls of pictures, films and sound make or take in, in place of tokens.
         latency_s: Measured duration of the request, s; None: not measured.
         at: Day of the call (a date or ``YYYY-MM-DD``), for what changed since; None: today.
         **settings: See :class:`impactree.engine.settings.EngineSettings`.
@@ -115,18 +117,24 @@ def explain(
         ConfigurationError: a setting is wrong.
         ValueError: ``at`` is a string that is no date.
     """
-    written = output_tokens if kind in ("chat", "completion") else 0
-    tokens = Tokens(input=input_tokens, cached_input=cached_input_tokens, output=written)
+    tokens = Tokens(input=input_tokens, cached_input=cached_input_tokens, output=output_tokens)
+    tokens = _quantities(kind, tokens, media)
     call = ModelCall(model=name, provider=provider, kind=kind, tokens=tokens, latency_s=latency_s)
     call = replace(call, requested=requested, base_url=base_url)
     return explained(shared_engine(**settings), call, as_day(at))
+
+
+def _quantities(kind: Kind, tokens: Tokens, media: Media | None) -> Tokens:
+    if kind in MEDIA_KINDS:
+        return media or Media()
+    return tokens if kind in ("chat", "completion") else replace(tokens, output=0)
 
 
 def explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanation:
     """As :func:`explain`, of a call, by an engine."""
     found = engine.read(call, at)
     steps: list[Step] = []
-    situation, method = found.situation, engine.method
+    situation, method = found.situation, engine.method_for(call.kind)
     if situation is not None and not method.judge(call.tokens, call.kind).errors:
         steps = method.steps(method.plan(situation), call.tokens, call.latency_s)
     if engine.sharing is not None:
@@ -135,7 +143,7 @@ def explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanatio
         call=call,
         resolution=found.resolution,
         method=engine.method.name,
-        citation=engine.method.citation,
+        citation=method.citation,
         catalog_version=engine.catalog.version,
         hypotheses=tuple(_hypotheses(found, engine)),
         zone=f"{found.zone.id} ({found.zone.name}), chosen by {found.zone_origin}"
@@ -150,12 +158,14 @@ def explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanatio
 
 def _hypotheses(found: Reading, engine: Engine) -> list[Hypothesis]:
     params = found.params or size_of(found.resolution)
+    method = engine.method_for(found.kind)
     if params is None:
         return []
-    rows = of_model(found, params, engine.catalog.rules.prior)
+    of_text = method is engine.method
+    rows = of_model(found, params, engine.catalog.rules.prior) if of_text else [*of_media(found)]
     if found.params is not None and found.zone is not None:
-        hardware = of_hardware(found) if engine.method.plans_hardware else ()
-        rows += [*hardware, *of_place(found), *of_method(engine.method)]
+        hardware = of_hardware(found) if method.plans_hardware else ()
+        rows += [*hardware, *of_place(found), *of_method(method)]
     if engine.sharing is not None:
         rows += of_training(found, engine.sharing, engine.catalog.rules.training)
     return rows
@@ -168,6 +178,9 @@ def _asked(e: Explanation) -> str:
     latency = "not measured" if e.call.latency_s is None else f"= {e.call.latency_s:g} s"
     n = "unknown" if e.call.output_tokens is None else f"{e.call.output_tokens:,}"
     name = clean(e.call.model) or "(no name)"
+    if e.call.media is not None:
+        said = ", ".join(f"{key} {value}" for key, value in e.call.media.known().items())
+        return f"{name}{provider}: {e.call.kind}, {said or 'nothing known'}, latency L {latency}"
     known = [f"N = {n} output tokens"]
     if e.call.input_tokens is not None:
         known.insert(0, f"{e.call.input_tokens:,} input tokens")

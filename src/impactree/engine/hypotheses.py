@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Hypothesis",
     "of_hardware",
+    "of_media",
     "of_method",
     "of_model",
     "of_place",
@@ -32,6 +33,7 @@ _SYMBOLS: Final = {
     "pe_nonrenewable": "F_pe, non-renewable part",
     "wue": "WUE_grid",
 }
+_ANY: Final = "data/accelerators.toml: from the least to the most of an A100 to a B200"
 _CFE: Final = ("https://github.com/GoogleCloudPlatform/region-carbon-info",)
 
 
@@ -127,6 +129,33 @@ def size_of(resolution: Resolution) -> Params | None:
     if total is None or active is None:
         return None
     return Params(active.min, active.max, total.min, total.max)
+
+
+def of_media(found: Reading) -> Iterator[Hypothesis]:
+    """Of a model that makes films or pictures: its regression, and the machine it runs on."""
+    record = found.resolution.record
+    video = record.video if record else None
+    if found.kind == "image" and found.generic is not None:
+        for name, unit in (("gwp", "kgCO2eq"), ("adpe", "kgSbeq"), ("pe", "MJ")):
+            value = exact(*getattr(found.generic, name))
+            yield Hypothesis(name=f"U_{name}, any accelerator", value=value, unit=unit, basis=_ANY)
+    if found.kind != "video" or video is None:
+        return
+    told: dict[str, Any] = {
+        "basis": "published",
+        "sources": tuple(video["sources"]),
+        "checked": video["checked"],
+        "licence": found.host.licence,
+    }
+    for name, value in video["latency"].items():
+        yield Hypothesis(name=f"{name}, time of a film", value=f"{value:g}", unit="s", **told)
+    low, _, high = video["power"]
+    yield Hypothesis(name="P, the machine", value=exact(low, high), unit="W", **told)
+    yield Hypothesis(name="without sound", value=f"{video['silent']:g}", unit="x T", **told)
+    names = ("GWP", "kgCO2eq"), ("ADPe", "kgSbeq"), ("PE", "MJ")
+    for (name, unit), rest, one in zip(names, video["rest"], video["accelerator"], strict=True):
+        value = f"{rest:g} + {video['accelerators']} x {one:g}"
+        yield Hypothesis(name=f"embodied {name}, machine", value=value, unit=unit, **told)
 
 
 def of_method(method: Method) -> list[Hypothesis]:

@@ -6,11 +6,21 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.calls.quantities import MEDIA_KINDS
 from impactree.catalog._near import nearest
 from impactree.catalog._places import UNKNOWN
+from impactree.catalog._records import Host
 from impactree.catalog._resolve import resolve_name
 from impactree.engine.deployments import deployment_of, hardware
-from impactree.methods import Deployment, Hardware, Method, Params, Site, Situation
+from impactree.methods import (
+    Deployment,
+    Hardware,
+    Method,
+    Params,
+    Site,
+    Situation,
+    covers_media,
+)
 from impactree.values.grades import worst_grade
 from impactree.values.messages import Message, message
 
@@ -19,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from impactree.calls import ModelCall
-    from impactree.catalog import Catalog, Electricity, Host, Region, Resolution, Zone
+    from impactree.catalog import Catalog, Electricity, Region, Resolution, Zone
     from impactree.engine.settings import Settings
 
 __all__ = ["Reading", "leads_somewhere", "read_call", "zone_error"]
@@ -29,6 +39,8 @@ _ANY_HOST: Final = "litellm"
 """A provider hint under which the first part of a path names the host."""
 _STAND_INS: Final = ("h100", "b200")
 """Accelerators that an unknown one is taken for."""
+_OF_TEXT: Final = frozenset({"chat", "completion", "embedding", "rerank"})
+"""Kinds of model that read or write text alone."""
 _NOTHING: Final[Mapping[str, Deployment]] = MappingProxyType({})
 
 
@@ -90,6 +102,7 @@ class Reading:
             self.deployment,
             self.generic,
             self.stand_ins,
+            record.video if record else None,
         )
 
 
@@ -103,17 +116,21 @@ def read_call(
 ) -> Reading:
     """Read a call's names with a catalog and settings; never raises for what the call holds."""
     resolution = _resolve(catalog, settings, call, at)
-    host = catalog.hosts[resolution.host or UNKNOWN]
+    host = _host(catalog, call, resolution)
     region, region_warning = _region(catalog, settings, call, resolution, host)
     code, origin = _zone(catalog, settings, call, resolution, region or host, host, method)
     zone = catalog.zone(code)
     electricity = catalog.electricity(zone, method.factors, at) if zone else None
-    error = _error(catalog, settings, method, call, resolution)
+    own = covers_media(method.name, call.kind)
+    if own:
+        resolution, error = _of_media(call, resolution)
+    else:
+        error = _error(catalog, settings, method, call, resolution)
     if error is None and electricity is None:
         error = zone_error(catalog, code)
     hardware_known = deployment_of(known, call.model, resolution.model, host.id)
-    warnings = () if error else _warnings(catalog, call, resolution, host, electricity)
-    if method.plans_hardware and not error:
+    warnings = () if error else _warnings(catalog, call, resolution, host, electricity, own)
+    if method.plans_hardware and not error and not own:
         warnings = (*warnings, *_of_hardware(catalog, resolution, host, hardware_known))
     return Reading(
         kind=call.kind,
@@ -129,6 +146,27 @@ def read_call(
         stand_ins=_stand_ins(catalog, host),
         generic=hardware(catalog.accelerators["generic"]),
     )
+
+
+def _host(catalog: Catalog, call: ModelCall, found: Resolution) -> Host:
+    """Who runs the model: of films who the equations say."""
+    record = found.record
+    if call.kind == "video" and record is not None and record.video is not None:
+        return Host.read(record.video["host"])
+    return catalog.hosts[found.host or UNKNOWN]
+
+
+def _of_media(call: ModelCall, found: Resolution) -> tuple[Resolution, Message | None]:
+    """How a name that makes films or pictures was read, and why it cannot be estimated."""
+    record = found.record
+    if record is None:
+        found = replace(found, grade="prior")
+    else:  # what makes no text is unsupported only where no equations are its own
+        same = call.model.strip().lower() == record.id.lower()
+        found = replace(found, grade="exact" if same else "alias")
+    if call.kind == "video" and (record is None or record.video is None):
+        return found, message("video-not-registered", _asked(call))
+    return found, None
 
 
 def _of_hardware(
@@ -201,19 +239,20 @@ def _deployed(
 def _error(
     catalog: Catalog, settings: Settings, method: Method, call: ModelCall, found: Resolution
 ) -> Message | None:
-    """Why a call cannot be estimated."""
+    """Why a call of tokens cannot be estimated."""
     record = found.record
-    if not method.covers(call.kind):
+    via = record.via if record and call.kind in MEDIA_KINDS else None
+    if not method.covers(call.kind, via=via):
         return message("kind-not-covered", f"({call.kind})")
     if not method.covers(found.kind, via=record.via if record else None):
         if found.grade == "unsupported":
             return message("kind-unsupported", f"({found.kind})")
         return message("kind-not-covered", f"({found.kind})")
-    if found.total_params is None and settings.unknown_models == "error":
-        if found.model is not None:
-            return message("model-size-unknown", f"({found.model})")
-        return _NearMessage(message("model-not-registered", _asked(call)), catalog, call.model)
-    return None
+    if found.total_params is not None or settings.unknown_models != "error":
+        return None
+    if found.model is not None:
+        return message("model-size-unknown", f"({found.model})")
+    return _NearMessage(message("model-not-registered", _asked(call)), catalog, call.model)
 
 
 def _params(catalog: Catalog, found: Resolution, method: Method) -> Params:
@@ -240,19 +279,20 @@ def _warnings(
     found: Resolution,
     host: Host,
     electricity: Electricity | None,
+    own: bool,
 ) -> tuple[Message, ...]:
     record = found.record
-    codes: dict[str, str | None] = dict.fromkeys(record.warnings if record else ())
+    codes: dict[str, str | None] = dict.fromkeys(record.warnings if record and not own else ())
     codes.update(electricity.warnings if electricity else ())
     codes.update(dict.fromkeys(host.warnings))
     if host.local:
         codes["local-hardware-not-modelled"] = None
     if host.id == UNKNOWN or host.passes_through:
         codes["host-unknown"] = None
-    if record is not None and found.kind not in ("chat", "completion"):
+    if record is not None and found.kind not in _OF_TEXT and not own:
         codes["kind-not-text"] = None
     is_unheard = found.total_params is None and found.model is None
-    if found.total_params is None:
+    if found.total_params is None and not own:
         codes["model-prior"] = _why_prior(call, found)
     code = _GRADE_CODES.get(found.grade)
     if code:

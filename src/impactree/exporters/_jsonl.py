@@ -187,6 +187,8 @@ def _run(run: Run) -> dict[str, Any]:
         out["cached"] = run.cached
         out["call"] = {name: getattr(call, name) for name in fields}
         out["call"] |= {f"{name}_tokens": getattr(call, f"{name}_tokens") for name in tokens}
+        if call.media is not None:
+            out["call"] |= call.media.known()
         out["impacts"] = None if run.own is None else run.own.to_dict()
     return out
 

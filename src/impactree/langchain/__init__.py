@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from impactree.langchain._attach import attach as attach
     from impactree.langchain._embeddings import track_embeddings as track_embeddings
     from impactree.langchain._embeddings import track_reranker as track_reranker
+    from impactree.langchain._images import track_images as track_images
     from impactree.langchain._middleware import ImpactMiddleware as ImpactMiddleware
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "ImpactMiddleware",
     "attach",
     "track_embeddings",
+    "track_images",
     "track_reranker",
 ]
 
@@ -33,6 +35,7 @@ _HOMES = {
     "ImpactMiddleware": "_middleware",
     "attach": "_attach",
     "track_embeddings": "_embeddings",
+    "track_images": "_images",
     "track_reranker": "_embeddings",
 }
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.calls import Kind, ModelCall, Tokens, TokensSource
+from impactree.calls import Kind, Media, ModelCall, Tokens, TokensSource
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens, tokens_by_length
 from impactree.calls.definitions import definitions
+from impactree.calls.pictures import Picture, image_tool, pictures_in, tool_calls
 from impactree.calls.usage import (
     ChunkUsage,
     MalformedUsageError,
@@ -47,6 +48,8 @@ class Answer:
     """A response cache answered: LangChain marks it with a total cost of 0."""
     usage_removed: bool = False
     """LangChain took the usage out: the first run of the batch carries that of all."""
+    pictures: tuple[Picture, ...] = ()
+    """What the answer holds of pictures."""
 
 
 def read_answer(
@@ -86,7 +89,15 @@ def read_answer(
         usage is None and any(map(_is_media, generations)),
         isinstance(told, dict) and told.get("total_cost") == 0,
         isinstance(llm_output, dict) and llm_output.get("token_usage") == {},
+        () if message is None else _pictures(message),
     )
+
+
+def _pictures(message: Any) -> tuple[Picture, ...]:
+    """Those of the content; with ``output_version="v0"`` a tool's stand beside it."""
+    found = pictures_in(getattr(message, "content", None))
+    beside = getattr(message, "additional_kwargs", None)
+    return found + pictures_in(beside.get("tool_outputs")) if beside else found
 
 
 def _has_usage(generation: Any) -> bool:
@@ -228,8 +239,22 @@ class PendingCall:
                 if isinstance(value, str):
                     self.streamed_tokens += tokens_by_length(value)
 
+    def drawn(self, answer: Answer, chat: ModelCall) -> list[ModelCall]:
+        """The calls of the provider's image tool that this one has made."""
+        tool = image_tool(self.params.get("tools"))
+        made = [p for p in answer.pictures if p.by_tool or tool is not None]
+        return tool_calls(chat, made, tool) if made and not answer.cached else []
+
     def call(self, answer: Answer, now: float | None) -> ModelCall:
         """The finished call."""
+        call = self._answered(answer, now)
+        own = [picture for picture in answer.pictures if not picture.by_tool]
+        if own and image_tool(self.params.get("tools")) is None:
+            counts = asdict(call.tokens)
+            call = replace(call, kind="image", tokens=Media(**counts, count=len(own)))
+        return call
+
+    def _answered(self, answer: Answer, now: float | None) -> ModelCall:
         reading = self._reading(answer.usage)
         source: TokensSource = "reported"
         batch = self.batch

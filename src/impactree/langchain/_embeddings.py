@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from impactree.tracker import ImpactTracker
 
-__all__ = ["track_embeddings", "track_reranker"]
+__all__ = ["followers", "track_embeddings", "track_reranker"]
 
 _log: Final = logging.getLogger("impactree")
 _NOBODYS: Final = "an embedding of several askers at once stands outside their runs"
@@ -210,6 +210,11 @@ def _parties(tracker: ImpactTracker | ImpactHandler | None, texts: list[str]) ->
         return [_Party([h.tracker for h in handlers], manager.run_id, texts)]
     _say_unfollowed()
     return []
+
+
+def followers(tracker: ImpactTracker | ImpactHandler | None) -> list[_Party]:
+    """Whose request this is that reads no texts."""
+    return _parties(tracker, [])
 
 
 def _of_batch(shares: list[Share]) -> list[_Party]:

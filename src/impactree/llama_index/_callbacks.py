@@ -145,6 +145,8 @@ class CallbackEvents:
         call = None
         if isinstance(pending, OpenModel):
             call = self._call(run, pending, fields, error)
+            for made in () if call is None else pending.drawn:
+                self.tracker.record(made, event_id)
         else:
             for stream in streams_of(fields.get("response")):
                 opened(stream, self.tracker, run, _nothing)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import may_have_answered
-from impactree.calls import Kind, ModelCall, Tokens, TokensSource
+from impactree.calls import Kind, Media, ModelCall, Tokens, TokensSource
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens
 from impactree.calls.definitions import definitions
 from impactree.calls.media import media_in
+from impactree.calls.pictures import image_tool, pictures_in, response_items, tool_calls
 from impactree.calls.usage import MalformedUsageError, read_usage, updated
 from impactree.llama_index import _names as names
 
@@ -158,6 +159,8 @@ class OpenModel(OpenSpan):
     """Spans of the methods it inherits and calls: their events are its own."""
     usage: Reading | None = None
     answered: str | None = None
+    drawn: list[ModelCall] = field(default_factory=list)
+    """What the provider's image tool has done for it."""
     run: weakref.ref[Run] | None = None
     ended: float | None = None
     """When the call was over, Unix time in s, if its run waits for the one around it."""
@@ -180,7 +183,15 @@ class OpenModel(OpenSpan):
         self._read(response, named=self.answered is not None)
 
     def answer(self, response: Any) -> ModelCall:
-        """The finished chat or completion call."""
+        """The finished chat or completion call; :attr:`drawn` has those of an image tool."""
+        call = self._answered(response)
+        items, tools = response_items(getattr(response, "__dict__", {}).get("raw"))
+        made = [p for p in pictures_in(items) if p.by_tool]
+        self.drawn = tool_calls(call, made, image_tool(tools)) if made else []
+        own = 0 if made else _pictures(response)
+        return call if not own else replace(call, kind="image", tokens=_drawn(call.tokens, own))
+
+    def _answered(self, response: Any) -> ModelCall:
         latency = time.perf_counter() - self.started
         self._read(response)
         usage = self.usage
@@ -322,6 +333,16 @@ def answer_text(response: Any, *, thoughts: bool = True) -> str:
         calls = (getattr(message, "additional_kwargs", None) or {}).get("tool_calls") or ()
         parts.extend(_tool_call_text(call) for call in calls)
     return "".join(parts)
+
+
+def _pictures(response: Any) -> int:
+    """How many pictures an answer holds."""
+    blocks = getattr(_message(response), "__dict__", {}).get("blocks") or ()
+    return sum(getattr(block, "block_type", None) == "image" for block in blocks)
+
+
+def _drawn(tokens: Tokens, count: int) -> Media:
+    return Media(**asdict(tokens), count=count)
 
 
 def _has_media(response: Any) -> bool:

@@ -81,6 +81,8 @@ class Runs:
         if isinstance(run.pending, OpenModel):
             for alias in run.pending.aliases:
                 self.tracker.forget_alias(alias)
+            for made in () if call is None else run.pending.drawn:
+                self.tracker.record(made, run.id)
         self.tracker.end(run.id, status=status, call=call, cached=cached, end=end)
 
     def end_model(

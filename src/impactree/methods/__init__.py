@@ -36,6 +36,8 @@ __all__ = [
     "Situation",
     "Step",
     "choose",
+    "covers_media",
+    "media_method",
 ]
 
 
@@ -55,3 +57,24 @@ METHODS: Final = cast(
     _Methods({"ecologits-0.11": "ecologits_0_11", "impactree-1": "impactree_1"}),
 )
 DEFAULT_METHOD: Final = "ecologits-0.11"
+
+_OF_MEDIA: Final = {
+    ("ecologits-0.11", "video"): "video",
+    ("impactree-1", "video"): "video",
+    ("impactree-1", "image"): "image",
+}
+"""By name of a method and kind of call: the module of its equations of other quantities."""
+
+
+def covers_media(method: str, kind: str) -> bool:
+    """Whether a method has equations of their own for calls of a kind."""
+    return (method, kind) in _OF_MEDIA
+
+
+def media_method(method: str, kind: str) -> Method | None:
+    """Those equations, under the method's name; None: it has none."""
+    module = _OF_MEDIA.get((method, kind))
+    if module is None:
+        return None
+    found = off_loop(lambda: import_module(f"{__name__}.{module}"))
+    return cast("Method", found.BY_METHOD[method])

@@ -100,3 +100,5 @@ class Situation(NamedTuple):
     """What stands in for embodied figures that nobody publishes."""
     stand_ins: tuple[Hardware, ...] = ()
     """What an unknown accelerator may be."""
+    video: Mapping[str, Any] | None = None
+    """As in ``data/video.toml``; None: the model makes no films, or nobody knows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from os import PathLike
+from os import PathLike, fspath
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol, Self
 
 from impactree.report._acting import Acting
@@ -84,6 +84,9 @@ class Report(Acting):
     Raises:
         TypeError: something in ``runs`` is not a Run.
     """
+
+    _page: str = ""
+    """The file that :meth:`to_html` wrote."""
 
     @classmethod
     def of(cls, tracker: Tracked, run: Any = None, method: str | None = None) -> Self:
@@ -282,9 +285,9 @@ class Report(Acting):
     # To read
 
     def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
-        """The report as a page for the browser: one file, with everything in it.
+        """The report as a page for the browser: one file, which asks nothing of any host.
 
-        It shows where the impact goes (run tree, timeline, groups), and asks nothing of any host.
+        In a notebook the report then links to it.
 
         Args:
             path: A file, written whole or not at all; None: the text is returned.
@@ -300,6 +303,7 @@ class Report(Acting):
             return "".join(chunks)
         with replacing(path) as file:
             file.writelines(chunks)
+        self._page = fspath(path)
         return None
 
     def to_markdown(self) -> str:
@@ -328,7 +332,7 @@ class Report(Acting):
     def _repr_html_(self) -> str:
         from impactree.report.renderers.html import report_html
 
-        return report_html(self)
+        return report_html(self, self._page)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": self.to_text(), "text/html": self._repr_html_()}

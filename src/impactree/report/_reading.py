@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from impactree.calls import ModelCall
+from impactree.calls import MEDIA_FIELDS, ModelCall
 from impactree.exceptions import ReportFormatError
 from impactree.report._grounds import Grounds
 from impactree.report.renderers.data import FORMAT
@@ -29,7 +29,7 @@ _STATUSES: Final = frozenset(get_args(RunStatus))
 _CALL_FIELDS: Final = (
     *("model", "provider", "kind", "input_tokens", "output_tokens", "cached_input_tokens"),
     *("cache_write_tokens", "reasoning_tokens", "latency_s", "zone", "tokens_source"),
-    *("requested", "base_url", "region", "usage_notes"),
+    *("requested", "base_url", "region", "usage_notes", *MEDIA_FIELDS),
 )
 _MAY_BE_NONE: Final = ("adpe", "pe")
 _UNKNOWN: Final = (math.nan,) * 3

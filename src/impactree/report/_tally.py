@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from impactree.calls import MEDIA_KINDS
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Tally:
         if call.tokens_source == "counted":
             self.counted += 1
         if tokens.input is None:
-            self.unknown_inputs += 1
+            self.unknown_inputs += call.kind not in MEDIA_KINDS
         else:
             self.inputs += tokens.input
         if tokens.output is not None:

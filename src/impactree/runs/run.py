@@ -38,6 +38,10 @@ RunKind = Literal[
     "completion",
     "embedding",
     "rerank",
+    "image",
+    "video",
+    "speech",
+    "transcription",
     "other",
 ]
 RunStatus = Literal["running", "ok", "error", "cancelled", "interrupted", "abandoned"]

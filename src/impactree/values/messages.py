@@ -60,7 +60,10 @@ MESSAGES: Final[dict[str, str]] = {
     "kind-not-text": (
         "The model speaks, transcribes or draws; the method counts its output tokens as text."
     ),
-    "kind-unsupported": "The model does not generate text; no method here estimates it.",
+    "kind-unsupported": (
+        "The model does not generate text, and the call says nothing of films (kind='video') or "
+        "pictures (kind='image')."
+    ),
     "model-family": (
         "The name is newer than the catalog, or does not say which model of a family it is; its "
         "family stands in. Name the model with the setting `deployments`."
@@ -106,6 +109,18 @@ MESSAGES: Final[dict[str, str]] = {
     ),
     "usage-reconciled": "The reported usage contradicts itself; it was read by its numbers.",
     "usage-unclear": "The reported usage may not be the whole one.",
+    "video-by-ecologits": (
+        "The equations are EcoLogits 0.11's, fitted on few models; the range is that of the "
+        "machine's power alone."
+    ),
+    "video-not-registered": "No equations are known for films of this model.",
+    "image-by-open-models": (
+        "Nobody publishes what pictures by this model take: what was measured on open models "
+        "stands in, from the least to the most."
+    ),
+    "image-size-unknown": "The pictures' size is not known; 1024x1024 is taken. Pass resolution.",
+    "resolution-unknown": "The resolution is not known. Pass resolution, e.g. '1280x720'.",
+    "length-unknown": "The length of the film is not known. Pass seconds or frames.",
     "training-shared": (
         "The share of training rests on an assumption: nobody publishes how many calls a model "
         "answers in its life. Set it with include_training={'requests': ...}."

@@ -18,6 +18,11 @@ SSE = "text/event-stream; charset=utf-8"
 NDJSON = "application/x-ndjson"
 USAGE_KEYS = frozenset({"usage", "usageMetadata", "meta", "prompt_eval_count", "eval_count"})
 
+# One transparent pixel.
+PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
+    "AAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
 Handler = Callable[["Request", "Answer"], "Reply"]
 
 

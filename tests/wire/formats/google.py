@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..templates import Event, dumps
-from .base import JSON, Demand, Exchange, pieces, prepare, vector
+from .base import JSON, PNG, Demand, Exchange, pieces, prepare, vector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +84,8 @@ def _parts(exchange: Exchange, whole: bool) -> Iterator[tuple[Any, bool]]:
         text = exchange.values[kind]
         for piece in [text] if whole and text else pieces(text):
             yield exchange.fill(f"part_{kind}.json", piece=piece), kind == "thinking"
+    for _ in range(exchange.answer.pictures):
+        yield {"inlineData": {"mimeType": "image/png", "data": PNG}}, False
     for values in exchange.tool_values():
         yield exchange.fill("part_tool.json", **values), False
 

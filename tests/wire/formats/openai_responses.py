@@ -6,7 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ..templates import Event, load_stream
-from .base import Demand, Exchange, function_tools, pieces, prepare
+from .base import PNG, Demand, Exchange, function_tools, pieces, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +56,9 @@ def _parts(exchange: Exchange) -> Iterator[tuple[str, Any, dict[str, Any]]]:
     if thinking or exchange.usage.reasoning:
         summary = [{"type": "summary_text", "text": thinking}] if thinking else []
         yield "thinking", exchange.fill("item_reasoning.json", summary=summary), {}
+    for number in range(exchange.answer.pictures):
+        values = {"picture": number, "png": PNG}
+        yield "image", exchange.fill("item_image.json", **values), values
     if exchange.values["text"] or not exchange.answer.tool_calls:
         yield "text", exchange.fill("item_message.json"), {}
     for values in exchange.tool_values():
@@ -90,7 +93,7 @@ def _inside(
         yield "summary_start", {}
         yield from (("summary_delta", {"piece": piece}) for piece in pieces(thinking))
         yield "summary_end", {}
-    elif kind != "thinking":
+    elif kind not in ("thinking", "image"):
         whole = values["tool_json"] if kind == "tool" else exchange.values["text"]
         yield from ((f"{kind}_delta", {"piece": piece}) for piece in pieces(whole))
         yield f"{kind}_end", {}

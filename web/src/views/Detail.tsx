@@ -30,28 +30,34 @@ export function Detail({ node, c, total, more }: Props) {
   const one = node.key >= 0 && node.lines.length === 1 && node.times === 1;
   return (
     <section class="detail" aria-label="The chosen run" aria-live="polite">
-      <h3>
-        <bdi>{node.key < 0 ? "All runs" : node.name}</bdi>
-        {node.times > 1 && node.key >= 0 && <small> × {count(node.times)}</small>}
-      </h3>
-      <p class="faint">
-        {[
-          node.kind,
-          one ? line.model && visible(line.model) : null,
-          one && line.status !== "ok" ? line.status : null,
-          tally.calls ? many(tally.calls, "call") : null,
-          tally.cached ? `${count(tally.cached)} from a cache` : null,
-          elapsed(node),
-        ]
-          .filter(Boolean)
-          .join(" · ")}
-      </p>
+      <div class="detail-head">
+        <h3>
+          <bdi>{node.key < 0 ? "All runs" : node.name}</bdi>
+          {node.times > 1 && node.key >= 0 && <small> × {count(node.times)}</small>}
+        </h3>
+        <p class="faint">
+          {[
+            node.kind,
+            one ? line.model && visible(line.model) : null,
+            one && line.status !== "ok" ? line.status : null,
+            tally.calls ? many(tally.calls, "call") : null,
+            tally.cached ? `${count(tally.cached)} from a cache` : null,
+            elapsed(node),
+          ]
+            .filter(Boolean)
+            .join(" · ")}
+        </p>
+      </div>
       {tally.calls > 0 && known(node) && <Criteria {...{ node, c, total, more }} />}
       {tally.calls > 0 && !known(node) && (
         <p class="warning">Not estimated: {reasons(node) || "no reason given"}</p>
       )}
-      {known(node) && tally.calls > 0 && <Parts node={node} />}
-      {tally.calls > 0 && <Tokens node={node} />}
+      {tally.calls > 0 && (
+        <div>
+          {known(node) && <Parts node={node} />}
+          <Tokens node={node} />
+        </div>
+      )}
       {one && <About line={line} />}
     </section>
   );
@@ -87,8 +93,7 @@ function Criteria({ node, c, total, more }: Props) {
                 ) : (
                   <>
                     {node.unestimated > 0 && "≥"}
-                    <b>{q.mean}</b> {q.unit}{" "}
-                    {q.range && <small>{q.range}</small>}
+                    <b>{q.mean}</b> {q.unit} {q.range && <small>{q.range}</small>}
                     <RangeBar value={value} most={value[2]} />
                   </>
                 )}

@@ -1,6 +1,6 @@
 import type { Hypothesis, ModelGrounds, PageData } from "../data";
 import { visible } from "../data";
-import { integer } from "../units";
+import { count, criterion, integer, mean } from "../units";
 
 /** Sentences of the report that have a place of their own; all others are listed as they come. */
 const TITLES: Record<string, string> = {
@@ -13,10 +13,11 @@ const TITLES: Record<string, string> = {
   history: "Not in these figures",
   makers: "What makers published themselves",
   credits: "Credits",
+  everyday: "In daily life",
+  training: "Training",
   advice: "What would help",
-  equivalents: "For comparison",
 };
-const FIRST = ["advice", "equivalents", "beside"];
+const FIRST = ["everyday", "training", "advice", "beside"];
 
 /** Sentences that are read first. */
 export function Remarks({ data }: { data: PageData }) {
@@ -76,6 +77,7 @@ export function Grounds({ data }: { data: PageData }) {
           <Hypotheses rows={data.report.factors} />
         </details>
       )}
+      <Ladder data={data} />
       {folded.map((note) => (
         <details key={note.name}>
           <summary>
@@ -105,6 +107,60 @@ export function Grounds({ data }: { data: PageData }) {
 }
 
 const LONG = ["makers", "credits"];
+
+/** Things of daily life beside the report, the smallest first. */
+function Ladder({ data }: { data: PageData }) {
+  const { equivalents } = data.report;
+  if (!equivalents?.ladder.length) return null;
+  const gwp = criterion("gwp");
+  return (
+    <details>
+      <summary>
+        <b>In daily life</b> <span class="faint">things beside this report, and their sources</span>
+      </summary>
+      <ul>
+        {equivalents.readable.map((one) => (
+          <li key={one.id}>
+            {criterion(one.criterion).label}: {one.text}
+          </li>
+        ))}
+      </ul>
+      <section class="scrolls">
+        <table class="hypotheses">
+          <thead>
+            <tr>
+              <th scope="col">thing</th>
+              <th scope="col" class="number">
+                GHG
+              </th>
+              <th scope="col" class="number">
+                as many such reports
+              </th>
+              <th scope="col">note, sources</th>
+            </tr>
+          </thead>
+          <tbody>
+            {equivalents.ladder.map((one) => (
+              <tr key={one.id}>
+                <th scope="row">{one.text}</th>
+                <td class="number">{mean(one.gwp_kgco2eq, gwp)}</td>
+                <td class="number">
+                  {one.reports < 10 ? one.reports.toPrecision(2) : count(Math.round(one.reports))}
+                </td>
+                <td>
+                  {[one.note, one.licence, one.credit].filter(Boolean).join("; ")}{" "}
+                  {one.sources.map((source) => (
+                    <span key={source}>{linked(source)} </span>
+                  ))}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+    </details>
+  );
+}
 
 function Sentences({ texts }: { texts: string[] }) {
   return (

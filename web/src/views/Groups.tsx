@@ -18,7 +18,7 @@ import { RangeBar } from "./Range";
 const NAMES: Record<string, string> = { root: "outermost run" };
 
 /** What the calls of each model, agent, step, ... cost: of the whole report, by its groups. */
-export function Groups({ data, c, state, change }: Props) {
+export function Groups({ data, c, by, labels, change }: Props) {
   const all = useMemo(
     () =>
       Object.entries(data.groups)
@@ -26,7 +26,8 @@ export function Groups({ data, c, state, change }: Props) {
         .filter(({ groups }) => groups.some((group) => group.label !== null)),
     [data],
   );
-  const shownBy = all.find((one) => one.key === state.by) ?? all[0];
+  const several = all.find((one) => one.groups.length > 1);
+  const shownBy = all.find((one) => one.key === by) ?? several ?? all[0];
   if (!shownBy) return null;
   const values = shownBy.groups.map((group) => spanOf(group, c));
   const most = Math.max(
@@ -77,7 +78,7 @@ export function Groups({ data, c, state, change }: Props) {
           {order.map(({ group, value }) => (
             <Bar
               key={group.others ? "\n" : (group.label ?? "\t")}
-              {...{ group, value, c, most, total, state, change }}
+              {...{ group, value, c, most, total, labels, change }}
               by={shownBy.key}
             />
           ))}
@@ -93,7 +94,7 @@ function spanOf(group: Group, c: Criterion): Span | null {
 
 const rank = ({ value }: { value: Span | null }): number => value?.[1] || 0;
 
-function Bar({ group, value, c, most, total, by, state, change }: BarProps) {
+function Bar({ group, value, c, most, total, by, labels, change }: BarProps) {
   const name = group.others
     ? `… ${integer(group.others)} more`
     : group.label === null
@@ -101,12 +102,12 @@ function Bar({ group, value, c, most, total, by, state, change }: BarProps) {
       : visible(group.label);
   const key = (LABELS as readonly string[]).includes(by) ? (by as Label) : null;
   const only = key && !group.others ? (group.label ?? "") : null;
-  const chosen = key !== null && only !== null && state.labels[key] === only;
+  const chosen = key !== null && only !== null && labels[key] === only;
   const unknown = value && Number.isNaN(value[1]);
   const q = value && !unknown ? shown(value, c) : null;
   const turn = () => {
     if (!key || only === null) return;
-    const { [key]: _, ...rest } = state.labels;
+    const { [key]: _, ...rest } = labels;
     change({ labels: chosen ? rest : { ...rest, [key]: only }, turned: [] });
   };
   return (
@@ -132,8 +133,7 @@ function Bar({ group, value, c, most, total, by, state, change }: BarProps) {
         {q ? (
           <>
             {group.total.unestimated > 0 && "≥"}
-            {q.mean} {q.unit}{" "}
-            {q.range && <small class="wide">{q.range}</small>}
+            {q.mean} {q.unit} {q.range && <small class="wide">{q.range}</small>}
           </>
         ) : unknown ? (
           "unknown"
@@ -149,7 +149,8 @@ function Bar({ group, value, c, most, total, by, state, change }: BarProps) {
 interface Props {
   data: PageData;
   c: Criterion;
-  state: State;
+  by: string;
+  labels: State["labels"];
   change: Change;
 }
 
@@ -158,5 +159,4 @@ interface BarProps extends Omit<Props, "data"> {
   value: Span | null;
   most: number;
   total: number;
-  by: string;
 }

@@ -6,11 +6,11 @@ import { type Criterion, full, integer, many, percent, shown, span } from "../un
 
 /** How high a row is, px: where there are few, they are higher. */
 const LOW = 30;
-const HIGH = 68;
-const ROOM = 330;
+const HIGH = 58;
+const ROOM = 300;
 const MOST_ROWS = 16;
 /** Narrower than that, px, a run is drawn with its neighbours. */
-const NARROWEST = 4;
+const NARROWEST = 3;
 
 interface Placed {
   node: Node;
@@ -175,7 +175,7 @@ function BlockView({ block, c, total, width, high, hue, chosen, reachable, pick 
   const name = node.times > 1 ? `${node.name} × ${integer(node.times)}` : node.name;
   const kind = [node.kind, node.lines.every((l) => l.model === node.line.model) && node.line.model];
   const title = others
-    ? `${many(others, "run")} too small to draw: zoom in`
+    ? `${many(others, "run")} too small to draw each: put like runs together, or filter`
     : `${name}, ${kind.filter(Boolean).join(" ")}: ${full(span(node.figures, c), c)}, ${percent(share)}`;
   const place = {
     left: `${block.left}%`,
@@ -200,15 +200,18 @@ function BlockView({ block, c, total, width, high, hue, chosen, reachable, pick 
       role="treeitem"
       aria-level={Math.max(1, node.depth + 1)}
       aria-selected={chosen}
+      aria-label={px > 28 ? undefined : title}
       tabIndex={reachable ? 0 : -1}
       onClick={pick}
     >
-      <span class="hidden">{title}</span>
       {px > 28 && (
-        <span class="block-name" aria-hidden="true">
-          <bdi>{name}</bdi>
-          {px > 190 && <small>{percent(share)}</small>}
-        </span>
+        <>
+          <span class="hidden">{title}</span>
+          <span class="block-name" aria-hidden="true">
+            <bdi>{name}</bdi>
+            {px > 190 && <small>{percent(share)}</small>}
+          </span>
+        </>
       )}
       {px > 90 && high > 46 && (
         <span class="block-more" aria-hidden="true">

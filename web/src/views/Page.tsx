@@ -1,6 +1,6 @@
-import { useMemo } from "preact/hooks";
+import { useCallback, useMemo } from "preact/hooks";
 import { coloursBy } from "../colours";
-import { linesOf, type PageData } from "../data";
+import { linesOf, type PageData, visible } from "../data";
 import { type Change, type State, useAddress } from "../state";
 import { COLOURS, grow, LABELS, match, meanOf, type Node, walk } from "../tree";
 import { criterion, integer, many, mean } from "../units";
@@ -18,11 +18,11 @@ const MANY = 150;
 export function Page({ data }: { data: PageData }) {
   const [state, change] = useAddress();
   const lines = useMemo(() => linesOf(data), [data]);
-  const whole = useMemo(() => grow(lines, null, true), [lines]);
   const together = state.together ?? lines.length > MANY;
   const { text, labels } = state;
   const wanted = useMemo(() => match(lines, { text, labels }), [lines, text, labels]);
   const all = useMemo(() => grow(lines, wanted, together), [lines, wanted, together]);
+  const whole = useMemo(() => (wanted ? grow(lines, null, true) : all), [lines, wanted, all]);
   const counted = useMemo(() => lines.filter((l) => !wanted || wanted[l.place]), [lines, wanted]);
   const nodes = useMemo(() => new Map([...walk(all)].map((node) => [node.key, node])), [all]);
   const nodeOf = useMemo(
@@ -36,7 +36,25 @@ export function Page({ data }: { data: PageData }) {
   const zoom = nodeOf.get(state.zoom)?.key ?? -1;
   const go = (node: Node) =>
     change({ zoom: node === start ? -1 : node.key, picked: node === start ? -1 : node.key });
-  const pick = (node: Node | undefined) => node && change({ picked: node.key });
+  const pick = useCallback(
+    (node: Node | undefined) => node && change({ picked: node.key }),
+    [change],
+  );
+  // What does not change is not drawn again.
+  const { by, theme } = state;
+  const totals = useMemo(
+    () => <Totals all={whole} {...{ data, c, change }} />,
+    [whole, data, c, change],
+  );
+  const groups = useMemo(
+    () => <Groups {...{ data, c, by, labels, change }} />,
+    [data, c, by, labels, change],
+  );
+  const grounds = useMemo(() => <Grounds data={data} />, [data]);
+  const timeline = useMemo(
+    () => <Timeline lines={counted} picked={picked.key} {...{ nodeOf, c, colours, theme, pick }} />,
+    [counted, picked, nodeOf, c, colours, theme, pick],
+  );
   if (!lines.length)
     return (
       <main>
@@ -46,7 +64,6 @@ export function Page({ data }: { data: PageData }) {
       </main>
     );
   const { total } = data.report;
-  const training = (total as { training?: Record<string, unknown> | null }).training;
   const market = total.gwp_market_based;
   const more: [string, string][] =
     picked === start && market && wanted === null
@@ -55,8 +72,7 @@ export function Page({ data }: { data: PageData }) {
   return (
     <main>
       <Header {...{ data, state, change }} />
-      <Totals all={whole} {...{ data, state, change }} />
-      {training && <Training training={training} />}
+      {totals}
       <Remarks data={data} />
       <section class="panel" aria-labelledby="tree-title">
         <header class="panel-head">
@@ -64,20 +80,13 @@ export function Page({ data }: { data: PageData }) {
           <Legend {...{ colours, state, change }} />
         </header>
         <Filters {...{ state, change, together }} found={wanted ? counted.length : null} />
-        <div class="split">
-          <Icicle {...{ all, c, colours, zoom, go }} picked={picked.key} />
-          <Detail node={picked} c={c} total={meanOf(all, c)} more={more} />
-        </div>
+        <Icicle {...{ all, c, colours, zoom, go }} picked={picked.key} />
+        <Detail node={picked} c={c} total={meanOf(all, c)} more={more} />
       </section>
-      <Groups {...{ data, c, state, change }} />
-      <Timeline
-        lines={counted}
-        {...{ nodeOf, c, colours, pick }}
-        theme={state.theme}
-        picked={picked.key}
-      />
+      {groups}
+      {timeline}
       <Table {...{ all, c, colours, change }} state={{ ...state, picked: picked.key }} />
-      <Grounds data={data} />
+      {grounds}
     </main>
   );
 }
@@ -103,6 +112,11 @@ function Header({ data, state, change }: { data: PageData; state: State; change:
         <bdi>{data.title}</bdi>
       </h1>
       <p class="faint">{facts.filter(Boolean).join(" · ")}</p>
+      {report.what_if && (
+        <p class="warning">
+          <b>What if</b> {visible(report.what_if)}: these are not the calls as they were made.
+        </p>
+      )}
       <div class="tools tabs" role="radiogroup" aria-label="Colours of the page">
         {themes.map((theme) => (
           <label key={theme}>
@@ -118,20 +132,6 @@ function Header({ data, state, change }: { data: PageData; state: State; change:
       </div>
     </header>
   );
-}
-
-/** The share of training, beside the totals that do not contain it. */
-function Training({ training }: { training: Record<string, unknown> }) {
-  const rows = ["gwp", "energy", "wcf", "pe", "adpe"].flatMap((key) => {
-    const impact = training[key] as { value: { mean: number } } | null | undefined;
-    const c = criterion(key);
-    return impact ? [`${c.label} ${mean(impact.value.mean, c)}`] : [];
-  });
-  return rows.length ? (
-    <p class="training">
-      <b>Training</b>, in no figure above: {rows.join(", ")}
-    </p>
-  ) : null;
 }
 
 interface LegendProps {

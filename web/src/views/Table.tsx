@@ -36,8 +36,12 @@ export function Table({ all, c, colours, state, change }: Props) {
     };
   }, []);
   const table = useMemo(() => tableOf(all, c), [all, c]);
-  const open = useMemo(() => unfolded(all, state), [all, state]);
-  const rows = useMemo(() => rowsOf(table, all, state.sort, open), [table, all, state.sort, open]);
+  const { fold, turned, text, labels, sort } = state;
+  const open = useMemo(
+    () => unfolded(all, { fold, turned, text, labels }),
+    [all, fold, turned, text, labels],
+  );
+  const rows = useMemo(() => rowsOf(table, all, sort, open), [table, all, sort, open]);
   const view = printing ? Math.min(rows.length, MOST_PRINTED) * row : 640;
   const first = printing ? 0 : Math.max(0, Math.floor(top / row) - BEFORE);
   const last = Math.min(rows.length, Math.ceil((top + view) / row) + BEFORE);
@@ -59,10 +63,8 @@ export function Table({ all, c, colours, state, change }: Props) {
     );
   };
   const turn = (node: Node) => {
-    const turned = state.turned.includes(node.key)
-      ? state.turned.filter((key) => key !== node.key)
-      : [...state.turned, node.key];
-    change({ turned });
+    const others = turned.filter((key) => key !== node.key);
+    change({ turned: others.length < turned.length ? others : [...turned, node.key] });
   };
   const put = (some: TreeRow[]) =>
     copy(rowsAsText(some, c)).then((ok) =>

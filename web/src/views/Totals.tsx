@@ -1,11 +1,11 @@
 import type { PageData } from "../data";
-import type { Change, State } from "../state";
+import type { Change } from "../state";
 import { type Node, spanOf } from "../tree";
-import { CRITERIA, shown } from "../units";
+import { CRITERIA, type Criterion, shown } from "../units";
 import { RangeBar } from "./Range";
 
 /** What it cost, by every criterion; the one that is chosen is what the rest of the page shows. */
-export function Totals({ all, data, state, change }: Props) {
+export function Totals({ all, data, c: chosen, change }: Props) {
   const total = data.report.total;
   const none = all.tally.calls === 0;
   return (
@@ -19,7 +19,7 @@ export function Totals({ all, data, state, change }: Props) {
               <input
                 type="radio"
                 name="criterion"
-                checked={state.criterion === c.key}
+                checked={c === chosen}
                 onChange={() => change({ criterion: c.key })}
               />
               <span class="card-title">{c.title}</span>
@@ -48,6 +48,6 @@ export function Totals({ all, data, state, change }: Props) {
 interface Props {
   all: Node;
   data: PageData;
-  state: State;
+  c: Criterion;
   change: Change;
 }

@@ -203,7 +203,7 @@ class _RunWriter:
         return known[0]
 
     def _call(self, call: ModelCall) -> str:
-        key = (PLACED(call), call.tokens_source, call.usage_notes)
+        key = (PLACED(call), call.tokens_source, call.usage_notes, call.media)
         known = self._calls.get(key)
         if known is None:
             fields = {n: v for n, v in call.to_dict().items() if n not in _MEASURED}

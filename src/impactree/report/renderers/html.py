@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from html import escape
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from impactree.report._layout import group_entries, label_text
 from impactree.report._sheet import lay_out_report
@@ -73,8 +76,13 @@ def table(
     return f'<table style="{_TABLE}"><thead><tr>{line(header, "th")}</tr></thead>{body}</table>'
 
 
-def report_html(report: View) -> str:
-    """The whole report."""
+def report_html(report: View, page: str = "") -> str:
+    """The whole report.
+
+    Args:
+        report: What to show.
+        page: The file of the same report as a page, if there is one.
+    """
     sheet = lay_out_report(report)
     title = (
         f"<div><b>impactree</b> {many(sheet.runs, 'run')}, {many(sheet.calls, 'call')} "
@@ -94,7 +102,18 @@ def report_html(report: View) -> str:
     parts += [_total(sheet), _sentences(sheet)]
     signs = legend([*rows, *models])
     parts.append(f'<div style="{_FAINT};font-size:11px">{escape(signs)}</div>' if signs else "")
+    parts.append(_link(page))
     return f"<div>{''.join(parts)}</div>"
+
+
+def _link(page: str) -> str:
+    """To the report as a page; a notebook opens what lies beside it."""
+    if not page:
+        return notes(["To look closer, as a page: handler.report().to_html('report.html')"])
+    with suppress(ValueError):  # another drive
+        page = os.path.relpath(page)
+    where = quote(page.replace(os.sep, "/"))
+    return f'<div><a href="{where}" target="_blank">The report as a page</a> {_bdi(page)}</div>'
 
 
 def _tree(entries: Sequence[Entry], rows: Sequence[Row]) -> str:
