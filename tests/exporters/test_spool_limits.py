@@ -125,11 +125,10 @@ def test_every_loss_is_told_in_the_log_in_the_end(
     for _ in range(1010):
         run_tree(tracker)
     end_spool()
-    told = [line for line in lines(caplog) if " lost, " in line]
-    assert [line.split(": ")[2] for line in told] == [
-        "1 finished run is lost, 1 in all",
-        "1009 finished runs are lost, 1010 in all",  # those of the next minute, and of the end
-    ]
+    told = [line.split(": ")[2] for line in lines(caplog) if " lost, " in line]
+    assert sum(int(text.split()[0]) for text in told) == 1010
+    assert len(told) == 2  # the first at once, the rest of its minute at the end
+    assert told[-1].endswith("1010 in all")
 
 
 def test_a_panic_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
