@@ -98,6 +98,8 @@ class Worker:
             return not self.busy
         from concurrent.futures import wait
 
+        if timeout is not None:
+            timeout = min(timeout, _thread.TIMEOUT_MAX)
         return not wait([self._latest], timeout).not_done
 
     def rest(self) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -249,3 +250,21 @@ def test_any_bytes_beside_a_journal_hold_up_nothing(data: bytes) -> None:
 @given(st.text(max_size=60))
 def test_any_text_is_an_address(text: str) -> None:
     assert str(Address.parse(text).destination) is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="Windows")
+def test_links_planted_beside_emissions_csv_lead_nowhere(tmp_path: Path) -> None:
+    victim, shared = tmp_path / "secret", tmp_path / "shared"
+    victim.write_text("mine\n")
+    shared.mkdir()
+    names = (".emissions.csv.credits.txt.part", f".emissions.csv.{os.getpid()}.part")
+    for name in (*names, "emissions.csv.credits.txt"):
+        (shared / name).symlink_to(victim)
+    tracker = ImpactTracker(exporters=[CodeCarbonExporter(shared / "emissions.csv")])
+    root = run_tree(tracker)
+    assert tracker.flush(5)
+    tracker.record(call(), root)  # a late end, which rewrites the file
+    assert tracker.flush(5)
+    assert len((shared / "emissions.csv").read_text().splitlines()) == 2
+    assert victim.read_text() == "mine\n"
+    assert "mine" not in (shared / "emissions.csv.credits.txt").read_text()

@@ -172,7 +172,7 @@ def test_a_removed_folder_is_counted_and_made_anew(
     sink.errors.clear()
     assert not tracker.flush(5)
     assert tracker.health()["test:x"]["dropped"] == 1
-    assert "1 finished runs are lost, 1 in all: their file in the spool was deleted" in caplog.text
+    assert "1 finished run is lost, 1 in all: their file in the spool was deleted" in caplog.text
 
 
 def test_folders_that_come_and_go_hide_no_other(tmp_path: Path) -> None:

@@ -162,3 +162,19 @@ def test_another_service_of_opentelemetry_is_another_owner() -> None:
         return OTelExporter(meter_provider=MeterProvider(resource=resource)).owner
 
     assert owner("a") == {"service.name": "a"} != owner("b")
+
+
+def test_a_damaged_line_is_set_aside_when_the_others_are_adopted(
+    dies: Callable[[], None], spool_dir: Path
+) -> None:
+    run_tree(ImpactTracker(exporters=[Owned("a", *[OSError()] * 9)]))
+    dies()
+    (journal,) = spool_dir.glob("*/*.jsonl")
+    line = journal.read_bytes()
+    journal.write_bytes(line.replace(b'"runs":', b'"ru\xffs:') + line)
+    old, new = "test:shared [service=a]", "test:shared [service=b]"
+    done = impactree("spool", "adopt", digest(old), new, "--yes")
+    assert "1 runs that waited as" in done.output
+    status = impactree("spool", "status")
+    assert "1 runs are set aside" in status.output
+    assert "not a journal line" in status.output

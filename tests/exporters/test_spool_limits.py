@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from exporter_helpers import Sink, ids, lines, run_tree  # type: ignore[import-not-found]
+from exporter_helpers import (  # type: ignore[import-not-found]
+    Sink,
+    end_spool,
+    ids,
+    lines,
+    run_tree,
+)
 
 from impactree import ImpactTracker
 from impactree.delivery import journal
 from impactree.delivery import spool as _spool
+from impactree.delivery.directory import Directory
 from impactree.exceptions import ConfigurationError
 from impactree.exporters import DeliveryRefusedError
 
@@ -105,3 +113,48 @@ def test_a_full_disk_leaves_no_half_line(spool_dir: Path, monkeypatch: pytest.Mo
     assert journal.read_bytes().endswith(b"\n")
     assert tracker.flush(5)
     assert len(sink.trees) == 2
+
+
+def test_every_loss_is_told_in_the_log_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("IMPACTREE_SPOOL_DIR", str(tmp_path / "file" / "spool"))
+    sink = Sink("down", *[DeliveryRefusedError("no")] * 99)
+    tracker = ImpactTracker(exporters=[sink])
+    for _ in range(1010):
+        run_tree(tracker)
+    end_spool()
+    told = [line.split(": ")[2] for line in lines(caplog) if " lost, " in line]
+    assert sum(int(text.split()[0]) for text in told) == 1010
+    assert len(told) == 2  # the first at once, the rest of its minute at the end
+    assert told[-1].endswith("1010 in all")
+
+
+def test_a_panic_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("IMPACTREE_SPOOL_DIR", str(tmp_path / "file" / "spool"))
+    sink = Sink("x", SystemExit(1))
+    tracker = ImpactTracker(exporters=[sink])
+    run_tree(tracker)
+    run_tree(tracker)
+    assert tracker.flush(float("inf"))
+    assert len(sink.trees) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_small_file_is_added_to_whole_or_not_at_all(tmp_path: Path) -> None:
+    import resource
+
+    folder = Directory.open(tmp_path)
+    folder.append("kept", b"one\n")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            folder.append("kept", b"another line\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    folder.append("kept", b"two\n")
+    assert folder.read("kept") == b"one\ntwo\n"
+    folder.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,6 +11,7 @@ import click
 
 from impactree.cli._printing import as_json_option, print_json
 from impactree.delivery.address import Address, digest, spool_folder
+from impactree.delivery.aside import Kept
 from impactree.delivery.errors import reason
 from impactree.delivery.house import House, max_bytes
 from impactree.exceptions import ConfigurationError, ImpactreeError
@@ -109,7 +111,7 @@ def adopt(source: str, target: str | None) -> int:
     the same destination with this environment's settings goes as. Only what ended processes left
     is adopted; the next process that exports as TARGET delivers it, or `impactree spool replay`.
     """
-    from impactree.delivery.codec import readdressed
+    from impactree.delivery.codec import is_line, readdressed
 
     with _open() as house:
         waiting = {row.address for row in _pending(house) if not row.alive}
@@ -125,8 +127,11 @@ def adopt(source: str, target: str | None) -> int:
             folder = left.load()
             while batch := folder.read(old):
                 for line in batch.lines:
-                    _requeue(house, readdressed(line, new, old), new)
-                moved += len(batch.lines)
+                    if is_line(line):
+                        _requeue(house, readdressed(line, new, old), new)
+                        moved += 1
+                    else:
+                        house.aside.put(Kept(old, "not a journal line", time.time(), None, line))
                 folder.check_off(old, batch)
             if not folder.addresses:
                 house.remove(left)
@@ -153,7 +158,8 @@ def _open() -> Iterator[House]:
     Raises:
         ConfigurationError: it cannot be used; the text says what to do.
     """
-    house = House(spool_folder(), max_bytes())
+    # What is adopted or comes again is there twice for a moment: no reason to give others up.
+    house = House(spool_folder(), 2 * max_bytes())
     try:
         house.base()
     except OSError as error:

@@ -45,6 +45,7 @@ class Counts:
         self._lock = threading.Lock()
         self._unsaid = self._unanswered = 0
         self._said_at: float | None = None
+        self._why = ""
 
     def deliver(self, number: int) -> None:
         """So many have arrived."""
@@ -58,17 +59,20 @@ class Counts:
             self.dropped += number
             self._unsaid += number
             self._unanswered += number
+            self._why = why
+        self.say()
+
+    def say(self, *, last: bool = False) -> None:
+        """Log what is lost and not logged yet: once a minute, and when it is the last chance."""
+        with self._lock:
             now = time.monotonic()
-            if self._said_at is not None and now - self._said_at < _SAY_EVERY_S:
+            recent = self._said_at is not None and now - self._said_at < _SAY_EVERY_S
+            if not self._unsaid or (recent and not last):
                 return
             self._said_at, number, self._unsaid = now, self._unsaid, 0
-        _log.error(
-            "impactree: %s: %d finished runs are lost, %d in all: %s",
-            clean(self.address),
-            number,
-            self.dropped,
-            why,
-        )
+            lost = "1 finished run is lost" if number == 1 else f"{number} finished runs are lost"
+            in_all, why = self.dropped, self._why
+        _log.error("impactree: %s: %s, %d in all: %s", clean(self.address), lost, in_all, why)
 
     def set_one_aside(self) -> bool:
         """One is kept for a look at it. Returns whether it is the first."""

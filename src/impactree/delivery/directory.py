@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING, Any, Final
@@ -124,10 +125,17 @@ class Directory:
             return file.read()
 
     def append(self, name: str, data: bytes) -> None:
-        """Add to a small file."""
+        """Add to a small file, whole or not at all.
+
+        Raises:
+            OSError: no space, no right.
+        """
         fd = self.open_file(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         try:
-            os.write(fd, data)
+            written = os.write(fd, data)
+            if written != len(data):  # half a line would spoil the next one
+                os.ftruncate(fd, os.fstat(fd).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(fd)
 

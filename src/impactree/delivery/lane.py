@@ -123,6 +123,7 @@ class Lane:
 
     def _run(self) -> None:
         while self._wait_for_work():
+            self.counts.say()
             with self._state:
                 asked = self._asked
             if asked > self._answered:
@@ -155,8 +156,9 @@ class Lane:
             try:
                 if not self._step():
                     return True
-            except Exception as error:
+            except BaseException as error:  # a panic of a library in Rust is no Exception
                 self._failed(error)
+                self.counts.say()
                 self._wait(self._retry.wait_s(error))
             else:
                 self._succeeded()
@@ -168,7 +170,7 @@ class Lane:
         if lines := self.memory.take():
             try:
                 self._send(lines)
-            except Exception:
+            except BaseException:
                 self._given_up(self.memory.give_back(lines))
                 raise
             return True
@@ -201,7 +203,7 @@ class Lane:
         with self._state:
             return not self._state.wait_for(lambda: self._stopping, seconds)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         refused = isinstance(error, DeliveryRefusedError)
         self.counts.failing = reason(error)
         if not self._said or (refused and self._said != "refused"):

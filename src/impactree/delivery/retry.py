@@ -24,7 +24,7 @@ class Retry:
         """Since the last success."""
         self._refusals = 0
 
-    def wait_s(self, error: Exception) -> float:
+    def wait_s(self, error: BaseException) -> float:
         """After one more failure."""
         self.failures += 1
         if isinstance(error, DeliveryRefusedError):

@@ -82,7 +82,8 @@ class Spool:
         Returns:
             True when nothing is left, and nothing was lost since the last flush.
         """
-        deadline = time.monotonic() + (FLUSH_S if timeout is None else timeout)
+        timeout = FLUSH_S if timeout is None else min(timeout, threading.TIMEOUT_MAX)
+        deadline = time.monotonic() + timeout
         asked = [self._lane(writer) for writer in writers]
         tickets = [lane.ask() for lane in asked]
         done = [lane.wait(t, deadline) for lane, t in zip(asked, tickets, strict=True)]
@@ -115,6 +116,7 @@ class Spool:
             lane.stop(max(0.1, deadline - time.monotonic()))
             if left := len(lane.memory):
                 lane.counts.drop(left, "the process ends, and the spool takes none")
+            lane.counts.say(last=True)
         self.house.close()
         self._lanes.clear()
 
@@ -131,7 +133,7 @@ class Spool:
 
     def before_fork(self) -> None:
         """With all threads at rest: what a child must not find open."""
-        for lane in self._lanes.values():
+        for lane in list(self._lanes.values()):
             lane.writer.before_fork()
 
     def abandon(self) -> None:

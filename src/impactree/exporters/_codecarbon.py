@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import platform
+import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -97,17 +98,15 @@ class CodeCarbonExporter(SpooledExporter):
                 self._rewrite(form, [*kept, *rows], os.fstat(lock.fd).st_mode)
             else:
                 _append(lock.fd, form, rows)
-            self._credit(credited)
+            self._credit(credited, os.fstat(lock.fd).st_mode)
 
-    def _credit(self, credited: Sequence[str]) -> None:
+    def _credit(self, credited: Sequence[str], mode: int) -> None:
         """Add to the credits in the file beside, so that the table keeps its shape."""
         beside = self.path.with_name(f"{self.path.name}.credits.txt")
-        told = beside.read_text("utf-8").splitlines() if beside.exists() else []
+        told = _lines_of(beside)
         new = [credit for credit in credited if credit not in told]
         if new:
-            part = beside.with_name(f".{beside.name}.part")
-            part.write_text("\n".join([*told, *new]) + "\n", encoding="utf-8")
-            part.replace(beside)
+            _replace(beside, ("\n".join([*told, *new]) + "\n").encode(), mode)
 
     def delivered(self, keys: Set[TreeKey]) -> Set[TreeKey]:
         """Which runs have a row already. Later revisions are not looked for: they replace."""
@@ -128,15 +127,34 @@ class CodeCarbonExporter(SpooledExporter):
             return list(csv.DictReader(file, delimiter=form.delimiter, restkey=None))
 
     def _rewrite(self, form: _Form, rows: list[dict[str, Any]], mode: int) -> None:
-        """In one step: who reads meanwhile finds the old file or the new one."""
-        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         mark = b"\xef\xbb\xbf" if form.byte_order_mark else b""
-        try:
-            part.write_bytes(mark + _text(form, rows, header=True))
-            part.chmod(mode & 0o777)
-            part.replace(self.path)
-        finally:
-            part.unlink(missing_ok=True)
+        _replace(self.path, mark + _text(form, rows, header=True), mode)
+
+
+def _replace(path: Path, data: bytes, mode: int) -> None:
+    """In one step: who reads meanwhile finds the old file or the new one.
+
+    By a name that nobody can guess: others who may write the folder cannot plant a link there.
+    """
+    number, name = tempfile.mkstemp(".part", f".{path.name[:100]}.", path.parent)
+    part = Path(name)
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(data)
+        part.chmod(mode & 0o777)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _lines_of(path: Path) -> list[str]:
+    """What is in a file; nothing where somebody put a link in its place, to be read for them."""
+    try:
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return []
+    with os.fdopen(number, encoding="utf-8", errors="replace") as file:
+        return file.read().splitlines()
 
 
 class _Form(NamedTuple):
