@@ -96,17 +96,23 @@ def test_a_refusal_was_written(message):
 
 
 @pytest.mark.parametrize(
-    "message",
+    ("message", "reason"),
     [
-        AIMessage([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]),
-        AIMessage("", additional_kwargs={"audio": {"id": "a", "data": "AAAA"}}),
+        (
+            AIMessage([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]),
+            "kind-not-covered",  # it drew, which the published method has no figures of
+        ),
+        (
+            AIMessage("", additional_kwargs={"audio": {"id": "a", "data": "AAAA"}}),
+            "output-tokens-unknown",
+        ),
     ],
 )
-def test_an_answer_that_is_no_text_is_unknown_and_not_zero(message):
+def test_an_answer_that_is_no_text_is_unknown_and_not_zero(message, reason):
     handler = ImpactHandler()
     GenericFakeChatModel(messages=iter([message])).invoke("Hi", {"callbacks": [handler]})
     assert counts(handler.last_run) == (1, None, "unknown")
-    assert [e.code for e in handler.last_run.own.errors] == ["output-tokens-unknown"]
+    assert [e.code for e in handler.last_run.own.errors] == [reason]
 
 
 @pytest.mark.parametrize(
