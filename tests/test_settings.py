@@ -169,14 +169,14 @@ def test_what_replaces_a_built_in_entry_is_said_once(caplog):
     host = {"id": "groq", "name": "Ours", "zone": "FRA", "pue": 1.2, "wue": 0.1, **told}
     model = {"id": "gpt-4.1-nano", "total": 5, "basis": "published", **told}
     grid = {"gwp": 0.03, "adpe": 1e-8, "pe": 9, "wue": 2, **told}
-    zones = [{"id": "FRA", "name": "Ours", **grid}, {"id": "OUR", "name": "New", **grid}]
+    zones = [{"id": "LSO", "name": "Ours", **grid}, {"id": "OUR", "name": "New", **grid}]
     for _ in range(2):
         Engine(models=[{"hosts": [host]}, {"maker": "openai", "models": [model]}, {"zones": zones}])
     said = [r.getMessage() for r in caplog.records if "replaces the built-in" in r.getMessage()]
     assert said == [
         "models: the host 'groq' replaces the built-in one",
         "models: the model 'gpt-4.1-nano' replaces the built-in one",
-        "models: the zone 'FRA' replaces the built-in one",
+        "models: the zone 'LSO' replaces the built-in one",
     ]
 
 
