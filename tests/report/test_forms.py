@@ -63,6 +63,15 @@ def test_streamed_json_is_the_same_data(hostile, tmp_path):
         assert [p.name for p in tmp_path.iterdir()] == ["r.json"]
 
 
+def test_a_name_that_is_no_text_is_written_as_it_is():
+    tracker = ImpactTracker()
+    tracker.start("run", name=5, kind="agent")
+    tracker.end("run")
+    report = tracker.report()
+    assert json.loads(report.to_json()) == report.to_dict()
+    assert report.to_dict()["runs"][0]["name"] == 5
+
+
 def test_a_file_that_cannot_be_written_is_left_as_it_was(agent, tmp_path):
     path = tmp_path / "r.json"
     path.write_text("before")

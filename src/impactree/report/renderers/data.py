@@ -192,7 +192,7 @@ class _RunWriter:
         start, end, latency, revision, *measured = _texts_of(numbers)
         plain = (
             f'{{"id": {_quoted(str(run.id))}, "parent_id": {self._parent_id}, "root_id": {root_id}'
-            f', "name": {_quoted(run.name)}, "kind": {_quoted(run.kind)}'
+            f', "name": {_text(run.name)}, "kind": {_quoted(run.kind)}'
             f', "status": {_quoted(run.status)}, "start": {start}, "end": {end}'
             f', "latency_s": {latency}, "revision": {revision}'
             f', "cached": {"true" if run.cached else "false"}'
@@ -309,6 +309,11 @@ def _figures_text(impacts: Impacts) -> str:
     pieces = _form(market is not None, unknown).copy()
     pieces[1::2] = _texts_of(numbers)
     return "".join(pieces)
+
+
+def _text(name: object) -> str:
+    """A name, which a caller may have given as something else than text."""
+    return _quoted(name) if isinstance(name, str) else _encode(name)
 
 
 def _texts_of(numbers: Sequence[float | None]) -> list[str]:
