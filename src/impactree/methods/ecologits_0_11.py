@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from impactree.methods.protocol import Constant, Judgement, Step, choose
+from impactree.methods.protocol import Constant, Judgement, Step, choose, result_steps
 from impactree.values.figures import Figures
 from impactree.values.messages import message
 
@@ -209,22 +209,10 @@ class EcoLogits011:
             ("s", "server energy", server, "kWh", "(T / 3600) W (G / n) / B"),
             ("E_it", "IT energy", it, "kWh", "s + G e"),
         ]
-        results = [
-            ("E", "energy", "kWh", "PUE E_it"),
-            ("gwp_u", "usage GWP", "kgCO2eq", "E F_gwp"),
-            ("adpe_u", "usage ADPe", "kgSbeq", "E F_adpe"),
-            ("pe_u", "usage PE", "MJ", "E F_pe"),
-            ("wcf", "water", "L", "E_it (WUE_dc + PUE WUE_grid)"),
-            ("gwp_e", "embodied GWP", "kgCO2eq", made.format("gwp")),
-            ("adpe_e", "embodied ADPe", "kgSbeq", made.format("adpe")),
-            ("pe_e", "embodied PE", "MJ", made.format("pe")),
-        ]
         shown = [Step(s, name, v[0], (v[0] + v[1]) / 2, v[1], u, eq) for s, name, v, u, eq in steps]
-        ends = zip(*(iter(figures[:24]),) * 3, strict=True)
-        return shown + [
-            Step(symbol, name, *values, unit, equation)
-            for (symbol, name, unit, equation), values in zip(results, ends, strict=True)
-        ]
+        equations = [made.format(name) for name in ("gwp", "adpe", "pe")]
+        water = "E_it (WUE_dc + PUE WUE_grid)"
+        return shown + result_steps(figures, "PUE E_it", water, equations)
 
 
 class Plan(NamedTuple):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from impactree.methods.protocol import Constant, Judgement, Step, choose
+from impactree.methods.protocol import Constant, Judgement, Step, choose, result_steps
 from impactree.values.figures import Figures
 from impactree.values.messages import message
 
@@ -131,11 +131,9 @@ class ImageMethod:
     def steps(self, plan: ImagePlan, quantities: Any, latency_s: float | None = None) -> list[Step]:
         """Every intermediate of :meth:`impacts`, in order."""
         counted = _pictures(quantities, choose)
-        f = self.impacts(plan, quantities)
-        ends = zip(*(iter(f[:24]),) * 3, strict=True)
-        return [Step("k", "pictures of 1024 x 1024", *counted, "", _SCALE)] + [
-            Step(symbol, name, *values, unit, equation)
-            for (symbol, name, unit, equation), values in zip(_RESULTS, ends, strict=True)
+        return [
+            Step("k", "pictures of 1024 x 1024", *counted, "", _SCALE),
+            *result_steps(self.impacts(plan, quantities), "PUE k e", _WATER, (_MADE,) * 3),
         ]
 
 
@@ -163,17 +161,8 @@ def _pictures(quantities: Any, where: Callable[[Any, Any, Any], Any]) -> tuple[A
 
 
 _SCALE: Final = "count x between 1 and p / p_0"
+_WATER: Final = "k e (WUE_dc + PUE WUE_grid)"
 _MADE: Final = "k e / P (U + S) / lifetime"
-_RESULTS: Final = [
-    ("E", "energy", "kWh", "PUE k e"),
-    ("gwp_u", "usage GWP", "kgCO2eq", "E F_gwp"),
-    ("adpe_u", "usage ADPe", "kgSbeq", "E F_adpe"),
-    ("pe_u", "usage PE", "MJ", "E F_pe"),
-    ("wcf", "water", "L", "k e (WUE_dc + PUE WUE_grid)"),
-    ("gwp_e", "embodied GWP", "kgCO2eq", _MADE),
-    ("adpe_e", "embodied ADPe", "kgSbeq", _MADE),
-    ("pe_e", "embodied PE", "MJ", _MADE),
-]
 _OPEN: Final = message("image-by-open-models")
 _KNOWN: Final = Judgement(warnings=(_OPEN,))
 _NO_SIZE: Final = Judgement(warnings=(_OPEN, message("image-size-unknown")))

@@ -10,13 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from impactree.methods.situation import FactorChoice, Situation
     from impactree.values.figures import Figures
     from impactree.values.messages import Message
 
-__all__ = ["Constant", "Judgement", "Method", "Step", "choose"]
+__all__ = ["Constant", "Judgement", "Method", "Step", "choose", "result_steps"]
 
 _T = TypeVar("_T")
 
@@ -36,6 +36,34 @@ class Step(NamedTuple):
     max: float
     unit: str
     equation: str
+
+
+def result_steps(
+    figures: Sequence[float], energy: str, water: str, made: Sequence[str]
+) -> list[Step]:
+    """The last steps of every method: the figures of the phases.
+
+    Args:
+        figures: As in ``Figures``.
+        energy: The equation of the energy.
+        water: The equation of the water.
+        made: The equations of embodied gwp, adpe and pe.
+    """
+    rows = (
+        ("E", "energy", "kWh", energy),
+        ("gwp_u", "usage GWP", "kgCO2eq", "E F_gwp"),
+        ("adpe_u", "usage ADPe", "kgSbeq", "E F_adpe"),
+        ("pe_u", "usage PE", "MJ", "E F_pe"),
+        ("wcf", "water", "L", water),
+        ("gwp_e", "embodied GWP", "kgCO2eq", made[0]),
+        ("adpe_e", "embodied ADPe", "kgSbeq", made[1]),
+        ("pe_e", "embodied PE", "MJ", made[2]),
+    )
+    ends = zip(*(iter(figures[:24]),) * 3, strict=True)
+    return [
+        Step(symbol, name, *values, unit, equation)
+        for (symbol, name, unit, equation), values in zip(rows, ends, strict=True)
+    ]
 
 
 class Constant(NamedTuple):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from impactree.methods.protocol import Constant, Judgement, Step, choose
+from impactree.methods.protocol import Constant, Judgement, Step, choose, result_steps
 from impactree.values.figures import Figures
 from impactree.values.messages import message
 
@@ -133,17 +133,12 @@ class VideoMethod:
     def steps(self, plan: VideoPlan, quantities: Any, latency_s: float | None = None) -> list[Step]:
         """Every intermediate of :meth:`impacts`, in order."""
         busy = _seconds(plan, quantities, latency_s, choose)
-        f = _figures(plan, busy)
         pixels, frames = quantities.pixels, quantities.frame_count
-        shown = [
+        return [
             Step("p", "pixels of a frame", pixels, pixels, pixels, "", "width height"),
             Step("f", "frames", frames, frames, frames, "", "24 t + 1"),
             Step("T", "time of the machine", busy, busy, busy, "s", _TIME),
-        ]
-        ends = zip(*(iter(f[:24]),) * 3, strict=True)
-        return shown + [
-            Step(symbol, name, *values, unit, equation)
-            for (symbol, name, unit, equation), values in zip(_RESULTS, ends, strict=True)
+            *result_steps(_figures(plan, busy), "PUE P T / 3600", _WATER, (_MADE,) * 3),
         ]
 
 
@@ -178,17 +173,8 @@ def _figures(plan: VideoPlan, busy: Any) -> Figures:
 
 
 _TIME: Final = "min(n f p^2 + m p f/1000 + m1 f + m2 p^2 + n1 f^2 + n2 (p f/1000)^2 + g, L)"
+_WATER: Final = "P T / 3600 (WUE_dc + PUE WUE_grid)"
 _MADE: Final = "T (rest + accelerators) / lifetime"
-_RESULTS: Final = [
-    ("E", "energy", "kWh", "PUE P T / 3600"),
-    ("gwp_u", "usage GWP", "kgCO2eq", "E F_gwp"),
-    ("adpe_u", "usage ADPe", "kgSbeq", "E F_adpe"),
-    ("pe_u", "usage PE", "MJ", "E F_pe"),
-    ("wcf", "water", "L", "P T / 3600 (WUE_dc + PUE WUE_grid)"),
-    ("gwp_e", "embodied GWP", "kgCO2eq", _MADE),
-    ("adpe_e", "embodied ADPe", "kgSbeq", _MADE),
-    ("pe_e", "embodied PE", "MJ", _MADE),
-]
 _KNOWN: Final = Judgement()
 _BORROWED: Final = Judgement(warnings=(message("video-by-ecologits"),))
 _NO_SIZE: Final = Judgement(errors=(message("resolution-unknown"),))

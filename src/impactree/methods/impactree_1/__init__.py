@@ -13,7 +13,7 @@ from impactree.methods.impactree_1 import plan as plans
 from impactree.methods.impactree_1.constants import FITTED, SPREAD
 from impactree.methods.impactree_1.equations import tokens
 from impactree.methods.impactree_1.plan import Plan, make_plan
-from impactree.methods.protocol import Constant, Judgement, Step, choose
+from impactree.methods.protocol import Constant, Judgement, Step, choose, result_steps
 from impactree.values.figures import Figures
 from impactree.values.messages import message
 
@@ -91,21 +91,13 @@ class Impactree1:
             ("T_acc", "accelerator time", shown[3:6], "s", "min(G T / B, L G / B)"),
             ("E_it", "IT energy", shown[6:9], "kWh", "(1 + idle) E_gpu + host T_acc"),
         ]
-        results = [
-            ("E", "energy", "kWh", "PUE E_it"),
-            ("gwp_u", "usage GWP", "kgCO2eq", "E F_gwp"),
-            ("adpe_u", "usage ADPe", "kgSbeq", "E F_adpe"),
-            ("pe_u", "usage PE", "MJ", "E F_pe"),
-            ("wcf", "water", "L", "E_it (WUE_dc + PUE WUE_grid)"),
-            ("gwp_e", "embodied GWP", "kgCO2eq", "T_acc (U_gwp + S_gwp / 8) / lifetime"),
-            ("adpe_e", "embodied ADPe", "kgSbeq", "T_acc (U_adpe + S_adpe / 8) / lifetime"),
-            ("pe_e", "embodied PE", "MJ", "T_acc (U_pe + S_pe / 8) / lifetime"),
-        ]
-        ends = zip(*(iter(figures[:24]),) * 3, strict=True)
         steps = steps if quantities.output else steps[1:]
-        return [Step(s, name, v[0], v[1], v[2], unit, eq) for s, name, v, unit, eq in steps] + [
-            Step(symbol, name, *values, unit, equation)
-            for (symbol, name, unit, equation), values in zip(results, ends, strict=True)
+        made = "T_acc (U_{0} + S_{0} / 8) / lifetime"
+        equations = [made.format(name) for name in ("gwp", "adpe", "pe")]
+        water = "E_it (WUE_dc + PUE WUE_grid)"
+        return [
+            *(Step(s, name, v[0], v[1], v[2], unit, eq) for s, name, v, unit, eq in steps),
+            *result_steps(figures, "PUE E_it", water, equations),
         ]
 
 
