@@ -9,7 +9,7 @@ Nobody publishes what a picture by a closed model takes. Measured on open ones: 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.methods.protocol import Constant, Judgement, Step, choose, result_steps
 from impactree.values.figures import Figures
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from impactree.methods.situation import FactorChoice, Situation
 
-__all__ = ["ImageMethod", "ImagePlan"]
+__all__ = ["ImageMethod"]
 
 WH: Final = (0.086, 2.907, 11.49)
 """Of the machine for one picture: low, expected, high."""
@@ -34,36 +34,6 @@ LIFETIME_S: Final = (5 * 365 * 86400.0, 4 * 365 * 86400.0, 3 * 365 * 86400.0)
 _LUCCIONI: Final = "https://arxiv.org/abs/2311.16863"
 _BERTAZZINI: Final = "https://arxiv.org/abs/2506.17016"
 _BOAVIZTA: Final = "https://github.com/Boavizta/boaviztapi"
-
-
-class ImagePlan(NamedTuple):
-    """Low, expected and high of one picture of 1024 x 1024: 24 figures, and the two parts."""
-
-    energy_min: float
-    energy_mean: float
-    energy_max: float
-    gwp_min: float
-    gwp_mean: float
-    gwp_max: float
-    adpe_min: float
-    adpe_mean: float
-    adpe_max: float
-    pe_min: float
-    pe_mean: float
-    pe_max: float
-    water_min: float
-    water_mean: float
-    water_max: float
-    made_gwp_min: float
-    made_gwp_mean: float
-    made_gwp_max: float
-    made_adpe_min: float
-    made_adpe_mean: float
-    made_adpe_max: float
-    made_pe_min: float
-    made_pe_mean: float
-    made_pe_max: float
-    it_mean: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,27 +66,25 @@ class ImageMethod:
         """Of pictures of unknown size a usual one is taken."""
         return _NO_SIZE if quantities.pixels is None else _KNOWN
 
-    def plan(self, situation: Situation) -> ImagePlan:
-        """Everything that the place alone decides."""
+    def plan(self, situation: Situation) -> Figures:
+        """One picture of 1024 x 1024: the place alone decides."""
         site, mix, generic = situation.site, situation.mix, situation.generic
         assert generic is not None  # noqa: S101  # the engine names one
-        pue = (site.pue_min, (site.pue_min + site.pue_max) / 2, site.pue_max)
-        wue = (site.wue_min, (site.wue_min + site.wue_max) / 2, site.wue_max)
         it = [wh / 1000 for wh in WH]
-        energy = [kwh * p for kwh, p in zip(it, pue, strict=True)]
-        water = [kwh * (w + p * mix.wue) for kwh, w, p in zip(it, wue, pue, strict=True)]
+        energy = [kwh * p for kwh, p in zip(it, site.pue, strict=True)]
+        needs = (w + p * mix.wue for w, p in zip(site.wue, site.pue, strict=True))
         figures = (
             *energy,
             *(e * factor for factor in (mix.gwp, mix.adpe, mix.pe) for e in energy),
-            *water,
+            *(kwh * need for kwh, need in zip(it, needs, strict=True)),
             *_made(it, generic),
-            it[1],
+            *(0.0, 0.0, it[1], 0.0, energy[1] - it[1]),
         )
-        return ImagePlan._make(figures)
+        return Figures._make(figures)
 
     def impacts(
         self,
-        plan: ImagePlan,
+        plan: Figures,
         quantities: Any,
         latency_s: Any = None,
         *,
@@ -124,11 +92,10 @@ class ImageMethod:
     ) -> Figures:
         """The figures of one call; how long it took says nothing of a shared machine."""
         low, mean, high = _pictures(quantities, where)
-        figures = [one * n for one, n in zip(plan[:24], (low, mean, high) * 8, strict=True)]
-        it, none = plan.it_mean * mean, 0.0 * mean
-        return Figures._make((*figures, none, none, it, none, figures[1] - it))
+        counts = (low, mean, high) * 8 + (mean,) * 5
+        return Figures._make(one * n for one, n in zip(plan, counts, strict=True))
 
-    def steps(self, plan: ImagePlan, quantities: Any, latency_s: float | None = None) -> list[Step]:
+    def steps(self, plan: Figures, quantities: Any, latency_s: float | None = None) -> list[Step]:
         """Every intermediate of :meth:`impacts`, in order."""
         counted = _pictures(quantities, choose)
         return [

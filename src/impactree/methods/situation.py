@@ -33,6 +33,16 @@ class Site(NamedTuple):
     wue_min: float
     wue_max: float
 
+    @property
+    def pue(self) -> tuple[float, float, float]:
+        """Low, expected and high."""
+        return self.pue_min, (self.pue_min + self.pue_max) / 2, self.pue_max
+
+    @property
+    def wue(self) -> tuple[float, float, float]:
+        """Low, expected and high, L/kWh."""
+        return self.wue_min, (self.wue_min + self.wue_max) / 2, self.wue_max
+
 
 class Mix(NamedTuple):
     """An electricity mix, per kWh: kgCO2eq, kgSbeq, MJ, L. NaN: nobody publishes the factor.

@@ -102,12 +102,9 @@ class VideoMethod:
         video, site, mix = situation.video, situation.site, situation.mix
         assert video is not None  # noqa: S101  # the engine asks for none else
         low, mean, high = (watts / 1000 / 3600 for watts in video["power"])
-        pue = (site.pue_min, (site.pue_min + site.pue_max) / 2, site.pue_max)
-        wue = (site.wue_min, (site.wue_min + site.wue_max) / 2, site.wue_max)
-        energy = [kwh * p for kwh, p in zip((low, mean, high), pue, strict=True)]
-        water = [
-            kwh * (w + p * mix.wue) for kwh, w, p in zip((low, mean, high), wue, pue, strict=True)
-        ]
+        energy = [kwh * p for kwh, p in zip((low, mean, high), site.pue, strict=True)]
+        needs = (w + p * mix.wue for w, p in zip(site.wue, site.pue, strict=True))
+        water = [kwh * need for kwh, need in zip((low, mean, high), needs, strict=True)]
         if not self.borrowed:
             mean, energy[1] = (low + high) / 2, (energy[0] + energy[2]) / 2
             water[1] = (water[0] + water[2]) / 2

@@ -153,8 +153,6 @@ def make_plan(situation: Situation) -> Plan:
     hardware = [s.hardware for s in scenarios(situation, middle, 1)]
     watts = [math.sqrt(h.power[0] * h.power[1]) for h in hardware if h.power]
     power = sum(watts) / len(watts) / 1000 / 3600
-    pue = (site.pue_min, (site.pue_min + site.pue_max) / 2, site.pue_max)
-    wue = (site.wue_min, (site.wue_min + site.wue_max) / 2, site.wue_max)
     figures: tuple[float, ...] = (
         middle.window,
         *(x for end in in_kwh for x in end),
@@ -163,8 +161,8 @@ def make_plan(situation: Situation) -> Plan:
         *(x for end in step for x in end),
         1 + IDLE,
         *(power * share for share in (HOST[0], sum(HOST) / 2, HOST[1])),
-        *pue,
-        *(w + p * mix.wue for w, p in zip(wue, pue, strict=True)),
+        *site.pue,
+        *(w + p * mix.wue for w, p in zip(site.wue, site.pue, strict=True)),
         mix.gwp,
         mix.adpe,
         mix.pe,
