@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from impactree import Impacts, ImpactTracker, ModelCall, Report
+from impactree import Impacts, ImpactTracker, ModelCall, Range, Report
 from impactree.advice import Equivalents, scaled
 from impactree.catalog import load_catalog
 from impactree.catalog._compile import compile_files
@@ -21,6 +21,7 @@ from impactree.engine import Engine
 from impactree.exceptions import CatalogError
 from impactree.report import schema
 from impactree.values.figures import Figures
+from impactree.values.training import TrainingPhase
 
 DATA = Path(__file__).parents[2] / "data" / "equivalents.toml"
 ENTRIES = tomllib.loads(DATA.read_text("utf-8"))["equivalents"]
@@ -184,6 +185,14 @@ def test_market_based_figures_are_repeated_too():
     one = Impacts(impacts(1, 1, 1).figures, market=(1.0, 2.0, 3.0), method="m")
     assert scaled(one, 3).market == (3.0, 6.0, 9.0)
     assert scaled(Impacts.not_estimated(), 3).figures is None
+
+
+def test_the_share_of_training_is_repeated_too():
+    phase = TrainingPhase(((1.0, 2.0, 3.0), None, None, None, None), 2, ("requests",))
+    one = Impacts(impacts(1, 1, 1).figures, training=phase, method="m")
+    repeated = scaled(one, 3).training
+    assert repeated.energy.value == Range(3, 9, 6)
+    assert (repeated.gwp, repeated.calls, repeated.shared_over) == (None, 2, ("requests",))
 
 
 @pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf"), "10", None, True])

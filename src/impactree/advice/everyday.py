@@ -180,6 +180,7 @@ def scaled(impacts: Impacts, factor: float) -> Impacts:
     return Impacts(
         None if f is None else Figures(*(x * factor for x in f)),
         market=market and (market[0] * factor, market[1] * factor, market[2] * factor),
+        training=impacts.training and impacts.training.scaled(factor),
         method=impacts.method,
         warnings=impacts.warnings,
         errors=impacts.errors,

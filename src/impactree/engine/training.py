@@ -9,7 +9,7 @@ from impactree.catalog._near import nearest
 from impactree.engine.hypotheses import Hypothesis
 from impactree.exceptions import ConfigurationError
 from impactree.methods import Step
-from impactree.methods.training import whole_training
+from impactree.methods.training import times, whole_training
 from impactree.values.formatting import exact
 from impactree.values.messages import Message, message
 from impactree.values.training import TrainingPhase
@@ -75,21 +75,15 @@ class Share(NamedTuple):
         """What falls to one call; None: not known."""
         if self.phase is None or not self.by_token:
             return self.phase
-        n = tokens.output
-        if n is None:
-            return None
-        values = (one and (one[0] * n, one[1] * n, one[2] * n) for one in self.phase.values)
-        return TrainingPhase(tuple(values), 1, self.phase.shared_over)
+        return None if tokens.output is None else self.phase.scaled(tokens.output)
 
 
-def read_sharing(said: Any, rule: Mapping[str, Any], where: str) -> Sharing | None:
-    """Check the setting; None: training is not asked for.
+def read_sharing(said: Any, rule: Mapping[str, Any], where: str) -> Sharing:
+    """Check the setting, where training is asked for.
 
     Raises:
         ConfigurationError: names the key, the value and what was expected.
     """
-    if said is None or said is False:
-        return None
     told: dict[str, Any] = {} if said is True else said
     if not isinstance(told, dict):
         raise ConfigurationError(
@@ -134,11 +128,7 @@ def share_of(found: Reading, sharing: Sharing, rule: Mapping[str, Any]) -> Share
     trained = _training_of(found, sharing, rule)
     if trained is None:
         return Share(None, by_token, (message("training-unknown", _why(found)),))
-    each = sharing.each
-    values = tuple(
-        whole and (whole[0] * each[0], whole[1] * each[1], whole[2] * each[2])
-        for whole in trained.values
-    )
+    values = tuple(whole and times(whole, sharing.each) for whole in trained.values)
     developed = exact(sharing.development[0], sharing.development[-1])
     said = message("training-shared", f"({sharing}; development {developed} x the final run.)")
     return Share(TrainingPhase(values, 1, (str(sharing),)), by_token, (said,))

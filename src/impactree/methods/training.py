@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from impactree.methods.situation import Params
 
-__all__ = ["Training", "whole_training"]
+__all__ = ["Training", "times", "whole_training"]
 
 Triple = tuple[float, float, float]
 _SCOPES: Final = frozenset({"final", "stage"})
@@ -61,7 +61,7 @@ def whole_training(
         below, _ = _final(base, params, base.get("tokens"), rule)
         final = tuple(map(_sum, final, below))
         how = ("stage + base",) * len(how)
-    whole = tuple(None if one is None else _times(one, development) for one in final)
+    whole = tuple(None if one is None else times(one, development) for one in final)
     steps = [
         Step(symbol, "final run", *one, unit, equation)
         for symbol, one, unit, equation in zip(_TITLES, final, _UNITS, how, strict=True)
@@ -80,7 +80,7 @@ def _final(
     return (
         (
             energy,
-            _times(energy, rule["gwp"]) if gwp is None else gwp,
+            times(energy, rule["gwp"]) if gwp is None else gwp,
             _point(facts, "adpe_kgsbeq", 1.0),
             None,
             _point(facts, "water_m3", 1e3),
@@ -93,26 +93,26 @@ def _energy(
     facts: Mapping[str, Any], params: Params, tokens: float | None, rule: Mapping[str, Any]
 ) -> tuple[Triple, str]:
     pue = rule["pue"] if "pue" not in facts else (facts["pue"],) * 3
-    overhead = _times(rule["host"], pue)
+    overhead = times(rule["host"], pue)
     published = _point(facts, "energy_mwh", 1e3)
     if published is not None:
         counts = facts["counts"]
         if counts == "data centre":
             return published, "published"
         if counts == "accelerators":
-            return _times(published, overhead), "published x host x PUE"
-        return _times(published, rule["host"]), "published x host"
+            return times(published, overhead), "published x host x PUE"
+        return times(published, rule["host"]), "published x host"
     hours = _point(facts, "hours", 1e-3)
     if hours is not None and "power_w" in facts:
-        rated = _times(hours, (facts["power_w"],) * 3)
-        return _times(_times(rated, rule["load"]), overhead), "hours W load host PUE"
+        rated = times(hours, (facts["power_w"],) * 3)
+        return times(times(rated, rule["load"]), overhead), "hours W load host PUE"
     low, high = params.active_min, params.active_max
     active = low, (low + high) / 2, high
     read = rule["tokens"] if tokens is None else (tokens,) * 3
     worst, expected, best = rule["flop_per_joule"]
     efficiency = (1 / best, 1 / expected, 1 / worst)
-    flop = _times(_times(active, read), (6e21 / _JOULES,) * 3)
-    return _times(_times(flop, efficiency), overhead), "6 P_a D / eff host PUE"
+    flop = times(times(active, read), (6e21 / _JOULES,) * 3)
+    return times(times(flop, efficiency), overhead), "6 P_a D / eff host PUE"
 
 
 def _point(facts: Mapping[str, Any], name: str, factor: float) -> Triple | None:
@@ -120,7 +120,8 @@ def _point(facts: Mapping[str, Any], name: str, factor: float) -> Triple | None:
     return None if value is None else (value * factor,) * 3
 
 
-def _times(a: Triple, b: Triple) -> Triple:
+def times(a: Triple, b: Triple) -> Triple:
+    """Low by low, expected by expected, high by high."""
     return a[0] * b[0], a[1] * b[1], a[2] * b[2]
 
 

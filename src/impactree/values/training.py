@@ -89,6 +89,13 @@ class TrainingPhase:
             tuple(shared)[:_MOST],
         )
 
+    def scaled(self, factor: float) -> Self:
+        """So many times as much, of the same calls."""
+        values = tuple(
+            one and (one[0] * factor, one[1] * factor, one[2] * factor) for one in self.values
+        )
+        return type(self)(values, self.calls, self.shared_over)
+
     def to_dict(self) -> dict[str, Any]:
         """As the other phases, with ``calls`` and ``shared_over``."""
         values = {c.key: shape_of(self._impact(place)) for place, c in enumerate(CRITERIA)}
