@@ -8,14 +8,16 @@ OpenAI's Responses tell of each picture that their image tool made in an item of
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from impactree.calls.model_call import ModelCall
+from impactree.calls.quantities import Media
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Picture", "image_tool", "pictures_in", "response_items", "tool_calls"]
+__all__ = ["Picture", "drawing", "image_tool", "pictures_in", "response_items", "tool_calls"]
 
 _BY_TOOL: Final = "image_generation_call"
 _TOOL: Final = "image_generation"
@@ -53,6 +55,11 @@ def image_tool(tools: Any) -> Any:
     if not isinstance(tools, list | tuple):
         return None
     return next((tool for tool in tools if _of(tool, "type") == _TOOL), None)
+
+
+def drawing(chat: ModelCall, count: int) -> ModelCall:
+    """A chat whose model drew its answer itself, as the call for so many pictures."""
+    return replace(chat, kind="image", tokens=Media(**asdict(chat.tokens), count=count))
 
 
 def tool_calls(chat: ModelCall, pictures: Iterable[Picture], tool: Any) -> list[ModelCall]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.calls import Kind, Media, ModelCall, Tokens, TokensSource
+from impactree.calls import Kind, ModelCall, Tokens, TokensSource
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens, tokens_by_length
 from impactree.calls.definitions import definitions
-from impactree.calls.pictures import Picture, image_tool, pictures_in, tool_calls
+from impactree.calls.pictures import Picture, drawing, image_tool, pictures_in, tool_calls
 from impactree.calls.usage import (
     ChunkUsage,
     MalformedUsageError,
@@ -250,8 +250,7 @@ class PendingCall:
         call = self._answered(answer, now)
         own = [picture for picture in answer.pictures if not picture.by_tool]
         if own and image_tool(self.params.get("tools")) is None:
-            counts = asdict(call.tokens)
-            call = replace(call, kind="image", tokens=Media(**counts, count=len(own)))
+            return drawing(call, len(own))
         return call
 
     def _answered(self, answer: Answer, now: float | None) -> ModelCall:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import may_have_answered
-from impactree.calls import Kind, Media, ModelCall, Tokens, TokensSource
+from impactree.calls import Kind, ModelCall, Tokens, TokensSource
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens
 from impactree.calls.definitions import definitions
 from impactree.calls.media import media_in
-from impactree.calls.pictures import image_tool, pictures_in, response_items, tool_calls
+from impactree.calls.pictures import (
+    drawing,
+    image_tool,
+    pictures_in,
+    response_items,
+    tool_calls,
+)
 from impactree.calls.usage import MalformedUsageError, read_usage, updated
 from impactree.llama_index import _names as names
 
@@ -189,7 +195,7 @@ class OpenModel(OpenSpan):
         made = [p for p in pictures_in(items) if p.by_tool]
         self.drawn = tool_calls(call, made, image_tool(tools)) if made else []
         own = 0 if made else _pictures(response)
-        return call if not own else replace(call, kind="image", tokens=_drawn(call.tokens, own))
+        return drawing(call, own) if own else call
 
     def _answered(self, response: Any) -> ModelCall:
         latency = time.perf_counter() - self.started
@@ -339,10 +345,6 @@ def _pictures(response: Any) -> int:
     """How many pictures an answer holds."""
     blocks = getattr(_message(response), "__dict__", {}).get("blocks") or ()
     return sum(getattr(block, "block_type", None) == "image" for block in blocks)
-
-
-def _drawn(tokens: Tokens, count: int) -> Media:
-    return Media(**asdict(tokens), count=count)
 
 
 def _has_media(response: Any) -> bool:
