@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from impactree.catalog._compile_factors import add_factors
 from impactree.catalog._compile_media import add_videos
 from impactree.catalog._compile_training import add_trainings
-from impactree.catalog._near import nearest
+from impactree.catalog._near import near_text, nearest
 from impactree.catalog._rules import Rules
 from impactree.catalog._sections import written
 from impactree.catalog._sources import data_files
@@ -129,7 +129,7 @@ def _add_architectures(
         for entry in file.architectures:
             lines = names.get(entry.id.lower())
             if lines is None:
-                near = ", ".join(nearest(entry.id, names)) or "none"
+                near = near_text(entry.id, names)
                 raise CatalogError(
                     f"{where}: the architecture {entry.id!r} belongs to no model; nearest: {near}"
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from impactree.catalog._near import nearest
+from impactree.catalog._near import near_text
 from impactree.exceptions import CatalogError
 
 __all__ = ["add_videos"]
@@ -26,7 +26,7 @@ def add_videos(
             known = (("model", entry.model, names), ("machine", entry.machine, machines))
             for what, name, where_known in (*known, ("operator", entry.operator, operators)):
                 if name.lower() not in where_known:
-                    near = ", ".join(nearest(name, where_known)) or "none"
+                    near = near_text(name, where_known)
                     raise CatalogError(
                         f"{where}: the film model {entry.model!r} has an unknown {what} {name!r}; "
                         f"nearest: {near}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from impactree.catalog._near import nearest
+from impactree.catalog._near import near_text
 from impactree.exceptions import CatalogError
 
 __all__ = ["add_trainings"]
@@ -22,7 +22,7 @@ def add_trainings(files: list[tuple[str, Any]], records: list[dict[str, Any]]) -
         row = entry.model_dump(mode="json", exclude={"models"}, exclude_none=True)
         if entry.base is not None:
             if entry.base not in by_name:
-                near = ", ".join(nearest(entry.base, by_name)) or "none"
+                near = near_text(entry.base, by_name)
                 raise CatalogError(
                     f"{where}: the training {entry.name!r} stands on {entry.base!r}, which is "
                     f"none; nearest: {near}"
@@ -45,7 +45,7 @@ def _enter(pattern: str, row: dict[str, Any], records: list[dict[str, Any]], whe
                 raise CatalogError(f"{where}: {record['id']!r} has two trainings")
             record["training"] = row
     if not found:
-        near = ", ".join(nearest(begin, [r["id"] for r in records])) or "none"
+        near = near_text(begin, [r["id"] for r in records])
         name = row["name"]
         raise CatalogError(
             f"{where}: the training {name!r} belongs to no model {pattern!r}; nearest: {near}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["nearest"]
+__all__ = ["near_text", "nearest"]
 
 _WORD: Final = 4
 """Letters of a name that is worth finding inside another."""
@@ -32,3 +32,8 @@ def nearest(name: str, known: Iterable[str], count: int = 3) -> list[str]:
         if score >= _LEAST_SHARED:
             scored.append((-score, candidate))
     return [candidate for _, candidate in sorted(scored)[:count]]
+
+
+def near_text(name: str, known: Iterable[str]) -> str:
+    """The nearest known names in a row, or ``none``."""
+    return ", ".join(nearest(name, known)) or "none"

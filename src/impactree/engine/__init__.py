@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from impactree.engine.engine import Engine, estimate, shared_engine
+from impactree.engine.engine import PLACE_FIELDS, Engine, estimate, placed_by, shared_engine
 
-__all__ = ["Engine", "estimate", "shared_engine"]
+__all__ = ["PLACE_FIELDS", "Engine", "estimate", "placed_by", "shared_engine"]

@@ -9,7 +9,7 @@ from impactree.exceptions import ConfigurationError
 from impactree.methods import Deployment, Hardware
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from impactree.catalog import Catalog
 
@@ -79,14 +79,23 @@ def deployment_of(known: Mapping[str, Deployment], *names: str | None) -> Deploy
     return known.get("", _UNKNOWN)
 
 
-def _one(catalog: Catalog, said: Mapping[str, Any], where: str) -> Deployment:
+def check_keys(said: Iterable[object], known: Sequence[str], where: str) -> None:
+    """Refuse what is no key of a setting's table.
+
+    Raises:
+        ConfigurationError: names the key, the nearest one and all that there are.
+    """
     for key in said:
-        if key not in FIELDS:
-            near = nearest(key, FIELDS)
+        if key not in known:
+            near = nearest(str(key), known)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ConfigurationError(
-                f"{where}: unknown key {key!r}{hint} Keys: {', '.join(FIELDS)}"
+                f"{where}: unknown key {key!r:.80}{hint} Keys: {', '.join(known)}"
             )
+
+
+def _one(catalog: Catalog, said: Mapping[str, Any], where: str) -> Deployment:
+    check_keys(said, FIELDS, where)
     sheet = said.get("accelerator")
     spread, groups = _parallelism(said.get("parallelism"), said.get("count"), where)
     precision = said.get("precision")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Unpack
 from impactree.calls import ModelCall
 from impactree.catalog import Catalog, Resolution, load_catalog
 from impactree.catalog._catalog import as_day
-from impactree.catalog._near import nearest
+from impactree.catalog._near import near_text
 from impactree.engine.configuration import Surroundings, load_settings, surroundings
 from impactree.engine.deployments import read_deployment
 from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from impactree.methods import Deployment
     from impactree.values.training import TrainingPhase
 
-__all__ = ["Engine", "estimate", "shared_engine"]
+__all__ = ["PLACE_FIELDS", "Engine", "estimate", "placed_by", "shared_engine"]
 
 _MAX_PLANS: Final = 32_768
 _MAX_KEY: Final = 2000
@@ -53,8 +53,10 @@ class _Plan(NamedTuple):
     found: Reading
 
 
-_key: Final = attrgetter("provider", "model", "requested", "base_url", "kind", "zone", "region")
+PLACE_FIELDS: Final = ("provider", "model", "requested", "base_url", "kind", "zone", "region")
 """What of a call its plan depends on."""
+placed_by: Final = attrgetter(*PLACE_FIELDS)
+"""The values of these."""
 
 
 class Engine:
@@ -128,11 +130,11 @@ class Engine:
                 raise ConfigurationError(
                     f"{s.where('provider_zones')}: {host!r} is no host; known: "
                     f"{', '.join(sorted(self.catalog.hosts))}; "
-                    f"nearest: {', '.join(nearest(host, self.catalog.hosts)) or 'none'}"
+                    f"nearest: {near_text(host, self.catalog.hosts)}"
                 )
         for name, target in s.deployments.items():
             if not leads_somewhere(self.catalog, target):
-                near = ", ".join(nearest(target, self.catalog.model_names())) or "none"
+                near = near_text(target, self.catalog.model_names())
                 raise ConfigurationError(
                     f"{s.where('deployments')}.{name}: {target!r} is no model's name; "
                     f"nearest known names: {near}"
@@ -198,7 +200,7 @@ class Engine:
             call: What was asked of which model.
             at: The day of the call, for names that moved; None: today.
         """
-        plan = self._plans.get(_key(call) if at is None else (*_key(call), at))
+        plan = self._plans.get(placed_by(call) if at is None else (*placed_by(call), at))
         made, warnings, errors, grade, factor, share, method, _ = plan or self._planned(call, at)
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
@@ -230,7 +232,7 @@ class Engine:
 
     def _planned(self, call: ModelCall, at: dt.date | None) -> _Plan:
         """The plan of a call, kept for the next like it."""
-        names = _key(call)
+        names = placed_by(call)
         key = names if at is None else (*names, at)
         plan = self._plans.get(key)
         if plan is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from impactree.catalog._near import nearest
+from impactree.engine.deployments import check_keys
 from impactree.engine.hypotheses import Hypothesis
 from impactree.exceptions import ConfigurationError
 from impactree.methods import Step
@@ -89,13 +89,7 @@ def read_sharing(said: Any, rule: Mapping[str, Any], where: str) -> Sharing:
         raise ConfigurationError(
             f"{where} must be true, false or a table such as {_EXAMPLE}, not {said!r:.80}"
         )
-    for key in told:
-        if key not in _KEYS:
-            near = nearest(str(key), _KEYS)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigurationError(
-                f"{where}: unknown key {key!r:.40}{hint} Keys: {', '.join(_KEYS)}"
-            )
+    check_keys(told, _KEYS, where)
     if "requests" in told and "output_tokens" in told:
         raise ConfigurationError(
             f"{where}: training is shared out over requests or over output_tokens, not over both"

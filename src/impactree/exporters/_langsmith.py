@@ -163,9 +163,9 @@ class LangSmithExporter(SpooledExporter):
     def _feedback(self, tree: Tree, trace_id: str, session: str) -> Iterator[dict[str, Any]]:
         """On the root, on the trace's own root where that is above it, and on steps."""
         root, place = tree.root, {"trace_id": trace_id, "session_id": session}
-        credited = credits_for([tree])
-        make = functools.partial(feedback_items, method=tree.method, start=root.start)
-        make = functools.partial(make, credits=credited)
+        make = functools.partial(
+            feedback_items, method=tree.method, start=root.start, credits=credits_for([tree])
+        )
         yield from make({"run_id": _uuid(root.id), **place}, said(root.total))
         if trace_id != _uuid(root.id) and "trace" in tree.notes:
             yield from make({"run_id": trace_id, **place}, tree.notes["trace"])

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from impactree.engine import Engine
+from impactree.engine import Engine, placed_by
 from impactree.engine.hypotheses import of_place
-from impactree.report._keys import PLACED
 from impactree.report._tally import own_of
 from impactree.values.times import DAY_S, past_day
 
@@ -68,7 +67,7 @@ def calls_asked(calls: Iterable[Run]) -> Iterator[tuple[ModelCall, dt.date | Non
         if call is None:
             continue
         estimated = bool(own_of(run).estimated_calls)
-        key = (PLACED(call), None if end is None else end // DAY_S, estimated)
+        key = (placed_by(call), None if end is None else end // DAY_S, estimated)
         if key not in found:
             found[key] = call, end, estimated
     for call, end, estimated in found.values():

@@ -8,6 +8,7 @@ from itertools import product
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.engine import placed_by, shared_engine
 from impactree.runs import LABELS
 from impactree.values.times import DAY_S
 
@@ -21,15 +22,13 @@ if TYPE_CHECKING:
     Key = str | Callable[[Run], Hashable]
     Labels = tuple[Hashable, ...]
 
-__all__ = ["KEYS", "PLACED", "TAG", "check_key", "key_name", "labels_by", "plain_label"]
+__all__ = ["KEYS", "TAG", "check_key", "key_name", "labels_by", "plain_label"]
 
 TAG: Final = "tag"
 _METADATA: Final = "metadata."
 # Tags that LangChain sets on its own: where a run stands in its parent, not what it is for.
 _INTERNAL_TAGS: Final = ("seq:step:", "graph:step:", "map:key:", "langsmith:")
 _NONE: Final = (None,)
-PLACED: Final = attrgetter("provider", "model", "requested", "base_url", "kind", "zone", "region")
-"""What of a call the engine places it by."""
 
 
 @cache
@@ -128,10 +127,7 @@ def _column(
 def _placed(
     read: Callable[[Engine, ModelCall], object], runs: Sequence[Run], engine: Engine | None
 ) -> list[Labels]:
-    if engine is None:
-        from impactree.engine import shared_engine
-
-        engine = shared_engine()
+    engine = engine or shared_engine()
     known: dict[object, Labels] = {}
     out: list[Labels] = []
     for run in runs:
@@ -139,7 +135,7 @@ def _placed(
         if call is None:
             out.append(_NONE)
             continue
-        place = PLACED(call)
+        place = placed_by(call)
         labels = known.get(place)
         if labels is None:
             labels = known[place] = (_text(read(engine, call)),)

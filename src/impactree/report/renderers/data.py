@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from impactree.advice import Equivalents
 from impactree.calls.scrubbing import plain_values
+from impactree.engine import PLACE_FIELDS
 from impactree.report._groups import group_calls
 from impactree.report._tally import Tally, avoided_of, cover
 from impactree.runs import LABELS
@@ -38,10 +39,7 @@ _MEASURED: Final = (
     *("reasoning_tokens", "latency_s"),
 )
 """What each call has a value of its own of."""
-_NAMED: Final = attrgetter(
-    *("provider", "model", "requested", "base_url", "kind", "zone", "region"),
-    *("tokens_source", "usage_notes", "media"),
-)
+_NAMED: Final = attrgetter(*PLACE_FIELDS, "tokens_source", "usage_notes", "media")
 """What many calls have in common."""
 _MEASURED_FORM: Final = "".join(f', "{name}": %s' for name in _MEASURED) + "}"
 _MANY: Final = 2_000
