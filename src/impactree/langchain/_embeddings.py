@@ -26,14 +26,14 @@ from impactree.langchain._handler import ImpactHandler
 from impactree.langchain._reported import listening, with_ears
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from langchain_core.callbacks import Callbacks
     from langchain_core.documents import Document
 
     from impactree.tracker import ImpactTracker
 
-__all__ = ["followers", "track_embeddings", "track_reranker"]
+__all__ = ["Followed", "followers", "track_embeddings", "track_reranker"]
 
 _log: Final = logging.getLogger("impactree")
 _NOBODYS: Final = "an embedding of several askers at once stands outside their runs"
@@ -149,7 +149,7 @@ def _pairs(documents: Sequence[Document], query: str) -> list[str]:
     return [f"{query}\n{document.page_content}" for document in documents]
 
 
-class _Party(NamedTuple):
+class Party(NamedTuple):
     """Whoever a request, or a part of it, is counted for."""
 
     trackers: list[ImpactTracker]
@@ -167,57 +167,73 @@ def _followed(
     tracker: ImpactTracker | ImpactHandler | None,
 ) -> Iterator[None]:
     """A run around one request, in every tracker that follows it."""
-    open_runs = [
-        (each, party, uuid.uuid4())
-        for party in _parties(tracker, list(texts))
-        for each in party.trackers
-    ]
-    for each, party, run_id in open_runs:
-        each.start(run_id, party.parent_id, name=type(model).__name__, kind=kind)
-        if party.problem is not None:
-            each.note_problem(party.problem)
+    followed = Followed(_parties(tracker, list(texts)), type(model).__name__, kind)
     try:
         with listening() as heard:
             yield
     except BaseException as error:
-        for each, _, run_id in open_runs:
-            each.end(run_id, status=status_of(error))
+        followed.failed(error)
         raise
-    now = time.time()  # counting is no part of the request
-    shared = len({id(party) for _, party, _ in open_runs}) > 1
-    for each, party, run_id in open_runs:
-        try:
-            call = _call(model, kind, party.texts, None if shared else heard.tokens)
-            each.end(run_id, call=call, end=now)
-        except Exception as error:
-            each.note_problem(f"{kind}: {type(error).__name__}", error)
+    tokens = None if followed.shared else heard.tokens
+    followed.ended(lambda asked: _call(model, kind, asked, tokens))
 
 
-def _parties(tracker: ImpactTracker | ImpactHandler | None, texts: list[str]) -> list[_Party]:
+class Followed:
+    """The runs of one request, in every tracker that follows it."""
+
+    def __init__(self, parties: Iterable[Party], name: str, kind: Kind) -> None:
+        self._kind = kind
+        self._runs = [(each, party, uuid.uuid4()) for party in parties for each in party.trackers]
+        for each, party, run_id in self._runs:
+            each.start(run_id, party.parent_id, name=name, kind=kind)
+            if party.problem is not None:
+                each.note_problem(party.problem)
+
+    @property
+    def shared(self) -> bool:
+        """Whether it is counted for several, a part for each."""
+        return len({id(party) for _, party, _ in self._runs}) > 1
+
+    def failed(self, error: BaseException) -> None:
+        """No answer came."""
+        for each, _, run_id in self._runs:
+            each.end(run_id, status=status_of(error))
+
+    def ended(self, call: Callable[[list[str]], ModelCall]) -> None:
+        """The answer came; ``call`` says what was called with a party's texts."""
+        now = time.time()  # counting is no part of the request
+        for each, party, run_id in self._runs:
+            try:
+                each.end(run_id, call=call(party.texts), end=now)
+            except Exception as error:
+                each.note_problem(f"{self._kind}: {type(error).__name__}", error)
+
+
+def _parties(tracker: ImpactTracker | ImpactHandler | None, texts: list[str]) -> list[Party]:
     """Whose request this is: the caller's, or that of those for whom a store or a cache asks."""
     if tracker is not None:
         own = tracker.tracker if isinstance(tracker, ImpactHandler) else tracker
-        return [_Party([own], current_run_id(), texts)]
+        return [Party([own], current_run_id(), texts)]
     shares = batch_shares(texts)
     if shares is not None:
         return _of_batch(shares)
     around = ambient_trackers()
     if around:
-        return [_Party(around, current_run_id(), texts)]
+        return [Party(around, current_run_id(), texts)]
     manager = model_asking()
     if manager is not None:
         handlers = [h for h in manager.handlers if isinstance(h, ImpactHandler)]
-        return [_Party([h.tracker for h in handlers], manager.run_id, texts)]
+        return [Party([h.tracker for h in handlers], manager.run_id, texts)]
     _say_unfollowed()
     return []
 
 
-def followers(tracker: ImpactTracker | ImpactHandler | None) -> list[_Party]:
+def followers(tracker: ImpactTracker | ImpactHandler | None) -> list[Party]:
     """Whose request this is that reads no texts."""
     return _parties(tracker, [])
 
 
-def _of_batch(shares: list[Share]) -> list[_Party]:
+def _of_batch(shares: list[Share]) -> list[Party]:
     found = []
     for contexts, texts in shares:
         asking = [
@@ -225,11 +241,11 @@ def _of_batch(shares: list[Share]) -> list[_Party]:
             for context in contexts
         ]
         if len(asking) == 1:
-            found.append(_Party(*asking[0], texts))
+            found.append(Party(*asking[0], texts))
             continue
         # What cannot be told apart goes to the one tracker that all of them share, or to none.
         trackers = list({id(t): t for each, _ in asking for t in each}.values())
-        found.append(_Party(trackers if len(trackers) == 1 else [], None, texts, _NOBODYS))
+        found.append(Party(trackers if len(trackers) == 1 else [], None, texts, _NOBODYS))
     return found
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 import inspect
 import time
-import uuid
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from impactree.adapters.guarding import status_of
 from impactree.calls import ModelCall, Tokens
 from impactree.calls.names import address
 from impactree.calls.tokens import is_count
-from impactree.langchain._embeddings import followers
+from impactree.langchain._embeddings import Followed, followers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -93,8 +91,8 @@ class _Easel:
         return ask
 
 
-class _Drawing:
-    """One request, with a run in every tracker that follows it."""
+class _Drawing(Followed):
+    """One request for pictures."""
 
     def __init__(
         self,
@@ -105,11 +103,7 @@ class _Drawing:
     ) -> None:
         self._client, self._asked = client, asked
         self._started = time.perf_counter()
-        self._runs = []
-        for party in followers(tracker):
-            for each in party.trackers:
-                self._runs.append((each, uuid.uuid4()))
-                each.start(self._runs[-1][1], party.parent_id, name=name, kind="image")
+        super().__init__(followers(tracker), name, "image")
 
     async def awaited(self, response: Awaitable[Any]) -> Any:
         """As :meth:`made`, of a response that is still to come."""
@@ -119,19 +113,10 @@ class _Drawing:
             self.failed(error)
             raise
 
-    def failed(self, error: BaseException) -> None:
-        """No picture came."""
-        for each, run_id in self._runs:
-            each.end(run_id, status=status_of(error))
-
     def made(self, response: Any) -> Any:
         """The pictures came."""
-        latency, now = time.perf_counter() - self._started, time.time()
-        for each, run_id in self._runs:
-            try:
-                each.end(run_id, call=self._call(response, latency), end=now)
-            except Exception as error:
-                each.note_problem(f"image: {type(error).__name__}", error)
+        latency = time.perf_counter() - self._started
+        self.ended(lambda _: self._call(response, latency))
         return response
 
     def _call(self, response: Any, latency: float) -> ModelCall:
