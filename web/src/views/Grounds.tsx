@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import type { Hypothesis, ModelGrounds, PageData } from "../data";
 import { visible } from "../data";
 import { count, criterion, integer, mean } from "../units";
@@ -125,39 +126,21 @@ function Ladder({ data }: { data: PageData }) {
           </li>
         ))}
       </ul>
-      <section class="scrolls">
-        <table class="hypotheses">
-          <thead>
-            <tr>
-              <th scope="col">thing</th>
-              <th scope="col" class="number">
-                GHG
-              </th>
-              <th scope="col" class="number">
-                as many such reports
-              </th>
-              <th scope="col">note, sources</th>
-            </tr>
-          </thead>
-          <tbody>
-            {equivalents.ladder.map((one) => (
-              <tr key={one.id}>
-                <th scope="row">{one.text}</th>
-                <td class="number">{mean(one.gwp_kgco2eq, gwp)}</td>
-                <td class="number">
-                  {one.reports < 10 ? one.reports.toPrecision(2) : count(Math.round(one.reports))}
-                </td>
-                <td>
-                  {[one.note, one.licence, one.credit].filter(Boolean).join("; ")}{" "}
-                  {one.sources.map((source) => (
-                    <span key={source}>{linked(source)} </span>
-                  ))}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </section>
+      <Sheet label="Things in daily life" columns={LADDER}>
+        {equivalents.ladder.map((one) => (
+          <tr key={one.id}>
+            <th scope="row">{one.text}</th>
+            <td class="number">{mean(one.gwp_kgco2eq, gwp)}</td>
+            <td class="number">
+              {one.reports < 10 ? one.reports.toPrecision(2) : count(Math.round(one.reports))}
+            </td>
+            <td>
+              {[one.note, one.licence, one.credit].filter(Boolean).join("; ")}{" "}
+              <Sources of={one.sources} />
+            </td>
+          </tr>
+        ))}
+      </Sheet>
     </details>
   );
 }
@@ -211,39 +194,68 @@ function ModelView({ model, data }: { model: ModelGrounds; data: PageData }) {
 function Hypotheses({ rows }: { rows: Hypothesis[] }) {
   if (!rows.length) return null;
   return (
+    <Sheet label="Hypotheses" columns={HYPOTHESES}>
+      {rows.map((row) => (
+        <tr key={JSON.stringify(row)}>
+          <th scope="row">{row.name}</th>
+          <td class="number">
+            {row.value} {row.unit}
+          </td>
+          <td>{visible(row.basis)}</td>
+          <td>{row.year}</td>
+          <td>
+            {visible([row.kind, row.note, row.licence].filter(Boolean).join("; "))}{" "}
+            <Sources of={row.sources} />
+          </td>
+        </tr>
+      ))}
+    </Sheet>
+  );
+}
+
+type Column = { name: string; number?: boolean };
+
+const LADDER: Column[] = [
+  { name: "thing" },
+  { name: "GHG", number: true },
+  { name: "as many such reports", number: true },
+  { name: "note, sources" },
+];
+const HYPOTHESES: Column[] = [
+  { name: "hypothesis" },
+  { name: "value", number: true },
+  { name: "basis" },
+  { name: "year" },
+  { name: "note, sources" },
+];
+
+/** A table that scrolls sideways where it is wider than the page. */
+function Sheet(props: { label: string; columns: Column[]; children: ComponentChildren }) {
+  return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keys
-    <section class="scrolls" tabIndex={0} aria-label="Hypotheses">
+    <section class="scrolls" tabIndex={0} aria-label={props.label}>
       <table class="hypotheses">
         <thead>
           <tr>
-            <th scope="col">hypothesis</th>
-            <th scope="col" class="number">
-              value
-            </th>
-            <th scope="col">basis</th>
-            <th scope="col">year</th>
-            <th scope="col">note, sources</th>
+            {props.columns.map(({ name, number }) => (
+              <th key={name} scope="col" class={number ? "number" : undefined}>
+                {name}
+              </th>
+            ))}
           </tr>
         </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={JSON.stringify(row)}>
-              <th scope="row">{row.name}</th>
-              <td class="number">
-                {row.value} {row.unit}
-              </td>
-              <td>{visible(row.basis)}</td>
-              <td>{row.year}</td>
-              <td>
-                {visible([row.kind, row.note, row.licence].filter(Boolean).join("; "))}{" "}
-                {row.sources.map((source) => (
-                  <span key={source}>{linked(visible(source))} </span>
-                ))}
-              </td>
-            </tr>
-          ))}
-        </tbody>
+        <tbody>{props.children}</tbody>
       </table>
     </section>
+  );
+}
+
+function Sources({ of }: { of: string[] }) {
+  return (
+    <>
+      {of.map((source) => (
+        <span key={source}>{linked(visible(source))} </span>
+      ))}
+    </>
   );
 }
