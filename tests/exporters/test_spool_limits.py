@@ -87,11 +87,15 @@ def test_a_journal_that_cannot_be_written_is_one_line_and_memory(
     assert "is not writable (NotADirectoryError: Not a directory)" in lines(caplog)[0]
 
 
-def test_memory_is_bounded_when_disk_and_destination_are_gone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spool directory that nobody can make."""
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("IMPACTREE_SPOOL_DIR", str(tmp_path / "file" / "spool"))
+
+
+@pytest.mark.usefixtures("no_disk")
+def test_memory_is_bounded_when_disk_and_destination_are_gone() -> None:
     sink = Sink("down", *[DeliveryRefusedError("no")] * 99)
     tracker = ImpactTracker(exporters=[sink])
     for _ in range(1500):
@@ -115,11 +119,8 @@ def test_a_full_disk_leaves_no_half_line(spool_dir: Path, monkeypatch: pytest.Mo
     assert len(sink.trees) == 2
 
 
-def test_every_loss_is_told_in_the_log_in_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("IMPACTREE_SPOOL_DIR", str(tmp_path / "file" / "spool"))
+@pytest.mark.usefixtures("no_disk")
+def test_every_loss_is_told_in_the_log_in_the_end(caplog: pytest.LogCaptureFixture) -> None:
     sink = Sink("down", *[DeliveryRefusedError("no")] * 99)
     tracker = ImpactTracker(exporters=[sink])
     for _ in range(1010):
@@ -131,9 +132,8 @@ def test_every_loss_is_told_in_the_log_in_the_end(
     assert told[-1].endswith("1010 in all")
 
 
-def test_a_panic_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("IMPACTREE_SPOOL_DIR", str(tmp_path / "file" / "spool"))
+@pytest.mark.usefixtures("no_disk")
+def test_a_panic_loses_nothing() -> None:
     sink = Sink("x", SystemExit(1))
     tracker = ImpactTracker(exporters=[sink])
     run_tree(tracker)
