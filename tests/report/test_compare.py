@@ -216,7 +216,7 @@ def test_a_diff_of_anything_fits_60_lines_and_accounts_for_all(builder, width, b
     rows = [row.split(" | ") for row in diff.to_markdown().splitlines() if row.startswith("|")]
     for column in (2, 3):
         _, _, total, *parts = (grams(row[column]) for row in rows)
-        assert sum(parts) == pytest.approx(total, rel=0.05)  # of two digits
+        assert sum(parts) == pytest.approx(total, rel=0.1)  # of two digits
     assert diff.change == pytest.approx(sum(c.change for c in diff.changes), abs=1e-12)
 
 
