@@ -124,20 +124,19 @@ def read_call(
     code, origin, is_said = zone_of(catalog, settings, call, resolution, host, region, method)
     zone = catalog.zone(code)
     electricity = catalog.electricity(zone, method.factors, at) if zone else None
-    own = covers_media(method.name, call.kind)
-    if own:
+    if own := covers_media(method.name, call.kind):
         resolution, error = _of_media(call, resolution)
     else:
         error = _error(catalog, settings, method, call, resolution)
     if error is None and electricity is None:
         error = zone_error(catalog, code)
-    *stand_ins, generic = _stand_ins(catalog, host.accelerators)
+    stand_ins, generic = _stand_ins(catalog, host.accelerators)
     hardware_known = deployment_of(known, call.model, resolution.model, host.id)
     warnings = () if error else _warnings(catalog, call, resolution, host, electricity, own)
-    if method.plans_hardware and not error and not own:
-        warnings = (*warnings, *_of_hardware(catalog, resolution, host, hardware_known))
-    if not error and not is_said:
-        warnings = (*warnings, *region_warnings(catalog, settings, call, host, region))
+    if not error:
+        if method.plans_hardware and not own:
+            warnings += _of_hardware(catalog, resolution, host, hardware_known)
+        warnings += () if is_said else region_warnings(catalog, settings, call, host, region)
     return Reading(
         kind=call.kind,
         resolution=resolution,
@@ -149,7 +148,7 @@ def read_call(
         warnings=warnings,
         errors=(error,) if error else (),
         deployment=hardware_known,
-        stand_ins=tuple(stand_ins),
+        stand_ins=stand_ins,
         generic=generic,
     )
 
@@ -198,10 +197,13 @@ def _powered(catalog: Catalog, accelerators: tuple[str, ...]) -> list[str]:
 
 
 @lru_cache(maxsize=256)
-def _stand_ins(catalog: Catalog, accelerators: tuple[str, ...]) -> tuple[Hardware, ...]:
-    """What an unknown accelerator may be: the host's own, else the usual ones; then the generic."""
+def _stand_ins(
+    catalog: Catalog, accelerators: tuple[str, ...]
+) -> tuple[tuple[Hardware, ...], Hardware]:
+    """What an unknown accelerator may be: the host's own, else the usual ones; and the generic."""
     names = (*(_powered(catalog, accelerators) or _STAND_INS), _GENERIC)
-    return tuple(hardware(catalog.accelerators[name]) for name in names)
+    *found, generic = (hardware(catalog.accelerators[name]) for name in names)
+    return tuple(found), generic
 
 
 def _resolve(
