@@ -122,14 +122,12 @@ def read_call(
     host = _host(catalog, call, resolution)
     region = region_of(catalog, settings, call, resolution, host)
     code, origin, is_said = zone_of(catalog, settings, call, resolution, host, region, method)
-    zone = catalog.zone(code)
-    electricity = catalog.electricity(zone, method.factors, at) if zone else None
+    electricity = (z := catalog.zone(code)) and catalog.electricity(z, method.factors, at)
     if own := covers_media(method.name, call.kind):
         resolution, error = _of_media(call, resolution)
     else:
         error = _error(catalog, settings, method, call, resolution)
-    if error is None and electricity is None:
-        error = zone_error(catalog, code)
+    error = error or (None if electricity else zone_error(catalog, code))
     stand_ins, generic = _stand_ins(catalog, host.accelerators)
     hardware_known = deployment_of(known, call.model, resolution.model, host.id)
     warnings = () if error else _warnings(catalog, call, resolution, host, electricity, own)
