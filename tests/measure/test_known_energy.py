@@ -423,3 +423,21 @@ def test_langsmith_and_opentelemetry_name_it():
 def test_explain_takes_no_notice_of_a_handler():
     """Its figures are the method's: what is known of a call shows beside them in a report."""
     assert explain("llama3.2:1b", "ollama", output_tokens=80).impacts.source == "estimated"
+
+
+def test_the_database_reports_it(tmp_path):
+    from click.testing import CliRunner
+
+    from impactree.cli import cli
+
+    url = f"sqlite:///{tmp_path / 'impacts.db'}"
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    tree(tracker)
+    assert tracker.close(30)
+    told = CliRunner().invoke(cli, ["db", "report", "--db", url]).output
+    assert "Energy: measured 59%, modelled 2%, reported 39%, estimated 1%" in told
+    rows = json.loads(CliRunner().invoke(cli, ["db", "report", "--db", url, "--json"]).output)
+    by_model = {row["model"]: row["energy_by_source"] for row in rows}
+    assert by_model["llama3.2:1b"] == pytest.approx(
+        {"measured": 3e-4, "modelled": 1e-5, "reported": 2e-4}
+    )

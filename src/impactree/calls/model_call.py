@@ -109,9 +109,7 @@ class ModelCall:
         usage_notes: Iterable[str] = (),
         **more: Unpack[MoreFields],
     ) -> None:
-        tokens = _NONE if tokens is None else tokens
-        if not isinstance(tokens, Tokens):
-            raise TypeError(f"tokens must be Tokens or None, not {tokens!r}")
+        tokens = tokens if isinstance(tokens, Tokens) else _no_tokens(tokens)
         read = (input_tokens, cached_input_tokens, cache_write_tokens)
         given = (*read, output_tokens, reasoning_tokens)
         _set(self, "energy", read_energy(more) if more else None)
@@ -203,6 +201,12 @@ class ModelCall:
 
 _NONE: Final = Tokens()
 _NOT_GIVEN: Final = (...,) * 5
+
+
+def _no_tokens(given: object) -> Tokens:
+    if given is not None:
+        raise TypeError(f"tokens must be Tokens or None, not {given!r}")
+    return _NONE
 
 
 def _address(url: Any) -> Any:

@@ -262,8 +262,7 @@ class Impacts:
         errors: tuple[Message, ...] = ()
         grade: str | None = None
         method: str | None = None
-        items = tuple(items)
-        for item in items:
+        for item in (items := tuple(items)):
             estimated += item.estimated_calls
             unestimated += item.unestimated_calls
             if item.figures is not None:
