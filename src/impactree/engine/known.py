@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from impactree.engine.reading import zone_error
+from impactree.engine.places import zone_error
 from impactree.methods.known import NOT_EMBODIED, embodied_share, figures_of_energy
 from impactree.values.impacts import Impacts
 from impactree.values.messages import Message, message
