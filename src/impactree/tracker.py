@@ -70,6 +70,7 @@ class ImpactTracker(KnowsEnergy, Reported):
         engine: Engine | None = None,
         **settings: Unpack[TrackerSettings],
     ) -> None:
+        measure = settings.pop("measure", None)
         if engine is None:
             from impactree.engine import shared_engine  # with the catalog's code: on first use
 
@@ -82,7 +83,6 @@ class ImpactTracker(KnowsEnergy, Reported):
             if type(bound) is not int or bound < 1:
                 raise ConfigurationError(f"{name} must be a whole number >= 1, not {bound!r}")
         self.exporters = checked_exporters(exporters)
-        self.watch_energy()
         self._dispatch = self._dispatcher() if self.exporters else None
         self._problems: dict[str, int] = {}
         # Reentrant: the collector may close a stream, which is an event, wherever it runs.
@@ -93,6 +93,7 @@ class ImpactTracker(KnowsEnergy, Reported):
         self._worker = Worker()
         self._trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
         self._count_older(totals_by)
+        self.watch_energy(measure)
         unlock_in_children(self)
         if self._dispatch is not None:
             self._trees.run_ended = self._dispatch.run_ended
@@ -130,7 +131,10 @@ class ImpactTracker(KnowsEnergy, Reported):
         arguments = run_id, parent_id, name, kind, tags, metadata, start, pending, labels
         if get_ident() in self._handling:  # within another event it cannot wait: its run is asked
             return self._trees.start(*arguments)
-        return self._handle(self._trees.start, *arguments)
+        run = self._handle(self._trees.start, *arguments)
+        if self.measures:
+            self.measure_from(run)
+        return run
 
     def end(
         self,
@@ -147,9 +151,14 @@ class ImpactTracker(KnowsEnergy, Reported):
             The run; None when its id was never started or has ended before.
         """
         now = time.time() if end is None else end
-        if call is not None and self.knows_energy:
-            call = self.with_energy(call, self._trees.find(run_id), cached=cached)
-        return self._handle(self._trees.end, run_id, status, call, cached, now)
+        if not self.knows_energy:
+            return self._handle(self._trees.end, run_id, status, call, cached, now)
+        call, open_claim = self.with_energy(call, self._trees.find(run_id), cached=cached)
+        shared = open_claim is not None
+        run = self._handle(self._trees.end, run_id, status, call, cached, now, shared)
+        if open_claim is not None and call is not None:
+            self.settle_if_known(run_id, call, open_claim)
+        return run
 
     def abandon(self, run_id: Any, *, end: float | None = None) -> None:
         """Nobody will end this run: close it with what it has produced; it may still end late."""

@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from impactree.runs.amending import Amendable
 from impactree.runs.labels import Labels, labels_of
 from impactree.runs.run import Pending, Run, RunKind, RunStatus, run_key
 from impactree.values.impacts import Impacts
@@ -25,7 +26,7 @@ _ZERO: Final = Impacts.zero()
 _GRAPHS: Final = frozenset({"graph", "agent"})
 
 
-class RunTrees:
+class RunTrees(Amendable):
     """The runs that are open, those that may still be meant by a late event, and what is kept.
 
     One lock guards the maps; estimating happens outside it.
@@ -54,6 +55,7 @@ class RunTrees:
         self.root_dropped: Callable[[Run], None] | None = None
         """Told of every root that is kept no longer."""
         self.finished_runs = 0
+        super().__init__()
         self._lock = threading.RLock()  # a collected stream ends within another's reading
         self._runs: dict[Any, Run] = {}
         self._open_roots: dict[Any, Run] = {}
@@ -110,7 +112,13 @@ class RunTrees:
         return run
 
     def end(
-        self, run_id: Any, status: RunStatus, call: ModelCall | None, cached: bool, now: float
+        self,
+        run_id: Any,
+        status: RunStatus,
+        call: ModelCall | None,
+        cached: bool,
+        now: float,
+        provisional: bool = False,
     ) -> Run | None:
         """A run has ended; see :meth:`ImpactTracker.end`."""
         own = None if call is None else self._impacts(call, now)
@@ -123,7 +131,6 @@ class RunTrees:
                 del self._runs[key]
                 return None
             root, late = run.root, run.end is not None
-            known = root._total
             if status == "ok" and run.kind in _GRAPHS and _waits(run):
                 status = "interrupted"
             run.status, run.end, run.pending = status, now, None
@@ -133,12 +140,7 @@ class RunTrees:
             elif late and run.call is not None and run.call.tokens_source == "unknown":
                 run.call = run.own = None  # what stood for it had no call of its own after all
                 root._version += 1
-            if run.own is not None:
-                if known is not None and known[0] == root._version and not late:
-                    # Somebody holds a budget against the root: adding takes a sum of two.
-                    root._total = known[0] + 1, Impacts.sum((known[1], run.own))
-                root._version += 1
-                self._count(run.own)
+            self._count_own(run, late, provisional)
             left = self._late(run) if late else self._ended(run, root)
         if self.run_ended is not None:
             self.run_ended(run)
@@ -232,7 +234,8 @@ class RunTrees:
     def total(self) -> Impacts:
         """Impacts of all calls ever."""
         with self._lock:
-            return Impacts.sum([self._settle(), *self._partial.values()])
+            unsure = (*self._partial.values(), *self._provisional.values())
+            return Impacts.sum([self._settle(), *unsure])
 
     def unlock(self) -> None:
         """Start with a lock of its own: in a forked child nobody may hold the old one."""
@@ -288,6 +291,7 @@ class RunTrees:
         self._kept.discard(id(root))
         runs, partial = self._runs, self._partial
         for run in root.walk():
+            self._count_as_it_is(run)
             if run.end is not None and run.key not in partial and runs.get(run.key) is run:
                 del runs[run.key]
 

@@ -104,6 +104,35 @@ MESSAGES: Final[dict[str, str]] = {
     "energy-unreadable": (
         "What the answer holds where reported_energy says is no energy; the energy is estimated."
     ),
+    "energy-no-reading": (
+        "The call ran on this machine, and nothing of its energy could be read: the meter has "
+        "given no reading at all."
+    ),
+    "energy-reading-failed": (
+        "The energy of this machine could not be read to the end of the call; it is estimated."
+    ),
+    "energy-reading-zero": (
+        "The counters of this machine did not move during the call; its energy is estimated."
+    ),
+    "energy-not-read": (
+        "The call ran on this machine, and its start was not seen, or came before the meter had "
+        "started; its energy is estimated."
+    ),
+    "energy-by-tokens": (
+        "Calls overlapped: what was read meanwhile is shared by the tokens of each per second."
+    ),
+    "energy-gpu-shared": (
+        "Other processes used the GPUs of this machine, too: their energy is among what was read."
+    ),
+    "energy-behind-proxy": (
+        "What listens on this machine's port is a proxy or a tunnel, or the model is one that only "
+        "its maker runs: the energy was not measured."
+    ),
+    "energy-of-unknown-server": (
+        "What listens on this machine's port is no inference server that is known: the energy was "
+        "not measured. If the model runs here, list its address: "
+        'measure=["local", "http://localhost:8000"].'
+    ),
     "energy-boundary-unknown": (
         "Whether the reported energy is that of the accelerators or of the whole server is not "
         "known. Say it with 'boundary' in reported_energy, or energy_boundary."
