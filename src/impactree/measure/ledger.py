@@ -30,6 +30,10 @@ _ASLEEP_S: Final = 2.0
 """By so much the clock on the wall goes ahead of the monotonic one when a machine has slept."""
 
 
+_JUST_S: Final = 0.005
+"""A reading so young is the start of a call, too: in a chain one follows another's end."""
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class Claim:
     """A call that is, or was, open while readings were taken."""
@@ -110,9 +114,10 @@ class Ledger:
     # Calls
 
     def open(self) -> Claim:
-        """A call starts."""
+        """A call starts, as of a reading that was just taken or of another now."""
         with self._lock:
-            self._advance()
+            if self._clock() - self._last > _JUST_S:
+                self._advance()
             claim = Claim(self._clock())
             for other in self._open:
                 other.overlapped = claim.overlapped = True

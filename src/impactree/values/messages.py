@@ -88,7 +88,8 @@ MESSAGES: Final[dict[str, str]] = {
     ),
     "local-hardware-not-modelled": (
         "The model runs on your own hardware, which this method does not model (it assumes "
-        "a data-centre GPU shared by 64 requests); CodeCarbon measures local hardware."
+        "a data-centre GPU shared by 64 requests); CodeCarbon measures local hardware: "
+        "ImpactHandler(measure='local')."
     ),
     "energy-modelled": (
         "The machine has no counter for a part of the energy (CPU, RAM or GPU), or lets nobody "
