@@ -102,6 +102,8 @@ MISSING = [
     ("dataframe", ["narwhals"], "from impactree import Report; Report([]).to_dataframe()"),
     ("parquet", ["pyarrow"], "from impactree import Report; Report([]).to_parquet('r.parquet')"),
     ("parquet", ["pyarrow"], "from impactree.exporters import ParquetExporter"),
+    ("serve", ["fastapi"], "from impactree.server.running import run"),
+    ("serve", ["uvicorn"], "from impactree.cli import cli; cli.main(['serve'])"),
     ("sql", ["sqlalchemy"], "from impactree.exporters import SQLExporter"),
     ("sql", ["sqlalchemy"], "from impactree.cli import cli; cli.main(['db', 'report'])"),
     (
@@ -139,7 +141,8 @@ def test_every_extra_is_declared_tested_and_in_all():
 ROOMS = [
     *("exceptions", "loops", "values", "calls", "methods", "catalog", "engine", "runs"),
     *("advice", "report", "delivery", "store", "exporters", "reported", "tracker", "propagation"),
-    *("adapters", "langchain", "llama_index", "block", "", "cli"),
+    *("adapters", "langchain", "llama_index", "block", "", "service"),
+    *("server", "cli"),
 ]
 BESIDE = {
     ("llama_index", "langchain"),
