@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import socket
@@ -11,8 +12,10 @@ import pytest
 from server_helpers import serving
 
 from impactree import ImpactTracker, ModelCall, Report, estimate
+from impactree.calls import MEDIA_FIELDS
 from impactree.cli import main
 from impactree.report import schema
+from impactree.server.bodies import MediaCall, TextCall
 from impactree.server.settings import ServeSettings
 
 CALL = {
@@ -174,6 +177,8 @@ def test_reports_are_the_commands(ask, command, report, tmp_path):
     assert ask.post("/v1/report", json=only).json()["report"] == shown
     change = ask.post("/v1/report", json={"report": report, "diff": report}).json()["diff"]
     assert change == command("report", str(file), "--diff", str(file))
+    both = ask.post("/v1/report", json={"report": report, "diff": report, "by": ["user"]}).json()
+    assert both["diff"] == command("report", str(file), "--diff", str(file), "--by", "user")
 
 
 def test_what_if_and_comparisons_are_the_reports(ask, report):
@@ -287,6 +292,18 @@ def test_only_json_is_taken(ask, kind):
     found = ask.post("/v1/estimate", content=json.dumps(CALL), headers=headers)
     assert found.status_code == 415
     assert found.json()["errors"][0]["field"] == "Content-Type"
+
+
+def test_a_count_that_contradicts_another_is_named(ask):
+    found = ask.post("/v1/estimate", json={"calls": [CALL, {**CALL, "repeated": 1300}]})
+    assert found.status_code == 409
+    assert found.json()["errors"][0]["field"] == "calls.1.repeated"
+
+
+def test_every_argument_of_a_call_can_be_sent():
+    given = {*inspect.signature(ModelCall).parameters} - {"tokens", "media"}
+    assert {*MediaCall.model_fields} == given | {*MEDIA_FIELDS}
+    assert {*TextCall.model_fields} == given
 
 
 def test_too_many_calls_are_refused(ask):

@@ -165,6 +165,7 @@ class _Call(_Strict):
     cache_write_tokens: Count | None = None
     output_tokens: Count | None = Field(None, description="Reasoning included.")
     reasoning_tokens: Count | None = None
+    repeated: Count = Field(0, description="Of the input, sent to the same model before.")
     tokens_source: Literal["reported", "counted", "unknown"] = "reported"
     usage_notes: Annotated[list[Annotated[str, Field(max_length=60)]], Field(max_length=20)] = []
 

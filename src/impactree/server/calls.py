@@ -53,7 +53,8 @@ def _call(body: Any, place: str) -> Any:
     try:
         return model_call(body)
     except ValueError as error:
-        raise ContradictionError(place or "call", error) from None
+        field = str(error).partition(" ")[0]  # the call's errors begin with it
+        raise ContradictionError(f"{place}.{field}" if place else field, error) from None
 
 
 @router.post(

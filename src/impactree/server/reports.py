@@ -41,7 +41,8 @@ def report(body: Annotated[ReportQuestions, Body(openapi_examples=QUESTIONS)]) -
             asked = asked.top(body.top)
     if body.diff is not None:
         with _naming("diff"):
-            found["diff"] = asked.diff(_read(body.diff, "diff")).to_dict()
+            question = Question(diff=_read(body.diff, "diff"), by=body.by)
+            found["diff"] = shown(asked, question).to_dict()
     if body.what_if is not None:
         with _naming("what_if"):
             changed = asked.what_if(**body.what_if.changes(), method=body.method)

@@ -19,7 +19,7 @@ class Question(NamedTuple):
     """What is asked of a report."""
 
     by: Sequence[str] = ()
-    """Groups by one key or several."""
+    """Groups by one key or several; with ``diff`` what changed of each."""
     top: int | None = None
     """The first groups, or the dearest calls."""
     diff: Report | None = None
@@ -35,20 +35,21 @@ def shown(report: Report, question: Question) -> Any:
 
     Raises:
         LookupError: no run has that id or name.
-        ValueError: two methods, an unknown key, or groups and a difference at once.
+        ValueError: two methods, an unknown key, or ``top`` of a difference.
     """
-    if question.by and question.diff is not None:
-        raise ValueError("by and diff are two questions: ask one at a time")
+    if question.top is not None and question.diff is not None:
+        raise ValueError("top is for groups and calls: a difference shows the largest changes")
     if question.merge:
         report = report.merge(*question.merge)
     if question.run is not None:
         report = only(report, question.run)
-    if question.by:
-        groups = report.by(*question.by)
-        return groups if question.top is None else groups.top(question.top)
+    by, top = question.by, question.top
     if question.diff is not None:
-        return report.diff(question.diff)
-    return report if question.top is None else report.top(question.top)
+        return report.diff(question.diff, by=list(by) or None)
+    if by:
+        groups = report.by(*by)
+        return groups if top is None else groups.top(top)
+    return report if top is None else report.top(top)
 
 
 def only(report: Report, run: str) -> Report:
