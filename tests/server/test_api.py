@@ -13,6 +13,7 @@ from server_helpers import serving
 
 from impactree import ImpactTracker, ModelCall, Report, estimate
 from impactree.calls import MEDIA_FIELDS
+from impactree.calls.known_energy import ENERGY_FIELDS
 from impactree.cli import main
 from impactree.report import schema
 from impactree.server.bodies import MediaCall, TextCall
@@ -63,6 +64,7 @@ def report():
         {**CALL, "zone": "FRA", "cached_input_tokens": 1000},
         {**CALL, "zone": "FRE"},
         {"model": "nobody-knows-it", "output_tokens": 10},
+        {**CALL, "energy_kwh": {"measured": 2e-4, "modelled": 1e-5}, "energy_boundary": "gpu"},
         {"model": "text-embedding-3-small", "kind": "embedding", "input_tokens": 900},
         {
             "model": "google/veo-3.1",
@@ -301,7 +303,8 @@ def test_a_count_that_contradicts_another_is_named(ask):
 
 
 def test_every_argument_of_a_call_can_be_sent():
-    given = {*inspect.signature(ModelCall).parameters} - {"tokens", "media"}
+    given = {*inspect.signature(ModelCall).parameters} - {"tokens", "more"}
+    given |= {*ENERGY_FIELDS} - {"energy"}
     assert {*MediaCall.model_fields} == given | {*MEDIA_FIELDS}
     assert {*TextCall.model_fields} == given
 

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from impactree.calls import MAX_TOKENS, MEDIA_KINDS, ModelCall
+from impactree.calls.known_energy import BOUNDARIES
 from impactree.catalog._near import near_text
 from impactree.engine import shared_engine
 from impactree.engine.deployments import PRECISIONS
@@ -118,6 +119,11 @@ Day = Annotated[
 Count = Annotated[int, Field(ge=0, le=MAX_TOKENS), BeforeValidator(_whole)]
 Several = Annotated[int, Field(ge=1, le=MAX_TOKENS), BeforeValidator(_whole)]
 Text = Annotated[str, Field(max_length=2000)]
+Notes = Annotated[list[Annotated[str, Field(max_length=60)]], Field(max_length=20)]
+Kwh = Annotated[float, Field(ge=0, le=1e6)]
+EnergyBySource = Annotated[
+    dict[Literal["measured", "reported", "modelled"], Kwh], Field(min_length=1)
+]
 
 
 class _Strict(BaseModel):
@@ -167,7 +173,13 @@ class _Call(_Strict):
     reasoning_tokens: Count | None = None
     repeated: Count = Field(0, description="Of the input, sent to the same model before.")
     tokens_source: Literal["reported", "counted", "unknown"] = "reported"
-    usage_notes: Annotated[list[Annotated[str, Field(max_length=60)]], Field(max_length=20)] = []
+    energy_kwh: Kwh | EnergyBySource | None = Field(
+        None, description="Known electricity of this request: in place of the estimate."
+    )
+    energy_boundary: Literal[BOUNDARIES] | None = "server"  # type: ignore[valid-type]
+    energy_alone: bool | None = True
+    energy_notes: Notes = []
+    usage_notes: Notes = []
 
 
 class TextCall(_Call):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from impactree.advice import Equivalents
@@ -9,7 +10,7 @@ from impactree.calls import MEDIA_FIELDS, Media
 from impactree.catalog._catalog import as_day
 from impactree.engine import shared_engine
 from impactree.engine.explain import explain
-from impactree.report.renderers._impacts_json import ImpactsWriter, encode
+from impactree.report.renderers.data import impacts_writer
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
@@ -72,14 +73,14 @@ def _pieces(
     found: Sequence[Impacts],
     day: dt.date | None,
 ) -> Iterator[str]:
-    yield f'{encode(head)[:-1]}, "results": ['
-    writer = ImpactsWriter()
+    yield f'{json.dumps(head)[:-1]}, "results": ['
+    pieces = impacts_writer()
     read, begun = None, ""
     for number, (call, impacts) in enumerate(zip(calls, found, strict=True)):
         now = engine.read(call, day)
         if now is not read:
-            read, begun = now, encode(_place(now))[:-1]
-        yield "".join((", " * bool(number), begun, ', "impacts": ', *writer.pieces(impacts), "}"))
+            read, begun = now, json.dumps(_place(now))[:-1]
+        yield "".join((", " * bool(number), begun, ', "impacts": ', *pieces(impacts), "}"))
     yield "]}"
 
 
