@@ -183,6 +183,13 @@ def test_reports_are_the_commands(ask, command, report, tmp_path):
     assert both["diff"] == command("report", str(file), "--diff", str(file), "--by", "user")
 
 
+def test_advice_is_the_commands(ask, command, report, tmp_path):
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(report))
+    found = ask.post("/v1/report", json={"report": report, "advice": True}).json()
+    assert found["advice"] == command("advise", str(file))
+
+
 def test_what_if_and_comparisons_are_the_reports(ask, report):
     read = Report.from_json(json.dumps(report))
     asked = {"report": report, "what_if": {"zone": "SWE"}, "runs": True}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from impactree import __version__
+from impactree.cli.advise import advise
 from impactree.cli.catalog import methods, models, providers, resolve, zones
 from impactree.cli.db import db
 from impactree.cli.explain import explain
@@ -34,7 +35,7 @@ def cli() -> None:
 
 
 for _command in (
-    *(explain, resolve, report, models, zones, providers, methods),
+    *(explain, resolve, report, advise, models, zones, providers, methods),
     *(serve, spool, langsmith, db),
 ):
     cli.add_command(_command)

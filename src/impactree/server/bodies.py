@@ -323,6 +323,7 @@ class ReportQuestions(_Strict):
     diff: ReportData | None = Field(None, description="What changed since this earlier report.")
     what_if: Alternative | None = None
     method: MethodName | None = Field(None, description="Of `what_if`; default: the report's.")
+    advice: bool = Field(False, description="Whether to say what could be saved.")
     runs: bool = Field(False, description="Whether to answer with every run.")
 
 

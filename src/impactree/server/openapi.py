@@ -166,7 +166,7 @@ _ANSWERS: Final[dict[str, Any]] = {
         }
     ),
     "ReportAnswer": _object(
-        {"report": _PLAIN}, {"groups": _PLAIN, "diff": _PLAIN, "what_if": _PLAIN}
+        {"report": _PLAIN}, {"groups": _PLAIN, "advice": _PLAIN, "diff": _PLAIN, "what_if": _PLAIN}
     ),
     "Comparison": _object({"method": _TEXT, "rows": _list(_object(_ROW)), **_PAIRS}),
     "ModelRow": _object({"model": _TEXT, "maker": _TEXT, "kind": _TEXT}),

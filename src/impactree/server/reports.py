@@ -47,6 +47,9 @@ def report(body: Annotated[ReportQuestions, Body(openapi_examples=QUESTIONS)]) -
         with _naming("what_if"):
             changed = asked.what_if(**body.what_if.changes(), method=body.method)
             found["what_if"] = _summary(changed, body.runs)
+    if body.advice:
+        with _naming("advice"):
+            found["advice"] = asked.advice().to_dict()
     found["report"] = _summary(asked, body.runs)
     return answer(found)
 
