@@ -182,11 +182,12 @@ class View:
         """What the default method leaves out, which has no term for input.
 
         The share of all tokens that were input, and the same calls by ``impactree-1``; None where
-        another method was used, or no input is known.
+        another method was used, or no input is known. Calls whose energy is known are left out.
         """
         if self.method != DEFAULT_METHOD:
             return None
-        calls = [(r.call, r.end) for r in tally.calls_of(self.runs) if r.call and not r.cached]
+        asked = (run for run in tally.calls_of(self.runs) if not run.cached)
+        calls = [(r.call, r.end) for r in asked if r.call and r.call.energy is None]
         read = sum(call.input_tokens or 0 for call, _ in calls)
         if not read:
             return None
