@@ -19,12 +19,14 @@ from impactree.calls.usage import (
     read_langchain_usage,
 )
 from impactree.langchain import _names as names
+from impactree.langchain._sent import asked_of
 from impactree.langchain._usage import usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from impactree.calls.reconciling import Reading
+    from impactree.calls.repeats import Repeats
 
 __all__ = ["Answer", "Batches", "PendingCall", "read_answer"]
 
@@ -50,6 +52,8 @@ class Answer:
     """LangChain took the usage out: the first run of the batch carries that of all."""
     pictures: tuple[Picture, ...] = ()
     """What the answer holds of pictures."""
+    places: tuple[Any, ...] = ()
+    """Where the client keeps the rest of what was answered."""
 
 
 def read_answer(
@@ -90,6 +94,7 @@ def read_answer(
         isinstance(told, dict) and told.get("total_cost") == 0,
         isinstance(llm_output, dict) and llm_output.get("token_usage") == {},
         () if message is None else _pictures(message),
+        (getattr(message, "response_metadata", None), llm_output, info),
     )
 
 
@@ -211,6 +216,10 @@ class PendingCall:
     """Read already, what tells it being gone."""
     media: tuple[str, ...] = ()
     """Codes of what in the prompt is not text."""
+    places: tuple[Any, ...] = ()
+    """Of the answer; see :class:`Answer`."""
+    repeats: Repeats | None = None
+    """Told what was sent, once it is answered."""
     owner: Any = None
     """Tells when LangChain lets go of the run without having ended it."""
 
@@ -247,7 +256,11 @@ class PendingCall:
 
     def call(self, answer: Answer, now: float | None) -> ModelCall:
         """The finished call."""
+        prompt = self.prompt
         call = self._answered(answer, now)
+        alone = self.batch is None or self.kind == "chat"  # else its usage is that of several
+        if self.repeats is not None and prompt and alone and not answer.cached:
+            call = self.repeats.noted(call, (asked_of(prompt, self.params),))
         own = [picture for picture in answer.pictures if not picture.by_tool]
         if own and image_tool(self.params.get("tools")) is None:
             return drawing(call, len(own))
@@ -275,7 +288,7 @@ class PendingCall:
             source = "counted"
             notes = ("media-not-counted",) if answer.is_media else ()
             usage = Tokens(input=self._prompt_tokens(), output=count_tokens(answer.text))
-        self.prompt = ""
+        self.prompt, self.places = "", answer.places
         latency = None
         if batch is None and now is not None and self.started is not None and not answer.cached:
             latency = now - self.started
@@ -312,6 +325,7 @@ class PendingCall:
             usage = replace(usage, output=received, reasoning=None)
             return self._model_call(answer.model, usage, "counted", None)
         if usage is not None or answer.text:
+            self.repeats = None  # whoever asks again has a reason
             return self.call(answer, now)
         if received:
             return self._model_call(answer.model, self._so_far(), "counted", None)

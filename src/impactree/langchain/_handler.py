@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from impactree.calls import Kind
-    from impactree.engine.settings import EngineSettings
+    from impactree.engine.settings import TrackerSettings
     from impactree.runs import Exporter, RunKind, RunStatus
     from impactree.runs.budget import BudgetWatch, ImpactBudget
     from impactree.tracker import ImpactTracker
@@ -61,7 +61,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         tracker: A tracker to share with other handlers, instead of exporters, max_runs and
             settings.
         **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
-            ``unknown_models``, ``method``: see :class:`impactree.engine.settings.EngineSettings`.
+            ``unknown_models``, ``method``: see :class:`impactree.engine.settings.TrackerSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -79,7 +79,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         budget: ImpactBudget | None = None,
         totals_by: Iterable[str | tuple[str, ...]] = (),
         tracker: ImpactTracker | None = None,
-        **settings: Unpack[EngineSettings],
+        **settings: Unpack[TrackerSettings],
     ) -> None:
         super().__init__()
         keys, totals_by = kept_keys(metadata_keys), tuple(totals_by)
@@ -382,6 +382,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             params=params,
             prompt=prompt,
             media=media_in(prompt, "content"),
+            repeats=self.tracker.repeats,
             batch=None if kwargs.get("batch_size") == 1 else self._batches.of(kwargs),
             started=time.perf_counter(),
         )

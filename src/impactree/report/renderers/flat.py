@@ -21,6 +21,7 @@ from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.figures import ZERO, Figures
 from impactree.values.formatting import clean
 from impactree.values.impacts import Impacts
+from impactree.values.sources import SOURCE_COLUMNS, source_cells
 from impactree.values.training import TRAINING_COLUMNS, TRAINING_FIGURES, training_cells
 
 if TYPE_CHECKING:
@@ -156,12 +157,15 @@ def figure_columns(impacts: Sequence[Impacts | None]) -> Columns:
     both = [list(map(add, f[at], f[at + 12])) for at in range(3, 12)]  # usage and embodied
     figures = map(_known, [*f[:3], *both, *f[12:15], *f[24:]])
     markets = _across([one.market or (None,) * 3 for one in several], len(MARKET_COLUMNS))
-    cells = [tuple(training_cells(one.training)) for one in several]
-    trainings = _across(cells, len(TRAINING_COLUMNS))
-    return dict(zip(_FIGURE_NAMES, (*figures, *markets, *trainings), strict=True))
+    cells = [(*training_cells(one.training), *source_cells(one)) for one in several]
+    others = _across(cells, len(TRAINING_COLUMNS) + len(SOURCE_COLUMNS))
+    return dict(zip(_FIGURE_NAMES, (*figures, *markets, *others), strict=True))
 
 
-_FIGURE_NAMES: Final = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_COLUMNS)
+_FIGURE_NAMES: Final = (
+    *(*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS),
+    *(*TRAINING_COLUMNS, *SOURCE_COLUMNS),
+)
 _NO_IMPACTS: Final = Impacts.not_estimated()
 _NO_FIGURES: Final = Figures(*(math.nan,) * len(ZERO))
 
