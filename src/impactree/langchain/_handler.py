@@ -204,7 +204,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
     @guarded
     def on_retriever_end(self, documents: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A retriever ends."""
-        self._retrieved(run_id, "ok")
+        self._retrieved(run_id, "ok", documents)
 
     @guarded
     def on_retriever_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
@@ -341,9 +341,10 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             pending=pending,
         )
 
-    def _retrieved(self, run_id: Any, status: RunStatus) -> None:
+    def _retrieved(self, run_id: Any, status: RunStatus, documents: Any = ()) -> None:
         self._calls.unwatch(run_id)
         leave_scope(run_id)
+        self.tracker.annotate(run_id, metadata=names.document_counts(documents))
         self.tracker.end(run_id, status=status)
 
     def _unknown_end(self, response: Any, run_id: Any) -> None:
