@@ -248,6 +248,8 @@ class PendingCall:
     def call(self, answer: Answer, now: float | None) -> ModelCall:
         """The finished call."""
         call = self._answered(answer, now)
+        if not answer.pictures:
+            return call
         own = [picture for picture in answer.pictures if not picture.by_tool]
         if own and image_tool(self.params.get("tools")) is None:
             return drawing(call, len(own))
