@@ -138,11 +138,9 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             if type(name) is not str or not 0 < len(name) <= names.MAX_NAME:
                 name = names.run_name(serialized, name, "chain")
             parent_id = caused_by(self.tracker, parent_run_id, name)
-            kind = (  # LangGraph and create_agent give all theirs metadata
-                self._chain_kind(name, parent_id, tags, metadata)
-                if metadata
-                else kinds.NAMED.get(name, "chain")
-            )
+            kind = kinds.NAMED.get(name, "chain")
+            if metadata:  # LangGraph and create_agent give all theirs some
+                kind = self._chain_kind(name, parent_id, tags, metadata)
             self._start(run_id, parent_id, name, kind, tags, metadata)
         except Exception as error:
             self._failed("on_chain_start", error)
@@ -385,6 +383,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             params=params,
             prompt=prompt,
             media=media_in(prompt, "content"),
+            repeats=self.tracker.repeats,
             batch=None if kwargs.get("batch_size") == 1 else self._batches.of(kwargs),
             started=time.perf_counter(),
         )

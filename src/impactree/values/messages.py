@@ -78,6 +78,10 @@ MESSAGES: Final[dict[str, str]] = {
     ),
     "model-size-unknown": "The catalog knows the model but not its size.",
     "region-not-registered": "The cloud region is not in the catalog; the host's average is used.",
+    "region-elsewhere": (
+        "The cloud region is not one of the host's and has no effect; say where the host runs the "
+        "model with `zone` or `provider_zones`."
+    ),
     "host-unknown": (
         "Who runs the model is not known; PUE and WUE span the industry's range. The settings "
         "`deployments` (whose model a name is) and `provider_zones` (where it runs) say more."
@@ -92,6 +96,10 @@ MESSAGES: Final[dict[str, str]] = {
     ),
     "cached-above-input": (
         "More tokens came from the cache than were read; input_tokens includes the cached ones."
+    ),
+    "part-above-whole": (
+        "More tokens are reported as cached, written to a cache or thought than in all; the totals "
+        "count as they are. input_tokens and output_tokens include their parts."
     ),
     "architecture-from-size": (
         "The model's architecture is not published; it follows from the number of parameters."
@@ -112,6 +120,10 @@ MESSAGES: Final[dict[str, str]] = {
     "video-by-ecologits": (
         "The equations are EcoLogits 0.11's, fitted on few models; the range is that of the "
         "machine's power alone."
+    ),
+    "video-extrapolated": (
+        "EcoLogits does not list the model with such films; its equations are carried on beyond "
+        "what they were fitted on."
     ),
     "video-not-registered": "No equations are known for films of this model.",
     "image-by-open-models": (
