@@ -126,7 +126,7 @@ def test_known_servers_on_loopback_ports_are_measured(named_server, argv):
     adds_up(handler.tracker)
 
 
-@pytest.mark.parametrize("argv", [("litellm",), ("/opt/ssh",), ("docker-proxy",), ("/opt/nginx",)])
+@pytest.mark.parametrize("argv", [("litellm",), ("/opt/ssh",), ("/opt/nginx",)])
 def test_proxies_and_tunnels_stay_estimated(named_server, argv):
     url = named_server(*argv)
     for where in ("local", [url]):
@@ -146,7 +146,7 @@ def test_a_closed_model_is_never_measured(named_server):
 
 
 def test_an_unknown_server_is_measured_only_where_it_is_listed(named_server):
-    url = named_server("our-own-server")
+    url = named_server("docker-proxy")  # what runs in the container is not to be seen
     run = ask(url, ImpactHandler(measure=measured()))
     assert run.own.source == "estimated"
     assert "energy-of-unknown-server" in codes(run)
@@ -347,6 +347,33 @@ def test_embeddings_of_both_frameworks_are_measured():
     with OtherHandler(measure=measured()).instrument() as handler:
         HuggingFaceEmbedding(embed_dim=2).get_text_embedding("one")
     assert handler.last_run.calls[0].own.source == "measured"
+
+
+def test_each_request_of_a_batch_is_measured():
+    from llama_index.core.embeddings import MockEmbedding
+
+    from impactree.llama_index import ImpactHandler as OtherHandler
+
+    class HuggingFaceEmbedding(MockEmbedding):
+        def _get_text_embeddings(self, texts):
+            time.sleep(0.01)
+            return [[0.0, 0.0] for _ in texts]
+
+    model = HuggingFaceEmbedding(embed_dim=2, embed_batch_size=2)
+    with OtherHandler(measure=measured()).instrument() as handler:
+        model.get_text_embedding_batch(["one", "two", "three", "four", "five"])
+    calls = handler.last_run.calls
+    assert [run.own.source for run in calls] == ["measured"] * 3
+    assert min(run.own.energy.value.mean for run in calls) >= 0.01 / 1000
+    adds_up(handler.tracker)
+
+
+def test_what_is_told_afterwards_has_not_been_measured():
+    tracker = ImpactTracker(measure=measured())
+    call = ModelCall(provider="llamacpp", model="gemma-3-270m", output_tokens=3, latency_s=1.0)
+    run = tracker.record(call)
+    assert run.own.source == "estimated"
+    assert "energy-not-read" in codes(run)
 
 
 def test_llama_index_on_a_local_server(named_server):

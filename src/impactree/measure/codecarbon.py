@@ -18,25 +18,12 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.exceptions import MissingExtraError
 from impactree.measure.meter import Reading
 
-try:
-    from codecarbon.core import cpu as cpus
-    from codecarbon.core.resource_tracker import ResourceTracker
-    from codecarbon.core.units import Time
-    from codecarbon.core.util import count_physical_cpus
-    from codecarbon.external.hardware import MODE_CPU_LOAD
-except ImportError as error:
-    raise MissingExtraError("measure", "codecarbon") from error
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from impactree.values.sources import Source
 
 __all__ = ["CodeCarbonMeter"]
-
-_COUNTED: Final = frozenset({"intel_rapl", "windows_emi"})
-_WRITES: Final = frozenset({"intel_power_gadget", "apple_powermetrics"})
-_NAMES: Final = {"intel_rapl": "RAPL", "windows_emi": "Windows' EMI", MODE_CPU_LOAD: "its load"}
 
 
 class _Silence(logging.Filter):
@@ -64,6 +51,19 @@ class _Silence(logging.Filter):
 
 _silence: Final = _Silence()
 logging.getLogger("codecarbon").addFilter(_silence)
+try:
+    with _silence.kept():  # it looks for GPUs at once, and sets up a logger
+        from codecarbon.core import cpu as cpus
+        from codecarbon.core.resource_tracker import ResourceTracker
+        from codecarbon.core.units import Time
+        from codecarbon.core.util import count_physical_cpus
+        from codecarbon.external.hardware import MODE_CPU_LOAD
+except ImportError as error:
+    raise MissingExtraError("measure", "codecarbon") from error
+
+_COUNTED: Final = frozenset({"intel_rapl", "windows_emi"})
+_WRITES: Final = frozenset({"intel_power_gadget", "apple_powermetrics"})
+_NAMES: Final = {"intel_rapl": "RAPL", "windows_emi": "Windows' EMI", MODE_CPU_LOAD: "its load"}
 
 
 class CodeCarbonMeter:

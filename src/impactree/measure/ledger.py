@@ -200,16 +200,15 @@ class Ledger:
             return dict(self._read)
 
     def renew(self) -> None:
-        """In a forked child: the lock's holder and the calls that were open are the parent's."""
+        """In a forked child: the lock's holder and the calls that were open are the parent's.
+
+        Nothing is read until the next :meth:`start`.
+        """
         self._lock = threading.RLock()
         for claim in self._open:
             claim.failed, claim.waiting = "energy-reading-failed", set()
         self._open, self._slice = {}, None
         self._nobodys, self._read = defaultdict(float), defaultdict(float)
-        try:
-            self.start()
-        except Exception as error:
-            self._note(f"energy meter: {type(error).__name__}", error)
 
     # Inside, with the lock held
 

@@ -24,7 +24,7 @@ _SERVERS: Final = {
     "LM Studio": re.compile(r"^(lm[ _-]?studio|lms($|\.exe)|llmster)"),
 }
 _BETWEEN: Final = re.compile(
-    r"^(litellm|ssh|autossh|sshd|plink|docker-proxy|com\.docker|rootlessport|slirp4netns|wslrelay"
+    r"^(litellm|ssh|autossh|sshd|plink"
     r"|nginx|openresty|haproxy|envoy|traefik|caddy|httpd|apache2|socat|ncat?|ngrok|cloudflared"
     r"|tailscaled?|kubectl|k3s|pagekite|frpc?|bore|mitm|portkey|bifrost|one-api|new-api|gomodel)"
 )

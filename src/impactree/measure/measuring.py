@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
-from impactree.loops import ahead, on_loop
+from impactree.loops import ahead, off_loop, on_loop
 from impactree.measure.ledger import Claim, Ledger
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Measuring:
         self._lock = threading.RLock()
         self._claims: dict[Any, list[Any]] = {}  # by run: the claim, and how many hold it
         self._thread: threading.Thread | None = None
+        self._again = False
+        """Whether it had started before a fork."""
         _in_process.add(self)
 
     def start(self) -> None:
@@ -64,6 +66,9 @@ class Measuring:
 
     def open(self, key: Any) -> Claim | None:
         """A call of a run starts; None: the meter is not ready."""
+        if self._again:
+            self._again = False
+            off_loop(self._start)
         if not self.ready:
             return None
         with self._lock:
@@ -118,10 +123,13 @@ class Measuring:
             tracker.note_problem(name, error)
 
     def _renew(self) -> None:
-        """In a forked child: thread, locks and open calls are the parent's."""
+        """In a forked child: thread, locks and open calls are the parent's.
+
+        The meter starts again with the next call: here, any lock may be held by nobody.
+        """
         self._lock, self._thread, self._claims = threading.RLock(), None, {}
-        if self.ready:
-            self.ledger.renew()
+        self._again, self.ready = self._again or self.ready, False
+        self.ledger.renew()
 
 
 _in_process: Final[WeakSet[Measuring]] = WeakSet()

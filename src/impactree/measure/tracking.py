@@ -11,6 +11,7 @@ from impactree.calls import KnownEnergy, ModelCall
 from impactree.calls.reported_energy import ReportedEnergy, read_reported
 from impactree.loops import off_loop
 from impactree.measure.measurement import Measurement, read_measurement
+from impactree.runs import run_key
 from impactree.values.impacts import Impacts
 from impactree.values.sources import as_by_source
 
@@ -30,7 +31,8 @@ _KINDS: Final = frozenset({"chat", "completion", "embedding", "rerank"})
 
 
 class _Held(NamedTuple):
-    run: ref[Run]
+    run: ref[Run] | None
+    """None: its run has not started yet."""
     claim: Claim
     class_name: str | None
 
@@ -115,14 +117,15 @@ class KnowsEnergy:
             return
         try:
             self._sweep(self._measuring)
-            asking = getattr(run.pending, "asking", None)
-            asked: Asked | None = asking() if asking is not None else None
-            if asked is not None and not self._verdict(_as_call(asked), asked.class_name).here:
-                return
-            claim = self._measuring.open(run.key)
-            if claim is not None:
-                name = None if asked is None else asked.class_name
-                self._held[run.key] = _Held(ref(run), claim, name)
+            self._open(self._measuring, run.key, run.pending, ref(run))
+        except Exception as error:
+            self.note_problem(f"energy reading: {type(error).__name__}", error)
+
+    def measure_ahead(self, run_id: Any, pending: Any) -> None:
+        """A call has started whose run is told at its end alone; never raises."""
+        try:
+            if self._measuring is not None:
+                self._open(self._measuring, run_key(run_id), pending, None)
         except Exception as error:
             self.note_problem(f"energy reading: {type(error).__name__}", error)
 
@@ -164,6 +167,15 @@ class KnowsEnergy:
 
     # Inside
 
+    def _open(self, measuring: Measuring, key: Any, pending: Any, run: ref[Run] | None) -> None:
+        asking = getattr(pending, "asking", None)
+        asked: Asked | None = asking() if asking is not None else None
+        if asked is not None and not self._verdict(_as_call(asked), asked.class_name).here:
+            return
+        claim = measuring.open(key)
+        if claim is not None:
+            self._held[key] = _Held(run, claim, None if asked is None else asked.class_name)
+
     def _measured(
         self, call: ModelCall, run: Run | None, held: _Held | None
     ) -> tuple[ModelCall, Claim | None]:
@@ -189,6 +201,7 @@ class KnowsEnergy:
         part = measuring.ledger.so_far(held.claim)
         told = partial(self.settled, run.id, call, held.claim)
         held.claim.on_settled.append(told)
+        self._trees.wait_for(run.key)
         return _with_share(call, held.claim, part), held.claim
 
     def _cancel(self, run: Run | None, held: _Held | None) -> None:
@@ -208,6 +221,8 @@ class KnowsEnergy:
     def _sweep(self, measuring: Measuring) -> None:
         """Let go of calls that nobody will end."""
         for key, held in list(self._held.items()):
+            if held.run is None:
+                continue
             run = held.run()
             if (run is None or run.end is not None) and self._held.pop(key, None) is not None:
                 measuring.cancel(key, held.claim)

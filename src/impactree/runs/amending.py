@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from impactree.values.impacts import Impacts
-
 if TYPE_CHECKING:
     import threading
 
     from impactree.calls import ModelCall
     from impactree.runs.run import Run
+    from impactree.values.impacts import Impacts
 
 __all__ = ["Amendable"]
 
@@ -30,6 +29,11 @@ class Amendable:
     def __init__(self) -> None:
         # What they come to so far, which no total has counted.
         self._provisional: dict[Any, Impacts] = {}
+        self._waited_for: set[Any] = set()
+
+    def wait_for(self, key: Any) -> None:
+        """The call of this run that is about to end will be told again."""
+        self._waited_for.add(key)
 
     def amend(self, run_id: Any, call: ModelCall) -> None:
         """What was said of an ended call until it was known: now it is, once."""
@@ -52,18 +56,11 @@ class Amendable:
 
     # With the lock held
 
-    def _count_own(self, run: Run, late: bool, provisional: bool) -> None:
-        """An ended call's impacts go into the totals, into that of all when they are known."""
-        own, root = run.own, run.root
-        if own is None:
-            return
-        known = root._total
-        if known is not None and known[0] == root._version and not late:
-            # Somebody holds a budget against the root: adding takes a sum of two.
-            root._total = known[0] + 1, Impacts.sum((known[1], own))
-        root._version += 1
-        if provisional:
-            self._provisional[run.key] = own
+    def _count_or_wait(self, key: Any, own: Impacts) -> None:
+        """An ended call's impacts go into the total of all, at once or when they are known."""
+        if key in self._waited_for:
+            self._waited_for.discard(key)
+            self._provisional[key] = own
         else:
             self._count(own)
 
