@@ -355,6 +355,10 @@ def test_each_request_of_a_batch_is_measured():
     from impactree.llama_index import ImpactHandler as OtherHandler
 
     class HuggingFaceEmbedding(MockEmbedding):
+        @classmethod
+        def class_name(cls):
+            return "HuggingFaceEmbedding"
+
         def _get_text_embeddings(self, texts):
             time.sleep(0.01)
             return [[0.0, 0.0] for _ in texts]
