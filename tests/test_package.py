@@ -102,6 +102,7 @@ MISSING = [
     ("dataframe", ["narwhals"], "from impactree import Report; Report([]).to_dataframe()"),
     ("parquet", ["pyarrow"], "from impactree import Report; Report([]).to_parquet('r.parquet')"),
     ("parquet", ["pyarrow"], "from impactree.exporters import ParquetExporter"),
+    ("tables", ["ibis"], "from impactree.tables import estimate"),
     ("sql", ["sqlalchemy"], "from impactree.exporters import SQLExporter"),
     ("sql", ["sqlalchemy"], "from impactree.cli import cli; cli.main(['db', 'report'])"),
     (
@@ -138,8 +139,8 @@ def test_every_extra_is_declared_tested_and_in_all():
 # Rooms, lowest first: one may know its own and those below it, wherever the import stands.
 ROOMS = [
     *("exceptions", "loops", "values", "calls", "methods", "catalog", "engine", "runs"),
-    *("advice", "report", "delivery", "store", "exporters", "reported", "tracker", "propagation"),
-    *("adapters", "langchain", "llama_index", "block", "", "cli"),
+    *("advice", "report", "delivery", "store", "exporters", "tables", "reported", "tracker"),
+    *("propagation", "adapters", "langchain", "llama_index", "block", "", "cli"),
 ]
 BESIDE = {
     ("llama_index", "langchain"),

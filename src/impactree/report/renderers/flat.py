@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Per",
     "figure_columns",
+    "flat_figures",
     "group_columns",
     "report_columns",
     "to_csv",
@@ -164,8 +165,19 @@ _NO_MARKET: Final = (None, None, None)
 
 
 def _flat(f: Sequence[float]) -> tuple[float | None, ...]:
-    """Usage plus embodied, in the order of FLAT_COLUMNS, then the parts; see Figures."""
-    row = (
+    """The cells of one call or sum; None where a factor is unknown."""
+    row = flat_figures(f)
+    if not math.isnan(f[6] + f[9] + f[24]):
+        return row
+    return tuple(None if math.isnan(value) else value for value in row)
+
+
+def flat_figures(f: Sequence[Any]) -> tuple[Any, ...]:
+    """Usage plus embodied, in the order of FLAT_COLUMNS, then the parts; see Figures.
+
+    Of floats, or of whatever else adds: the columns of a table.
+    """
+    return (
         f[0],
         f[1],
         f[2],
@@ -183,9 +195,6 @@ def _flat(f: Sequence[float]) -> tuple[float | None, ...]:
         f[14],
         *f[24:],
     )
-    if not math.isnan(f[6] + f[9] + f[24]):
-        return row
-    return tuple(None if math.isnan(value) else value for value in row)
 
 
 def group_columns(groups: Grouped) -> Columns:

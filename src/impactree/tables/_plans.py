@@ -1,0 +1,235 @@
+"""The small tables beside the calls: a plan per situation, a judgement per kind of quantities.
+
+Both are worked out in Python, once per distinct combination that the calls hold, by the engine.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import ibis
+
+from impactree.calls import Media, ModelCall, Tokens
+from impactree.catalog import WatchedDay, change_days, same_until
+from impactree.engine.engine import usage_message
+from impactree.tables._calls import NEWEST, PLACES
+from impactree.values.grades import GRADES
+from impactree.values.messages import message
+from impactree.values.training import TRAINING_FIGURES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+    from impactree.engine import Engine
+    from impactree.engine.engine import Plan
+    from impactree.methods import Method
+
+__all__ = ["KEY", "Small", "Variant", "judgements", "missing", "plans"]
+
+KEY: Final = "key_"
+"""In front of the names of columns that are joined by."""
+_OUTPUT: Final = 1
+_INPUT: Final = 2
+_CACHED: Final = 4
+_ABOVE: Final = 8
+_PIXELS: Final = 16
+_FRAMES: Final = 32
+
+
+class Variant(NamedTuple):
+    """Equations that some of the plans are for."""
+
+    method: Method
+    plan: Any
+    """The class of their plans."""
+    sized: bool
+    """Whether the number of pixels is known."""
+
+
+class Small(NamedTuple):
+    """A small table, and how it is joined."""
+
+    table: pa.Table
+    keys: tuple[str, ...]
+    """Columns of the calls that are the same in both: what never varies is no key."""
+    dated: bool = False
+    """Whether its rows hold from ``valid_from`` to ``valid_to``."""
+    variants: tuple[Variant, ...] = ()
+
+
+def plans(calls: ir.Table, engine: Engine, *, by_day: bool) -> Small:
+    """The plans of all situations in the calls.
+
+    Args:
+        calls: As ``prepared``.
+        engine: Resolves names and plans.
+        by_day: Whether names are read as on the day of the call, or as today.
+    """
+    keys = [name for name in PLACES if name in calls.columns]
+    known = calls.filter(calls.rejected.isnull())
+    if by_day:
+        groups = known.group_by(*keys, undated=known.day == ibis.literal(NEWEST))
+        found = groups.agg(first=known.day.min(), last=known.day.max())
+    else:
+        found = known.select(keys).distinct()
+    changes = change_days(engine.catalog) if by_day else ()
+    variants: dict[Variant, int] = {}
+    rows = [
+        row
+        for situation in found.to_pyarrow().to_pylist()
+        for row in _rows(situation, keys, engine, changes, variants)
+    ]
+    dated = len(rows) > len({tuple(row[KEY + name] for name in keys) for row in rows})
+    fields = dict.fromkeys(name for v in variants for name in v.plan._fields)
+    columns = (*_FIXED, *((f"plan_{name}", "float64") for name in fields))
+    if engine.sharing is not None:
+        columns = (*columns, *_TRAINING)
+    return Small(_arrow(rows, keys, columns), _varying(rows, keys), dated, tuple(variants))
+
+
+_FIXED: Final = (
+    *(("valid_from", "date32"), ("valid_to", "date32"), ("variant", "int32"), ("rank", "int32")),
+    *(("plan_warnings", "string"), ("plan_errors", "string"), ("wrong", "string")),
+    *(("market", "float64"), ("pixels", "float64"), ("zone_used", "string")),
+)
+_TRAINING: Final = (*((name, "float64") for name in TRAINING_FIGURES), ("shared_over", "string"))
+
+
+def _rows(
+    situation: dict[str, Any],
+    keys: Sequence[str],
+    engine: Engine,
+    changes: tuple[dt.date, ...],
+    variants: dict[Variant, int],
+) -> Iterator[dict[str, Any]]:
+    """The plans of one situation, one after the other as days pass."""
+    given = {name: situation[name] for name in keys}
+    day, last = situation.get("first"), situation.get("last")
+    key = {KEY + name: value for name, value in given.items()}
+    try:
+        call = ModelCall(**given)
+    except (TypeError, ValueError):
+        yield {**key, "wrong": "resolution", "valid_from": day, "valid_to": last}
+        return
+    while True:
+        watched = None
+        if day is not None and day != NEWEST:
+            watched = WatchedDay(day.year, day.month, day.day)
+        made = engine.plan(call, watched)
+        until = last if watched is None or last is None else same_until(watched, last, changes)
+        cells = _cells(made, call, engine, variants)
+        yield {**key, "valid_from": day, "valid_to": until, **cells}
+        if until is None or until == last:
+            return
+        day = until + dt.timedelta(1)
+
+
+def _cells(
+    plan: Plan, call: ModelCall, engine: Engine, variants: dict[Variant, int]
+) -> dict[str, Any]:
+    pixels = call.media.pixels if call.media else None
+    zone = plan.found.zone
+    cells: dict[str, Any] = {
+        "rank": GRADES.index(plan.grade),
+        "plan_warnings": _codes(plan.warnings),
+        "plan_errors": _codes(plan.errors),
+        "market": plan.market,
+        "pixels": pixels,
+        "zone_used": zone.id if zone else None,
+    }
+    if plan.made is not None:
+        variant = Variant(plan.method, type(plan.made), pixels is not None)
+        cells["variant"] = variants.setdefault(variant, len(variants))
+        cells |= {f"plan_{name}": _number(value) for name, value in plan.made._asdict().items()}
+    phase = None if plan.share is None else plan.share.phase
+    if phase is not None:
+        ends = [end for triple in phase.values for end in triple or (None,) * 3]
+        cells |= zip(TRAINING_FIGURES, ends, strict=True)
+        cells["shared_over"] = "; ".join(phase.shared_over)
+    return cells
+
+
+def _number(value: Any) -> float | None:
+    """NaN, an unknown factor, is null in a table: it goes through the same arithmetic."""
+    return None if math.isnan(value) else float(value)
+
+
+def _codes(messages: Iterable[Any]) -> str:
+    """Each followed by a space, so that texts can be put together."""
+    return "".join(f"{m.code} " for m in messages)
+
+
+def missing(calls: ir.Table) -> Any:
+    """What of the quantities is not known or contradicts itself, as bits of a number."""
+
+    def flag(name: str, bit: int) -> Any:
+        if name not in calls.columns:
+            return ibis.literal(bit)
+        return ibis.ifelse(calls[name].isnull(), bit, 0)
+
+    bits = flag("output_tokens", _OUTPUT) + flag("input_tokens", _INPUT)
+    bits = bits + flag("cached_input_tokens", _CACHED)
+    if {"input_tokens", "cached_input_tokens"} <= {*calls.columns}:
+        above = calls.cached_input_tokens > calls.input_tokens
+        bits = bits + ibis.ifelse(above, _ABOVE, 0)
+    bits = bits + flag("resolution", _PIXELS)
+    frames, seconds = flag("frames", _FRAMES), flag("seconds", _FRAMES)
+    return bits + ibis.ifelse(frames < seconds, frames, seconds)
+
+
+def judgements(calls: ir.Table, engine: Engine) -> Small:
+    """What of the calls' quantities is unknown, as the method judges it."""
+    keys = ["kind", "tokens_source", "missing"]
+    keys += ["usage_notes"] if "usage_notes" in calls.columns else []
+    found = calls.filter(calls.rejected.isnull() & ~calls.cached).select(keys).distinct()
+    rows = [_judged(row, engine) for row in found.to_pyarrow().to_pylist()]
+    names = ("call_warnings", "judged_warnings", "judged_errors")
+    table = _arrow(rows, keys, [(name, "string") for name in names])
+    return Small(table, _varying(rows, keys))
+
+
+def _judged(row: dict[str, Any], engine: Engine) -> dict[str, Any]:
+    judged = engine.method_for(row["kind"]).judge(_like(row["missing"]), row["kind"])
+    said = [message("token-count-approximate")] if row["tokens_source"] == "counted" else []
+    said += map(usage_message, (row.get("usage_notes") or "").split())
+    return {
+        **{KEY + name: value for name, value in row.items()},
+        "call_warnings": _codes(said),
+        "judged_warnings": _codes(judged.warnings),
+        "judged_errors": _codes(judged.errors),
+    }
+
+
+def _like(bits: int) -> Tokens:
+    """Quantities of which the same is unknown."""
+    cached = 2 if bits & _ABOVE else 1
+    return Media(
+        input=None if bits & _INPUT else 1,
+        cached_input=None if bits & _CACHED else cached,
+        output=None if bits & _OUTPUT else 1,
+        resolution=None if bits & _PIXELS else "1x1",
+        frames=None if bits & _FRAMES else 1,
+    )
+
+
+def _varying(rows: list[dict[str, Any]], keys: Sequence[str]) -> tuple[str, ...]:
+    """The keys that tell rows apart; at least one, so that there is something to join by."""
+    found = tuple(name for name in keys if len({row[KEY + name] for row in rows}) > 1)
+    return found or (() if len(rows) == 1 else tuple(keys[:1]))
+
+
+def _arrow(
+    rows: list[dict[str, Any]], keys: Sequence[str], columns: Iterable[tuple[str, str]]
+) -> pa.Table:
+    import pyarrow as pa
+
+    kinds = {KEY + name: "int8" if name == "missing" else "string" for name in keys}
+    kinds |= dict(columns)
+    return pa.table(
+        {name: pa.array([r.get(name) for r in rows], kind) for name, kind in kinds.items()}
+    )
