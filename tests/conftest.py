@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 import no_network
+from impactree import ImpactTracker, ModelCall
 
 
 def pytest_configure() -> None:
@@ -18,3 +19,38 @@ def pytest_configure() -> None:
 def _no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     """What runs the tests in parallel says how wide its own terminal is."""
     monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture
+def mixed():
+    """A chat, an embedding, a film and a picture, with a share of training."""
+
+    def made(method, exporters=()):
+        tracker = ImpactTracker(method=method, include_training=True, exporters=exporters)
+        tracker.start("root", name="root", kind="agent")
+        tracker.start("tool", "root", name="studio", kind="tool")
+        llama = "meta-llama/Meta-Llama-3-70B-Instruct"
+        calls = [
+            ModelCall(model=llama, provider="together", input_tokens=90, output_tokens=40),
+            ModelCall(
+                model="text-embedding-3-small", provider="openai", kind="embedding", input_tokens=9
+            ),
+        ]
+        film = ModelCall(
+            model="sora-2-pro",
+            provider="openai",
+            kind="video",
+            resolution="720p",
+            seconds=4,
+            sound=False,
+        )
+        picture = ModelCall(model="gpt-image-1", provider="openai", kind="image", count=2)
+        for call in calls:
+            tracker.record(call, "root")
+        tracker.record(film, "tool")
+        tracker.record(picture, "tool")
+        tracker.end("tool")
+        tracker.end("root")
+        return tracker
+
+    return made

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
-import json
+import io
+import itertools
 import pickle
-import sqlite3
-from contextlib import closing
 
-import pyarrow.parquet as pq
 import pytest
 from ecologits.estimations.video import _MODELS_INFO, video_impacts
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from impactree import ImpactTracker, Media, ModelCall, Report, Tokens, estimate, explain
-from impactree.exporters import JSONLExporter, OTelExporter, ParquetExporter, SQLExporter
+from impactree.calls import MEDIA_FIELDS
 
 EXACT = 1e-12
 PHASES = {
@@ -87,6 +84,41 @@ def test_impactree_1_borrows_and_says_so():
     assert "video-by-ecologits" in {warning.code for warning in ours.warnings}
     assert ours.gwp.value.mean != theirs.gwp.value.mean  # of the year's electricity
     assert ours.grade == theirs.grade == "exact"
+
+
+def beyond(**said):
+    warnings = estimate(film("runway/gen-4.5", **said)).warnings
+    return [w.message for w in warnings if w.code == "video-extrapolated"]
+
+
+def test_a_film_that_nobody_fitted_says_in_what():
+    """EcoLogits lists Gen-4.5 with 1280x720 (921,600 pixels), 121 to 241 frames, and no sound."""
+    for seconds in (5, 6.5, 10):
+        assert beyond(resolution="720p", seconds=seconds) == []
+        assert beyond(resolution="720x1280", seconds=seconds, sound=False) == []
+    (said,) = beyond(resolution="1080p", seconds=20, sound=True)
+    assert "(2,073,600 pixels, listed 921,600; 481 frames, listed 121 to 241; sound" in said
+    (said,) = beyond(resolution="720p", frames=120)
+    assert "(120 frames, listed 121 to 241.)" in said
+    codes = [w.code for w in estimate(film(resolution="4k", seconds=8)).warnings]
+    assert codes.count("video-extrapolated") == 1
+    listed = {h.name: h.value for h in explain("sora-2-pro", kind="video").hypotheses}
+    assert listed["films it is listed with"] == "1280x720, 1920x1080; 97 to 289 frames"
+
+
+@pytest.mark.parametrize("model", sorted(_MODELS_INFO))
+def test_what_a_model_is_listed_with_is_ecologits_own(model):
+    known = _MODELS_INFO[model]["capabilities"]
+    for (width, height), frames in itertools.product(known["resolutions"], known["frames_count"]):
+        size = f"{width}x{height}"
+        made = estimate(
+            film(model, resolution=size, frames=frames, sound=known["audio_generation"])
+        )
+        assert "video-extrapolated" not in {w.code for w in made.warnings}
+    most, least = max(known["frames_count"]), min(known["frames_count"])
+    for frames in (most + 1, least - 1):
+        made = estimate(film(model, resolution=size, frames=frames))
+        assert "video-extrapolated" in {w.code for w in made.warnings}
 
 
 def test_count_frames_sound_and_latency():
@@ -250,33 +282,7 @@ def test_a_model_that_no_catalog_knows_makes_pictures_all_the_same():
 # All together
 
 
-@pytest.fixture
-def mixed():
-    """A chat, an embedding, a film and a picture, with a share of training."""
-
-    def made(method):
-        tracker = ImpactTracker(method=method, include_training=True)
-        tracker.start("root", name="root", kind="agent")
-        tracker.start("tool", "root", name="studio", kind="tool")
-        llama = "meta-llama/Meta-Llama-3-70B-Instruct"
-        calls = [
-            ModelCall(model=llama, provider="together", input_tokens=90, output_tokens=40),
-            ModelCall(
-                model="text-embedding-3-small", provider="openai", kind="embedding", input_tokens=9
-            ),
-        ]
-        for call in calls:
-            tracker.record(call, "root")
-        tracker.record(film(resolution="720p", seconds=4, provider="openai"), "tool")
-        tracker.record(picture(count=2), "tool")
-        tracker.end("tool")
-        tracker.end("root")
-        return tracker
-
-    return made
-
-
-def test_a_mixed_tree_adds_up_in_every_view(mixed, tmp_path, monkeypatch):
+def test_a_mixed_tree_adds_up_in_every_view(mixed):
     tracker = mixed("impactree-1")
     report, total = tracker.report(), tracker.total
     calls = [run for run in report.runs[0].walk() if run.call]
@@ -302,6 +308,9 @@ def test_a_mixed_tree_adds_up_in_every_view(mixed, tmp_path, monkeypatch):
     frame = report.to_dataframe(backend="pandas")
     assert frame["gwp_kgco2eq_mean"].sum() == pytest.approx(total.gwp.value.mean)
     assert frame["training_gwp_kgco2eq_mean"].sum() == pytest.approx(total.training.gwp.value.mean)
+    rows = list(csv.DictReader(io.StringIO(report.to_csv(), newline="")))
+    summed = sum(float(row["gwp_kgco2eq_mean"]) for row in rows)
+    assert summed == pytest.approx(total.gwp.value.mean)
     assert total.training.calls == 1
     back = Report.from_json(report.to_json()).total
     assert back.figures == pytest.approx(total.figures, nan_ok=True)
@@ -311,50 +320,23 @@ def test_a_mixed_tree_adds_up_in_every_view(mixed, tmp_path, monkeypatch):
         assert "Of 1 of 4 calls." in " ".join(text.split())
 
 
-def test_a_mixed_tree_adds_up_in_every_exporter(mixed, tmp_path, monkeypatch):
-    monkeypatch.setenv("IMPACTREE_SPOOL_DIR", str(tmp_path / "spool"))
+@pytest.mark.parametrize("backend", ["pandas", "polars", "pyarrow"])
+def test_rows_of_calls_hold_the_quantities(mixed, backend):
+    """What is not known is None, in pandas not a number: never False or 0."""
     tracker = mixed("impactree-1")
-    url = f"sqlite:///{tmp_path / 'i.db'}"
-    lines, folder = tmp_path / "i.jsonl", tmp_path / "p"
-    reader = InMemoryMetricReader()
-    sinks = [
-        SQLExporter(url),
-        JSONLExporter(lines),
-        ParquetExporter(folder),
-        OTelExporter(meter_provider=MeterProvider([reader]), spans=False),
-    ]
-    again = ImpactTracker(engine=tracker.engine, exporters=sinks)
-    again.start("root", name="root")
-    for run in tracker.last_run.walk():
-        if run.call:
-            again.record(run.call, "root")
-    again.end("root")
-    assert again.flush(30)
-    expected = pytest.approx(tracker.total.gwp.value.mean)
-    shared = pytest.approx(tracker.total.training.gwp.value.mean)
-    with closing(sqlite3.connect(tmp_path / "i.db")) as base:
-        for table in ("runs", "calls"):
-            (row,) = base.execute(
-                "select sum(gwp_kgco2eq_mean), sum(training_gwp_kgco2eq_mean) "
-                f"from impactree_{table}"
-            )
-            assert row == (expected, shared)
-    line = json.loads(lines.read_text("utf-8"))
-    assert line["total"]["gwp"]["value"]["mean"] == expected
-    assert line["total"]["training"]["gwp"]["value"]["mean"] == shared
-    (made,) = [run["call"] for run in line["runs"] if run.get("call", {}).get("kind") == "video"]
-    assert (made["resolution"], made["seconds"]) == ("1280x720", 4)
-    (file,) = folder.glob("*.parquet")
-    rows = pq.read_table(file).to_pylist()
-    assert sum(row["gwp_kgco2eq_mean"] for row in rows) == expected
-    found = {
-        metric.name: sum(point.value for point in metric.data.data_points)
-        for resource in reader.get_metrics_data().resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        if metric.name in ("impactree.gwp", "impactree.training.gwp")
+    frame = tracker.report().to_dataframe(backend=backend)
+    found = {name: frame[name].to_numpy().tolist() for name in ("call_kind", *MEDIA_FIELDS)}
+    by_kind = dict(zip(found.pop("call_kind"), zip(*found.values(), strict=True), strict=True))
+    known = {
+        kind: {n: v for n, v in zip(found, values, strict=True) if v is not None and v == v}
+        for kind, values in by_kind.items()
     }
-    assert found == {"impactree.gwp": expected, "impactree.training.gwp": shared}
+    assert known == {
+        "chat": {},
+        "embedding": {},
+        "video": {"resolution": "1280x720", "seconds": 4, "sound": False},
+        "image": {"count": 2},
+    }
 
 
 def test_the_published_method_names_what_it_does_not_cover(mixed):

@@ -6,6 +6,10 @@ import json
 import math
 import pickle
 import sqlite3
+import statistics
+import subprocess
+import sys
+import tomllib
 from contextlib import closing
 from pathlib import Path
 
@@ -129,6 +133,44 @@ def test_the_rule_holds_for_what_is_published():
     assert len(found) > 40
     assert sum(low <= one <= high for one in found) >= 0.9 * len(found)
     assert low / 2 < min(found) < max(found) < high
+
+
+def test_the_rule_s_constants_follow_from_what_is_published():
+    """The script's own check, and the efficiency once more, by hand from the file."""
+    root = Path(__file__).parents[1]
+    script = [sys.executable, root / "research" / "training_rule.py", "--check"]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "37 models" in done.stdout
+    catalog = load_catalog()
+    sizes = {
+        r.training["name"]: r.active.mean for r in catalog.records() if r.training and r.active
+    }
+    entries = tomllib.loads((root / "data" / "training.toml").read_text("utf-8"))["trainings"]
+    logs = []
+    for e in entries:
+        size = e.get("active") or sizes.get(e["name"])
+        final = e["scope"] == "final" and e["year"] >= 2023 and "conflict" not in e
+        measured = e.get("counts") == "accelerators"
+        kwh = 1e3 * e["energy_mwh"] if measured else e.get("hours", 0) * e.get("power_w", 0) / 1e3
+        if size and final and kwh and "tokens" in e:
+            logs.append(math.log(6 * size * 1e9 * e["tokens"] * 1e12 / (kwh * 3.6e6)))
+    mu, sd = statistics.mean(logs), statistics.stdev(logs)
+    ends = [mu - 1.645 * sd, mu - sd * sd / 2, mu + 1.645 * sd]
+    rule = catalog.rules.training
+    assert rule["flop_per_joule"] == pytest.approx([math.exp(end) for end in ends], rel=5e-3)
+    developed = [(459 + 913) / 913, 1163.088 / 433.196, 12300 / 1947.33]
+    assert rule["development"] == pytest.approx(developed, rel=5e-3)
+
+
+def test_the_page_says_which_figures_were_read_where():
+    root = Path(__file__).parents[1]
+    page = " ".join((root / "docs" / "training.md").read_text("utf-8").split())
+    entries = tomllib.loads((root / "data" / "training.toml").read_text("utf-8"))["trainings"]
+    read = sum(entry["status"] == "maker" for entry in entries)
+    assert f"has {len(entries)} published trainings" in page
+    assert f"{read} of them were read on the maker's own page" in page
+    assert f'The other {len(entries) - read} (`status = "quoted"`)' in page
 
 
 @pytest.mark.parametrize(

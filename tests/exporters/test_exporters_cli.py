@@ -137,6 +137,46 @@ def test_db_report_and_export(tmp_path: Path) -> None:
     assert [f"Credit: {one}" for one in beside] == credited
 
 
+def test_db_report_has_training_in_lines_of_its_own(tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    from impactree.exporters import SQLExporter
+
+    url = f"sqlite:///{tmp_path / 'impacts.db'}"
+    asked = {"requests": 100e9, "development": 1}
+    tracker = ImpactTracker(
+        method="impactree-1", include_training=asked, exporters=[SQLExporter(url)]
+    )
+    llama = {"model": "meta-llama/Meta-Llama-3-70B-Instruct", "provider": "together"}
+    unknown = call(model="who-knows-9")
+    embedded = call(kind="embedding", model="text-embedding-3-small")
+    for calls in ((call(**llama), embedded), (call(**llama), unknown)):
+        run_tree(tracker, *calls)
+    assert tracker.flush(5)
+    _spool._close()
+    shown = impactree("db", "report", "--by", "kind", "--db", url).output
+    table, training = shown.split("Training the models, in no figure above; ")
+    assert "1e+11 requests in each model's life (as set)" in training
+    (line,) = [line for line in training.splitlines() if "chat" in line]
+    assert "2 of 3" in line
+    assert "38 mgCO2eq" in line  # twice 1,900 t over 100 billion
+    assert "embedding" in table
+    assert "embedding" not in training
+    found = {
+        row["kind"]: row
+        for row in json.loads(
+            impactree("db", "report", "--by", "kind", "--json", "--db", url).output
+        )
+    }
+    assert found["chat"]["training_gwp_kgco2eq_mean"] == pytest.approx(38e-6)
+    assert found["chat"]["training_calls"] == 2
+    assert found["embedding"]["training_calls"] is None
+    plain = ImpactTracker(exporters=[SQLExporter(f"sqlite:///{tmp_path / 'plain.db'}")])
+    run_tree(plain)
+    assert plain.flush(5)
+    shown = impactree("db", "report", "--db", f"sqlite:///{tmp_path / 'plain.db'}").output
+    assert "raining" not in shown
+
+
 def test_errors_are_one_line(tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy")
     url = f"sqlite:///{tmp_path / 'none.db'}"

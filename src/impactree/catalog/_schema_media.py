@@ -23,6 +23,7 @@ from impactree.catalog._schema_types import (
 
 __all__ = ["Video", "VideoMachine", "VideoOperator"]
 
+Resolution = Annotated[str, Field(pattern=r"^[1-9]\d*x[1-9]\d*$")]
 Figures = tuple[NotNegative, NotNegative, NotNegative]
 """kgCO2eq, kgSbeq, MJ."""
 
@@ -65,3 +66,6 @@ class Video(_Entry):
     silent: Share
     sound: bool
     """Whether the model makes sound."""
+    resolutions: Annotated[list[Resolution], Field(min_length=1)]
+    frames: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)]
+    """What is known that the model makes."""

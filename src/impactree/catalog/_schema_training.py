@@ -63,6 +63,8 @@ class Training(BaseModel):
     """Of one accelerator: rated, or measured where the note says so."""
     pue: Annotated[float, Field(ge=1, le=5)] | None = None
     tokens: Positive | None = None
+    active: Positive | None = None
+    """Active parameters, 10^9, where the catalog has no such model."""
     status: Literal["maker", "quoted"]
     """Read at the maker's, or in a quotation."""
     conflict: str | None = None
@@ -76,6 +78,8 @@ class Training(BaseModel):
             raise ValueError("energy_mwh and counts go together")
         if self.base is not None and self.scope != "stage":
             raise ValueError("base is for a stage")
+        if self.active is not None and self.models:
+            raise ValueError("active is for a training whose models the catalog does not have")
         return self
 
 

@@ -12,8 +12,11 @@ from impactree.cli._printing import as_json_option, print_json, print_rich
 from impactree.values.criteria import CRITERIA
 from impactree.values.formatting import clean
 from impactree.values.range import Range
+from impactree.values.training import TRAINING_COLUMNS, training_cells
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from impactree.store.queries import Group
     from impactree.values.impacts import Impact
 
@@ -51,6 +54,7 @@ def report(by: str, since: str | None, as_json: bool, url: str) -> None:
         print_json([_group_dict(by, group) for group in groups])
         return
     _print_table(by, groups)
+    _print_training(by, groups)
     for credit in dict.fromkeys(credit for group in groups for credit in group.credits):
         click.echo(f"Credit: {clean(credit)}")
 
@@ -81,26 +85,50 @@ def export(table: str, format: str, out: str | None, url: str) -> None:
 def _group_dict(by: str, group: Group) -> dict[str, Any]:
     counts = ("calls", "estimated_calls", "input_tokens", "output_tokens")
     known = {name: getattr(group, name) for name in counts}
-    return {by: group.key, **known, **group.figures, "credits": list(group.credits)}
+    training = dict(zip(TRAINING_COLUMNS, training_cells(group.training), strict=True))
+    return {by: group.key, **known, **group.figures, **training, "credits": list(group.credits)}
 
 
 def _print_table(by: str, groups: list[Group]) -> None:
+    table = _table(by, "input", "output")
+    for group in groups:
+        tokens = (str(group.input_tokens), str(group.output_tokens))
+        calls = _of(group.estimated_calls, group) if group.estimated_calls else str(group.calls)
+        table.add_row(clean(group.key or "-"), calls, *tokens, *map(_mean, group.impacts))
+    print_rich(table)
+
+
+def _print_training(by: str, groups: list[Group]) -> None:
+    """The share of training: lines of their own, in no figure of the table."""
+    table, shared = _table(by), dict[str, None]()
+    for group in groups:
+        phase = group.training
+        if phase is not None:
+            impacts = (getattr(phase, criterion.key) for criterion in CRITERIA)
+            table.add_row(clean(group.key or "-"), _of(phase.calls, group), *map(_mean, impacts))
+            shared |= dict.fromkeys(phase.shared_over)
+    if table.row_count:
+        click.echo(f"\nTraining the models, in no figure above; {clean('; '.join(shared))}:")
+        print_rich(table)
+
+
+def _table(by: str, *more: str) -> Table:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2), header_style="bold")
     table.add_column(by, overflow="fold")
-    for title in ("calls", "input", "output", *(criterion.key for criterion in CRITERIA)):
+    for title in ("calls", *more, *(criterion.key for criterion in CRITERIA)):
         table.add_column(title, justify="right")
-    for group in groups:
-        some = 0 < group.estimated_calls < group.calls
-        calls = f"{group.estimated_calls} of {group.calls}" if some else str(group.calls)
-        cells = ("?" if impact is None else _mean(impact) for impact in group.impacts)
-        tokens = (str(group.input_tokens), str(group.output_tokens))
-        table.add_row(clean(group.key or "-"), calls, *tokens, *cells)
-    print_rich(table)
+    return table
 
 
-def _mean(impact: Impact) -> str:
+def _of(calls: int, group: Group) -> str:
+    return str(calls) if calls == group.calls else f"{calls} of {group.calls}"
+
+
+def _mean(impact: Impact | None) -> str:
+    if impact is None:
+        return "?"
     mean = impact.value.mean
     text = str(replace(impact, value=Range(mean, mean)))
     return text if sys.stdout.isatty() else text.replace("µ", "u")  # a pipe may be of ASCII

@@ -218,7 +218,7 @@ class Engine:
         training = None if share is None else share.of(tokens)
         if made is None:
             return _not_estimated(errors, warnings, grade, training)
-        judged = method.judge(tokens, call.kind)
+        judged = method.judge(tokens, call.kind, made)
         if judged.warnings:
             warnings = (*warnings, *judged.warnings)
         if judged.errors:

@@ -151,6 +151,9 @@ def of_media(found: Reading) -> Iterator[Hypothesis]:
         yield Hypothesis(name=f"{name}, time of a film", value=f"{value:g}", unit="s", **told)
     low, _, high = video["power"]
     yield Hypothesis(name="P, the machine", value=exact(low, high), unit="W", **told)
+    frames = exact(min(video["frames"]), max(video["frames"]))
+    listed = f"{', '.join(video['resolutions'])}; {frames} frames"
+    yield Hypothesis(name="films it is listed with", value=listed, unit="", **told)
     yield Hypothesis(name="without sound", value=f"{video['silent']:g}", unit="x T", **told)
     names = ("GWP", "kgCO2eq"), ("ADPe", "kgSbeq"), ("PE", "MJ")
     for (name, unit), rest, one in zip(names, video["rest"], video["accelerator"], strict=True):

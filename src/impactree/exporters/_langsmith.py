@@ -156,8 +156,7 @@ class LangSmithExporter(SpooledExporter):
                 bare = patches if tree.root.revision else runs
                 bare.append(self._runs(tree, place.project))
             items += self._feedback(tree, place.trace_id, session)
-        if items:
-            self._api.configure_feedback()
+        self._api.configure_feedback(items)
         self._api.send(chain.from_iterable(runs), chain.from_iterable(patches), items)
 
     def _feedback(self, tree: Tree, trace_id: str, session: str) -> Iterator[dict[str, Any]]:

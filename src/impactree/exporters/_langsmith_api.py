@@ -10,6 +10,7 @@ import encodings.idna  # noqa: F401
 import json
 import netrc  # noqa: F401 (both: else by the first request, which a fork must not fall into)
 import uuid
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -84,7 +85,7 @@ class LangSmithAPI:
             auto_batch_tracing=False, retry_config=Retry(0, raise_on_status=False)
         )
         self._sessions: dict[str, str] = {}
-        self._configured = False
+        self._configured: set[str] = set()
         self._multipart: bool | None = None
         self._limit = _SIZE_LIMIT
 
@@ -117,21 +118,21 @@ class LangSmithAPI:
         found = self._request("GET", "/sessions", params={"name": project, "limit": 1})
         return str(found[0]["id"]) if found else None
 
-    def configure_feedback(self) -> None:
-        """Create the feedback configs, once; a workspace may not let us, and works without."""
-        if self._configured:
-            return
-        for key in FEEDBACK:
+    def configure_feedback(self, items: Iterable[_Body]) -> None:
+        """Create the configs of items' keys, once; a workspace may not let us, and works without.
+
+        Of the share of training and of steps too, where there are any.
+        """
+        for key in sorted({item["key"] for item in items} - self._configured):
             body = {
                 "feedback_key": key,
                 "feedback_config": {"type": "continuous", "min": 0},
                 "is_lower_score_better": True,
             }
-            try:
+            # There already, not allowed, or an older server: none of these is for us to mend.
+            with suppress(TreeRejectedError, DeliveryRefusedError):
                 self._request("POST", "/feedback-configs", json=body)
-            except (TreeRejectedError, DeliveryRefusedError):
-                continue  # there already, not allowed, or an older server
-        self._configured = True
+            self._configured.add(key)
 
     def send(self, runs: Iterable[_Body], patches: Iterable[_Body], items: Iterable[_Body]) -> None:
         """Runs, changes to runs and feedback items, in as few requests as the server takes."""

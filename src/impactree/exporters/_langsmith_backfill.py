@@ -82,8 +82,6 @@ class Backfill:
         session = self._patiently(lambda: self.api.existing_session_id(self.project))
         if session is None:
             raise ConfigurationError(f"LangSmith has no project {self.project!r:.100}")
-        if not self.dry_run:
-            self._patiently(self.api.configure_feedback)
         since = self.since.isoformat()
         roots = list(self._query(session, _ROOT_FIELDS, is_root=True, start_time=since))
         self.total = len(roots)
@@ -138,7 +136,11 @@ class Backfill:
             start=None if start is None else start.timestamp(),
             credits=credited,
         )
-        self._patiently(lambda: self.api.send([], [], items))
+        self._patiently(lambda: self._send(items))
+
+    def _send(self, items: list[dict[str, Any]]) -> None:
+        self.api.configure_feedback(items)
+        self.api.send([], [], items)
 
     def _query(self, session: str, select: list[str], **which: Any) -> Iterator[dict[str, Any]]:
         cursor = None

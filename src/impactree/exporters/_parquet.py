@@ -32,11 +32,15 @@ __all__ = ["ParquetExporter"]
 _TEXT = (
     *("id", "run_id", "parent_id", "run_name", "name", "kind", *LABELS, "status"),
     *("provider", "model", "zone", "tokens_source", "grade", "warnings", "errors", "method"),
+    "resolution",
 )
 _MAX_LINGER_S = 3600.0
 FORMAT = 2
 """Version of the columns, in each file's metadata: 1 had no means, and did not say so."""
-_COUNTS = ["input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens"]
+_COUNTS = [
+    *("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens"),
+    *("frames", "count", "steps", "characters"),
+]
 
 
 def _schema(credits: Iterable[str] = ()) -> Any:
@@ -44,12 +48,13 @@ def _schema(credits: Iterable[str] = ()) -> Any:
     fields = [(name, pa.string()) for name in _TEXT]
     fields += [(name, pa.int64()) for name in (*_COUNTS, "revision")]
     times = ("started_at", "ended_at", "run_started_at")
-    fields += [("cached", pa.bool_()), *((name, time) for name in times)]
+    fields += [("cached", pa.bool_()), ("sound", pa.bool_()), *((name, time) for name in times)]
     real = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_FIGURES)
     fields += [(name, pa.float64()) for name in real]
     fields += [(TRAINING_CALLS, pa.int64()), (TRAINING_SHARED, pa.string())]
+    fields += [("latency_s", pa.float64()), ("seconds", pa.float64())]
     metadata = {"impactree.format": str(FORMAT), "impactree.credits": "\n".join(credits)}
-    return pa.schema([*fields, ("latency_s", pa.float64())], metadata=metadata)
+    return pa.schema(fields, metadata=metadata)
 
 
 class ParquetExporter(SpooledExporter):

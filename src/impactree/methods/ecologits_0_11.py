@@ -141,7 +141,7 @@ class EcoLogits011:
         """Text, and whatever else EcoLogits itself lists."""
         return kind in _KINDS or (via is not None and via.startswith("ecologits"))
 
-    def judge(self, quantities: Any, kind: str = "chat") -> Judgement:
+    def judge(self, quantities: Any, kind: str = "chat", plan: Any = None) -> Judgement:
         """Only output tokens count."""
         return _KNOWN if quantities.output is not None else _NO_OUTPUT
 

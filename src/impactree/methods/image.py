@@ -62,7 +62,7 @@ class ImageMethod:
             Constant("S_gwp", "embodied, eighth of a server", SERVER[0], "kgCO2eq", "", _BOAVIZTA),
         ]
 
-    def judge(self, quantities: Any, kind: str = "image") -> Judgement:
+    def judge(self, quantities: Any, kind: str = "image", plan: Any = None) -> Judgement:
         """Of pictures of unknown size a usual one is taken."""
         return _NO_SIZE if quantities.pixels is None else _KNOWN
 

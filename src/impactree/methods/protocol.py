@@ -141,8 +141,14 @@ class Method(Protocol):
         """Everything that no single call changes: a flat named tuple of numbers."""
         ...
 
-    def judge(self, quantities: Any, kind: str = "chat") -> Judgement:
-        """What of a call's quantities is unknown. With an error, :meth:`impacts` is not asked."""
+    def judge(self, quantities: Any, kind: str = "chat", plan: Any = None) -> Judgement:
+        """What of a call's quantities is unknown. With an error, :meth:`impacts` is not asked.
+
+        Args:
+            quantities: Of the call.
+            kind: Of the call.
+            plan: What :meth:`plan` made; what lies beyond what it holds for is then named.
+        """
         ...
 
     def impacts(

@@ -8,6 +8,7 @@ https://ecologits.ai/latest/methodology/video_generation/, ``docs/methodology/vi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -16,7 +17,7 @@ from impactree.values.figures import Figures
 from impactree.values.messages import message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from impactree.methods.situation import FactorChoice, Situation
 
@@ -53,6 +54,13 @@ class VideoPlan(NamedTuple):
     gwp_per_kwh: float
     adpe_per_kwh: float
     pe_per_kwh: float
+    pixels_min: float
+    """Of the resolutions that the model is listed with; then the frames."""
+    pixels_max: float
+    frames_min: float
+    frames_max: float
+    sounds: float
+    """Whether the model is listed as making sound."""
     made_gwp: float
     """Embodied, per s."""
     made_adpe: float
@@ -89,13 +97,20 @@ class VideoMethod:
         rows.append(("fps", "frames a second, and one", 24.0, "1/s", "assumption", _PAGE))
         return [Constant(*row, licence=licence) for row in rows]
 
-    def judge(self, quantities: Any, kind: str = "video") -> Judgement:
-        """A film needs its size and length; of one without a word on sound, sound is counted."""
+    def judge(self, quantities: Any, kind: str = "video", plan: Any = None) -> Judgement:
+        """A film needs its size and length; of one without a word on sound, sound is counted.
+
+        One that the model is not listed with is estimated, and named.
+        """
         if quantities.pixels is None:
             return _NO_SIZE
         if quantities.frame_count is None:
             return _NO_LENGTH
-        return _BORROWED if self.borrowed else _KNOWN
+        known = _BORROWED if self.borrowed else _KNOWN
+        beyond = "" if plan is None else _beyond(plan, quantities)
+        if not beyond:
+            return known
+        return Judgement((*known.warnings, message("video-extrapolated", beyond)))
 
     def plan(self, situation: Situation) -> VideoPlan:
         """Everything that depends on the model and the place alone."""
@@ -112,6 +127,7 @@ class VideoMethod:
         figures = (
             *(video["latency"].get(name, 0.0) for name in _LATENCY),
             *(video["silent"], mean, *energy, *water, mix.gwp, mix.adpe, mix.pe),
+            *_listed(video),
             *((rest + video["accelerators"] * one) / LIFETIME_S for rest, one in made),
         )
         return VideoPlan._make(figures)
@@ -167,6 +183,29 @@ def _figures(plan: VideoPlan, busy: Any) -> Figures:
         *(none, none, it, none, e - it),
     )
     return Figures(*figures)
+
+
+def _listed(video: Mapping[str, Any]) -> tuple[float, ...]:
+    """Fewest and most pixels and frames that the model is listed with, and whether it sounds."""
+    pixels = [math.prod(map(int, size.split("x"))) for size in video["resolutions"]]
+    frames = video["frames"]
+    ends = (min(pixels), max(pixels), min(frames), max(frames))
+    return (*map(float, ends), float(video["sound"]))
+
+
+def _beyond(plan: VideoPlan, quantities: Any) -> str:
+    """In what a film leaves what its model is listed with; empty: in nothing."""
+    found = []
+    for what, value, low, high in (
+        ("pixels", quantities.pixels, plan.pixels_min, plan.pixels_max),
+        ("frames", quantities.frame_count, plan.frames_min, plan.frames_max),
+    ):
+        if not low <= value <= high:
+            listed = f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
+            found.append(f"{value:,} {what}, listed {listed}")
+    if quantities.sound and not plan.sounds:
+        found.append("sound, listed without")
+    return f"({'; '.join(found)}.)" if found else ""
 
 
 _TIME: Final = "min(n f p^2 + m p f/1000 + m1 f + m2 p^2 + n1 f^2 + n2 (p f/1000)^2 + g, L)"

@@ -192,5 +192,20 @@ def _to_5(connection: sa.Connection) -> None:
         connection.execute(sa.text(f"alter table {table} add column training_shared_over text"))
 
 
-MIGRATIONS: list[Callable[[sa.Connection], None]] = [_to_1, _to_2, _to_3, _to_4, _to_5]
+def _to_6(connection: sa.Connection) -> None:
+    """What a call made or took in beside tokens, of earlier calls unknown."""
+    real = "double precision" if connection.dialect.name == "postgresql" else "double"
+    for column, kind in (
+        ("resolution", "varchar(16)"),
+        ("seconds", real),
+        ("frames", "bigint"),
+        ("sound", "boolean"),
+        ("count", "bigint"),
+        ("steps", "bigint"),
+        ("characters", "bigint"),
+    ):
+        connection.execute(sa.text(f'alter table impactree_calls add column "{column}" {kind}'))
+
+
+MIGRATIONS: list[Callable[[sa.Connection], None]] = [_to_1, _to_2, _to_3, _to_4, _to_5, _to_6]
 """Step n brings version n to n + 1; a new version appends one, none is ever changed."""

@@ -23,12 +23,19 @@ from impactree.store.rows import credits_of
 from impactree.store.schema import CALLS, RUNS, check_schema
 from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS
 from impactree.values.formatting import csv_cell
-from impactree.values.impacts import Impact
-from impactree.values.range import Range
+from impactree.values.impact import Impact, impact_of
 from impactree.values.times import as_utc
+from impactree.values.training import (
+    TRAINING_CALLS,
+    TRAINING_FIGURES,
+    TRAINING_SHARED,
+    TrainingPhase,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    _Texts = dict[Any, tuple[str, ...]]
 
 __all__ = ["GROUPS", "Group", "credits_in", "sums", "write_rows"]
 
@@ -64,19 +71,28 @@ class Group:
     """``gwp_kgco2eq_min`` and so on; None where no call was estimated."""
     credits: tuple[str, ...]
     """What the licences of the electricity factors want to be shown."""
+    training: TrainingPhase | None
+    """The share of training the models, where it was asked for; in none of the figures."""
 
     @property
     def impacts(self) -> list[Impact | None]:
         """The five criteria, in the order of the columns."""
-        out: list[Impact | None] = []
-        for c in CRITERIA:
-            low, mean, high = (self.figures[f"{c.column}_{end}"] for end in ENDS)
-            if low is None or mean is None or high is None:
-                out.append(None)
-            else:
-                mean = min(max(mean, low), high)  # each summed in an order of its own
-                out.append(Impact(c.type, c.name, Range(low, high, mean), c.unit))
-        return out
+        triples = _triples([self.figures[name] for name in FLAT_COLUMNS])
+        return [
+            None if three is None else impact_of(c, *three)
+            for c, three in zip(CRITERIA, triples, strict=True)
+        ]
+
+
+def _triples(figures: list[float | None]) -> tuple[tuple[float, float, float] | None, ...]:
+    """Low, mean and high of each criterion; None where unknown."""
+    out: list[tuple[float, float, float] | None] = []
+    for low, mean, high in zip(*[iter(figures)] * len(ENDS), strict=True):
+        if low is None or mean is None or high is None:
+            out.append(None)
+        else:  # each summed in an order of its own
+            out.append((low, min(max(mean, low), high), high))
+    return tuple(out)
 
 
 def _asked(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -103,6 +119,8 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
             sa.func.coalesce(sa.func.sum(_asked(CALLS.c.input_tokens)), 0).label("input_tokens"),
             sa.func.coalesce(sa.func.sum(_asked(CALLS.c.output_tokens)), 0).label("output_tokens"),
             *(_known_sum(name).label(name) for name in FLAT_COLUMNS),
+            *(_known_sum(name, TRAINING_CALLS).label(name) for name in TRAINING_FIGURES),
+            sa.func.sum(CALLS.c[TRAINING_CALLS]).label(TRAINING_CALLS),
         )
         .select_from(CALLS.join(RUNS))
         .group_by(key)
@@ -112,11 +130,14 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
     with _open(url) as connection:
         rows = connection.execute(query).mappings().all()
         credited = _credits(connection, key, since)
-    groups = [_group(row, credited.get(row["key"], ())) for row in rows]
+        shared = _shared_over(connection, key, since)
+    groups = [_group(row, credited, shared) for row in rows]
     return sorted(groups, key=lambda group: -(group.figures["gwp_kgco2eq_mean"] or 0))
 
 
-def _group(row: sa.RowMapping, credited: tuple[str, ...]) -> Group:
+def _group(row: sa.RowMapping, credited: _Texts, shared: _Texts) -> Group:
+    values = _triples([row[name] for name in TRAINING_FIGURES])
+    phase = TrainingPhase(values, row[TRAINING_CALLS] or 0, shared.get(row["key"], ()))
     return Group(
         key=None if row["key"] is None else str(row["key"]),
         calls=row["calls"],
@@ -124,8 +145,27 @@ def _group(row: sa.RowMapping, credited: tuple[str, ...]) -> Group:
         input_tokens=int(row["input_tokens"]),
         output_tokens=int(row["output_tokens"]),
         figures={name: row[name] for name in FLAT_COLUMNS},
-        credits=credited,
+        credits=credited.get(row["key"], ()),
+        training=phase if phase.calls else None,
     )
+
+
+def _shared_over(
+    connection: sa.Connection, key: sa.ColumnElement[Any], since: datetime | None
+) -> _Texts:
+    """By group over what each training was shared out."""
+    query = (
+        sa.select(key, CALLS.c[TRAINING_SHARED])
+        .distinct()
+        .select_from(CALLS.join(RUNS))
+        .where(CALLS.c[TRAINING_SHARED].is_not(None))
+    )
+    if since is not None:
+        query = query.where(CALLS.c.started_at >= since)
+    found: dict[Any, list[str]] = {}
+    for group, shared in connection.execute(query):
+        found.setdefault(group, []).append(shared)
+    return {group: tuple(sorted(several)) for group, several in found.items()}
 
 
 def _credits(
@@ -217,8 +257,8 @@ def _open(url: str) -> Iterator[sa.Connection]:
         engine.dispose()
 
 
-def _known_sum(name: str) -> sa.ColumnElement[float | None]:
-    """The sum of a figure; unknown where one of the estimated calls does not have it."""
+def _known_sum(name: str, among: str = "energy_kwh_min") -> sa.ColumnElement[float | None]:
+    """The sum of a figure; unknown where a call that has ``among`` does not have it."""
     column = CALLS.c[name]
-    complete = sa.func.count(column) == sa.func.count(CALLS.c.energy_kwh_min)
+    complete = sa.func.count(column) == sa.func.count(CALLS.c[among])
     return sa.case((complete, sa.func.sum(column)))

@@ -7,6 +7,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.calls import MEDIA_FIELDS
 from impactree.catalog import load_catalog
 from impactree.methods import METHODS
 from impactree.runs import LABELS
@@ -39,6 +40,7 @@ __all__ = [
 _STORED_ZONE: Final = attrgetter("zone")
 
 
+_NO_MEDIA: Final = dict.fromkeys(MEDIA_FIELDS)
 _COLUMNS: Final = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_COLUMNS)
 
 
@@ -107,6 +109,7 @@ def call_row(run: Run) -> dict[str, Any]:
         "output_tokens": call.output_tokens,
         "cached_input_tokens": call.cached_input_tokens,
         "reasoning_tokens": call.reasoning_tokens,
+        **(_NO_MEDIA if call.media is None else {n: getattr(call.media, n) for n in MEDIA_FIELDS}),
         "tokens_source": call.tokens_source,
         "latency_s": call.latency_s,
         "grade": None if own is None else own.grade,

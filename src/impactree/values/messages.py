@@ -113,6 +113,10 @@ MESSAGES: Final[dict[str, str]] = {
         "The equations are EcoLogits 0.11's, fitted on few models; the range is that of the "
         "machine's power alone."
     ),
+    "video-extrapolated": (
+        "EcoLogits does not list the model with such films; its equations are carried on beyond "
+        "what they were fitted on."
+    ),
     "video-not-registered": "No equations are known for films of this model.",
     "image-by-open-models": (
         "Nobody publishes what pictures by this model take: what was measured on open models "

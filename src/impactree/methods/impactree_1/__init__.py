@@ -55,7 +55,7 @@ class Impactree1:
         """Everything that depends on the model, the place and the hardware."""
         return make_plan(situation)
 
-    def judge(self, quantities: Any, kind: str = "chat") -> Judgement:
+    def judge(self, quantities: Any, kind: str = "chat", plan: Any = None) -> Judgement:
         """Text needs its output, the rest its input; text's unknown input is left out, and said."""
         read, cached = quantities.input, quantities.cached_input
         if kind in _TEXT and quantities.output is None:

@@ -11,6 +11,7 @@ from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from impactree.calls import MEDIA_FIELDS
 from impactree.exceptions import MissingExtraError
 from impactree.report._keys import plain_label
 from impactree.runs import LABELS
@@ -124,6 +125,9 @@ def _call_columns(report: View, runs: Sequence[Run]) -> Columns:
     tokens = [call.tokens for call in calls]
     for name, field in zip(_TOKENS, _TOKEN_FIELDS, strict=True):
         columns[name] = [getattr(one, field) for one in tokens]
+    media = [call.media for call in calls]
+    for name in MEDIA_FIELDS:
+        columns[name] = [one and getattr(one, name) for one in media]
     return columns
 
 
@@ -249,10 +253,10 @@ def to_frame(columns: Columns, backend: str | None) -> Any:
 
 
 def _as_pandas_has_it(columns: Columns, types: dict[str, _Type]) -> None:
-    """Its plain columns of numbers know no None: not a number, and whole numbers as floats."""
+    """Its plain columns know no None: numbers and truth values become floats, None not a number."""
     for name, kind in types.items():
-        if kind in ("Int64", "Float64") and None in columns[name]:
-            columns[name] = [math.nan if value is None else value for value in columns[name]]
+        if kind != "String" and None in columns[name]:
+            columns[name] = [math.nan if v is None else float(v) for v in columns[name]]
             types[name] = "Float64"
 
 
@@ -273,18 +277,19 @@ def _is_there(name: str) -> bool:
 
 def _type_of(name: str, column: Sequence[Any]) -> _Type:
     """One type per column whatever its rows hold, so that tables of two reports stack."""
-    if name.endswith(("_tokens", "calls")):
+    if name.endswith(("_tokens", "calls")) or name in _WHOLE:
         return "Int64"
     if name.startswith(_FIGURES) or name in _REALS or name in TRAINING_FIGURES:
         return "Float64"
-    if name == "cached":
+    if name in ("cached", "sound"):
         return "Boolean"
     known = {type(value) for value in column if value is not None}
     by_type: dict[type, _Type] = {bool: "Boolean", int: "Int64", float: "Float64"}
     return by_type.get(known.pop(), "String") if len(known) == 1 else "String"
 
 
-_REALS: Final = frozenset({"start", "end", "latency_s", "share"})
+_REALS: Final = frozenset({"start", "end", "latency_s", "share", "seconds"})
+_WHOLE: Final = frozenset({"frames", "count", "steps", "characters"})
 _FIGURES: Final = ("energy_", *(f"{name.rpartition('_')[0]}_" for name in FLAT_COLUMNS))
 
 
