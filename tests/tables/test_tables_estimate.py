@@ -40,6 +40,7 @@ FIELDS = {
     "usage_notes": pa.string(),
     "resolution": pa.string(),
     "seconds": pa.float64(),
+    "frames": pa.int64(),
     "sound": pa.bool_(),
     "count": pa.int64(),
     "id": pa.int64(),
@@ -48,6 +49,7 @@ FIELDS = {
     "team": pa.string(),
 }
 CALL_FIELDS = [name for name in FIELDS if name not in ("id", "day", "cached", "team")]
+PROVIDERS = (None, "openai", "azure", "bedrock", "ollama", "", "mistralai")
 DAYS = [
     *(dt.date(2023, 6, 1), dt.date(2024, 2, 29), dt.date(2024, 12, 31), dt.date(2025, 1, 1)),
     *(dt.date(2025, 6, 20), dt.date(2026, 3, 16), dt.date(2026, 11, 3)),
@@ -86,14 +88,15 @@ def made_rows(count, seed=21):
             [60, 20, 5, 5, 2, 4, 4, 1],
         )[0]
         read = rng.choice([0, 1, 7, 1200, 90_000, 2**53])
+        model = rng.choice(models)
         row = {
-            "model": rng.choice(models),
-            "provider": rng.choice([None, "openai", "azure", "bedrock", "ollama", "", "mistralai"]),
-            "requested": maybe(rng.choice(models[:3]), 0.95),
-            "base_url": maybe("http://localhost:11434/v1", 0.97),
+            "model": model,
+            "provider": PROVIDERS[len(model) % len(PROVIDERS)],
+            "requested": maybe(rng.choice(models[:3]), 0.97),
+            "base_url": maybe("http://localhost:11434/v1", 0.98),
             "kind": kind,
-            "zone": maybe(rng.choice(["FRA", "WOR", "US-VA", "nowhere"]), 0.9),
-            "region": maybe(rng.choice(["eu-west-3", "mars"]), 0.9),
+            "zone": maybe(rng.choice(["FRA", "WOR", "US-VA", "nowhere"]), 0.95),
+            "region": maybe(rng.choice(["eu-west-3", "mars"]), 0.95),
             "input_tokens": maybe(read),
             "cached_input_tokens": maybe(rng.choice([0, read // 2, read + 5]), 0.7),
             "cache_write_tokens": maybe(3, 0.9),
@@ -110,6 +113,7 @@ def made_rows(count, seed=21):
         if kind in ("image", "video"):
             row["resolution"] = maybe(rng.choice(["720p", "1024x1024", "512 × 512", "huge"]), 0.2)
             row["seconds"] = maybe(rng.choice([4, 8.3]), 0.2) if kind == "video" else None
+            row["frames"] = maybe(33, 0.9)
             row["sound"] = rng.choice([None, True, False])
             row["count"] = maybe(3)
         if rng.random() < 0.03:

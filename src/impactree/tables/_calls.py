@@ -20,18 +20,18 @@ from impactree.values.times import DAY_S
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["COUNTS", "NEWEST", "PLACES", "prepared"]
+__all__ = ["COUNTS", "MEDIA_COUNTS", "NEWEST", "PLACES", "prepared"]
 
 COUNTS: Final = (
     *("input_tokens", "cached_input_tokens", "cache_write_tokens"),
     *("output_tokens", "reasoning_tokens"),
 )
-PLACES: Final = (*PLACE_FIELDS, "resolution")
-"""What plans are made for."""
+PLACES: Final = (*PLACE_FIELDS, "resolution", "frames", "seconds", "sound")
+"""What plans are made for: where a call went, and of films and pictures what is judged."""
 _REALS: Final = ("latency_s", "seconds")
 _FLAGS: Final = ("cached", "sound")
-_TEXTS: Final = (*PLACES, "tokens_source", "usage_notes")
-_MEDIA_COUNTS: Final = tuple(n for n in MEDIA_FIELDS if n not in (*_TEXTS, *_REALS, *_FLAGS))
+_TEXTS: Final = (*PLACE_FIELDS, "resolution", "tokens_source", "usage_notes")
+MEDIA_COUNTS: Final = tuple(n for n in MEDIA_FIELDS if n not in (*_TEXTS, *_REALS, *_FLAGS))
 _NEEDED: Final = ("input_tokens", "output_tokens", *MEDIA_FIELDS)
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 NEWEST: Final = dt.date(9999, 12, 31)
@@ -63,7 +63,7 @@ def prepared(table: ir.Table) -> ir.Table:
 
 
 def _known() -> tuple[str, ...]:
-    return (*_TEXTS, *COUNTS, *_MEDIA_COUNTS, *_REALS, *_FLAGS)
+    return (*_TEXTS, *COUNTS, *MEDIA_COUNTS, *_REALS, *_FLAGS)
 
 
 def _or(column: ir.Column | None, value: Any) -> Any:
@@ -109,7 +109,7 @@ def _rejected(table: ir.Table) -> Any:
     wrong = [("model", table.model.isnull()), ("kind", ~table.kind.isin(get_args(Kind)))]
     wrong.append(("tokens_source", ~table.tokens_source.isin(get_args(TokensSource))))
     media = table.kind.isin(sorted(MEDIA_KINDS))
-    numbers = [n for n in (*COUNTS, *_MEDIA_COUNTS, *_REALS) if n in table.columns]
+    numbers = [n for n in (*COUNTS, *MEDIA_COUNTS, *_REALS) if n in table.columns]
     wrong += [(name, _no_such_number(table[name], name)) for name in numbers]
     made = [name for name in MEDIA_FIELDS if name in table.columns]
     wrong += [(name, table[name].notnull() & ~media) for name in made]
@@ -117,7 +117,7 @@ def _rejected(table: ir.Table) -> Any:
 
 
 def _no_such_number(column: Any, name: str) -> Any:
-    least = column <= 0 if name in (*_MEDIA_COUNTS, "seconds") else column < 0
+    least = column <= 0 if name in (*MEDIA_COUNTS, "seconds") else column < 0
     most = {"latency_s": float("inf"), "seconds": MAX_S}.get(name, MAX_TOKENS)
     wrong = [least, column >= most if name == "latency_s" else column > most]
     if column.type().is_floating():

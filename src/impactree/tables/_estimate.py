@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Unpack
 
 import ibis
 
-from impactree.calls import Media
 from impactree.calls.quantities import FRAMES_PER_S
 from impactree.catalog import near_text
 from impactree.engine import shared_engine
@@ -49,10 +48,7 @@ def estimate(
 ) -> ir.Table:
     """The impacts of every call of a table, or sums of them.
 
-    Columns that are read: ``model`` (text, needed), ``input_tokens`` and ``output_tokens`` (one of
-    them is needed; inclusive buckets), and, all optional, every other argument of
-    :class:`impactree.ModelCall`, ``started_at`` (a time) or ``day`` (UTC), ``cached`` (whether a
-    cache answered), and whatever else you group by. Only the names, not the rows, pass through
+    ``docs/tables.md`` lists the columns that are read and made. Only names, not rows, pass through
     Python.
 
     Args:
@@ -64,11 +60,9 @@ def estimate(
             :class:`impactree.engine.settings.EngineSettings`.
 
     Returns:
-        An expression of Ibis: ``.to_pandas()``, ``.to_pyarrow()``, ``.to_polars()``,
-        ``.to_parquet(path)``. Per call: the table's columns with ``day``, ``rejected`` (the column
-        that no call can have), ``grade``, ``method``, ``warnings``, ``errors`` and the columns of
-        figures that all tables of impactree have, units in their names, null where unknown. By
-        groups: counts of calls, tokens, and the sums of the figures.
+        An expression of Ibis (``.to_pandas()``, ``.to_polars()``, ``.to_parquet(path)``): per call
+        the table's columns and figures with their units in their names, null where unknown; by
+        groups counts, tokens and sums.
 
     Raises:
         TableError: a column is missing or of the wrong type; the message names it.
@@ -133,7 +127,8 @@ def _words(rows: ir.Table, asked: Any, engine: Engine) -> dict[str, Any]:
     """What is said of each call; of those that a cache answered, or that were rejected, nothing."""
     planned = rows.variant.notnull()
     said = rows.plan_warnings + rows.call_warnings
-    warnings = ibis.ifelse(planned, said + rows.judged_warnings, said)
+    judged = rows.judged_warnings + rows.media_warnings
+    warnings = ibis.ifelse(planned, said + judged, said)
     errors = ibis.ifelse(planned, rows.judged_errors, rows.plan_errors)
     grades = ibis.cases(*((rows["rank"] == n, grade) for n, grade in enumerate(GRADES)))
     return {
@@ -162,8 +157,6 @@ def _figures(rows: ir.Table, small: Small) -> dict[str, Any]:
 
 
 def _by_one(rows: ir.Table, variant: Variant) -> tuple[Any, ...]:
-    if not variant.sized and variant.method.judge(Media(output=1, frames=1)).errors:
-        return (ibis.null("float64"),) * len(_NAMES)
     plan = variant.plan._make(rows[f"plan_{name}"] for name in variant.plan._fields)
     latency = rows.latency_s if "latency_s" in rows.columns else None
     quantities = _quantities(rows, variant.sized)

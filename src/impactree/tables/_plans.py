@@ -10,11 +10,13 @@ import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import ibis
+import pyarrow as pa
 
-from impactree.calls import Media, ModelCall, Tokens
+from impactree.calls import ModelCall, Tokens
 from impactree.catalog import WatchedDay, change_days, same_until
 from impactree.engine.engine import usage_message
-from impactree.tables._calls import NEWEST, PLACES
+from impactree.methods import Judgement, covers_media
+from impactree.tables._calls import MEDIA_COUNTS, NEWEST, PLACES
 from impactree.values.grades import GRADES
 from impactree.values.messages import message
 from impactree.values.training import TRAINING_FIGURES
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     import ibis.expr.types as ir
-    import pyarrow as pa
 
     from impactree.engine import Engine
     from impactree.engine.engine import Plan
@@ -37,8 +38,6 @@ _OUTPUT: Final = 1
 _INPUT: Final = 2
 _CACHED: Final = 4
 _ABOVE: Final = 8
-_PIXELS: Final = 16
-_FRAMES: Final = 32
 
 
 class Variant(NamedTuple):
@@ -77,27 +76,33 @@ def plans(calls: ir.Table, engine: Engine, *, by_day: bool) -> Small:
         found = groups.agg(first=known.day.min(), last=known.day.max())
     else:
         found = known.select(keys).distinct()
+    found = found.to_pyarrow()
     changes = change_days(engine.catalog) if by_day else ()
     variants: dict[Variant, int] = {}
     rows = [
         row
-        for situation in found.to_pyarrow().to_pylist()
+        for situation in found.to_pylist()
         for row in _rows(situation, keys, engine, changes, variants)
     ]
     dated = len(rows) > len({tuple(row[KEY + name] for name in keys) for row in rows})
     fields = dict.fromkeys(name for v in variants for name in v.plan._fields)
-    columns = (*_FIXED, *((f"plan_{name}", "float64") for name in fields))
+    columns = (*_FIXED, *((f"plan_{name}", pa.float64()) for name in fields))
     if engine.sharing is not None:
         columns = (*columns, *_TRAINING)
-    return Small(_arrow(rows, keys, columns), _varying(rows, keys), dated, tuple(variants))
+    columns = (*_keys(found.schema, keys), *columns)
+    return Small(_arrow(rows, columns), _varying(rows, keys), dated, tuple(variants))
 
 
 _FIXED: Final = (
-    *(("valid_from", "date32"), ("valid_to", "date32"), ("variant", "int32"), ("rank", "int32")),
-    *(("plan_warnings", "string"), ("plan_errors", "string"), ("wrong", "string")),
-    *(("market", "float64"), ("pixels", "float64"), ("zone_used", "string")),
+    *((name, pa.date32()) for name in ("valid_from", "valid_to")),
+    *((name, pa.int32()) for name in ("variant", "rank")),
+    *((name, pa.string()) for name in ("plan_warnings", "plan_errors", "media_warnings", "wrong")),
+    *(("market", pa.float64()), ("pixels", pa.float64()), ("zone_used", pa.string())),
 )
-_TRAINING: Final = (*((name, "float64") for name in TRAINING_FIGURES), ("shared_over", "string"))
+_TRAINING: Final = (
+    *((name, pa.float64()) for name in TRAINING_FIGURES),
+    ("shared_over", pa.string()),
+)
 
 
 def _rows(
@@ -109,8 +114,9 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """The plans of one situation, one after the other as days pass."""
     given = {name: situation[name] for name in keys}
-    day, last = situation.get("first"), situation.get("last")
     key = {KEY + name: value for name, value in given.items()}
+    given |= {n: int(given[n]) for n in MEDIA_COUNTS if given.get(n) is not None}
+    day, last = situation.get("first"), situation.get("last")
     try:
         call = ModelCall(**given)
     except (TypeError, ValueError):
@@ -142,7 +148,12 @@ def _cells(
         "pixels": pixels,
         "zone_used": zone.id if zone else None,
     }
-    if plan.made is not None:
+    judged = Judgement()
+    if covers_media(engine.method.name, call.kind) and plan.made is not None:
+        judged = plan.method.judge(call.tokens, call.kind, plan.made)
+    cells["plan_errors"] += _codes(judged.errors)
+    cells["media_warnings"] = _codes(judged.warnings)
+    if plan.made is not None and not judged.errors:
         variant = Variant(plan.method, type(plan.made), pixels is not None)
         cells["variant"] = variants.setdefault(variant, len(variants))
         cells |= {f"plan_{name}": _number(value) for name, value in plan.made._asdict().items()}
@@ -165,7 +176,7 @@ def _codes(messages: Iterable[Any]) -> str:
 
 
 def missing(calls: ir.Table) -> Any:
-    """What of the quantities is not known or contradicts itself, as bits of a number."""
+    """What of the tokens is not known or contradicts itself, as bits of a number."""
 
     def flag(name: str, bit: int) -> Any:
         if name not in calls.columns:
@@ -177,24 +188,25 @@ def missing(calls: ir.Table) -> Any:
     if {"input_tokens", "cached_input_tokens"} <= {*calls.columns}:
         above = calls.cached_input_tokens > calls.input_tokens
         bits = bits + ibis.ifelse(above, _ABOVE, 0)
-    bits = bits + flag("resolution", _PIXELS)
-    frames, seconds = flag("frames", _FRAMES), flag("seconds", _FRAMES)
-    return bits + ibis.ifelse(frames < seconds, frames, seconds)
+    return bits
 
 
 def judgements(calls: ir.Table, engine: Engine) -> Small:
     """What of the calls' quantities is unknown, as the method judges it."""
     keys = ["kind", "tokens_source", "missing"]
     keys += ["usage_notes"] if "usage_notes" in calls.columns else []
-    found = calls.filter(calls.rejected.isnull() & ~calls.cached).select(keys).distinct()
-    rows = [_judged(row, engine) for row in found.to_pyarrow().to_pylist()]
+    asked = calls.filter(calls.rejected.isnull() & ~calls.cached)
+    found = asked.select(keys).distinct().to_pyarrow()
+    rows = [_judged(row, engine) for row in found.to_pylist()]
     names = ("call_warnings", "judged_warnings", "judged_errors")
-    table = _arrow(rows, keys, [(name, "string") for name in names])
-    return Small(table, _varying(rows, keys))
+    columns = (*_keys(found.schema, keys), *((name, pa.string()) for name in names))
+    return Small(_arrow(rows, columns), _varying(rows, keys))
 
 
 def _judged(row: dict[str, Any], engine: Engine) -> dict[str, Any]:
-    judged = engine.method_for(row["kind"]).judge(_like(row["missing"]), row["kind"])
+    judged = Judgement()  # of films and pictures: with their plans
+    if not covers_media(engine.method.name, row["kind"]):
+        judged = engine.method.judge(_like(row["missing"]), row["kind"])
     said = [message("token-count-approximate")] if row["tokens_source"] == "counted" else []
     said += map(usage_message, (row.get("usage_notes") or "").split())
     return {
@@ -208,12 +220,10 @@ def _judged(row: dict[str, Any], engine: Engine) -> dict[str, Any]:
 def _like(bits: int) -> Tokens:
     """Quantities of which the same is unknown."""
     cached = 2 if bits & _ABOVE else 1
-    return Media(
+    return Tokens(
         input=None if bits & _INPUT else 1,
         cached_input=None if bits & _CACHED else cached,
         output=None if bits & _OUTPUT else 1,
-        resolution=None if bits & _PIXELS else "1x1",
-        frames=None if bits & _FRAMES else 1,
     )
 
 
@@ -223,13 +233,10 @@ def _varying(rows: list[dict[str, Any]], keys: Sequence[str]) -> tuple[str, ...]
     return found or (() if len(rows) == 1 else tuple(keys[:1]))
 
 
-def _arrow(
-    rows: list[dict[str, Any]], keys: Sequence[str], columns: Iterable[tuple[str, str]]
-) -> pa.Table:
-    import pyarrow as pa
+def _keys(schema: pa.Schema, names: Iterable[str]) -> Iterator[tuple[str, pa.DataType]]:
+    """Columns to join by, of the same types as those of the calls."""
+    return ((KEY + name, schema.field(name).type) for name in names)
 
-    kinds = {KEY + name: "int8" if name == "missing" else "string" for name in keys}
-    kinds |= dict(columns)
-    return pa.table(
-        {name: pa.array([r.get(name) for r in rows], kind) for name, kind in kinds.items()}
-    )
+
+def _arrow(rows: list[dict[str, Any]], columns: Iterable[tuple[str, pa.DataType]]) -> pa.Table:
+    return pa.table({name: pa.array([r.get(name) for r in rows], kind) for name, kind in columns})
