@@ -48,6 +48,11 @@ def prepared(table: ir.Table) -> ir.Table:
     if "model" not in names:
         near = near_text("model", table.columns)
         raise TableError(f"column 'model' is missing; nearest of the table's: {near}")
+    if "energy_kwh" in names:
+        raise TableError(
+            "column 'energy_kwh': known energy is not read from tables; expected none, and "
+            "ModelCall(energy_kwh=...) for such calls"
+        )
     if names.isdisjoint(_NEEDED):
         near = near_text("output_tokens", table.columns)
         raise TableError(
