@@ -11,7 +11,6 @@ from impactree.calls.quantities import FRAMES_PER_S
 from impactree.catalog import near_text
 from impactree.engine import shared_engine
 from impactree.exceptions import TableError
-from impactree.report.renderers.flat import flat_figures
 from impactree.tables._calls import COUNTS, NEWEST, prepared
 from impactree.tables._plans import KEY, Small, Variant, judgements, missing, plans
 from impactree.tables._sums import sources, sums
@@ -162,7 +161,9 @@ def _by_one(rows: ir.Table, variant: Variant) -> tuple[Any, ...]:
     quantities = _quantities(rows, variant.sized)
     figures = variant.method.impacts(plan, quantities, latency, where=ibis.ifelse)
     figures = Figures._make(figures)
-    return (*flat_figures(figures), *figures.market_based(rows.market))
+    both = [figures[at] + figures[at + 12] for at in range(3, 12)]  # usage and embodied
+    market = figures.market_based(rows.market)
+    return (*figures[:3], *both, *figures[12:15], *figures[24:], *market)
 
 
 def _quantities(rows: ir.Table, sized: bool) -> SimpleNamespace:
