@@ -264,6 +264,23 @@ def test_nothing_is_logged_and_nothing_written(tmp_path, monkeypatch, capfd):
     assert capfd.readouterr().err.count("codecarbon") <= 1  # the user's line
 
 
+def test_counters_that_may_not_be_read_name_the_cure(monkeypatch, capfd):
+    """As on most Linux machines, where root alone may read RAPL."""
+    from codecarbon.core import cpu
+
+    def denied():
+        cpu.logger.warning("\tRAPL - Permission denied reading RAPL file energy_uj.")
+        return False
+
+    monkeypatch.setattr(cpu, "is_rapl_available", denied)
+    meter = CodeCarbonMeter()
+    meter.start()
+    line = meter.describe()
+    assert "CPU by its load (modelled)" in line
+    assert "sudo chmod -R a+r /sys/class/powercap/*" in line
+    assert "codecarbon" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("system", ["darwin", "win32"])
 def test_other_systems_have_a_clear_line_and_no_files(system, monkeypatch, tmp_path):
     """Without counters there, CPU load stands in: Power Gadget and powermetrics write files."""
