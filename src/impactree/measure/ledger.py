@@ -51,6 +51,7 @@ class Claim:
     waiting: set[_Slice] = field(default_factory=set)
     """Those that are not: another call of theirs is still open."""
     overlapped: bool = False
+    """Whether others had a part in what was read in its time."""
     notes: tuple[str, ...] = ()
     """Codes of what is to be said of its share."""
     on_settled: list[Callable[[], None]] = field(default_factory=list)
@@ -119,8 +120,6 @@ class Ledger:
             if self._clock() - self._last > _JUST_S:
                 self._advance()
             claim = Claim(self._clock())
-            for other in self._open:
-                other.overlapped = claim.overlapped = True
             self._open[claim] = None
             self._slice = None
             return claim
@@ -282,6 +281,7 @@ class Ledger:
             weights = _weights(one.claims)
             for claim, part in zip(one.claims, weights, strict=True):
                 claim.waiting.discard(one)
+                claim.overlapped |= len(one.claims) > 1
                 touched[claim] = None
                 for source, kwh in one.energies.items():
                     if claim.failed:
