@@ -19,6 +19,7 @@ from impactree.cli.langsmith import langsmith
 from impactree.cli.report import report
 from impactree.cli.spool import spool
 from impactree.exceptions import ImpactreeError
+from impactree.values.formatting import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.Abort:
         code = 130
     except (ImpactreeError, OSError, ValueError) as error:
-        click.echo(f"impactree: {error}", err=True)
+        lines = "\n".join(map(clean, str(error).splitlines()))
+        click.echo(f"impactree: {lines}", err=True)
         code = 2
     sys.exit(code)

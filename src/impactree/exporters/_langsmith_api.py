@@ -251,23 +251,35 @@ def _meaning(error: Exception, path: str) -> Exception:
         return DeliveryRefusedError(f"{said}: check LANGSMITH_API_KEY and its workspace")
     if status == 404 and path in ("/sessions", "/info", "/runs/multipart"):
         return DeliveryRefusedError(f"{said}: check LANGSMITH_ENDPOINT")
-    kind = _about_the_record(status, path)
+    kind = _about_the_record(status, path, told=_tells(_response(error)))
     if kind is not None:
         return kind(said)
     return RetryLaterError(said, after_s=_retry_after(response))
 
 
-def _about_the_record(status: int, path: str) -> type[TreeRejectedError] | None:
-    """Whether an answer is about what was sent, and not the server's, a proxy's or an account's."""
+def _about_the_record(status: int, path: str, *, told: bool) -> type[TreeRejectedError] | None:
+    """Whether an answer is about what was sent, and not the server's, a proxy's or an account's.
+
+    ``told``: it says what is wrong, as LangSmith does; a proxy's is a page, or empty.
+    """
     if status == 409:
         return _ConflictError
     if path in _FOR_RECORDS:
         if status == 413:
             return _TooLargeError
-        return TreeRejectedError if status in _FOR_THE_RECORD else None
+        return TreeRejectedError if told and status in _FOR_THE_RECORD else None
     if path == "/feedback-configs":
         return TreeRejectedError if 400 <= status < 500 and status not in _BUSY else None
-    return TreeRejectedError if status in (404, *_FOR_THE_RECORD) and "/runs/" in path else None
+    final = told and status in (404, *_FOR_THE_RECORD) and "/runs/" in path
+    return TreeRejectedError if final else None
+
+
+def _tells(response: Any) -> bool:
+    try:
+        said = response.json()
+    except ValueError:
+        return False
+    return isinstance(said, dict) and not said.keys().isdisjoint({"detail", "error"})
 
 
 def _response(error: BaseException | None) -> Any:
