@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from impactree.calls.repeats import Repeats
 from impactree.runs.run import show_runs_by
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Reported:
     _older: RunningTotals | None = None
     advice: str | None = None
     """What an empty report says; None: what LangChain's users need."""
+    _repeats: Repeats | None = None
 
     if TYPE_CHECKING:
 
@@ -44,6 +46,13 @@ class Reported:
         def total(self) -> Impacts: ...  # noqa: D102
         def note_problem(self, name: str, error: BaseException | None = None) -> None:  # noqa: D102
             ...
+
+    @property
+    def repeats(self) -> Repeats:
+        """What the models were sent so far, by keyed hashes."""
+        if self._repeats is None:
+            self._repeats = Repeats()
+        return self._repeats
 
     @property
     def older(self) -> RunningTotals | None:

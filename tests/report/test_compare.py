@@ -50,6 +50,7 @@ def yesterday(builder):
         ([("gpt-4o", 150, 800)] * 2, "longer answers: 100 → 150 tokens a call", (0, 0, 300e-6)),
         ([("gpt-4o", 100, 1900)] * 2, "longer context: 800 → 1,900 tokens a call", (0, 0, 0)),
         ([("gpt-5", 200, 800)] * 2, "another model: gpt-4o → gpt-5", (0, 0, 600e-6)),
+        ([("gpt-4o", 100, 800), ("gpt-5", 100, 800)], "also by gpt-5", (0, 0, 0)),
         ([], "gone", (-600e-6, 0, 0)),
     ],
 )
@@ -82,7 +83,7 @@ def test_a_diff_prints_with_what_did_not_change(builder, yesterday):
     diff = build.report().diff(yesterday)
     text = flat(diff)
     # 300 mg now; 2 * 300 + 30 mg before
-    assert "all 3 → 1 0.63 g 0.3 g -0.33 g (-52%)" in text
+    assert "all 3 → 1 0.63 g 0.3 g -0.33 g -52%" in text
     assert "new" in text
     assert "gone" in text
     assert diff.to_dict()["change_kgco2eq"] == pytest.approx(-330e-6)
@@ -97,6 +98,131 @@ def test_two_methods_neither_compare_nor_add(yesterday):
         other.report().diff(yesterday)
     with pytest.raises(ValueError, match="do not add up"):
         other.report().merge(yesterday)
+
+
+@pytest.fixture
+def today(builder):
+    """As ``yesterday``: the agent asks a third time and another judge; somebody new asks, too."""
+    build = builder()
+    root = build.start(name="agent", metadata={"user_id": "ann"}, tags=["beta", "eu"])
+    for _ in range(3):
+        build.chat(root, "gpt-4o", 100, name="model", input_tokens=800)
+    build.chat(root, "large", 30, name="judge")
+    build.end(root)
+    return build.report()
+
+
+def test_a_diff_by_groups_matches_their_labels(today, yesterday):
+    diff = today.diff(yesterday, by="model")
+    # 3 mgCO2eq per output token: 630 mg before, 990 mg now
+    found = {change.label["model"]: (change.change, change.causes) for change in diff.changes}
+    assert found == {
+        "gpt-4o": (pytest.approx(300e-6), ["more calls: 2 → 3"]),
+        "large": (pytest.approx(90e-6), ["new"]),
+        "small": (pytest.approx(-30e-6), ["gone"]),
+    }
+    assert [change.label["model"] for change in diff.changes] == ["gpt-4o", "large", "small"]
+    assert all(change.path == () for change in diff.changes)
+    assert "model calls before after change" in flat(diff)
+    assert "all 3 → 4 0.63 g 0.99 g +0.36 g +57%" in flat(diff)
+    data = diff.to_dict()
+    assert data["by"] == ["model"]
+    assert data["changes"][0]["label"] == {"model": "gpt-4o"}
+    for form in (diff.to_markdown(), diff._repr_html_()):
+        assert "large" in form
+
+
+def test_a_diff_by_several_keys_names_each(today, yesterday):
+    diff = today.diff(yesterday, by=["user", "model"])
+    assert {tuple(change.label.values()) for change in diff.changes} == {
+        ("ann", "gpt-4o"),
+        ("ann", "large"),
+        (None, "gpt-4o"),
+        (None, "small"),
+    }
+    assert "user / model" in str(diff)
+    assert "ann / large" in str(diff)
+    assert "\u2013 / small" in str(diff)
+    assert diff.change == pytest.approx(sum(c.change for c in diff.changes), rel=1e-12)
+
+
+def test_a_diff_by_tag_counts_all_once_and_says_that_groups_overlap(today, yesterday):
+    diff = today.diff(yesterday, by="tag")
+    assert diff.change == pytest.approx(360e-6)
+    assert {c.label["tag"]: c.after.calls for c in diff.changes} == {"beta": 4, "eu": 4, None: 0}
+    assert diff.after.calls == 4
+    assert "changes may not add up to all" in flat(diff)
+    assert not diff.to_dict()["partition"]
+
+
+def test_a_diff_by_a_function_and_of_what_is_no_key(today, yesterday):
+    diff = today.diff(yesterday, by=lambda run: run.call.output_tokens >= 100)
+    assert {c.label["<lambda>"]: c.after.calls for c in diff.changes} == {True: 3, False: 1}
+    with pytest.raises(ValueError, match="the nearest is 'model'"):
+        today.diff(yesterday, by="modle")
+    with pytest.raises(TypeError, match="a key is a name"):
+        today.diff(yesterday, by=["model", 7])
+    with pytest.raises(ValueError, match="needs a key"):
+        today.diff(yesterday, by=[])
+
+
+def test_a_diff_has_what_was_summed_of_runs_no_longer_kept(yesterday):
+    from conftest import FlatEngine
+
+    tracker = ImpactTracker(engine=FlatEngine(), max_runs=2, totals_by=["model", "tag"])
+    for _ in range(5):
+        tracker.record(ModelCall(model="gpt-4o", input_tokens=800, output_tokens=200))
+    for key in ("model", "tag"):
+        diff = tracker.report().diff(yesterday, by=key)
+        assert diff.after.calls == 5
+        assert gwp(diff.after.total) == pytest.approx(3000e-6)
+        assert not diff.older_runs
+    diff = tracker.report().diff(yesterday, by="model")
+    more = diff.changes[0]
+    # 2 calls of 300 mg before, 5 of 600 mg now, of three only the sums
+    assert more.causes == ["longer answers: 100 → 200 tokens a call", "more calls: 2 → 5"]
+    assert (more.by_calls, more.by_model, more.by_size) == pytest.approx((900e-6, 0, 1500e-6))
+    for diff in (tracker.report().diff(yesterday), tracker.report().diff(yesterday, by="user")):
+        assert diff.after.calls == 2
+        assert "3 older runs no longer kept and not in these figures; cure:" in flat(diff)
+        assert diff.to_dict()["older_runs"] == 3
+
+
+@pytest.mark.parametrize("width", [60, 61, 80, 100, 200])
+@pytest.mark.parametrize("by", [None, "model", ["model", "name"]])
+def test_a_diff_of_anything_fits_60_lines_and_accounts_for_all(builder, width, by):
+    chance = random.Random(width)
+    reports = []
+    for side in range(2):
+        build = builder()
+        root = build.start(name="agent")
+        for n in range(400):
+            name = f"call {chance.randrange(150)} \u540d\u524d{'x' * (n % 90)}"
+            model = f"model-{chance.randrange(90)}-{'y' * (n % 70)}"
+            out = chance.randrange(200) if n % 9 else 100
+            build.chat(root, model, out, name=name, input_tokens=chance.randrange(1000 + side))
+        build.chat(root, "unknown-1", name="unknown")
+        for n in range(3):
+            build.chat(root, f"steady {n}", name="steady")
+        build.end(root)
+        reports.append(build.report())
+    diff = reports[1].diff(reports[0], by=by)
+    lines = diff.to_text(width).splitlines()
+    assert 40 < len(lines) <= 60
+    assert max(map(cell_len, lines)) <= width
+    assert "with smaller changes" in flat(diff)
+    assert "without a change" in flat(diff)
+    assert "Some calls could not be estimated" in flat(diff)
+    rows = [row.split(" | ") for row in diff.to_markdown().splitlines() if row.startswith("|")]
+    for column in (2, 3):
+        _, _, total, *parts = (grams(row[column]) for row in rows)
+        assert sum(parts) == pytest.approx(total, rel=0.1)  # of two digits
+    assert diff.change == pytest.approx(sum(c.change for c in diff.changes), abs=1e-12)
+
+
+def grams(cell):
+    number, _, unit = cell.removeprefix("not estimated").strip("≥ ").partition(" ")
+    return float(number) * {"mg": 1e-3, "g": 1, "kg": 1e3}[unit] if unit else 0.0
 
 
 costs = st.lists(
@@ -347,6 +473,9 @@ def test_the_command_prints_asks_compares_and_converts(files, agent, yesterday):
     assert flat(command(now).output) == flat(agent)
     assert command(now, "--by", "model,kind").output == f"{agent.by('model', 'kind')}\n"
     assert flat(command(now, "--diff", then).output) == flat(agent.diff(yesterday))
+    for keys in (["model"], ["model", "kind"]):
+        asked = command(now, "--diff", then, "--by", ",".join(keys))
+        assert flat(asked.output) == flat(agent.diff(yesterday, by=keys))
     assert json.loads(command(now, "--json").output) == agent.to_dict()
     assert command(now, "--csv").output.startswith("id,root_id,")
     assert "| run |" in command(now, "--markdown").output
@@ -360,6 +489,7 @@ def test_the_command_prints_asks_compares_and_converts(files, agent, yesterday):
     ("arguments", "told"),
     [
         (["--by", "modle"], "'model'"),
+        (["--diff", __file__, "--top", "3"], "--diff shows the largest changes"),
         (["--run", "nothing"], "no run 'nothing' is in the report"),
         (["--top", "0"], "0 is not in the range"),
     ],

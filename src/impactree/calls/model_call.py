@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, get_args
 
 from impactree.calls.quantities import MEDIA_FIELDS, MEDIA_KINDS, Media
 from impactree.calls.scrubbing import without_secrets
-from impactree.calls.tokens import Tokens
+from impactree.calls.tokens import Tokens, is_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,6 +75,9 @@ class ModelCall:
     usage_notes: tuple[str, ...]
     """What had to be decided to read the usage, and what of the input is not text: codes of
     ``calls.reconciling.READINGS`` and ``calls.media.LEFT_OUT``."""
+    repeated: int
+    """Of the input tokens those of texts that the same process had sent to the same model before:
+    of a chat all or none. Only this count is kept."""
 
     def __init__(
         self,
@@ -95,14 +98,12 @@ class ModelCall:
         base_url: str | None = None,
         region: str | None = None,
         usage_notes: Iterable[str] = (),
+        repeated: int = 0,
         **media: Unpack[MediaFields],
     ) -> None:
-        tokens = _NONE if tokens is None else tokens
-        if not isinstance(tokens, Tokens):
-            raise TypeError(f"tokens must be Tokens or None, not {tokens!r}")
         read = (input_tokens, cached_input_tokens, cache_write_tokens)
         given = (*read, output_tokens, reasoning_tokens)
-        if given != _NOT_GIVEN or media or kind in _MEDIA:
+        if type(tokens) is not Tokens or given != _NOT_GIVEN or media or kind in _MEDIA:
             tokens = _quantities(tokens, given, kind, media)
         _set(self, "model", model)
         _set(self, "provider", provider)
@@ -115,6 +116,7 @@ class ModelCall:
         _set(self, "base_url", _address(base_url))
         _set(self, "region", region)
         _set(self, "usage_notes", _texts(usage_notes) if usage_notes else ())
+        _set(self, "repeated", repeated)
         self._check()
 
     def _check(self) -> None:
@@ -137,6 +139,17 @@ class ModelCall:
         ):
             raise ValueError(
                 f"latency_s must be a finite number of seconds >= 0 or None, not {latency!r}"
+            )
+        if self.repeated != 0 or type(self.repeated) is not int:
+            self._check_repeated()
+
+    def _check_repeated(self) -> None:
+        read, repeated = self.tokens.input, self.repeated
+        if not is_count(repeated) or repeated > (read or 0):
+            kind = ValueError if isinstance(repeated, int | float) else TypeError
+            raise kind(
+                f"repeated must be a whole number from 0 to the input tokens, {read}, "
+                f"not {repeated!r:.80}"
             )
 
     def _bad_text(self) -> Exception:
@@ -183,6 +196,8 @@ class ModelCall:
         fields = dict(zip(_PLAIN_FIELDS, _plain_values(self), strict=True))
         if self.usage_notes:
             fields["usage_notes"] = list(self.usage_notes)
+        if self.repeated:
+            fields["repeated"] = self.repeated
         if isinstance(self.tokens, Media):
             fields |= self.tokens.known()
         return fields
@@ -204,9 +219,12 @@ def _texts(notes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _quantities(
-    tokens: Tokens, counts: tuple[Any, ...], kind: str, media: Mapping[str, Any]
+    tokens: Tokens | None, counts: tuple[Any, ...], kind: str, media: Mapping[str, Any]
 ) -> Tokens:
     """Tokens, with what was given one by one, as the quantities of a call of such a kind."""
+    tokens = _NONE if tokens is None else tokens
+    if not isinstance(tokens, Tokens):
+        raise TypeError(f"tokens must be Tokens or None, not {tokens!r}")
     if counts != _NOT_GIVEN:
         tokens = _replaced(tokens, counts)
     return _with_media(tokens, kind, media) if media or kind in _MEDIA else tokens

@@ -21,9 +21,14 @@ _OUT = click.Path(dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("file", type=_FILE)
-@click.option("--by", "keys", multiple=True, help="Groups by KEY, or by several: user,agent.")
+@click.option(
+    "--by",
+    "keys",
+    multiple=True,
+    help="Groups by KEY, or by several: user,agent; with --diff their changes.",
+)
 @click.option("--top", type=click.IntRange(1), help="Only the first groups, or dearest calls.")
-@click.option("--diff", "other", type=_FILE, help="What changed since another report.")
+@click.option("--diff", "other", type=_FILE, help="What changed since another, by path or --by.")
 @click.option("--merge", "others", type=_FILE, multiple=True, help="Another machine's report.")
 @click.option("--run", "run_id", help="Only the run with this id or name.")
 @click.option("--csv", "form", flag_value="csv", help="Print a row per call (or group) as CSV.")
@@ -44,8 +49,8 @@ def report(
     as_json: bool,
 ) -> int:
     """Show the report in FILE, as Report.to_json wrote it; - is standard input."""
-    if keys and other is not None:
-        raise click.UsageError("--by and --diff are two questions: ask one at a time")
+    if top is not None and other is not None:
+        raise click.UsageError("--top is for groups and calls: --diff shows the largest changes")
     if opens and page is None:
         raise click.UsageError("--open opens the page that --html writes: add --html PATH")
     if page is not None and (keys or other is not None or form or as_json):
@@ -58,11 +63,12 @@ def report(
     shown: Any = asked if top is None or keys else asked.top(top)
     if page is not None:
         return _write(shown, page, opens)
-    if keys:
-        shown = asked.by(*(key.strip() for several in keys for key in several.split(",")))
+    named = [key.strip() for several in keys for key in several.split(",")]
+    if other is not None:
+        shown = asked.diff(_read(other), by=named or None)
+    elif keys:
+        shown = asked.by(*named)
         shown = shown if top is None else shown.top(top)
-    elif other is not None:
-        shown = asked.diff(_read(other))
     _print(shown, "json" if as_json else form)
     return 0
 

@@ -279,6 +279,8 @@ def _encode_call(call: ModelCall, zone: str | None) -> dict[str, Any]:
         out |= call.media.known()
     if call.usage_notes:
         out["usage_notes"] = list(call.usage_notes)
+    if call.repeated:
+        out["repeated"] = call.repeated
     if zone is not None:
         out["zone"] = zone
     return out

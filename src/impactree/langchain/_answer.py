@@ -19,12 +19,14 @@ from impactree.calls.usage import (
     read_langchain_usage,
 )
 from impactree.langchain import _names as names
+from impactree.langchain._sent import asked_of
 from impactree.langchain._usage import usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from impactree.calls.reconciling import Reading
+    from impactree.calls.repeats import Repeats
 
 __all__ = ["Answer", "Batches", "PendingCall", "read_answer"]
 
@@ -211,6 +213,8 @@ class PendingCall:
     """Read already, what tells it being gone."""
     media: tuple[str, ...] = ()
     """Codes of what in the prompt is not text."""
+    repeats: Repeats | None = None
+    """Told what was sent, once it is answered."""
     owner: Any = None
     """Tells when LangChain lets go of the run without having ended it."""
 
@@ -247,7 +251,11 @@ class PendingCall:
 
     def call(self, answer: Answer, now: float | None) -> ModelCall:
         """The finished call."""
+        prompt = self.prompt
         call = self._answered(answer, now)
+        alone = self.batch is None or self.kind == "chat"  # else its usage is that of several
+        if self.repeats is not None and prompt and alone and not answer.cached:
+            call = self.repeats.noted(call, (asked_of(prompt, self.params),))
         own = [picture for picture in answer.pictures if not picture.by_tool]
         if own and image_tool(self.params.get("tools")) is None:
             return drawing(call, len(own))
@@ -312,6 +320,7 @@ class PendingCall:
             usage = replace(usage, output=received, reasoning=None)
             return self._model_call(answer.model, usage, "counted", None)
         if usage is not None or answer.text:
+            self.repeats = None  # whoever asks again has a reason
             return self.call(answer, now)
         if received:
             return self._model_call(answer.model, self._so_far(), "counted", None)

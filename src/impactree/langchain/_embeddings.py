@@ -204,7 +204,8 @@ class Followed:
         now = time.time()  # counting is no part of the request
         for each, party, run_id in self._runs:
             try:
-                each.end(run_id, call=call(party.texts), end=now)
+                made = each.repeats.noted(call(party.texts), party.texts)
+                each.end(run_id, call=made, end=now)
             except Exception as error:
                 each.note_problem(f"{self._kind}: {type(error).__name__}", error)
 

@@ -382,6 +382,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             params=params,
             prompt=prompt,
             media=media_in(prompt, "content"),
+            repeats=self.tracker.repeats,
             batch=None if kwargs.get("batch_size") == 1 else self._batches.of(kwargs),
             started=time.perf_counter(),
         )

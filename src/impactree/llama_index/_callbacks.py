@@ -147,6 +147,8 @@ class CallbackEvents:
             call = self._call(run, pending, fields, error)
             for made in () if call is None else pending.drawn:
                 self.tracker.record(made, event_id)
+            if call is not None and pending.sent:
+                call = self.tracker.repeats.noted(call, pending.sent)
         else:
             for stream in streams_of(fields.get("response")):
                 opened(stream, self.tracker, run, _nothing)

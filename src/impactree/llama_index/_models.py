@@ -21,6 +21,7 @@ from impactree.calls.pictures import (
     response_items,
     tool_calls,
 )
+from impactree.calls.repeats import asked_with
 from impactree.calls.usage import MalformedUsageError, read_usage, updated
 from impactree.llama_index import _names as names
 
@@ -172,6 +173,8 @@ class OpenModel(OpenSpan):
     """When the call was over, Unix time in s, if its run waits for the one around it."""
     final: ModelCall | None = None
     """What it then comes to."""
+    sent: Sequence[object] = ()
+    """What was sent and answered: see ``Repeats.noted``."""
 
     @property
     def delegates(self) -> bool:
@@ -190,6 +193,8 @@ class OpenModel(OpenSpan):
 
     def answer(self, response: Any) -> ModelCall:
         """The finished chat or completion call; :attr:`drawn` has those of an image tool."""
+        if self.prompt:
+            self.sent = (asked_with(self.beside, (self.model_dict, _asked(self.prompt))),)
         call = self._answered(response)
         items, tools = response_items(getattr(response, "__dict__", {}).get("raw"))
         made = [p for p in pictures_in(items) if p.by_tool]
@@ -216,7 +221,8 @@ class OpenModel(OpenSpan):
     def read(self, texts: Iterable[str]) -> ModelCall:
         """The finished embedding or rerank call; LlamaIndex hands on no usage of these."""
         latency = time.perf_counter() - self.started
-        usage = Tokens(input=sum(count_tokens(text) for text in texts), output=0)
+        self.sent = read = tuple(texts)
+        usage = Tokens(input=sum(map(count_tokens, read)), output=0)
         return self._call(usage, "counted", latency)
 
     def failed(self, error: BaseException | None = None) -> ModelCall:
@@ -312,6 +318,24 @@ def prompt_texts(prompt: Any) -> list[str]:
     if isinstance(prompt, str):
         return [prompt]
     return [answer_text(message) for message in prompt or ()]
+
+
+def _asked(prompt: Any) -> object:
+    """What tells a prompt from another one: roles and blocks, without ids of tool calls."""
+    if isinstance(prompt, str):
+        return prompt
+    return [(str(getattr(m, "role", "")), [*map(_block, _blocks(m))]) for m in prompt]
+
+
+def _blocks(message: Any) -> Iterable[Any]:
+    return getattr(message, "__dict__", {}).get("blocks") or (answer_text(message),)
+
+
+def _block(block: Any) -> object:
+    fields = getattr(block, "__dict__", None)
+    if not fields:
+        return str(block)
+    return {name: value for name, value in fields.items() if name != "tool_call_id"}
 
 
 def answer_text(response: Any, *, thoughts: bool = True) -> str:

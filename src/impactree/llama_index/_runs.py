@@ -83,6 +83,8 @@ class Runs:
                 self.tracker.forget_alias(alias)
             for made in () if call is None else run.pending.drawn:
                 self.tracker.record(made, run.id)
+            if call is not None and run.pending.sent and not cached:
+                call = self.tracker.repeats.noted(call, run.pending.sent)
         self.tracker.end(run.id, status=status, call=call, cached=cached, end=end)
 
     def end_model(

@@ -53,7 +53,9 @@ def record_workers(
             cached = before is not None and cache_size(instance) == before
             call_id = f"{run.id}/workers"
             tracker.start(call_id, run.id, name=type(transformation).__name__, kind="embedding")
-            tracker.end(call_id, call=pending.read(texts), cached=cached)
+            call = pending.read(texts)
+            call = call if cached else tracker.repeats.noted(call, pending.sent)
+            tracker.end(call_id, call=call, cached=cached)
         elif getattr(transformation, "llm", None) is not None:
             name = type(transformation).__name__
             tracker.note_problem(

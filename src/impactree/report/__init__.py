@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, Protocol, Self
 
 from impactree.report._acting import Acting
 from impactree.report._diff import Change, compare
-from impactree.report._groups import Group, RunningTotals, group_calls
+from impactree.report._groups import Group, RunningTotals
 from impactree.report._shown import Diff, Groups
 from impactree.report._tally import Coverage
 from impactree.report._view import View
@@ -161,11 +161,12 @@ class Report(Acting):
             ValueError: an unknown key, or none.
             TypeError: something that is no key, or a function's label that cannot be hashed.
         """
-        found = group_calls(self.runs, keys, self._engine, self._older, self.older_runs)
+        found = self.grouped(keys)
         return Groups(
             found,
             by=found.by,
             total=found.total,
+            tally=found.tally,
             older_runs=found.older_runs,
             credits=self.credits,
         )
@@ -186,21 +187,19 @@ class Report(Acting):
         runs, known = merged([self, *others])
         return type(self)(runs, engine=self._engine, **known)
 
-    def diff(self, other: View) -> Diff:
+    def diff(self, other: View, *, by: Key | Sequence[Key] | None = None) -> Diff:
         """What changed since ``other``: calls matched by the names on their path. Print it.
 
+        Args:
+            other: The report from before.
+            by: Match groups instead, those of :meth:`by`: a key, or several in a list.
+
         Raises:
-            ValueError: they were estimated by two methods.
-            TypeError: something that is no report.
+            ValueError: they were estimated by two methods, or an unknown key.
+            TypeError: something that is no report, or no key.
         """
         _check_view("diff", other)
-        found = compare(other, self)
-        return Diff(
-            before=found.before,
-            after=found.after,
-            changes=found.changes,
-            credits=found.credits,
-        )
+        return Diff(**compare(other, self, by))
 
     # As data
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from impactree.report._keys import Key
     from impactree.runs import Run
 
-__all__ = ["OTHERS", "Group", "Grouped", "RunningTotals", "group_calls", "regroup"]
+__all__ = ["OTHERS", "Group", "Grouped", "RunningTotals", "as_group", "group_calls", "regroup"]
 
 _MAX_LABELS: Final = 10_000
 OTHERS: Final = "(others)"
@@ -86,6 +86,7 @@ class Grouped(dict[Any, Group]):
         *,
         by: tuple[str, ...],
         total: Impacts,
+        tally: Tally,
         older_runs: int = 0,
         credits: tuple[str, ...] = (),
     ) -> None:
@@ -94,6 +95,8 @@ class Grouped(dict[Any, Group]):
         """The names of the keys."""
         self.total = total
         """Of all calls, each once."""
+        self.tally = tally
+        """Their counts, each call once."""
         self.older_runs = older_runs
         """How many finished runs are no longer kept and not in these groups."""
         self.credits = credits
@@ -115,6 +118,7 @@ class Grouped(dict[Any, Group]):
             first,
             by=self.by,
             total=self.total,
+            tally=self.tally,
             older_runs=self.older_runs,
             credits=self.credits,
         )
@@ -174,17 +178,16 @@ def group_calls(
     names = tuple(map(key_name, keys))
     gone = None if older is None else older.of(names)
     sums = _sums(members, gone or {})
-    if TAG not in names:
-        whole = Impacts.sum(total for _, total in sums.values())
-    else:
-        parts = [] if gone is None or older is None else [older.total]
-        whole = Impacts.sum([*map(own_of, calls), *parts])
+    tally, whole = Tally.of(calls), Impacts.sum(map(own_of, calls))
+    if gone is not None and older is not None:
+        tally.merge(older.tally)
+        whole = Impacts.sum((whole, older.total))
     groups = {
-        label[0] if len(keys) == 1 else label: _group(tally, total, whole, members.get(label, []))
-        for label, (tally, total) in sorted(sums.items(), key=lambda item: -gwp_mean(item[1][1]))
+        label[0] if len(keys) == 1 else label: as_group(*known, whole, members.get(label, []))
+        for label, known in sorted(sums.items(), key=lambda item: -gwp_mean(item[1][1]))
     }
     left_out = 0 if gone is not None else older_runs
-    return Grouped(groups, by=names, total=whole, older_runs=left_out)
+    return Grouped(groups, by=names, total=whole, tally=tally, older_runs=left_out)
 
 
 def _sums(
@@ -203,10 +206,11 @@ def _sums(
 
 def regroup(runs: list[Run], whole: Impacts) -> Group:
     """Some calls as a group."""
-    return _group(Tally.of(runs), Impacts.sum(map(own_of, runs)), whole, runs)
+    return as_group(Tally.of(runs), Impacts.sum(map(own_of, runs)), whole, runs)
 
 
-def _group(tally: Tally, total: Impacts, whole: Impacts, runs: list[Run]) -> Group:
+def as_group(tally: Tally, total: Impacts, whole: Impacts, runs: Sequence[Run] = ()) -> Group:
+    """What has been added up as a group."""
     return Group(
         calls=tally.calls,
         cached=tally.cached,
@@ -250,6 +254,8 @@ class RunningTotals:
         }
         self.total = Impacts.zero()
         """Of all that was added."""
+        self.tally = Tally()
+        """Its counts."""
 
     def unlock(self) -> None:
         """In a forked child: the thread that held the lock is not there."""
@@ -268,6 +274,7 @@ class RunningTotals:
                     for label in labels:
                         _add(sums, label, run)
             self.total = Impacts.sum([self.total, *map(own_of, calls)])
+            self.tally.merge(Tally.of(calls))
 
     def of(self, keys: tuple[str, ...]) -> dict[Any, tuple[Tally, Impacts]] | None:
         """Copies of the sums by these keys; None: they were not named."""

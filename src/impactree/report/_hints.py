@@ -38,6 +38,7 @@ _CURES: Final = {
     "usage-reconciled": _LOOK_AT_USAGE,
     "usage-unclear": _LOOK_AT_USAGE,
     "region-not-registered": "Cure: ImpactHandler(zone=...) with the electricity mix zone.",
+    "region-elsewhere": "Cure: ImpactHandler(provider_zones={{'HOST': 'ZONE'}}).",
     "zone-not-registered": "Cure: a zone that `impactree zones` lists; WOR is the world.",
 }
 _SAID: Final = frozenset({"cached-above-input", "usage-reconciled", "usage-unclear"})

@@ -29,7 +29,7 @@ _STATUSES: Final = frozenset(get_args(RunStatus))
 _CALL_FIELDS: Final = (
     *("model", "provider", "kind", "input_tokens", "output_tokens", "cached_input_tokens"),
     *("cache_write_tokens", "reasoning_tokens", "latency_s", "zone", "tokens_source"),
-    *("requested", "base_url", "region", "usage_notes", *MEDIA_FIELDS),
+    *("requested", "base_url", "region", "usage_notes", "repeated", *MEDIA_FIELDS),
 )
 _MAY_BE_NONE: Final = ("adpe", "pe")
 _UNKNOWN: Final = (math.nan,) * 3

@@ -77,10 +77,11 @@ class Diff(Compared):
 
     def to_markdown(self) -> str:
         """A table in GitHub's Markdown."""
-        from impactree.report.renderers.changes import diff_table
+        from impactree.report.renderers.changes import diff_notes, diff_table
         from impactree.report.renderers.markdown import escape, table
 
-        parts = [table(*diff_table(self), words=1), *map(escape, self.credits)]
+        below = map(escape, [*diff_notes(self), *self.credits])
+        parts = [table(*diff_table(self), words=1), *below]
         return "\n\n".join(parts) + "\n"
 
     def __str__(self) -> str:
@@ -93,10 +94,11 @@ class Diff(Compared):
         yield from rich_lines(diff_lines(self, options.max_width))
 
     def _repr_html_(self) -> str:
-        from impactree.report.renderers.changes import diff_table
+        from impactree.report.renderers.changes import diff_notes, diff_table
         from impactree.report.renderers.html import notes, table
 
-        return f"<div>{table(*diff_table(self), words=1)}{notes(self.credits)}</div>"
+        below = notes([*diff_notes(self), *self.credits])
+        return f"<div>{table(*diff_table(self), words=1)}{below}</div>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": self.to_text(), "text/html": self._repr_html_()}

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from impactree.catalog import Catalog
+    from impactree.report._keys import Key
 
 __all__ = ["View"]
 
@@ -79,6 +80,10 @@ class View:
             hint=_NO_MATCH,
             what_if=self.assumed,
         )
+
+    def grouped(self, keys: tuple[Key, ...]) -> groups.Grouped:
+        """The groups of :meth:`impactree.Report.by`."""
+        return groups.group_calls(self.runs, keys, self._engine, self._older, self.older_runs)
 
     @property
     def total(self) -> Impacts:

@@ -80,6 +80,10 @@ MESSAGES: Final[dict[str, str]] = {
     ),
     "model-size-unknown": "The catalog knows the model but not its size.",
     "region-not-registered": "The cloud region is not in the catalog; the host's average is used.",
+    "region-elsewhere": (
+        "The cloud region is not one of the host's and has no effect; say where the host runs the "
+        "model with `zone` or `provider_zones`."
+    ),
     "host-unknown": (
         "Who runs the model is not known; PUE and WUE span the industry's range. The settings "
         "`deployments` (whose model a name is) and `provider_zones` (where it runs) say more."

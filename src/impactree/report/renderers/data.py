@@ -39,7 +39,7 @@ _MEASURED: Final = (
     *("reasoning_tokens", "latency_s"),
 )
 """What each call has a value of its own of."""
-_NAMED: Final = attrgetter(*PLACE_FIELDS, "tokens_source", "usage_notes", "media")
+_NAMED: Final = attrgetter(*PLACE_FIELDS, "tokens_source", "usage_notes", "repeated", "media")
 """What many calls have in common."""
 _MEASURED_FORM: Final = "".join(f', "{name}": %s' for name in _MEASURED) + "}"
 _MANY: Final = 2_000

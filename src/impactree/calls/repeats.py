@@ -1,0 +1,97 @@
+"""What was sent before, told without keeping it: of each text a keyed hash, and of those a count.
+
+The key is random, of this process alone, and never leaves it; nor do the hashes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+from impactree.calls.counting import count_by_length
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from impactree.calls.model_call import ModelCall
+
+__all__ = ["Repeats", "asked_with"]
+
+_KEY: Final = secrets.token_bytes(32)
+_MOST: Final = 50_000
+"""Hashes of one of two generations: when the newer one is full, the older one is forgotten."""
+_DEPTH: Final = 12
+
+
+class Repeats:
+    """What the models that one tracker follows were sent. Thread-safe: sets are only added to."""
+
+    __slots__ = ("_before", "_lately")
+
+    def __init__(self) -> None:
+        self._lately: set[bytes] = set()
+        self._before: set[bytes] = set()
+
+    def noted(self, call: ModelCall, sent: Sequence[object]) -> ModelCall:
+        """The call, with how many of its input tokens had been sent to its model before.
+
+        Args:
+            call: It was answered: of one that failed, nothing is to be noted.
+            sent: The texts that it embedded or ranked, or all that was asked at once.
+        """
+        again = [self._again(call, one) for one in sent]
+        tokens = call.tokens.input
+        if not tokens or True not in again:
+            return call
+        if False not in again:
+            return replace(call, repeated=tokens)
+        sizes = [count_by_length(str(one)) for one in sent]
+        share = sum(size for size, known in zip(sizes, again, strict=True) if known) / sum(sizes)
+        return replace(call, repeated=min(tokens, round(tokens * share)))
+
+    def _again(self, call: ModelCall, sent: object) -> bool:
+        """Whether this was sent before; from now on it was."""
+        # Strings keep their own hash (keyed, too): what stands in many prompts is read once.
+        mark = hash((call.provider, call.base_url, call.model, call.kind, _hash(sent)))
+        digest = blake2b(mark.to_bytes(8, "big", signed=True), key=_KEY, digest_size=16).digest()
+        lately = self._lately
+        if digest in lately:
+            return True
+        known = digest in self._before
+        if len(lately) >= _MOST:
+            self._before, self._lately = lately, {digest}
+        else:
+            lately.add(digest)
+        return known
+
+
+def asked_with(params: Mapping[str, Any] | None, prompt: object) -> object:
+    """What was asked at once. Tools count by their names: their definitions follow."""
+    params = params or {}
+    tools = params.get("tools") or ()
+    named = [_name(tool) for tool in tools] if isinstance(tools, list | tuple) else tools
+    return [(key, value) for key, value in params.items() if key != "tools"], named, prompt
+
+
+def _name(tool: Any) -> object:
+    if not isinstance(tool, Mapping):
+        return getattr(tool, "name", None) or type(tool).__name__
+    inner = tool.get("function")
+    return (inner if isinstance(inner, Mapping) else tool).get("name")
+
+
+def _hash(value: Any, depth: int = _DEPTH) -> int:
+    """Of plain values, however nested, by what they hold; of other objects by which they are."""
+    if isinstance(value, str):
+        return hash(value)
+    if depth and isinstance(value, list | tuple):
+        return hash(tuple([_hash(one, depth - 1) for one in value]))
+    if depth and isinstance(value, Mapping):
+        return hash(tuple([(key, _hash(one, depth - 1)) for key, one in value.items()]))
+    try:
+        return hash(value)
+    except Exception:  # not hashable, or by a method of its own that fails
+        return _hash(vars(value), depth - 1) if depth and hasattr(value, "__dict__") else id(value)
