@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from impactree.runs.labels import Labels, labels_of
-from impactree.runs.run import RUN_KINDS, Pending, Run, RunKind, RunStatus, check_run, run_key
+from impactree.runs.run import Pending, Run, RunKind, RunStatus, check_run, run_key
 from impactree.values.impacts import Impacts
 from impactree.values.messages import message
 
@@ -81,24 +81,22 @@ class RunTrees:
         labels: Labels | None,
     ) -> Run:
         """A run has started; see :meth:`ImpactTracker.start`."""
-        if labels or type(kind) is not str or kind not in RUN_KINDS:
-            check_run(kind, labels)
+        check_run(kind, labels)
         with self._lock:
-            runs = self._runs
-            parent = None if parent_id is None else runs.get(run_key(parent_id))
+            parent = None if parent_id is None else self._runs.get(run_key(parent_id))
             if metadata or kind == "tool":
                 above = None if parent is None else parent.metadata
                 said = labels_of(name, kind, metadata or {}, above)
                 labels = {**said, **labels} if labels else said
             run = Run(run_id, name, kind, parent, parent_id, start, tuple(tags), metadata, labels)
-            known = runs.setdefault(run.key, run)
+            known = self._runs.setdefault(run.key, run)
             if known is not run:
                 if known.end is None or known.key != run.key or known.start == start:
                     return known
                 partial = self._partial.pop(run.key, None)
                 if partial is not None:
                     self._count(partial)  # abandoned: it will not end late any more
-                runs[run.key], known.key, known.pending = run, None, None  # another run
+                self._runs[run.key], known.key, known.pending = run, None, None  # another run
             run.pending = pending
             self._open_count += 1
             if parent is None:
