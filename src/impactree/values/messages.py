@@ -99,6 +99,10 @@ MESSAGES: Final[dict[str, str]] = {
     "cached-above-input": (
         "More tokens came from the cache than were read; input_tokens includes the cached ones."
     ),
+    "part-above-whole": (
+        "More tokens are reported as cached, written to a cache or thought than in all; the totals "
+        "count as they are. input_tokens and output_tokens include their parts."
+    ),
     "architecture-from-size": (
         "The model's architecture is not published; it follows from the number of parameters."
     ),
