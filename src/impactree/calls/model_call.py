@@ -8,6 +8,7 @@ from operator import attrgetter
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, get_args
 
+from impactree.calls.known_energy import ENERGY_FIELDS, EnergyFields, KnownEnergy, read_energy
 from impactree.calls.quantities import MEDIA_FIELDS, MEDIA_KINDS, Media
 from impactree.calls.scrubbing import without_secrets
 from impactree.calls.tokens import Tokens, is_count
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from impactree.calls.quantities import MediaFields
+
+    class MoreFields(MediaFields, EnergyFields):
+        """The arguments that few calls have."""
+
 
 __all__ = ["Kind", "ModelCall", "TokensSource"]
 
@@ -48,6 +53,11 @@ class ModelCall:
     ``tokens``. Calls of the kinds ``image``, ``video``, ``speech`` and ``transcription`` have
     :class:`Media` as their ``tokens``: what they make or take in, too.
 
+    Who knows the electricity of the request gives it as ``energy_kwh``: a number (``reported``), or
+    by source (``{"measured": 2e-4, "modelled": 1e-5}``); with ``energy_boundary`` (``gpu``,
+    ``server``, ``facility`` with the data centre's overhead; None: not known) and whether it is
+    ``energy_alone``, this request's and no other's. It then stands in place of the estimate.
+
     Raises:
         TypeError: a value of the wrong type.
         ValueError: a negative, non-finite or absurdly large count or latency, or an unknown kind.
@@ -78,6 +88,8 @@ class ModelCall:
     repeated: int
     """Of the input tokens those of texts that the same process had sent to the same model before:
     of a chat all or none. Only this count is kept."""
+    energy: KnownEnergy | None
+    """Its electricity, where somebody knows it; None: it is estimated."""
 
     def __init__(
         self,
@@ -99,12 +111,13 @@ class ModelCall:
         region: str | None = None,
         usage_notes: Iterable[str] = (),
         repeated: int = 0,
-        **media: Unpack[MediaFields],
+        **more: Unpack[MoreFields],
     ) -> None:
         read = (input_tokens, cached_input_tokens, cache_write_tokens)
         given = (*read, output_tokens, reasoning_tokens)
-        if type(tokens) is not Tokens or given != _NOT_GIVEN or media or kind in _MEDIA:
-            tokens = _quantities(tokens, given, kind, media)
+        if type(tokens) is not Tokens or given != _NOT_GIVEN or more or kind in _MEDIA:
+            tokens = _quantities(tokens, given, kind, more)
+        _set(self, "energy", read_energy(more) if more else None)
         _set(self, "model", model)
         _set(self, "provider", provider)
         _set(self, "kind", kind)
@@ -200,7 +213,7 @@ class ModelCall:
             fields["repeated"] = self.repeated
         if isinstance(self.tokens, Media):
             fields |= self.tokens.known()
-        return fields
+        return fields if self.energy is None else fields | self.energy.to_dict()
 
 
 _NONE: Final = Tokens()
@@ -219,7 +232,7 @@ def _texts(notes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _quantities(
-    tokens: Tokens | None, counts: tuple[Any, ...], kind: str, media: Mapping[str, Any]
+    tokens: Tokens | None, counts: tuple[Any, ...], kind: str, more: Mapping[str, Any]
 ) -> Tokens:
     """Tokens, with what was given one by one, as the quantities of a call of such a kind."""
     tokens = _NONE if tokens is None else tokens
@@ -227,10 +240,11 @@ def _quantities(
         raise TypeError(f"tokens must be Tokens or None, not {tokens!r}")
     if counts != _NOT_GIVEN:
         tokens = _replaced(tokens, counts)
-    return _with_media(tokens, kind, media) if media or kind in _MEDIA else tokens
+    return _with_media(tokens, kind, more) if more or kind in _MEDIA else tokens
 
 
-def _with_media(tokens: Tokens, kind: str, media: Mapping[str, Any]) -> Tokens:
+def _with_media(tokens: Tokens, kind: str, more: Mapping[str, Any]) -> Tokens:
+    media = {name: value for name, value in more.items() if name not in ENERGY_FIELDS}
     for name in media:
         if name not in MEDIA_FIELDS:
             raise TypeError(f"ModelCall has no argument {name!r}")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.calls.counting import count_by_length
+from impactree.calls.counting import count_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ class Repeats:
             return call
         if False not in again:
             return replace(call, repeated=tokens)
-        sizes = [count_by_length(str(one)) for one in sent]
+        sizes = [count_tokens(str(one)) for one in sent]
         share = sum(size for size, known in zip(sizes, again, strict=True) if known) / sum(sizes)
         return replace(call, repeated=min(tokens, round(tokens * share)))
 

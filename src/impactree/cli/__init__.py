@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from impactree import __version__
+from impactree.cli.advise import advise
 from impactree.cli.catalog import models, providers, zones
 from impactree.cli.db import db
 from impactree.cli.explain import explain
@@ -33,7 +34,7 @@ def cli() -> None:
     """What LLM calls cost the planet: models, zones, hosts and the figures behind them."""
 
 
-for _command in (explain, report, models, zones, providers, spool, langsmith, db):
+for _command in (explain, report, advise, models, zones, providers, spool, langsmith, db):
     cli.add_command(_command)
 
 

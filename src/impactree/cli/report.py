@@ -13,14 +13,14 @@ from impactree.cli._printing import as_json_option, print_json, print_rich
 if TYPE_CHECKING:
     from impactree.report import Report
 
-__all__ = ["report"]
+__all__ = ["REPORT_FILE", "read_file", "report"]
 
-_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+REPORT_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 _OUT = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=REPORT_FILE)
 @click.option(
     "--by",
     "keys",
@@ -28,8 +28,12 @@ _OUT = click.Path(dir_okay=False, path_type=Path)
     help="Groups by KEY, or by several: user,agent; with --diff their changes.",
 )
 @click.option("--top", type=click.IntRange(1), help="Only the first groups, or dearest calls.")
-@click.option("--diff", "other", type=_FILE, help="What changed since another, by path or --by.")
-@click.option("--merge", "others", type=_FILE, multiple=True, help="Another machine's report.")
+@click.option(
+    "--diff", "other", type=REPORT_FILE, help="What changed since another, by path or --by."
+)
+@click.option(
+    "--merge", "others", type=REPORT_FILE, multiple=True, help="Another machine's report."
+)
 @click.option("--run", "run_id", help="Only the run with this id or name.")
 @click.option("--csv", "form", flag_value="csv", help="Print a row per call (or group) as CSV.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print Markdown.")
@@ -55,9 +59,9 @@ def report(
         raise click.UsageError("--open opens the page that --html writes: add --html PATH")
     if page is not None and (keys or other is not None or form or as_json):
         raise click.UsageError("--html writes the whole report: leave out --by, --diff and forms")
-    asked = _read(file)
+    asked = read_file(file)
     if others:
-        asked = asked.merge(*map(_read, others))
+        asked = asked.merge(*map(read_file, others))
     if run_id is not None:
         asked = _only(asked, run_id)
     shown: Any = asked if top is None or keys else asked.top(top)
@@ -65,7 +69,7 @@ def report(
         return _write(shown, page, opens)
     named = [key.strip() for several in keys for key in several.split(",")]
     if other is not None:
-        shown = asked.diff(_read(other), by=named or None)
+        shown = asked.diff(read_file(other), by=named or None)
     elif keys:
         shown = asked.by(*named)
         shown = shown if top is None else shown.top(top)
@@ -73,7 +77,12 @@ def report(
     return 0
 
 
-def _read(file: Path) -> Report:
+def read_file(file: Path) -> Report:
+    """The report in a file, or on standard input.
+
+    Raises:
+        ReportFormatError: names the file and what is wrong.
+    """
     from impactree.exceptions import ReportFormatError
     from impactree.report import Report
 

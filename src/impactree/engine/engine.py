@@ -21,12 +21,12 @@ from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
 from impactree.loops import off_loop
 from impactree.methods import METHODS, Method, media_method
 from impactree.values.impacts import Impacts, impacts_of_call
-from impactree.values.messages import Message, message
+from impactree.values.messages import MESSAGES, Message, message
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    from impactree.engine.settings import EngineSettings, Settings
+    from impactree.engine.settings import EngineSettings, Settings, TrackerSettings
     from impactree.engine.training import Share, Sharing
     from impactree.methods import Deployment
     from impactree.values.training import TrainingPhase
@@ -199,6 +199,8 @@ class Engine:
             call: What was asked of which model.
             at: The day of the call, for names that moved; None: today.
         """
+        if call.energy is not None:
+            return self._of_known(call, at)
         plan = self._plans.get(placed_by(call) if at is None else (*placed_by(call), at))
         made, warnings, errors, grade, factor, share, method, _ = plan or self._planned(call, at)
         if call.tokens_source == "counted":
@@ -217,6 +219,13 @@ class Engine:
         figures = method.impacts(made, tokens, call.latency_s)
         market = None if factor is None else figures.market_based(factor)
         return impacts_of_call(figures, method.name, market, warnings, grade, training)
+
+    def _of_known(self, call: ModelCall, at: dt.date | None) -> Impacts:
+        from impactree.engine.known import impacts_of_known
+
+        plan = self._planned(call, at)
+        estimated = self.estimate(replace(call, energy=None), at=at)
+        return impacts_of_known(self.catalog, call, plan.found, estimated, plan.market)
 
     def zone_of(self, call: ModelCall) -> str | None:
         """The electricity mix zone that a call is estimated with; None: one that is unknown."""
@@ -289,7 +298,7 @@ _shared: tuple[Surroundings | None, dict[object, Engine]] = (None, {})
 """The engines made for the surroundings as they were last seen."""
 
 
-def shared_engine(**settings: Unpack[EngineSettings]) -> Engine:
+def shared_engine(**settings: Unpack[TrackerSettings]) -> Engine:
     """An engine with these settings, and the environment's and file's: the same for the same.
 
     Raises:
@@ -326,6 +335,8 @@ def _usage_message(note: str) -> Message:
 
     if note in LEFT_OUT:
         return message("input-not-text", LEFT_OUT[note])
+    if note in MESSAGES:
+        return message(note)
     code = "usage-unclear" if note in UNCLEAR else "usage-reconciled"
     return message(code, READINGS.get(note, f"({note:.60})"))
 

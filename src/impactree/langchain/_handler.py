@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from impactree.calls import Kind
-    from impactree.engine.settings import EngineSettings
+    from impactree.engine.settings import TrackerSettings
     from impactree.runs import Exporter, RunKind, RunStatus
     from impactree.runs.budget import BudgetWatch, ImpactBudget
     from impactree.tracker import ImpactTracker
@@ -61,7 +61,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         tracker: A tracker to share with other handlers, instead of exporters, max_runs and
             settings.
         **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
-            ``unknown_models``, ``method``: see :class:`impactree.engine.settings.EngineSettings`.
+            ``unknown_models``, ``method``: see :class:`impactree.engine.settings.TrackerSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -79,7 +79,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         budget: ImpactBudget | None = None,
         totals_by: Iterable[str | tuple[str, ...]] = (),
         tracker: ImpactTracker | None = None,
-        **settings: Unpack[EngineSettings],
+        **settings: Unpack[TrackerSettings],
     ) -> None:
         super().__init__()
         keys, totals_by = kept_keys(metadata_keys), tuple(totals_by)
@@ -204,7 +204,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
     @guarded
     def on_retriever_end(self, documents: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A retriever ends."""
-        self._retrieved(run_id, "ok")
+        self._retrieved(run_id, "ok", documents)
 
     @guarded
     def on_retriever_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
@@ -341,9 +341,10 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             pending=pending,
         )
 
-    def _retrieved(self, run_id: Any, status: RunStatus) -> None:
+    def _retrieved(self, run_id: Any, status: RunStatus, documents: Any = ()) -> None:
         self._calls.unwatch(run_id)
         leave_scope(run_id)
+        self.tracker.annotate(run_id, metadata=names.document_counts(documents))
         self.tracker.end(run_id, status=status)
 
     def _unknown_end(self, response: Any, run_id: Any) -> None:

@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from impactree.calls.building import Asked
+from impactree.calls.counting import counts_of_documents
 from impactree.calls.names import MODEL_KEYS, URL_KEYS, address, first_address, first_text
 from impactree.calls.names import answered_model as answered_in
 from impactree.calls.scrubbing import MAX_TEXT as MAX_NAME
@@ -15,6 +16,7 @@ __all__ = [
     "MAX_NAME",
     "answered_model",
     "asked",
+    "document_counts",
     "kept_metadata",
     "kept_tags",
     "run_name",
@@ -34,6 +36,12 @@ def run_name(serialized: Any, name: Any, fallback: str) -> str:
         last = path[-1] if isinstance(path, list) and path else None
         return text(serialized.get("name")) or text(last) or fallback
     return fallback
+
+
+def document_counts(documents: Any) -> dict[str, int]:
+    """How many documents a retriever found, of how many tokens, as metadata of its run."""
+    listed = documents if isinstance(documents, list | tuple) else ()
+    return counts_of_documents(getattr(one, "page_content", None) for one in listed)
 
 
 def kept_tags(tags: Any) -> tuple[str, ...]:

@@ -92,6 +92,36 @@ MESSAGES: Final[dict[str, str]] = {
         "The model runs on your own hardware, which this method does not model (it assumes "
         "a data-centre GPU shared by 64 requests); CodeCarbon measures local hardware."
     ),
+    "energy-modelled": (
+        "The machine has no counter for a part of the energy (CPU, RAM or GPU), or lets nobody "
+        "read it; CodeCarbon models that part by load and rated power."
+    ),
+    "energy-of-gpu": (
+        "The energy is that of the accelerators alone; the server around them is left out."
+    ),
+    "energy-not-reported": (
+        "The answer holds no energy where reported_energy says; the energy is estimated. Streams "
+        "often leave it out: ask with invoke, or look at what the client keeps of the answer."
+    ),
+    "energy-unreadable": (
+        "What the answer holds where reported_energy says is no energy; the energy is estimated."
+    ),
+    "energy-boundary-unknown": (
+        "Whether the reported energy is that of the accelerators or of the whole server is not "
+        "known. Say it with 'boundary' in reported_energy, or energy_boundary."
+    ),
+    "energy-alone-unknown": (
+        "Whether the reported energy is of this request alone is not known: a server may report "
+        "that of all it answered meanwhile. Say it with 'alone' in reported_energy, or "
+        "energy_alone."
+    ),
+    "energy-shared": (
+        "The reported energy is not of this request alone: a sum over requests counts it twice."
+    ),
+    "embodied-not-counted": (
+        "Making the hardware is not counted. State local hardware with the setting `deployment`, "
+        'e.g. {"local": {"accelerator": "RTX-4090"}}.'
+    ),
     "output-tokens-unknown": "The number of output tokens is not known.",
     "input-tokens-unknown": (
         "The number of input tokens is not known; they are left out. Pass input_tokens."

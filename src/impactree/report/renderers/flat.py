@@ -17,6 +17,7 @@ from impactree.report._keys import plain_label
 from impactree.runs import LABELS
 from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.formatting import clean
+from impactree.values.sources import SOURCE_COLUMNS, source_cells
 from impactree.values.training import TRAINING_COLUMNS, TRAINING_FIGURES, training_cells
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _sum_columns(report: View, runs: Sequence[Run]) -> Columns:
 
 def figure_columns(impacts: Sequence[Impacts | None]) -> Columns:
     """Min, mean and max of the criteria, and the energy's parts; None where unknown."""
-    names = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_COLUMNS)
+    names = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_COLUMNS, *SOURCE_COLUMNS)
     nothing = (None,) * len(names)
     rows = [nothing if one is None else _impact_cells(one) for one in impacts]
     if not rows:
@@ -158,7 +159,8 @@ def figure_columns(impacts: Sequence[Impacts | None]) -> Columns:
 
 def _impact_cells(one: Impacts) -> tuple[float | str | None, ...]:
     flat = _NOTHING if one.figures is None else _flat(one.figures)
-    return (*flat, *(one.market or _NO_MARKET), *training_cells(one.training))
+    market = one.market or _NO_MARKET
+    return (*flat, *market, *training_cells(one.training), *source_cells(one))
 
 
 _NOTHING: Final = (None,) * (len(FLAT_COLUMNS) + len(PART_COLUMNS))
