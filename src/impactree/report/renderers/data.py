@@ -21,14 +21,14 @@ from impactree.values.figures import ZERO, Figures
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from impactree.calls import ModelCall
     from impactree.report._view import View
     from impactree.runs import Run
     from impactree.values.sources import Source
 
-__all__ = ["FORMAT", "head_and_tail", "json_chunks", "report_dict", "run_dicts"]
+__all__ = ["FORMAT", "head_and_tail", "impacts_writer", "json_chunks", "report_dict", "run_dicts"]
 
 FORMAT: Final = 2
 """Of the report as data; 1 had no means, and did not say so."""
@@ -205,11 +205,11 @@ class _RunWriter:
             ', "call": ',
             "null" if call is None else self._call(call) + _MEASURED_FORM % tuple(measured),
             ', "own": ',
-            *(_NULL if run.own is None else self._of(run.own)),
+            *(_NULL if run.own is None else self.impacts(run.own)),
             ', "avoided": ',
-            *(_NULL if run.avoided is None else self._of(run.avoided)),
+            *(_NULL if run.avoided is None else self.impacts(run.avoided)),
             ', "total": ',
-            *self._of(run.total),
+            *self.impacts(run.total),
             "}",
         )
 
@@ -233,7 +233,8 @@ class _RunWriter:
             _keep(self._calls, key, known)
         return known
 
-    def _of(self, impacts: Impacts) -> tuple[str, ...]:
+    def impacts(self, impacts: Impacts) -> tuple[str, ...]:
+        """``Impacts.to_dict()`` of one, in pieces."""
         if impacts is not self._impacts:
             self._impacts, self._texts = impacts, (_figures_text(impacts), self._end(impacts))
         return self._texts
@@ -259,6 +260,11 @@ class _RunWriter:
             known = f", {_encode(rest)[1:]}", warnings, errors
             _keep(self._ends, key, known)
         return known[0]
+
+
+def impacts_writer() -> Callable[[Impacts], tuple[str, ...]]:
+    """Writes ``Impacts.to_dict()`` as JSON in pieces, several times as fast as from the dict."""
+    return _RunWriter().impacts
 
 
 def _keep(known: dict[object, Any], key: object, value: object) -> None:
