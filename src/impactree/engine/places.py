@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from impactree.catalog._near import nearest
+from impactree.catalog._places import UNKNOWN
 from impactree.values.messages import Message, message
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from impactree.engine.settings import Settings
     from impactree.methods import Method
 
-__all__ = ["region_of", "region_warnings", "zone_error", "zone_of"]
+__all__ = ["provider_warnings", "region_of", "region_warnings", "zone_error", "zone_of"]
 
 
 def region_of(
@@ -28,6 +29,17 @@ def region_of(
         if region is not None and region.cloud == host.regions:
             return region
     return None
+
+
+def provider_warnings(catalog: Catalog, call: ModelCall, host: Host) -> tuple[Message, ...]:
+    """A provider that names no host, without an address: the model's name told who runs it."""
+    said = (call.provider or "").strip()
+    if not said or call.base_url or host.id == UNKNOWN or catalog.host(said) is not None:
+        return ()
+    near = nearest(said.lower(), catalog.hosts)
+    hint = f" Nearest known: {', '.join(near)}." if near else ""
+    text = f"Asked for {said!r:.40}; {host.id} is taken, by the model's name.{hint}"
+    return (message("provider-not-registered", text),)
 
 
 def region_warnings(
