@@ -363,6 +363,30 @@ def test_warnings_and_credits_take_their_lines_from_the_tree():
     assert f"… {2000 - shown:,} more" in text
 
 
+def test_narrow_reports_keep_to_60_lines_and_tell_warnings_by_code_and_cure():
+    tracker = ImpactTracker()
+    tracker.start("root", name="loop")
+    for n in range(60):
+        call = ModelCall(
+            provider="openai", model="gpt-4o", output_tokens=9, tokens_source="counted"
+        )
+        tracker.start(n, "root", name=f"step {n % 40}", kind="node")
+        tracker.record(call, n)
+        tracker.end(n)
+    tracker.end("root")
+    report = tracker.report()
+    wide, narrow = report.to_text(200), report.to_text(60)
+    assert len(narrow.splitlines()) <= 60
+    meant = "The maker has not released the model's architecture"
+    assert meant in flat(wide)
+    assert meant not in flat(narrow)
+    for text in (wide, narrow):
+        assert "model-arch-not-released (60 calls)" in flat(text)
+        assert "'include_usage': True" in flat(text)
+        assert "EcoLogits 0.11.3, GenAI Impact, MPL-2.0" in flat(text)
+    assert "report.disclosures" in flat(narrow)
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 140, 200])
 def test_reports_and_groups_fit_any_width(build, width):
     for n in range(9):
