@@ -166,10 +166,9 @@ def test_a_diff_by_a_function_and_of_what_is_no_key(today, yesterday):
         today.diff(yesterday, by=[])
 
 
-def test_a_diff_has_what_was_summed_of_runs_no_longer_kept(yesterday):
-    from conftest import FlatEngine
-
-    tracker = ImpactTracker(engine=FlatEngine(), max_runs=2, totals_by=["model", "tag"])
+def test_a_diff_has_what_was_summed_of_runs_no_longer_kept(builder, yesterday):
+    engine = builder().tracker.engine
+    tracker = ImpactTracker(engine=engine, max_runs=2, totals_by=["model", "tag"])
     for _ in range(5):
         tracker.record(ModelCall(model="gpt-4o", input_tokens=800, output_tokens=200))
     for key in ("model", "tag"):
