@@ -24,12 +24,14 @@ from impactree.calls import MAX_TOKENS, MEDIA_KINDS, ModelCall
 from impactree.catalog._near import near_text
 from impactree.engine import shared_engine
 from impactree.engine.deployments import PRECISIONS
+from impactree.service import listing
 
 __all__ = [
     "Alternative",
     "Compare",
     "CompareCalls",
     "CompareReport",
+    "Count",
     "Day",
     "Estimate",
     "Explain",
@@ -39,6 +41,8 @@ __all__ = [
     "ManyCalls",
     "MethodName",
     "ReportQuestions",
+    "Resolution",
+    "Seconds",
     "Settings",
     "Text",
     "known_names",
@@ -48,7 +52,7 @@ __all__ = [
 MAX_CALLS: Final = 10_000
 MAX_COMPARED: Final = 1000
 MAX_ALTERNATIVES: Final = 6
-_SIZE: Final = r"^(?:480p|720p|1080p|4k|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$"
+_SIZE: Final = r"^(?:(?:480|720|1080)[pP]|4[kK]|[1-9][0-9]{0,4}[xX][1-9][0-9]{0,4})$"
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -64,8 +68,7 @@ def known_names(kind: str) -> list[str]:
     if kind == "kinds":
         return sorted({record.kind for record in catalog.records()})
     if kind == "accelerators":
-        needed = {"power", "bandwidth", "bf16"}
-        return [a["id"] for a in catalog.accelerators.values() if needed <= a.keys()]
+        return listing.accelerators()
     return [*METHODS]
 
 
@@ -118,6 +121,8 @@ Day = Annotated[
 Count = Annotated[int, Field(ge=0, le=MAX_TOKENS), BeforeValidator(_whole)]
 Several = Annotated[int, Field(ge=1, le=MAX_TOKENS), BeforeValidator(_whole)]
 Text = Annotated[str, Field(max_length=2000)]
+Resolution = Annotated[str, Field(pattern=_SIZE)]
+Seconds = Annotated[float, Field(gt=0, le=1e9)]
 
 
 class _Strict(BaseModel):
@@ -177,8 +182,8 @@ class TextCall(_Call):
 
 
 class _Media(_Strict):
-    resolution: Annotated[str, Field(pattern=_SIZE)] | None = Field(None, examples=["1280x720"])
-    seconds: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    resolution: Resolution | None = Field(None, examples=["1280x720"])
+    seconds: Seconds | None = None
     frames: Several | None = None
     sound: bool | None = None
     count: Several | None = None
