@@ -25,12 +25,14 @@ from impactree.calls.known_energy import BOUNDARIES
 from impactree.catalog._near import near_text
 from impactree.engine import shared_engine
 from impactree.engine.deployments import PRECISIONS
+from impactree.service import listing
 
 __all__ = [
     "Alternative",
     "Compare",
     "CompareCalls",
     "CompareReport",
+    "Count",
     "Day",
     "Estimate",
     "Explain",
@@ -40,6 +42,8 @@ __all__ = [
     "ManyCalls",
     "MethodName",
     "ReportQuestions",
+    "Resolution",
+    "Seconds",
     "Settings",
     "Text",
     "known_names",
@@ -49,7 +53,7 @@ __all__ = [
 MAX_CALLS: Final = 10_000
 MAX_COMPARED: Final = 1000
 MAX_ALTERNATIVES: Final = 6
-_SIZE: Final = r"^(?:480p|720p|1080p|4k|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$"
+_SIZE: Final = r"^(?:(?:480|720|1080)[pP]|4[kK]|[1-9][0-9]{0,4}[xX][1-9][0-9]{0,4})$"
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -65,8 +69,7 @@ def known_names(kind: str) -> list[str]:
     if kind == "kinds":
         return sorted({record.kind for record in catalog.records()})
     if kind == "accelerators":
-        needed = {"power", "bandwidth", "bf16"}
-        return [a["id"] for a in catalog.accelerators.values() if needed <= a.keys()]
+        return listing.accelerators()
     return [*METHODS]
 
 
@@ -124,6 +127,8 @@ Kwh = Annotated[float, Field(ge=0, le=1e6)]
 EnergyBySource = Annotated[
     dict[Literal["measured", "reported", "modelled"], Kwh], Field(min_length=1)
 ]
+Resolution = Annotated[str, Field(pattern=_SIZE)]
+Seconds = Annotated[float, Field(gt=0, le=1e9)]
 
 
 class _Strict(BaseModel):
@@ -189,8 +194,8 @@ class TextCall(_Call):
 
 
 class _Media(_Strict):
-    resolution: Annotated[str, Field(pattern=_SIZE)] | None = Field(None, examples=["1280x720"])
-    seconds: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    resolution: Resolution | None = Field(None, examples=["1280x720"])
+    seconds: Seconds | None = None
     frames: Several | None = None
     sound: bool | None = None
     count: Several | None = None

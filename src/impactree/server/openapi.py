@@ -136,6 +136,9 @@ _PAIRS: Final = {"cannot_be_told_apart": _list(_list(_TEXT)), "notes": _list(_TE
 _PLAIN: Final = {"type": "object"}
 _ANSWERS: Final[dict[str, Any]] = {
     "Problem": _object(_ABOUT_ERROR, {"errors": _list(_ERROR)}),
+    "Text": _TEXT,
+    "DisclosureRow": _object({"maker": _TEXT, "subject": _TEXT, "figure": _NUMBER, "unit": _TEXT}),
+    "Detail": _object({"detail": {}}),
     "EstimateAnswer": _object({**_MADE, **_PLACE, "impacts": _IMPACTS}),
     "EstimatesAnswer": _object({**_MADE, "total": _IMPACTS, "results": _list(_RESULT)}),
     "Resolution": _object(
