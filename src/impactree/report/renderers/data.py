@@ -62,16 +62,16 @@ def json_chunks(report: View) -> Iterator[str]:
     yield f'{_encode(head)[:-1]}, "runs": ['
     writer = _RunWriter()
     comma = ""
+    pieces: list[str] = []
     for root in report.runs:
         root_id = _quoted(str(root.root.id))
-        pieces: list[str] = []
         for run in root.walk():
             pieces += (comma, *writer.pieces(run, root_id))
             comma = ", "
             if len(pieces) > _MANY:
                 yield "".join(pieces)
                 pieces.clear()
-        yield "".join(pieces)
+    yield "".join(pieces)
     yield f"], {_encode(tail)[1:]}"
 
 
@@ -173,7 +173,7 @@ class _RunWriter:
     def __init__(self) -> None:
         # With what the keys are the ids of: while it is held, no other gets them.
         self._ends: dict[object, tuple[str, object, object]] = {}
-        self._labels: dict[object, tuple[str, object, object]] = {}
+        self._labels: dict[object, str] = {}
         self._calls: dict[object, str] = {}
         # What the next run often has too: its siblings' parent, the impacts of the run above.
         self._parent: Run | None = None
@@ -216,12 +216,12 @@ class _RunWriter:
     def _labelled(self, run: Run) -> str:
         if run.metadata:
             return f", {_fast(_labelled(run))[1:-1]}"
-        labels, tags = run.labels, run.tags  # the same objects for all that say the same
-        known = self._labels.get((id(labels), id(tags)))
+        key = (*run.labels.items(), run.tags)
+        known = self._labels.get(key)
         if known is None:
-            known = f", {_fast(_labelled(run))[1:-1]}", labels, tags
-            _keep(self._labels, (id(labels), id(tags)), known)
-        return known[0]
+            known = f", {_fast(_labelled(run))[1:-1]}"
+            _keep(self._labels, key, known)
+        return known
 
     def _call(self, call: ModelCall) -> str:
         """All but what is measured, without the closing brace."""
