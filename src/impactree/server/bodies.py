@@ -45,9 +45,11 @@ __all__ = [
     "Resolution",
     "Seconds",
     "Settings",
+    "Strict",
     "Text",
     "known_names",
     "model_call",
+    "whole",
 ]
 
 MAX_CALLS: Final = 10_000
@@ -95,7 +97,8 @@ class _OneOf:
         return value
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
+    """JSON has one kind of number: 5.0 is whole there."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -118,9 +121,8 @@ AcceleratorId = Annotated[str, _OneOf("accelerators")]
 Day = Annotated[
     dt.date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})
 ]
-# JSON has one kind of number: 5.0 is whole there.
-Count = Annotated[int, Field(ge=0, le=MAX_TOKENS), BeforeValidator(_whole)]
-Several = Annotated[int, Field(ge=1, le=MAX_TOKENS), BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=0, le=MAX_TOKENS), BeforeValidator(whole)]
+Several = Annotated[int, Field(ge=1, le=MAX_TOKENS), BeforeValidator(whole)]
 Text = Annotated[str, Field(max_length=2000)]
 Notes = Annotated[list[Annotated[str, Field(max_length=60)]], Field(max_length=20)]
 Kwh = Annotated[float, Field(ge=0, le=1e6)]
@@ -131,21 +133,23 @@ Resolution = Annotated[str, Field(pattern=_SIZE)]
 Seconds = Annotated[float, Field(gt=0, le=1e9)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """What is not named is an error, and a number is no text."""
+
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
-class Deployment(_Strict):
+class Deployment(Strict):
     """What is known of the hardware; by `impactree-1` alone."""
 
     accelerator: AcceleratorId | None = Field(None, examples=["H100"])
-    count: Annotated[int, Field(ge=1, le=4096), BeforeValidator(_whole)] | None = None
+    count: Annotated[int, Field(ge=1, le=4096), BeforeValidator(whole)] | None = None
     batch_size: Annotated[float, Field(ge=1, le=1e6)] | None = None
     precision: Literal[PRECISIONS] | None = None  # type: ignore[valid-type]
     parallelism: Literal["tensor", "expert", "data"] | None = None
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """By what calls are estimated."""
 
     method: MethodName | None = Field(None, description="Default: `ecologits-0.11`.")
@@ -163,7 +167,7 @@ class Settings(_Strict):
         return {name: value for name, value in found.items() if value is not None}
 
 
-class _Call(_Strict):
+class _Call(Strict):
     model: Text = Field(description="The model's name as the client reports it.")
     provider: Text | None = Field(None, description="Who was asked.")
     requested: Text | None = Field(None, description="The name asked for, where it differs.")
@@ -193,7 +197,7 @@ class TextCall(_Call):
     kind: Literal["chat", "completion", "embedding", "rerank"] = "chat"
 
 
-class _Media(_Strict):
+class _Media(Strict):
     resolution: Resolution | None = Field(None, examples=["1280x720"])
     seconds: Seconds | None = None
     frames: Several | None = None
@@ -292,7 +296,7 @@ Explain = Annotated[
 ]
 
 
-class Alternative(_Strict):
+class Alternative(Strict):
     """What shall be otherwise: one of the fields at least."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
@@ -315,7 +319,7 @@ ReportData = Annotated[
 ]
 
 
-class ReportQuestions(_Strict):
+class ReportQuestions(Strict):
     """A report, and what is asked of it."""
 
     report: ReportData
@@ -324,7 +328,7 @@ class ReportQuestions(_Strict):
     by: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=4)] = Field(
         [], examples=[["agent"], ["model", "user"]], description="Groups, by one key or several."
     )
-    top: Annotated[int, Field(ge=1, le=100_000), BeforeValidator(_whole)] | None = None
+    top: Annotated[int, Field(ge=1, le=100_000), BeforeValidator(whole)] | None = None
     diff: ReportData | None = Field(None, description="What changed since this earlier report.")
     what_if: Alternative | None = None
     method: MethodName | None = Field(None, description="Of `what_if`; default: the report's.")
@@ -332,7 +336,7 @@ class ReportQuestions(_Strict):
     runs: bool = Field(False, description="Whether to answer with every run.")
 
 
-class _Compare(_Strict):
+class _Compare(Strict):
     alternatives: Annotated[list[Alternative], Field(min_length=1, max_length=MAX_ALTERNATIVES)]
 
 

@@ -172,6 +172,16 @@ _ANSWERS: Final[dict[str, Any]] = {
         {"report": _PLAIN}, {"groups": _PLAIN, "advice": _PLAIN, "diff": _PLAIN, "what_if": _PLAIN}
     ),
     "Comparison": _object({"method": _TEXT, "rows": _list(_object(_ROW)), **_PAIRS}),
+    "OrganisationAnswer": _object(
+        {
+            "uses": _list(_object({"who": _TEXT, "requests": _NUMBER, "impacts": _IMPACTS})),
+            "total": _IMPACTS,
+            "by_model": _list(_object({"model": _TEXT, "impacts": _IMPACTS})),
+            "by_month": _list(_object({"month": _NUMBER, "impacts": _IMPACTS})),
+            **_MADE,
+            "hypotheses": _list(_PLAIN),
+        }
+    ),
     "ModelRow": _object({"model": _TEXT, "maker": _TEXT, "kind": _TEXT}),
     "ZoneRow": _object({"zone": _TEXT, "name": _TEXT, "country": _TEXT}),
     "ProviderRow": _object({"provider": _TEXT, "name": _TEXT, "zone": _TEXT}),

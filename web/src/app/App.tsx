@@ -3,13 +3,22 @@ import { MODES, type Mode, useAddress } from "./address";
 import { ask, type Lists, setToken } from "./api";
 import { Compare } from "./Compare";
 import { MethodView } from "./MethodView";
+import { Organisation } from "./Organisation";
 import { Request } from "./Request";
 import { useAnswer } from "./request";
 
 const TITLES: Record<Mode, string> = {
   one: "One request",
   compare: "Compare",
+  organisation: "Your organisation",
   method: "Method and sources",
+};
+
+const VIEWS = {
+  one: Request,
+  compare: Compare,
+  organisation: Organisation,
+  method: MethodView,
 };
 
 async function everything(signal: AbortSignal): Promise<Lists> {
@@ -30,7 +39,7 @@ export function App() {
   const [state, change] = useAddress();
   const [tries, setTries] = useState(0);
   const found = useAnswer(`lists ${tries}`, everything);
-  const View = { one: Request, compare: Compare, method: MethodView }[state.mode];
+  const View = VIEWS[state.mode];
   return (
     <main class="app">
       <header class="top">

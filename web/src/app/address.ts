@@ -2,7 +2,7 @@
 
 import { useCallback, useEffect, useState } from "preact/hooks";
 
-export const MODES = ["one", "compare", "method"] as const;
+export const MODES = ["one", "compare", "organisation", "method"] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Fields of a request as they are typed; empty: left out. */
@@ -17,10 +17,18 @@ export const ALTERNATIVE_NAMES = ["model", "provider", "zone"] as const;
 export type Alternative = Partial<Record<(typeof ALTERNATIVE_NAMES)[number], string>>;
 export const MOST_ALTERNATIVES = 6;
 
+/** Of a use of an organisation; as the server names them. */
+export const USE_NAMES = [
+  ...["who", "people", "requests_per_day", "model", "provider", "zone"],
+  ...["input_tokens", "cached_input_tokens", "output_tokens", "from_month", "months"],
+] as const;
+export type Use = Partial<Record<(typeof USE_NAMES)[number], string>>;
+
 export interface State {
   mode: Mode;
   fields: Fields;
   alternatives: Alternative[];
+  uses: Use[];
   theme: "auto" | "light" | "dark";
 }
 
@@ -33,6 +41,36 @@ const START: Fields = {
   cached: "2000",
   output: "400",
 };
+
+const USES: Use[] = [
+  {
+    ...{ who: "Support", people: "40", requests_per_day: "25", months: "12", from_month: "1" },
+    ...{ model: "gpt-4o-mini", provider: "openai", input_tokens: "900", output_tokens: "250" },
+  },
+  {
+    ...{ who: "Developers", people: "12", requests_per_day: "60", months: "12", from_month: "1" },
+    ...{ model: "claude-haiku-4-5", provider: "anthropic" },
+    ...{ input_tokens: "12000", cached_input_tokens: "9000", output_tokens: "700" },
+  },
+];
+
+/** Each use as a list of its values, in the order of their names. */
+function readUses(said: string | null): Use[] {
+  try {
+    const rows: unknown = JSON.parse(said ?? "");
+    if (!Array.isArray(rows)) return USES;
+    return rows.map((row: unknown) =>
+      Object.fromEntries(
+        USE_NAMES.flatMap((name, place) => {
+          const value: unknown = Array.isArray(row) ? row[place] : "";
+          return typeof value === "string" && value ? [[name, value]] : [];
+        }),
+      ),
+    );
+  } catch {
+    return USES;
+  }
+}
 
 export function parse(fragment: string): State {
   const said = new URLSearchParams(fragment.replace(/^#/, ""));
@@ -57,6 +95,7 @@ export function parse(fragment: string): State {
     mode: MODES.includes(mode) ? mode : "one",
     fields,
     alternatives: alternatives.length ? alternatives : [{ model: "gpt-4o" }, { zone: "SWE" }],
+    uses: readUses(said.get("uses")),
     theme: theme === "light" || theme === "dark" ? theme : "auto",
   };
 }
@@ -69,6 +108,8 @@ export function write(state: State): string {
       for (const name of ALTERNATIVE_NAMES)
         if (one[name]) said.set(`${place + 1}.${name}`, one[name] ?? "");
     });
+  if (state.mode === "organisation")
+    said.set("uses", JSON.stringify(state.uses.map((u) => USE_NAMES.map((name) => u[name] ?? ""))));
   if (state.theme !== "auto") said.set("theme", state.theme);
   return said.toString();
 }

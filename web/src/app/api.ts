@@ -79,6 +79,15 @@ export interface Comparison {
   cannot_be_told_apart: [string, string][];
   notes: string[];
 }
+export interface Organisation extends Pick<Estimate, "equivalents" | "credits"> {
+  method: string;
+  catalog_version: string;
+  uses: { who: string; requests: number; call: { model: string }; impacts: Impacts }[];
+  total: Impacts;
+  by_model: { model: string; impacts: Impacts }[];
+  by_month: { month: number; impacts: Impacts }[];
+  hypotheses: (Hypothesis & { models: string[] })[];
+}
 export interface Method {
   method: string;
   citation: string;

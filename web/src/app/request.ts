@@ -4,13 +4,13 @@ import { useEffect, useState } from "preact/hooks";
 import type { Alternative, Fields } from "./address";
 import { Refused } from "./api";
 
-const number = (text: string | undefined): number | undefined => {
+export const number = (text: string | undefined): number | undefined => {
   if (!text?.trim()) return undefined;
   const value = Number(text.replace(/[\s,_]/g, ""));
   return Number.isFinite(value) ? value : undefined;
 };
 
-const known = (fields: Record<string, unknown>): Record<string, unknown> =>
+export const known = (fields: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(
     Object.entries(fields).filter(([, value]) => value !== undefined && value !== ""),
   );
