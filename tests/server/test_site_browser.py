@@ -11,10 +11,12 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from server_helpers import TOKEN
+from server_helpers import TOKEN, serving
 
-from impactree import ModelCall, estimate, explain
+from impactree import ImpactTracker, ModelCall, estimate, explain
 from impactree.advice import scaled
+from impactree.exporters import SQLExporter
+from impactree.server.settings import ServeSettings
 from impactree.service.reporting import report_of_calls
 from impactree.values.criteria import CRITERIA
 
@@ -220,6 +222,54 @@ def test_csv_that_is_wrong_says_where(visit):
     expect(page.get_by_text("line 2: people must be a number, not 'many'")).to_be_visible()
 
 
+def test_a_report_is_shown_in_its_own_view(visit, tmp_path):
+    tracker = ImpactTracker()
+    tracker.start("root", None, name="naturalist", kind="agent")
+    tracker.record(ModelCall(**CALL), "root")
+    tracker.end("root")
+    report = tracker.report()
+    report.to_json(tmp_path / "report.json")
+    page = visit("runs")
+    expect(page.get_by_text("With --db URL the server shows")).to_be_visible()
+    page.get_by_label("A report").set_input_files(tmp_path / "report.json")
+    expect(page.get_by_role("heading", name="naturalist").first).to_be_visible()
+    number, _, rest = str(report.total.gwp).partition(" ")
+    shown = page.locator(".totals .card", has_text="Greenhouse gases").locator(".card-value")
+    expect(shown).to_have_text(f"{number} {rest.rpartition(' ')[2]}")
+    assert "mode=runs" in page.evaluate("location.hash")
+    (tmp_path / "broken.json").write_text("{}")
+    page.get_by_label("A report").set_input_files(tmp_path / "broken.json")
+    expect(page.get_by_text("no report of impactree")).to_be_visible()
+
+
+def test_the_database_is_shown(browser, tmp_path):
+    url = f"sqlite:///{tmp_path / 'impacts.db'}"
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    run = tracker.record(ModelCall(**CALL), name="dear one")
+    assert tracker.flush(20)
+    with serving(ServeSettings(db=url, token=TOKEN)) as address:
+        page = browser.new_page()
+        page.goto(f"{address}/?token={TOKEN}#mode=runs")
+        dearest = page.get_by_role("region", name="The dearest runs").locator("tbody tr")
+        expect(dearest).to_have_count(1)
+        cells = dearest.locator("th, td").all_inner_texts()
+        assert cells[0] == "dear one"
+        assert cells[3] == str(run.total.gwp)
+        page.get_by_label("Totals by").select_option("model")
+        groups = page.get_by_role("region", name="By model").locator("tbody tr")
+        expect(groups).to_have_count(1)
+        assert groups.locator("th, td").all_inner_texts()[3] == str(run.total.gwp)
+        page.close()
+
+
+def test_a_film_shows_the_figures_of_estimate(visit):
+    page = visit("video", film="google/veo-3.1", resolution="1080p", seconds=6, sound="no")
+    film = {"kind": "video", "model": "google/veo-3.1", "resolution": "1080p", "seconds": 6}
+    assert_shows(page, estimate(ModelCall(**film, sound=False)))
+    page.get_by_label("Sound").select_option("yes")
+    assert_shows(page, estimate(ModelCall(**film, sound=True)))
+
+
 def test_the_method_names_its_equations_constants_and_sources(visit):
     page = visit("method", **ASKED, method="impactree-1")
     expect(page.get_by_role("region", name="Equations")).to_contain_text("E_gpu")
@@ -248,9 +298,9 @@ def test_all_by_keyboard(visit):
 
 @pytest.mark.parametrize(("size", "theme"), [(WIDE, "light"), (NARROW, "dark")], ids=str)
 def test_it_is_accessible_and_fits(visit, size, theme):
-    for mode in ("one", "compare", "organisation", "method"):
+    for mode in ("one", "compare", "organisation", "runs", "video", "method"):
         page = visit(mode, size=size, **ASKED, theme=theme)
-        page.wait_for_selector(".panel table, .figures")
+        page.wait_for_selector(".panel")
         page.wait_for_load_state("networkidle")
         page.evaluate(AXE.read_text("utf-8"))
         found = page.evaluate("axe.run().then((result) => result.violations)")

@@ -41,6 +41,7 @@ __all__ = [
     "KindName",
     "ManyCalls",
     "MethodName",
+    "ReportData",
     "ReportQuestions",
     "Resolution",
     "Seconds",

@@ -222,6 +222,16 @@ def to_xlsx(data: Mapping[str, Any]) -> bytes:
     except ImportError as error:
         raise MissingExtraError("serve", "xlsxwriter") from error
     out = io.BytesIO()
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(out, options) as book:
+        for name, rows in _sheets(data).items():
+            sheet = book.add_worksheet(name)
+            for place, row in enumerate(rows):
+                sheet.write_row(place, 0, row)
+    return out.getvalue()
+
+
+def _sheets(data: Mapping[str, Any]) -> dict[str, Iterable[Sequence[Any]]]:
     told = (
         "models",
         "name",
@@ -234,7 +244,7 @@ def to_xlsx(data: Mapping[str, Any]) -> bytes:
         "sources",
         "checked",
     )
-    sheets: dict[str, Iterable[Sequence[Any]]] = {
+    return {
         "Uses": _cells(data),
         "Total": [_FIGURES, _figures(data["total"])],
         "By model": [
@@ -251,13 +261,6 @@ def to_xlsx(data: Mapping[str, Any]) -> bytes:
         ],
         "About": [[line] for line in _about(data)],
     }
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(out, options) as book:
-        for name, rows in sheets.items():
-            sheet = book.add_worksheet(name)
-            for place, row in enumerate(rows):
-                sheet.write_row(place, 0, row)
-    return out.getvalue()
 
 
 def _text(value: Any) -> str:

@@ -5,12 +5,16 @@ import { Compare } from "./Compare";
 import { MethodView } from "./MethodView";
 import { Organisation } from "./Organisation";
 import { Request } from "./Request";
+import { Runs } from "./Runs";
 import { useAnswer } from "./request";
+import { Video } from "./Video";
 
 const TITLES: Record<Mode, string> = {
   one: "One request",
   compare: "Compare",
   organisation: "Your organisation",
+  runs: "Your runs",
+  video: "Video",
   method: "Method and sources",
 };
 
@@ -18,19 +22,34 @@ const VIEWS = {
   one: Request,
   compare: Compare,
   organisation: Organisation,
+  runs: Runs,
+  video: Video,
   method: MethodView,
 };
 
 async function everything(signal: AbortSignal): Promise<Lists> {
   const get = <T,>(name: string) => ask<T>(`/v1/${name}`, undefined, signal);
-  const [methods, providers, zones, disclosures, accelerators] = await Promise.all([
+  const [methods, providers, zones, disclosures, accelerators, makers] = await Promise.all([
     get<Pick<Lists, "methods">>("methods"),
     get<Pick<Lists, "providers">>("providers"),
     get<Pick<Lists, "zones">>("zones"),
     get<Pick<Lists, "disclosures">>("disclosures"),
     get<Pick<Lists, "accelerators">>("accelerators"),
+    ask<{ providers: string[] }>("/v1beta/video-providers", undefined, signal),
   ]);
-  const found = { ...methods, ...providers, ...zones, ...disclosures, ...accelerators };
+  const films = await Promise.all(
+    makers.providers.map((maker) =>
+      ask<{ models: { model_name: string }[] }>(`/v1beta/video-models/${maker}`, undefined, signal),
+    ),
+  );
+  const found = {
+    ...methods,
+    ...providers,
+    ...zones,
+    ...disclosures,
+    ...accelerators,
+    films: films.flatMap(({ models }) => models.map((one) => one.model_name)),
+  };
   found.zones.sort((a, b) => a.name.localeCompare(b.name));
   return found;
 }

@@ -111,6 +111,7 @@ export interface Lists {
   zones: { zone: string; name: string }[];
   disclosures: Disclosure[];
   accelerators: string[];
+  films: string[];
 }
 
 const TOKEN = "impactree-token";

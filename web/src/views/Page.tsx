@@ -15,8 +15,8 @@ import { Totals } from "./Totals";
 /** From so many lines on like ones are together at first. */
 const MANY = 150;
 
-export function Page({ data }: { data: PageData }) {
-  const [state, change] = useAddress();
+export function Page({ data, inAddress = true }: { data: PageData; inAddress?: boolean }) {
+  const [state, change] = useAddress(inAddress);
   const lines = useMemo(() => linesOf(data), [data]);
   const together = state.together ?? lines.length > MANY;
   const { text, labels } = state;
@@ -55,13 +55,14 @@ export function Page({ data }: { data: PageData }) {
     () => <Timeline lines={counted} picked={picked.key} {...{ nodeOf, c, colours, theme, pick }} />,
     [counted, picked, nodeOf, c, colours, theme, pick],
   );
+  const Frame = inAddress ? "main" : "div";
   if (!lines.length)
     return (
-      <main>
+      <Frame>
         <Header {...{ data, state, change }} />
         <p class="nothing">{data.empty}</p>
         <Grounds data={data} />
-      </main>
+      </Frame>
     );
   const { total } = data.report;
   const market = total.gwp_market_based;
@@ -70,7 +71,7 @@ export function Page({ data }: { data: PageData }) {
       ? [["GHG, market-based", mean(market.value.mean, criterion("gwp"))]]
       : [];
   return (
-    <main>
+    <Frame>
       <Header {...{ data, state, change }} />
       {totals}
       <Remarks data={data} />
@@ -87,7 +88,7 @@ export function Page({ data }: { data: PageData }) {
       {timeline}
       <Table {...{ all, c, colours, change }} state={{ ...state, picked: picked.key }} />
       {grounds}
-    </main>
+    </Frame>
   );
 }
 
