@@ -152,6 +152,19 @@ const totalText = (impacts: Impacts, key: "energy" | "wcf"): string => {
   return value ? full(value, criterion(key)) : "not estimated";
 };
 
+/** People, requests, months, tokens and place of a use. */
+const howOften = (use: Year["uses"][number]): string => {
+  const { input_tokens: read, cached_input_tokens: cached, output_tokens: wrote } = use.call;
+  const tokens = [read && `${integer(read)} in`, cached && `${integer(cached)} of these cached`];
+  const last = Math.min(use.from_month + use.months - 1, 12);
+  return [
+    `${integer(use.people)} × ${use.requests_per_day} a day`,
+    `${MONTHS[use.from_month - 1]} to ${MONTHS[last - 1]}`,
+    [...tokens, `${wrote === null ? "unknown" : integer(wrote)} out`].filter(Boolean).join(", "),
+    `at ${use.call.provider ?? "the name's host"}, ${use.zone ?? "unknown zone"}`,
+  ].join("; ");
+};
+
 function Shown({ year, body }: { year: Year; body: unknown }) {
   const models = year.by_model.length;
   return (
@@ -180,13 +193,14 @@ function Shown({ year, body }: { year: Year; body: unknown }) {
       <Chart year={year} />
       <Sheet
         label="By use"
-        columns={["who", "model", "requests", "Greenhouse gases", "Energy", "Water"]}
+        columns={["who", "model", "requests", "how", "Greenhouse gases", "Energy", "Water"]}
       >
         {year.uses.map((use, place) => (
           <tr key={place}>
             <th scope="row">{use.who || `use ${place + 1}`}</th>
             <td>{use.call.model}</td>
             <td class="number">{integer(use.requests)}</td>
+            <td>{howOften(use)}</td>
             <td class="number">{gwpText(use.impacts)}</td>
             <td class="number">{totalText(use.impacts, "energy")}</td>
             <td class="number">{totalText(use.impacts, "wcf")}</td>

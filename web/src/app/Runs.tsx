@@ -48,7 +48,11 @@ export function Runs() {
         <p class="faint">It goes to this server alone, which lays it out and keeps nothing.</p>
         {error && <p class="warning">{error}</p>}
       </div>
-      {data && <Page data={data} inAddress={false} />}
+      {data && (
+        <div class="shown">
+          <Page data={data} inAddress={false} />
+        </div>
+      )}
     </section>
   );
 }

@@ -82,7 +82,23 @@ export interface Comparison {
 export interface Organisation extends Pick<Estimate, "equivalents" | "credits"> {
   method: string;
   catalog_version: string;
-  uses: { who: string; requests: number; call: { model: string }; impacts: Impacts }[];
+  uses: {
+    who: string;
+    people: number;
+    requests_per_day: number;
+    from_month: number;
+    months: number;
+    requests: number;
+    zone: string | null;
+    call: {
+      model: string;
+      provider: string | null;
+      input_tokens: number | null;
+      cached_input_tokens: number | null;
+      output_tokens: number | null;
+    };
+    impacts: Impacts;
+  }[];
   total: Impacts;
   by_model: { model: string; impacts: Impacts }[];
   by_month: { month: number; impacts: Impacts }[];

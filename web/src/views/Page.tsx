@@ -59,7 +59,7 @@ export function Page({ data, inAddress = true }: { data: PageData; inAddress?: b
   if (!lines.length)
     return (
       <Frame>
-        <Header {...{ data, state, change }} />
+        <Header {...{ data, state, change }} alone={inAddress} />
         <p class="nothing">{data.empty}</p>
         <Grounds data={data} />
       </Frame>
@@ -72,7 +72,7 @@ export function Page({ data, inAddress = true }: { data: PageData; inAddress?: b
       : [];
   return (
     <Frame>
-      <Header {...{ data, state, change }} />
+      <Header {...{ data, state, change }} alone={inAddress} />
       {totals}
       <Remarks data={data} />
       <section class="panel" aria-labelledby="tree-title">
@@ -92,7 +92,15 @@ export function Page({ data, inAddress = true }: { data: PageData; inAddress?: b
   );
 }
 
-function Header({ data, state, change }: { data: PageData; state: State; change: Change }) {
+interface HeaderProps {
+  data: PageData;
+  state: State;
+  change: Change;
+  /** Whether the report is the whole page. */
+  alone: boolean;
+}
+
+function Header({ data, state, change, alone }: HeaderProps) {
   const { report } = data;
   const themes = ["auto", "light", "dark"] as const;
   const when = data.lines.parent.length ? new Date(data.lines.start_s * 1000) : null;
@@ -108,7 +116,7 @@ function Header({ data, state, change }: { data: PageData; state: State; change:
   ];
   return (
     <header class="top">
-      <p class="brand">impactree</p>
+      {alone && <p class="brand">impactree</p>}
       <h1>
         <bdi>{data.title}</bdi>
       </h1>
@@ -118,19 +126,21 @@ function Header({ data, state, change }: { data: PageData; state: State; change:
           <b>What if</b> {visible(report.what_if)}: these are not the calls as they were made.
         </p>
       )}
-      <div class="tools tabs" role="radiogroup" aria-label="Colours of the page">
-        {themes.map((theme) => (
-          <label key={theme}>
-            <input
-              type="radio"
-              name="theme"
-              checked={state.theme === theme}
-              onChange={() => change({ theme })}
-            />
-            <span>{theme}</span>
-          </label>
-        ))}
-      </div>
+      {alone && (
+        <div class="tools tabs" role="radiogroup" aria-label="Colours of the page">
+          {themes.map((theme) => (
+            <label key={theme}>
+              <input
+                type="radio"
+                name="theme"
+                checked={state.theme === theme}
+                onChange={() => change({ theme })}
+              />
+              <span>{theme}</span>
+            </label>
+          ))}
+        </div>
+      )}
     </header>
   );
 }
