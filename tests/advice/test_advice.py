@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.retrievers import BaseRetriever
@@ -21,6 +22,7 @@ from impactree import ImpactHandler, ImpactTracker, ModelCall, Range, Report, es
 from impactree.advice import LEAST_SHARE
 from impactree.cli import cli
 from impactree.langchain import track_embeddings
+from impactree.report import schema
 from wire.fixtures import wire_server
 from wire.model import Answer, ToolCall, Usage
 
@@ -549,6 +551,37 @@ def test_text_of_others_stays_text(bench):
     assert advice._repr_html_().count("<li>") == len(advice) == len(advice.items)
     for width in (60, 80, 120):
         assert all(len(line) <= width for line in advice.to_text(width).splitlines())
+
+
+def test_it_stands_in_every_form_of_a_report(bench):
+    report = everything(bench)
+    first = report.advice()[0]
+    for text in (str(report), report.to_markdown(), report._repr_html_()):
+        assert "advice" in text
+        assert first.text in " ".join(text.split())
+        assert "report.advice()" in text
+    data = json.loads(report.to_json())
+    Draft202012Validator(schema("report")).validate(data)
+    assert data["advice"] == json.loads(json.dumps(report.advice().to_dict()))
+    assert data["advice"]["items"][0]["text"] == first.text
+    assert data["advice"] == json.loads(json.dumps(report.to_dict()["advice"]))
+    none = bench()
+    none.chat(None, "gpt-5-nano", 100, 300, provider="openai")
+    assert "report.advice()" not in str(none.report())
+    data = none.report().to_dict()
+    Draft202012Validator(schema("report")).validate(data)
+    assert data["advice"]["items"] == []
+    assert "nothing that these calls show" in data["advice"]["about"]
+
+
+def test_of_very_many_calls_only_who_asks_gets_it(bench, monkeypatch):
+    monkeypatch.setattr("impactree.report._brief._MOST", 4)
+    report = everything(bench)
+    assert "of 5 calls only when it is asked for: report.advice()" in str(report)
+    data = json.loads(report.to_json())
+    Draft202012Validator(schema("report")).validate(data)
+    assert data["advice"] is None
+    assert len(report.advice())
 
 
 def test_nothing_to_advise(bench):

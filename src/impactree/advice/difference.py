@@ -96,13 +96,16 @@ class Difference:
         }
 
 
-def difference(pairs: Iterable[Pair], engine: Engine, other: Engine | None = None) -> Difference:
+def difference(
+    pairs: Iterable[Pair], engine: Engine, other: Engine | None = None, *, timed: bool = True
+) -> Difference:
     """Then minus now, over calls of which each may change.
 
     Args:
         pairs: The calls. Those that stay the same cancel.
         engine: Estimates them as they are.
         other: Estimates them as they would be; None: the same one. By the same method.
+        timed: With measured latencies, where both sides have the same.
     """
     other = other or engine
     groups: dict[object, _Group] = {}
@@ -116,7 +119,7 @@ def difference(pairs: Iterable[Pair], engine: Engine, other: Engine | None = Non
         if now is not None and then is not None:
             method = engine.method_for(pair.now.kind)
             is_same = same_model(here, there, hardware=method.plans_hardware)
-            made = _Group(method, is_same, now, then)
+            made = _Group(method, is_same, timed, now, then)
             key = id(here), id(there), pair.then is None
             groups.setdefault(key, made).pairs.append(pair)
         elif now is not then:
@@ -144,9 +147,12 @@ def _situation(
 class _Group:
     """Calls that change from one model and place to another, all of them alike."""
 
-    def __init__(self, method: Method, is_same: bool, now: Situation, then: Situation) -> None:
+    def __init__(
+        self, method: Method, is_same: bool, timed: bool, now: Situation, then: Situation
+    ) -> None:
         self.method = method
         self.is_same = is_same
+        self.timed = timed
         self.situations = now, then
         self.pairs: list[Pair] = []
 
@@ -177,13 +183,16 @@ class _Group:
         here, there = [], []
         for pair in self.pairs:
             then_s = pair.now.latency_s if pair.then is None else pair.then.latency_s
-            once = alike and pair.now.latency_s != then_s
+            once = not self.timed or (alike and pair.now.latency_s != then_s)
             here.append(self._gwp(plans[0], pair.now, once))
             there.append(_NOTHING if pair.then is None else self._gwp(plans[1], pair.then, once))
         return _sum(here), _sum(there)
 
     def _gwp(self, plan: Any, call: ModelCall, untimed: bool) -> Ends:
-        f = self.method.impacts(plan, call.tokens, None if untimed else call.latency_s)
+        latency = call.latency_s
+        if untimed and latency:  # a call that failed at once has taken none
+            latency = None
+        f = self.method.impacts(plan, call.tokens, latency)
         return (
             f.gwp_usage_min + f.gwp_embodied_min,
             f.gwp_usage_mean + f.gwp_embodied_mean,

@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from impactree.advice.case import Finding, call_of, many, pair, span, tokens_of, where
-from impactree.advice.difference import difference
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
@@ -110,7 +109,7 @@ def documents(case: Case) -> Iterator[tuple[Finding, ...]]:
     """Answers that cost less than reading what was retrieved for them."""
     found = _fed(case)
     for runs in case.grouped(found):
-        whole = difference((_without(run, found[run][1]) for run in runs), case.engine)
+        whole = case.saving(_without(run, found[run][1]) for run in runs)
         if not whole.before or -whole.mean < DOCUMENTS * whole.before:
             continue
         pairs = tuple(_without(run, found[run][1] // 2) for run in runs)

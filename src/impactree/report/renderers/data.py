@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from impactree.advice import Equivalents
 from impactree.calls.scrubbing import plain_values
 from impactree.engine import PLACE_FIELDS
+from impactree.report._brief import advice_data
 from impactree.report._groups import group_calls
 from impactree.report._tally import Tally, avoided_of, cover
 from impactree.runs import LABELS
@@ -102,6 +103,7 @@ def head_and_tail(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
         "finished_runs": report.finished_runs,
         "total_ever": _impacts(report.total_ever),
         "equivalents": Equivalents(models.total, report.catalog.equivalents).to_dict(),
+        "advice": advice_data(report, len(calls)),
         "disclosures": list(grounds.disclosures),
         "credits": list(grounds.credits),
         "factors": [dict(factor) for factor in grounds.factors],
