@@ -64,7 +64,7 @@ def _by_sibling(
     """The step with its sibling; None where that does not run at the same host."""
     pairs = _elsewhere(case, runs, Scenario(engine=case.engine, model=sibling.id))
     first, then = runs[0], pairs[0].then
-    if then is None or case.read(then, first).host is not case.reading(first).host:
+    if then is None or case.read(then, first).host.id != case.reading(first).host.id:
         return None
     name, other, size = (
         case.name(runs[0]),

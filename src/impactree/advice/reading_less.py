@@ -24,6 +24,8 @@ REASONING: Final = 0.5
 """Share of the written tokens from which on reasoning dominates."""
 DOCUMENTS: Final = 0.5
 """Share of a call's greenhouse gases from which on reading documents outweighs all the rest."""
+_OFF: Final = 1.25
+"""How far documents, counted by their length, may be above what was read with them in it."""
 _LOOPS: Final = frozenset({"agent", "graph"})
 _APART: Final = _LOOPS | {"tool", "retriever"}
 _MOSTLY: Final = 2 / 3
@@ -161,8 +163,12 @@ def _fed(case: Case) -> dict[Run, tuple[int, int]]:
             if nxt is not None and tokens:
                 before = found.get(nxt, (0, 0))
                 found[nxt] = before[0] + number, before[1] + tokens
-    # More than was read: something has dropped some of them already.
-    return {r: n for r, n in found.items() if n[1] <= (call_of(r).tokens.input or 0)}
+    fed = {}
+    for run, (number, tokens) in found.items():
+        read = call_of(run).tokens.input or 0
+        if tokens <= _OFF * read:  # else something has dropped some of them already
+            fed[run] = number, min(tokens, read)
+    return fed
 
 
 def _retrievals(root: Run) -> Iterator[Run]:

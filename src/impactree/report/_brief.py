@@ -40,7 +40,11 @@ def brief(view: View, calls: int) -> tuple[str, ...]:
     found = Advised(*advice_parts(view))
     if not found.total or not found:
         return ()
-    said = [clean(f"{item.what}: {item.text}. {item.evidence}") for item in found.items[:_BRIEF]]
+    said = [clean(f"{i.what}: {i.text}. {_first(i.evidence)}") for i in found.items[:_BRIEF]]
     more = f"; {len(found) - _BRIEF:,} more" if len(found) > _BRIEF else ""
     whole = Impact(GWP.type, GWP.name, found.total, GWP.unit)
     return (f"of {whole} by {BY}; savings overlap; how: report.advice(){more}", *said)
+
+
+def _first(sentences: str) -> str:
+    return f"{sentences.partition('. ')[0].rstrip('.')}."

@@ -255,8 +255,8 @@ def named_sentences(sheet: Sheet) -> list[dict[str, Sequence[str]]]:
     }
     coverage = coverage_sentences(sheet) if sheet.coverage.calls else ()
     blocks: list[dict[str, Sequence[str]]] = [
-        {name: tuple(filter(None, texts)) for name, texts in energy.items()},
-        {"advice": sheet.advice},
+        {name: tuple(filter(None, texts)) for name, texts in energy.items()}
+        | {"advice": sheet.advice},
         {"coverage": coverage},
         {"warnings": sheet.warnings},
         {"problems": sheet.problems},
