@@ -102,6 +102,8 @@ MISSING = [
     ("dataframe", ["narwhals"], "from impactree import Report; Report([]).to_dataframe()"),
     ("parquet", ["pyarrow"], "from impactree import Report; Report([]).to_parquet('r.parquet')"),
     ("parquet", ["pyarrow"], "from impactree.exporters import ParquetExporter"),
+    ("serve", ["fastapi"], "from impactree.server.running import run"),
+    ("serve", ["uvicorn"], "from impactree.cli import cli; cli.main(['serve'])"),
     ("sql", ["sqlalchemy"], "from impactree.exporters import SQLExporter"),
     ("sql", ["sqlalchemy"], "from impactree.cli import cli; cli.main(['db', 'report'])"),
     (
@@ -149,7 +151,8 @@ ROOMS = [
         "tracker",
         "propagation",
     ),
-    *("adapters", "langchain", "llama_index", "block", "", "cli"),
+    *("adapters", "langchain", "llama_index", "block", "", "service"),
+    *("server", "cli"),
 ]
 BESIDE = {
     ("llama_index", "langchain"),

@@ -128,8 +128,6 @@ class ImpactTracker(KnowsEnergy, Reported):
                 with this run: what stands above it goes on being true.
         """
         arguments = run_id, parent_id, name, kind, tags, metadata, start, pending, labels
-        if get_ident() in self._handling:  # within another event it cannot wait: its run is asked
-            return self._trees.start(*arguments)
         return self._handle(self._trees.start, *arguments)
 
     def end(
@@ -146,10 +144,11 @@ class ImpactTracker(KnowsEnergy, Reported):
         Returns:
             The run; None when its id was never started or has ended before.
         """
-        now = time.time() if end is None else end
+        if end is None:
+            end = time.time()
         if call is not None and self.knows_energy:
             call = self.with_energy(call, self._trees.find(run_id), cached=cached)
-        return self._handle(self._trees.end, run_id, status, call, cached, now)
+        return self._handle(self._trees.end, run_id, status, call, cached, end)
 
     def abandon(self, run_id: Any, *, end: float | None = None) -> None:
         """Nobody will end this run: close it with what it has produced; it may still end late."""
@@ -303,14 +302,16 @@ class ImpactTracker(KnowsEnergy, Reported):
 
     def _handle(self, event: Callable[..., _T], *arguments: Any) -> _T:
         """Handle an event; one that comes up within it (the collector closes a stream) is next."""
-        here = get_ident()
-        if here in self._handling:
+        here, handling = get_ident(), self._handling
+        if here in handling:
+            if event == self._trees.start:  # it cannot wait: its run is asked for
+                return event(*arguments)
             self._left.append((event, arguments))
-            return None  # type: ignore[return-value]  # of those that may: not of start
+            return None  # type: ignore[return-value]  # of those that may
         if self._left:
             self._handle_left(wait=False)
         try:
-            self._handling.add(here)
+            handling.add(here)
             return event(*arguments)
         except Exception:
             raise
@@ -318,7 +319,7 @@ class ImpactTracker(KnowsEnergy, Reported):
             self._left.append((event, arguments))
             raise
         finally:
-            self._handling.discard(here)
+            handling.discard(here)
             if self._left:
                 self._handle_left(wait=False)
 

@@ -33,6 +33,8 @@ _KINDS: Final = frozenset(get_args(Kind))
 _MEDIA: Final = tuple(sorted(MEDIA_KINDS))  # a kind that is wrong may not be hashable
 _SOURCES: Final = frozenset(get_args(TokensSource))
 _TEXTS: Final = ("provider", "zone", "requested", "base_url", "region")
+_TEXT: Final = frozenset({str, type(None)})
+_texts_of: Final = attrgetter(*_TEXTS)
 _PLAIN_FIELDS: Final = (
     *("model", "provider", "kind", "input_tokens", "output_tokens", "cached_input_tokens"),
     *("cache_write_tokens", "reasoning_tokens", "latency_s", "zone", "tokens_source"),
@@ -118,7 +120,7 @@ class ModelCall:
         if type(tokens) is not Tokens or given != _NOT_GIVEN or more or kind in _MEDIA:
             tokens = _quantities(tokens, given, kind, more)
         _set(self, "energy", read_energy(more) if more else None)
-        _set(self, "model", model)
+        _set(self, "model", model if type(model) is str else _plain(model))
         _set(self, "provider", provider)
         _set(self, "kind", kind)
         _set(self, "tokens", tokens)
@@ -126,20 +128,15 @@ class ModelCall:
         _set(self, "zone", zone)
         _set(self, "tokens_source", tokens_source)
         _set(self, "requested", requested)
-        _set(self, "base_url", _address(base_url))
+        _set(self, "base_url", without_secrets(base_url) if isinstance(base_url, str) else base_url)
         _set(self, "region", region)
         _set(self, "usage_notes", _texts(usage_notes) if usage_notes else ())
         _set(self, "repeated", repeated)
         self._check()
 
     def _check(self) -> None:
-        if type(self.model) is not str:
-            if not isinstance(self.model, str):
-                raise TypeError(f"model must be a string, not {self.model!r}")
-            _set(self, "model", str.__str__(self.model))  # of an enumeration
-        for text in (self.provider, self.zone, self.requested, self.base_url, self.region):
-            if text is not None and not isinstance(text, str):
-                raise self._bad_text()
+        if not _TEXT.issuperset(map(type, _texts_of(self))):
+            self._check_texts()
         try:
             known = self.kind in _KINDS and self.tokens_source in _SOURCES
         except TypeError:  # not even hashable
@@ -165,9 +162,10 @@ class ModelCall:
                 f"not {repeated!r:.80}"
             )
 
-    def _bad_text(self) -> Exception:
-        name = next(n for n in _TEXTS if not isinstance(getattr(self, n), str | None))
-        return TypeError(f"{name} must be a string or None, not {getattr(self, name)!r}")
+    def _check_texts(self) -> None:
+        for name in _TEXTS:
+            if not isinstance(getattr(self, name), str | None):
+                raise TypeError(f"{name} must be a string or None, not {getattr(self, name)!r}")
 
     def _bad_choice(self) -> Exception:
         name = "tokens_source" if self.kind in (*_KINDS,) else "kind"
@@ -220,8 +218,11 @@ _NONE: Final = Tokens()
 _NOT_GIVEN: Final = (...,) * 5
 
 
-def _address(url: Any) -> Any:
-    return without_secrets(url) if isinstance(url, str) else url
+def _plain(model: Any) -> str:
+    """The text of an enumeration's name."""
+    if not isinstance(model, str):
+        raise TypeError(f"model must be a string, not {model!r}")
+    return str.__str__(model)
 
 
 def _texts(notes: Iterable[str]) -> tuple[str, ...]:

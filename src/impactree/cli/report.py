@@ -53,6 +53,9 @@ def report(
     as_json: bool,
 ) -> int:
     """Show the report in FILE, as Report.to_json wrote it; - is standard input."""
+    from impactree.service.reporting import Question
+    from impactree.service.reporting import shown as answered
+
     if top is not None and other is not None:
         raise click.UsageError("--top is for groups and calls: --diff shows the largest changes")
     if opens and page is None:
@@ -60,19 +63,19 @@ def report(
     if page is not None and (keys or other is not None or form or as_json):
         raise click.UsageError("--html writes the whole report: leave out --by, --diff and forms")
     asked = read_file(file)
-    if others:
-        asked = asked.merge(*map(read_file, others))
-    if run_id is not None:
-        asked = _only(asked, run_id)
-    shown: Any = asked if top is None or keys else asked.top(top)
+    question = Question(
+        by=[key.strip() for several in keys for key in several.split(",")],
+        top=top,
+        diff=None if other is None else read_file(other),
+        merge=[*map(read_file, others)],
+        run=run_id,
+    )
+    try:
+        shown = answered(asked, question)
+    except LookupError as error:
+        raise click.UsageError(str(error.args[0])) from None
     if page is not None:
         return _write(shown, page, opens)
-    named = [key.strip() for several in keys for key in several.split(",")]
-    if other is not None:
-        shown = asked.diff(read_file(other), by=named or None)
-    elif keys:
-        shown = asked.by(*named)
-        shown = shown if top is None else shown.top(top)
     _print(shown, "json" if as_json else form)
     return 0
 
@@ -90,13 +93,6 @@ def read_file(file: Path) -> Report:
         return Report.from_json(sys.stdin.buffer if str(file) == "-" else file)
     except ReportFormatError as error:
         raise ReportFormatError(f"{file}: {error}") from error
-
-
-def _only(asked: Report, run_id: str) -> Report:
-    found = asked.find(run_id)
-    if not found:
-        raise click.UsageError(f"no run {run_id!r:.80} is in the report")
-    return asked.of_runs(found)
 
 
 def _write(shown: Report, page: Path, opens: bool) -> int:

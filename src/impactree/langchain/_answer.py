@@ -261,6 +261,8 @@ class PendingCall:
         alone = self.batch is None or self.kind == "chat"  # else its usage is that of several
         if self.repeats is not None and prompt and alone and not answer.cached:
             call = self.repeats.noted(call, (asked_of(prompt, self.params),))
+        if not answer.pictures:
+            return call
         own = [picture for picture in answer.pictures if not picture.by_tool]
         if own and image_tool(self.params.get("tools")) is None:
             return drawing(call, len(own))

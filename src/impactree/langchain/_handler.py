@@ -138,7 +138,9 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             if type(name) is not str or not 0 < len(name) <= names.MAX_NAME:
                 name = names.run_name(serialized, name, "chain")
             parent_id = caused_by(self.tracker, parent_run_id, name)
-            kind = self._chain_kind(name, parent_id, tags, metadata)
+            kind = kinds.NAMED.get(name, "chain")
+            if metadata:  # LangGraph and create_agent give all theirs some
+                kind = self._chain_kind(name, parent_id, tags, metadata)
             self._start(run_id, parent_id, name, kind, tags, metadata)
         except Exception as error:
             self._failed("on_chain_start", error)
@@ -310,8 +312,6 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
 
     def _chain_kind(self, name: str, parent_id: Any, tags: Any, metadata: Any) -> RunKind:
         """The kind of a chain that starts; it may tell what its parent is, too."""
-        if not metadata:  # LangGraph and create_agent give all theirs some
-            return kinds.named_kind(name)
         parent = None if parent_id is None else self.tracker.find(parent_id)
         kind = kinds.chain_kind(name, tags, metadata, parent, parent_id is None)
         if kind == "node" and parent is not None and parent.kind != "agent":
@@ -368,7 +368,8 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         kwargs: dict[str, Any],
     ) -> None:
         class_name = names.run_name(serialized, None, kind)
-        name = names.text(kwargs.get("name")) or class_name
+        given = kwargs.get("name")
+        name = (names.text(given) or class_name) if given else class_name
         parent_id = caused_by(self.tracker, parent_id, name)
         if self._watch is not None:
             self._check_budget(self._watch, parent_id)

@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 _URL_KEYS: Final = frozenset(URL_KEYS)
+_REGION_KEYS: Final = frozenset({"region_name", "location"})
 _URL_IN_REPR: Final = re.compile(r"(?:base_url|api_base|endpoint_url)='(https?://[^']{1,300})'")
 
 
@@ -55,7 +56,9 @@ def kept_tags(tags: Any) -> tuple[str, ...]:
 
 def kept_metadata(metadata: Any, keys: frozenset[str]) -> dict[str, Any]:
     """The whitelisted keys, plain values only."""
-    return plain_values(metadata, keys) if isinstance(metadata, dict) else {}
+    if not isinstance(metadata, dict) or keys.isdisjoint(metadata):
+        return {}
+    return plain_values(metadata, keys)
 
 
 def asked(
@@ -74,8 +77,12 @@ def asked(
 
 def answered_model(message: Any, llm_output: Any, generation_info: Any) -> str | None:
     """The model's name as the answer gave it."""
-    places = (getattr(message, "response_metadata", None), generation_info, llm_output)
-    return answered_in(place for place in places if isinstance(place, dict))
+    for place in (getattr(message, "response_metadata", None), generation_info, llm_output):
+        if place and isinstance(place, dict):
+            found = answered_in(place)
+            if found:
+                return found
+    return None
 
 
 def _base_url(serialized: Any) -> str | None:
@@ -95,7 +102,7 @@ def _base_url(serialized: Any) -> str | None:
 def _region(*places: Any) -> str | None:
     """The cloud region, where the client tells it (Bedrock does)."""
     for place in places:
-        if isinstance(place, dict):
+        if isinstance(place, dict) and not _REGION_KEYS.isdisjoint(place):
             found = first_text(("region_name", "location"), place)
             if found:
                 return found

@@ -111,6 +111,8 @@ def _text(source: Any) -> str:
 
 
 def _parsed(source: Any) -> Any:
+    if isinstance(source, dict):
+        return source
     text = _text(source)
     try:
         return json.loads(text)

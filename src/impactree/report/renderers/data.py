@@ -22,14 +22,14 @@ from impactree.values.figures import ZERO, Figures
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from impactree.calls import ModelCall
     from impactree.report._view import View
     from impactree.runs import Run
     from impactree.values.sources import Source
 
-__all__ = ["FORMAT", "head_and_tail", "json_chunks", "report_dict", "run_dicts"]
+__all__ = ["FORMAT", "head_and_tail", "impacts_writer", "json_chunks", "report_dict", "run_dicts"]
 
 FORMAT: Final = 2
 """Of the report as data; 1 had no means, and did not say so."""
@@ -63,16 +63,16 @@ def json_chunks(report: View) -> Iterator[str]:
     yield f'{_encode(head)[:-1]}, "runs": ['
     writer = _RunWriter()
     comma = ""
+    pieces: list[str] = []
     for root in report.runs:
         root_id = _quoted(str(root.root.id))
-        pieces: list[str] = []
         for run in root.walk():
             pieces += (comma, *writer.pieces(run, root_id))
             comma = ", "
             if len(pieces) > _MANY:
                 yield "".join(pieces)
                 pieces.clear()
-        yield "".join(pieces)
+    yield "".join(pieces)
     yield f"], {_encode(tail)[1:]}"
 
 
@@ -175,7 +175,7 @@ class _RunWriter:
     def __init__(self) -> None:
         # With what the keys are the ids of: while it is held, no other gets them.
         self._ends: dict[object, tuple[str, object, object]] = {}
-        self._labels: dict[object, tuple[str, object, object]] = {}
+        self._labels: dict[object, str] = {}
         self._calls: dict[object, str] = {}
         # What the next run often has too: its siblings' parent, the impacts of the run above.
         self._parent: Run | None = None
@@ -207,23 +207,23 @@ class _RunWriter:
             ', "call": ',
             "null" if call is None else self._call(call) + _MEASURED_FORM % tuple(measured),
             ', "own": ',
-            *(_NULL if run.own is None else self._of(run.own)),
+            *(_NULL if run.own is None else self.impacts(run.own)),
             ', "avoided": ',
-            *(_NULL if run.avoided is None else self._of(run.avoided)),
+            *(_NULL if run.avoided is None else self.impacts(run.avoided)),
             ', "total": ',
-            *self._of(run.total),
+            *self.impacts(run.total),
             "}",
         )
 
     def _labelled(self, run: Run) -> str:
         if run.metadata:
             return f", {_fast(_labelled(run))[1:-1]}"
-        labels, tags = run.labels, run.tags  # the same objects for all that say the same
-        known = self._labels.get((id(labels), id(tags)))
+        key = (*run.labels.items(), run.tags)
+        known = self._labels.get(key)
         if known is None:
-            known = f", {_fast(_labelled(run))[1:-1]}", labels, tags
-            _keep(self._labels, (id(labels), id(tags)), known)
-        return known[0]
+            known = f", {_fast(_labelled(run))[1:-1]}"
+            _keep(self._labels, key, known)
+        return known
 
     def _call(self, call: ModelCall) -> str:
         """All but what is measured, without the closing brace."""
@@ -235,7 +235,8 @@ class _RunWriter:
             _keep(self._calls, key, known)
         return known
 
-    def _of(self, impacts: Impacts) -> tuple[str, ...]:
+    def impacts(self, impacts: Impacts) -> tuple[str, ...]:
+        """``Impacts.to_dict()`` of one, in pieces."""
         if impacts is not self._impacts:
             self._impacts, self._texts = impacts, (_figures_text(impacts), self._end(impacts))
         return self._texts
@@ -261,6 +262,11 @@ class _RunWriter:
             known = f", {_encode(rest)[1:]}", warnings, errors
             _keep(self._ends, key, known)
         return known[0]
+
+
+def impacts_writer() -> Callable[[Impacts], tuple[str, ...]]:
+    """Writes ``Impacts.to_dict()`` as JSON in pieces, several times as fast as from the dict."""
+    return _RunWriter().impacts
 
 
 def _keep(known: dict[object, Any], key: object, value: object) -> None:
