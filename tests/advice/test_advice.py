@@ -544,6 +544,42 @@ def test_it_reads_the_same_from_a_file(bench, tmp_path):
     assert "none.json" in missing.output
 
 
+def test_energy_that_is_known_is_no_estimate(bench):
+    """Fewer tokens change nothing of it; another model or place does, or no call at all."""
+    made = bench()
+    root = made.start()
+    known = {"provider": "openai", "energy_kwh": 2e-3, "energy_boundary": "facility"}
+    for step in range(3):
+        made.chat(root, "gpt-4o", 4000 + 3000 * step, 60, **known)
+    made.chat(root, "gpt-4o", 9000, 60, status="error", **known)
+    made.end(root)
+    report = made.report()
+    found = {item.kind: item for item in report.advice()}
+    assert "context" not in found
+    assert report.advice().total.mean == pytest.approx(cost(report).mean)
+    failed = report.find(status="error", kind="chat")
+    assert found["failures"].saving.mean == pytest.approx(cost(Report(failed)).mean)
+    compared = report.compare([{"model": "gpt-4o-mini"}], method=BY)
+    one, other = (compared[name].total.gwp.value for name in ("as it is", "model gpt-4o-mini"))
+    assert compared["model gpt-4o-mini"].change.mean == pytest.approx(other.mean - one.mean)
+    there = report.compare([{"zone": "FRA"}], method=BY)
+    one, other = (there[name].total.gwp.value for name in ("as it is", "zone FRA"))
+    assert there["zone FRA"].change.mean == pytest.approx(other.mean - one.mean)
+    assert there["zone FRA"].change.verdict == "lower"
+
+
+def test_a_prompt_that_was_written_to_the_cache_is_read_from_it(bench):
+    made = bench()
+    root = made.start()
+    for step in range(3):
+        read = 4000 + 3000 * step
+        made.chat(
+            root, "claude-sonnet-4-5", read, 60, cached_input_tokens=0, cache_write_tokens=read
+        )
+    made.end(root)
+    assert len(only(made.report(), "context").runs) == 2
+
+
 def test_text_of_others_stays_text(bench):
     advice = everything(bench).advice()
     for text in (str(advice), advice.to_markdown(), advice._repr_html_()):

@@ -13,6 +13,7 @@ under the same conditions, and what only one of them depends on is left free:
   Stat Med 27, 2008, doi:10.1002/sim.3095, on logs); ranges that are bounds must not overlap. No
   difference is wider than from the low end of the one to the high end of the other.
 - A call that would not be made saves what it costs.
+- Energy that somebody knows of a call is no estimate: only the electricity of its place is.
 
 A latency that was measured on one side only is left out of both; the expected value keeps it.
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from impactree.engine.reading import Reading
     from impactree.methods import Method, Situation
     from impactree.runs import Run
+    from impactree.values.figures import Figures
 
 __all__ = ["Difference", "Pair", "difference"]
 
@@ -109,11 +111,17 @@ def difference(
     """
     other = other or engine
     groups: dict[object, _Group] = {}
+    found: list[tuple[Ends, Ends]] = []
     lost = 0
     for pair in pairs:
         if (pair.now == pair.then and other is engine) or pair.run.cached:
             continue
         at = past_day(pair.run.end)
+        if pair.now.energy is not None or (pair.then is not None and pair.then.energy is not None):
+            known = _of_known(pair, engine, other, at)
+            found += [] if known is None else [known]
+            lost += known is None
+            continue
         here, now = _situation(engine, pair.now, at)
         there, then = (here, now) if pair.then is None else _situation(other, pair.then, at)
         if now is not None and then is not None:
@@ -124,7 +132,7 @@ def difference(
             groups.setdefault(key, made).pairs.append(pair)
         elif now is not then:
             lost += 1
-    found = [group.difference() for group in groups.values()]
+    found += (group.difference() for group in groups.values())
     low, mean, high = _sum(ends for ends, _ in found)
     return Difference(
         min=low,
@@ -132,6 +140,32 @@ def difference(
         max=high,
         before=math.fsum(before[1] for _, before in found),
         unestimated=lost,
+    )
+
+
+def _of_known(
+    pair: Pair, engine: Engine, other: Engine, at: dt.date | None
+) -> tuple[Ends, Ends] | None:
+    """As a group's, of one call whose energy somebody knows; None: a side has no estimate.
+
+    Where it is known on both sides only the place differs: low is set against low, high against
+    high; else nothing is shared.
+    """
+    here = engine.estimate(pair.now, at=at).figures
+    there = None if pair.then is None else other.estimate(pair.then, at=at).figures
+    if here is None or (there is None and pair.then is not None):
+        return None
+    now, then = _ends(here), _NOTHING if there is None else _ends(there)
+    both = pair.then is None or None not in (pair.now.energy, pair.then.energy)
+    ends = [then[1] - now[1], *(_at_ends(now, then) if both else _apart(now, then))]
+    return (min(ends), ends[0], max(ends)), now
+
+
+def _ends(f: Figures) -> Ends:
+    return (
+        f.gwp_usage_min + f.gwp_embodied_min,
+        f.gwp_usage_mean + f.gwp_embodied_mean,
+        f.gwp_usage_max + f.gwp_embodied_max,
     )
 
 
@@ -192,12 +226,7 @@ class _Group:
         latency = call.latency_s
         if untimed and latency:  # a call that failed at once has taken none
             latency = None
-        f = self.method.impacts(plan, call.tokens, latency)
-        return (
-            f.gwp_usage_min + f.gwp_embodied_min,
-            f.gwp_usage_mean + f.gwp_embodied_mean,
-            f.gwp_usage_max + f.gwp_embodied_max,
-        )
+        return _ends(self.method.impacts(plan, call.tokens, latency))
 
     def _batches(self, now: Situation, then: Situation) -> Iterator[tuple[Situation, Situation]]:
         """Both under the same batch, where neither has one of its own."""

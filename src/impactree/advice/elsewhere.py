@@ -91,10 +91,12 @@ def _elsewhere(case: Case, runs: list[Run], scenario: Scenario) -> tuple[Pair, .
     pairs = []
     for run in runs:
         call = call_of(run)
-        asked = (*placed_by(call), past_day(run.end))
+        asked = (*placed_by(call), past_day(run.end), call.energy is None)
         if asked not in placed:
             then = scenario.apply(run) or call
             placed[asked] = dict(zip(PLACE_FIELDS, placed_by(then), strict=True))
+            if call.energy is not None and then.energy is None:  # it was another model's
+                placed[asked]["energy"] = None
         pairs.append(Pair(run, call, replace(call, **placed[asked])))
     return tuple(pairs)
 

@@ -44,7 +44,7 @@ def context(case: Case) -> Iterator[tuple[Finding, ...]]:
     for steps in _conversations(case):
         again |= _sent_again(steps)
     for runs in case.grouped(again):
-        pairs = [pair(run, cached_input_tokens=again[run]) for run in runs]
+        pairs = [_from_cache(run, again[run]) for run in runs]
         like = [run for run in case.texts if case.key(run) == case.key(runs[0])]
         read, cached = tokens_of(runs, "input"), tokens_of(runs, "cached_input")
         sent = sum(again[run] for run in runs)
@@ -62,6 +62,12 @@ def context(case: Case) -> Iterator[tuple[Finding, ...]]:
                 pairs=tuple(pairs),
             ),
         )
+
+
+def _from_cache(run: Run, tokens: int) -> Pair:
+    read, written = call_of(run).tokens.input or 0, call_of(run).tokens.cache_write
+    left = None if written is None else min(written, read - tokens)
+    return pair(run, cached_input_tokens=tokens, cache_write_tokens=left)
 
 
 def _conversations(case: Case) -> list[list[Run]]:
