@@ -110,7 +110,7 @@ def test_context_sent_again(openai):
     check_saved(item, before, agent_run(openai, *usages))
     assert "looker" in item.what
     assert "2 calls of 3" in item.evidence
-    assert "12,928 of 18,600 input tokens, of which 0 came from a cache" in item.evidence
+    assert "12,928 of 18,600 input tokens, of which none came from a cache" in item.evidence
     assert [run.call.input_tokens for run in item.runs] == [9000, 9600]
 
 

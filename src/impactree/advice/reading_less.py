@@ -55,7 +55,7 @@ def context(case: Case) -> Iterator[tuple[Finding, ...]]:
                 f"({case.name(runs[0])})",
                 evidence=f"{many(len(runs), 'call')} of {len(like):,} sent, by their counts, what "
                 f"the call before had read and more: {sent:,} of {read:,} input tokens, of which "
-                f"{cached:,} came from a cache.",
+                f"{f'{cached:,}' if cached else 'none'} came from a cache.",
                 how="Keep the beginning of the prompt word for word (instructions, tools, "
                 "history) and turn the provider's prompt cache on; or send less: summarise, or "
                 "drop what has done its work.",

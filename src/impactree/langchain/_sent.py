@@ -20,6 +20,8 @@ def asked_of(prompt: Any, params: dict[str, Any]) -> object:
             said.append(message)
             continue
         said += (held.get("type"), held.get("content"))
-        for call in held.get("tool_calls") or ():
-            said += (call.get("name"), str(call.get("args")))
+        calls = held.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            if isinstance(call, dict):
+                said += (call.get("name"), str(call.get("args")))
     return asked_with(params, said)
