@@ -237,6 +237,19 @@ def test_no_sibling_where_sizes_leave_it_open_or_it_is_of_another_kind(bench, na
     assert only(made.report(), "smaller-model") is None
 
 
+@pytest.mark.parametrize("name", ["zai-org/GLM-5.3-BF16", "meta-llama/Llama-3.3-70B-Instruct"])
+@pytest.mark.parametrize("provider", ["sglang", "vllm", "ollama", "litellm", "nobody", None])
+@pytest.mark.parametrize("base_url", ["http://10.0.0.1:8000/v1", None])
+def test_a_report_is_printed_wherever_a_model_runs(bench, name, provider, base_url):
+    """A sibling may be known to its maker's host alone: then there is none here."""
+    made = bench()
+    made.chat(None, name, 3000, 50, provider=provider, base_url=base_url)
+    report = made.report()
+    assert "1 of 1 call estimated" in str(report)
+    for item in report.advice():
+        assert item.kind == "smaller-model"
+
+
 # Regions
 
 

@@ -62,7 +62,10 @@ def _by_sibling(
     case: Case, runs: list[Run], written: list[int], sibling: ModelRecord
 ) -> Finding | None:
     """The step with its sibling; None where that does not run at the same host."""
-    pairs = _elsewhere(case, runs, Scenario(engine=case.engine, model=sibling.id))
+    try:
+        pairs = _elsewhere(case, runs, Scenario(engine=case.engine, model=sibling.id))
+    except ValueError:  # nobody there is known by that name
+        return None
     first, then = runs[0], pairs[0].then
     if then is None or case.read(then, first).host.id != case.reading(first).host.id:
         return None
