@@ -104,6 +104,11 @@ def sheet_lines(sheet: Sheet, width: int, lines: int = MAX_LINES) -> list[Line]:
     width = min(width, _WIDEST)
     if not sheet.roots:
         return joined(_empty(sheet, width), width)
+    whole = _whole(sheet, width, lines)
+    return whole if len(whole) <= lines else _whole(sheet.brief(), width, lines)
+
+
+def _whole(sheet: Sheet, width: int, lines: int) -> list[Line]:
     rest = joined(_sections(sheet, (), width), width)
     tree = sheet.tree(lines - len(rest) - _LEGEND_LINES)
     return joined(_sections(sheet, tree, width), width)
@@ -246,16 +251,17 @@ def coverage_sentences(sheet: Sheet) -> list[str]:
 
 def named_sentences(sheet: Sheet) -> list[dict[str, Sequence[str]]]:
     """What stands under the tables, in blocks; each by its heading."""
-    energy = {
+    first = {
         "everyday": (sheet.everyday,),
         "energy": (sheet.parts,),
         "beside": (sheet.uncounted,),
         "market": (_market(sheet.total),),
         "training": (_training(sheet.total),),
+        "advice": sheet.advice,
     }
     coverage = coverage_sentences(sheet) if sheet.coverage.calls else ()
     blocks: list[dict[str, Sequence[str]]] = [
-        {name: tuple(filter(None, texts)) for name, texts in energy.items()},
+        {name: tuple(filter(None, texts)) for name, texts in first.items()},
         {"coverage": coverage},
         {"warnings": sheet.warnings},
         {"problems": sheet.problems},
