@@ -171,7 +171,10 @@ def test_a_region_of_another_cloud_is_said_not_swallowed(asked, settings, said):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (call("gpt-4o", "azur"), "'azur'; openai is taken, by the model's name. Nearest known: azure"),
+        (
+            call("gpt-4o", "azur"),
+            "'azur'; openai is taken, by the model's name. Nearest known: azure",
+        ),
         (call("claude-sonnet-4-5", "acme-gateway"), "anthropic is taken"),
         (call("gpt-4o", "azure"), None),
         (call("gpt-4o", "ChatOpenAI"), None),

@@ -14,9 +14,8 @@ from impactree.catalog._records import Host
 from impactree.catalog._resolve import resolve_name
 from impactree.engine.deployments import deployment_of, hardware
 from impactree.engine.places import (
-    provider_warnings,
+    place_warnings,
     region_of,
-    region_warnings,
     zone_error,
     zone_of,
 )
@@ -140,8 +139,7 @@ def read_call(
     if not error:
         if method.plans_hardware and not own:
             warnings += _of_hardware(catalog, resolution, host, hardware_known)
-        warnings += provider_warnings(catalog, call, host)
-        warnings += () if is_said else region_warnings(catalog, settings, call, host, region)
+        warnings += place_warnings(catalog, settings, call, host, region, is_said=is_said)
     return Reading(
         kind=call.kind,
         resolution=resolution,
