@@ -8,6 +8,7 @@
   - MissingExtraError (an ImportError): an optional dependency is not installed
   - PageNotBuiltError: the installation lacks the script of a report's page
   - ReportFormatError: a file is no report, or a broken one
+  - TableError: a table or file of calls is not what was expected
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ __all__ = [
     "MissingExtraError",
     "PageNotBuiltError",
     "ReportFormatError",
+    "TableError",
 ]
 
 
@@ -42,6 +44,10 @@ class EstimateError(ImpactreeError, ValueError):
 
 class ReportFormatError(ImpactreeError, ValueError):
     """Text that was to be a report is cut off, something else, or newer; says what and where."""
+
+
+class TableError(ImpactreeError, ValueError):
+    """A table of calls is not what was expected; names file, column and what was expected."""
 
 
 class MissingExtraError(ImpactreeError, ImportError):

@@ -9,7 +9,7 @@ from typing import Any, Final, TypedDict
 
 from impactree.calls.tokens import MAX_TOKENS, Tokens, is_count
 
-__all__ = ["MEDIA_FIELDS", "MEDIA_KINDS", "Media", "MediaFields"]
+__all__ = ["FRAMES_PER_S", "MAX_S", "MEDIA_FIELDS", "MEDIA_KINDS", "Media", "MediaFields"]
 
 MEDIA_KINDS: Final = frozenset({"image", "video", "speech", "transcription"})
 FRAMES_PER_S: Final = 24
@@ -21,7 +21,7 @@ _NAMED: Final = {
     "4k": (3840, 2160),
 }
 _SIZE: Final = re.compile(r"(\d{1,6})\s*[x×:*]\s*(\d{1,6})")  # as people write it
-_MAX_S: Final = 1e9
+MAX_S: Final = 1e9
 
 
 class MediaFields(TypedDict, total=False):
@@ -75,7 +75,7 @@ class Media(Tokens):
         seconds = self.seconds
         if seconds is not None:
             real = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-            if not (real and 0 < seconds <= _MAX_S):
+            if not (real and 0 < seconds <= MAX_S):
                 kind = ValueError if real else TypeError
                 raise kind(f"seconds must be a number > 0 or None, not {seconds!r:.80}")
         if self.sound not in (True, False, None):

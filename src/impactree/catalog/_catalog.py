@@ -328,7 +328,7 @@ def as_of(records: list[ModelRecord], at: dt.date | None) -> ModelRecord | None:
     if not records:
         return None
     same = [r for r in records if r.id == records[0].id]
-    if at is None:
+    if at is None or len(same) == 1:
         return same[-1]
     day = at.isoformat()
     valid = [r for r in same if r.valid_from is None or r.valid_from <= day]

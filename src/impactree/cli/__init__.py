@@ -21,6 +21,7 @@ from impactree.cli.report import report
 from impactree.cli.serve import serve
 from impactree.cli.spool import spool
 from impactree.exceptions import ImpactreeError
+from impactree.values.formatting import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.Abort:
         code = 130
     except (ImpactreeError, OSError, ValueError) as error:
-        click.echo(f"impactree: {error}", err=True)
+        lines = "\n".join(map(clean, str(error).splitlines()))
+        click.echo(f"impactree: {lines}", err=True)
         code = 2
     sys.exit(code)

@@ -31,14 +31,22 @@ if TYPE_CHECKING:
     from impactree.methods import Deployment
     from impactree.values.training import TrainingPhase
 
-__all__ = ["PLACE_FIELDS", "Engine", "estimate", "placed_by", "shared_engine"]
+__all__ = [
+    "PLACE_FIELDS",
+    "Engine",
+    "Plan",
+    "estimate",
+    "placed_by",
+    "shared_engine",
+    "usage_message",
+]
 
 _MAX_PLANS: Final = 32_768
 _MAX_KEY: Final = 2000
 """Characters: longer names are read anew each time, so that memory stays bounded."""
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
     """All that calls to one model at one place have in common."""
 
     made: Any
@@ -97,7 +105,7 @@ class Engine:
             )
         self.method: Method = METHODS[settings.method]
         self._catalog = catalog
-        self._plans: dict[object, _Plan] = {}
+        self._plans: dict[object, Plan] = {}
         self._check()
         self._hardware: Mapping[str, Deployment] = (
             read_deployment(self.catalog, settings.deployment, settings.where("deployment"))
@@ -206,7 +214,7 @@ class Engine:
         if call.tokens_source == "counted":
             warnings = (*warnings, _APPROXIMATE)
         if call.usage_notes:
-            warnings = (*warnings, *map(_usage_message, call.usage_notes))
+            warnings = (*warnings, *map(usage_message, call.usage_notes))
         tokens = call.tokens
         training = None if share is None else share.of(tokens)
         if made is None:
@@ -238,14 +246,14 @@ class Engine:
         zones = {found.zone.id: None for found in read if found.zone and not found.errors}
         return self.catalog.credits_for(zones, self.method.factors, at)
 
-    def _planned(self, call: ModelCall, at: dt.date | None) -> _Plan:
+    def _planned(self, call: ModelCall, at: dt.date | None) -> Plan:
         """The plan of a call, kept for the next like it."""
         names = placed_by(call)
         key = names if at is None else (*names, at)
         plan = self._plans.get(key)
         if plan is None:
             # The first may load the catalog, and a method tables of its own.
-            plan = off_loop(lambda: self._plan(call, at))
+            plan = off_loop(lambda: self.plan(call, at))
             if sum(len(text) for text in names if text) <= _MAX_KEY:
                 if len(self._plans) >= _MAX_PLANS:
                     self._plans.clear()
@@ -260,11 +268,12 @@ class Engine:
         """Everything behind an estimate but the tokens: the model, its size, who runs it where."""
         return self._planned(call, at).found
 
-    def _plan(self, call: ModelCall, at: dt.date | None) -> _Plan:
+    def plan(self, call: ModelCall, at: dt.date | None = None) -> Plan:
+        """All that calls like this have in common, worked out anew."""
         found = read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
         situation, share = found.situation, self._share(found)
         method = self.method_for(call.kind)
-        return _Plan(
+        return Plan(
             None if situation is None else method.plan(situation),
             found.warnings if share is None else (*found.warnings, *share.warnings),
             found.errors,
@@ -328,7 +337,7 @@ def _frozen(value: Any) -> object:
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
-def _usage_message(note: str) -> Message:
+def usage_message(note: str) -> Message:
     """What a note on the reading of usage, or on what is no text, says to the user."""
     from impactree.calls.media import LEFT_OUT
     from impactree.calls.reconciling import READINGS, UNCLEAR

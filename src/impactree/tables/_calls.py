@@ -1,0 +1,132 @@
+"""The columns of a table of calls: what each must be, and which rows no call can be made of."""
+
+from __future__ import annotations
+
+import datetime as dt
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any, Final, get_args
+
+import ibis
+
+from impactree.calls import Kind, TokensSource
+from impactree.calls.quantities import MAX_S, MEDIA_FIELDS, MEDIA_KINDS
+from impactree.calls.tokens import MAX_TOKENS
+from impactree.catalog import near_text
+from impactree.engine import PLACE_FIELDS
+from impactree.exceptions import TableError
+from impactree.values.times import DAY_S
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+__all__ = ["COUNTS", "MEDIA_COUNTS", "NEWEST", "PLACES", "prepared"]
+
+COUNTS: Final = (
+    *("input_tokens", "cached_input_tokens", "cache_write_tokens"),
+    *("output_tokens", "reasoning_tokens"),
+)
+PLACES: Final = (*PLACE_FIELDS, "resolution", "frames", "seconds", "sound")
+"""What plans are made for: where a call went, and of films and pictures what is judged."""
+_REALS: Final = ("latency_s", "seconds")
+_FLAGS: Final = ("cached", "sound")
+_TEXTS: Final = (*PLACE_FIELDS, "resolution", "tokens_source", "usage_notes")
+MEDIA_COUNTS: Final = tuple(n for n in MEDIA_FIELDS if n not in (*_TEXTS, *_REALS, *_FLAGS))
+_NEEDED: Final = ("input_tokens", "output_tokens", *MEDIA_FIELDS)
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+NEWEST: Final = dt.date(9999, 12, 31)
+"""The day of calls that tell none: they are read as the catalog reads names now."""
+
+
+def prepared(table: ir.Table) -> ir.Table:
+    """The table with its calls' columns checked, and what they say of no call in ``rejected``.
+
+    Raises:
+        TableError: a column is missing or of the wrong type; the message names it.
+    """
+    names = set(table.columns)
+    if "model" not in names:
+        near = near_text("model", table.columns)
+        raise TableError(f"column 'model' is missing; nearest of the table's: {near}")
+    if "energy_kwh" in names:
+        raise TableError(
+            "column 'energy_kwh': known energy is not read from tables; expected none, and "
+            "ModelCall(energy_kwh=...) for such calls"
+        )
+    if names.isdisjoint(_NEEDED):
+        near = near_text("output_tokens", table.columns)
+        raise TableError(
+            "no column says what the calls read or wrote: expected 'input_tokens', "
+            f"'output_tokens' or both; nearest of the table's: {near}"
+        )
+    columns = {name: _typed(table, name) for name in _known() if name in names}
+    columns["day"] = _day(table).fill_null(ibis.literal(NEWEST))
+    columns["kind"] = _or(columns.get("kind"), "chat")
+    columns["tokens_source"] = _or(columns.get("tokens_source"), "reported")
+    columns["cached"] = _or(columns.get("cached"), False)
+    return table.mutate(**columns).mutate(rejected=_rejected)
+
+
+def _known() -> tuple[str, ...]:
+    return (*_TEXTS, *COUNTS, *MEDIA_COUNTS, *_REALS, *_FLAGS)
+
+
+def _or(column: ir.Column | None, value: Any) -> Any:
+    return ibis.literal(value) if column is None else column.fill_null(value)
+
+
+def _typed(table: ir.Table, name: str) -> Any:
+    """A column, if it is of the type that such a column has."""
+    column = table[name]
+    kind = column.type()
+    if name in _TEXTS:
+        expected, fits = "text", kind.is_string()
+    elif name in _FLAGS:
+        expected, fits = "true or false", kind.is_boolean()
+    else:
+        expected, fits = "numbers", kind.is_numeric() and not kind.is_boolean()
+    if kind.is_null():
+        return column.cast("string" if name in _TEXTS else "boolean" if name in _FLAGS else "int64")
+    if not fits:
+        raise TableError(f"column {name!r} is of type {kind}; expected {expected}")
+    return column.cast("float64") if kind.is_decimal() or name in _REALS else column
+
+
+def _day(table: ir.Table) -> Any:
+    """The UTC day of each call."""
+    name = next((n for n in ("day", "started_at") if n in table.columns), None)
+    if name is None:
+        return ibis.null("date")
+    column = table[name]
+    kind = column.type()
+    if kind.is_null():
+        return ibis.null("date")
+    if kind.is_timestamp() and kind.timezone is not None:  # a cast would take the session's zone
+        days = (column.delta(_EPOCH, unit="second") / DAY_S).floor().cast("int64")
+        return ibis.date(1970, 1, 1) + days.as_interval("D")
+    if kind.is_date() or kind.is_timestamp():
+        return column.cast("date")
+    raise TableError(f"column {name!r} is of type {kind}; expected a date or a time")
+
+
+def _rejected(table: ir.Table) -> Any:
+    """The first column that :class:`impactree.ModelCall` would refuse; null: none."""
+    wrong = [("model", table.model.isnull()), ("kind", ~table.kind.isin(get_args(Kind)))]
+    wrong.append(("tokens_source", ~table.tokens_source.isin(get_args(TokensSource))))
+    media = table.kind.isin(sorted(MEDIA_KINDS))
+    numbers = [n for n in (*COUNTS, *MEDIA_COUNTS, *_REALS) if n in table.columns]
+    wrong += [(name, _no_such_number(table[name], name)) for name in numbers]
+    made = [name for name in MEDIA_FIELDS if name in table.columns]
+    wrong += [(name, table[name].notnull() & ~media) for name in made]
+    return ibis.cases(*((is_wrong, name) for name, is_wrong in wrong), else_=None)
+
+
+def _no_such_number(column: Any, name: str) -> Any:
+    least = column <= 0 if name in (*MEDIA_COUNTS, "seconds") else column < 0
+    most = {"latency_s": float("inf"), "seconds": MAX_S}.get(name, MAX_TOKENS)
+    wrong = [least, column >= most if name == "latency_s" else column > most]
+    if column.type().is_floating():
+        wrong.append(column.isnan())
+        if name not in _REALS:
+            wrong.append(column != column.floor())
+    return reduce(or_, wrong)
