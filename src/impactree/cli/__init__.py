@@ -18,6 +18,7 @@ from impactree.cli.explain import explain
 from impactree.cli.langsmith import langsmith
 from impactree.cli.report import report
 from impactree.cli.spool import spool
+from impactree.cli.table import table
 from impactree.exceptions import ImpactreeError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def cli() -> None:
     """What LLM calls cost the planet: models, zones, hosts and the figures behind them."""
 
 
-for _command in (explain, report, models, zones, providers, spool, langsmith, db):
+for _command in (explain, report, models, zones, providers, spool, langsmith, db, table):
     cli.add_command(_command)
 
 

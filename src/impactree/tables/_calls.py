@@ -20,7 +20,7 @@ from impactree.values.times import DAY_S
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["COUNTS", "MEDIA_COUNTS", "NEWEST", "PLACES", "prepared"]
+__all__ = ["COUNTS", "MEDIA_COUNTS", "NEWEST", "PLACES", "checked_columns", "prepared"]
 
 COUNTS: Final = (
     *("input_tokens", "cached_input_tokens", "cache_write_tokens"),
@@ -54,16 +54,27 @@ def prepared(table: ir.Table) -> ir.Table:
             "no column says what the calls read or wrote: expected 'input_tokens', "
             f"'output_tokens' or both; nearest of the table's: {near}"
         )
-    columns = {name: _typed(table, name) for name in _known() if name in names}
+    columns = checked_columns(table)
     columns["day"] = _day(table).fill_null(ibis.literal(NEWEST))
     columns["kind"] = _or(columns.get("kind"), "chat")
     columns["tokens_source"] = _or(columns.get("tokens_source"), "reported")
     columns["cached"] = _or(columns.get("cached"), False)
+    columns["requests"] = _or(columns.get("requests"), 1)
     return table.mutate(**columns).mutate(rejected=_rejected)
 
 
+def checked_columns(table: ir.Table) -> dict[str, Any]:
+    """The columns of ours that a table has, each of the type that it must be.
+
+    Raises:
+        TableError: one is of another type; the message names it.
+    """
+    _day(table)
+    return {name: _typed(table, name) for name in _known() if name in table.columns}
+
+
 def _known() -> tuple[str, ...]:
-    return (*_TEXTS, *COUNTS, *MEDIA_COUNTS, *_REALS, *_FLAGS)
+    return (*_TEXTS, *COUNTS, *MEDIA_COUNTS, *_REALS, *_FLAGS, "requests")
 
 
 def _or(column: ir.Column | None, value: Any) -> Any:
@@ -89,10 +100,11 @@ def _typed(table: ir.Table, name: str) -> Any:
 
 def _day(table: ir.Table) -> Any:
     """The UTC day of each call."""
-    name = next((n for n in ("day", "started_at") if n in table.columns), None)
-    if name is None:
-        return ibis.null("date")
-    column = table[name]
+    found = [_day_of(table[name], name) for name in ("day", "started_at") if name in table.columns]
+    return ibis.coalesce(*found) if found else ibis.null("date")
+
+
+def _day_of(column: Any, name: str) -> Any:
     kind = column.type()
     if kind.is_null():
         return ibis.null("date")
@@ -109,11 +121,13 @@ def _rejected(table: ir.Table) -> Any:
     wrong = [("model", table.model.isnull()), ("kind", ~table.kind.isin(get_args(Kind)))]
     wrong.append(("tokens_source", ~table.tokens_source.isin(get_args(TokensSource))))
     media = table.kind.isin(sorted(MEDIA_KINDS))
-    numbers = [n for n in (*COUNTS, *MEDIA_COUNTS, *_REALS) if n in table.columns]
+    numbers = [n for n in (*COUNTS, *MEDIA_COUNTS, *_REALS, "requests") if n in table.columns]
     wrong += [(name, _no_such_number(table[name], name)) for name in numbers]
     made = [name for name in MEDIA_FIELDS if name in table.columns]
     wrong += [(name, table[name].notnull() & ~media) for name in made]
-    return ibis.cases(*((is_wrong, name) for name, is_wrong in wrong), else_=None)
+    unreadable = table.unreadable if "unreadable" in table.columns else ibis.null("string")
+    ours = ibis.cases(*((is_wrong, name) for name, is_wrong in wrong), else_=None)
+    return ibis.coalesce(unreadable, ours)
 
 
 def _no_such_number(column: Any, name: str) -> Any:

@@ -38,6 +38,8 @@ _OUTPUT: Final = 1
 _INPUT: Final = 2
 _CACHED: Final = 4
 _ABOVE: Final = 8
+_SUMMED: Final = 16
+_UNCOUNTED: Final = 32
 
 
 class Variant(NamedTuple):
@@ -188,7 +190,8 @@ def missing(calls: ir.Table) -> Any:
     if {"input_tokens", "cached_input_tokens"} <= {*calls.columns}:
         above = calls.cached_input_tokens > calls.input_tokens
         bits = bits + ibis.ifelse(above, _ABOVE, 0)
-    return bits
+    requests = calls.requests
+    return bits + ibis.ifelse(requests > 1, _SUMMED, ibis.ifelse(requests < 1, _UNCOUNTED, 0))
 
 
 def judgements(calls: ir.Table, engine: Engine) -> Small:
@@ -207,13 +210,20 @@ def _judged(row: dict[str, Any], engine: Engine) -> dict[str, Any]:
     judged = Judgement()  # of films and pictures: with their plans
     if not covers_media(engine.method.name, row["kind"]):
         judged = engine.method.judge(_like(row["missing"]), row["kind"])
+    warnings, errors = judged
+    if row["missing"] & _SUMMED and not engine.method.linear:
+        warnings = (*warnings, message("requests-summed"))
+    if row["missing"] & _UNCOUNTED and not engine.method.linear:
+        errors = errors or (message("requests-unknown"),)
+    elif row["missing"] & _UNCOUNTED:
+        warnings = (*warnings, message("requests-unknown"))
     said = [message("token-count-approximate")] if row["tokens_source"] == "counted" else []
     said += map(usage_message, (row.get("usage_notes") or "").split())
     return {
         **{KEY + name: value for name, value in row.items()},
         "call_warnings": _codes(said),
-        "judged_warnings": _codes(judged.warnings),
-        "judged_errors": _codes(judged.errors),
+        "judged_warnings": _codes(warnings),
+        "judged_errors": _codes(errors),
     }
 
 
