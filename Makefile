@@ -15,7 +15,7 @@ PEERS := .venv-peers
 OLDEST_TESTS := $(wildcard tests/langchain tests/llama_index) tests/test_cookbook.py
 LLAMA_TESTS := $(addprefix tests/llama_index/,test_matrix.py test_mixed.py) tests/langchain/test_pictures.py -k "anthropic or langchain or wrapper"
 
-.PHONY: help test lint page web postgresql chromium test-oldest test-llama demo live bench peers format catalog-diff clean
+.PHONY: help test lint page web postgresql chromium test-oldest test-llama demo serve live bench peers format catalog-diff clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ test-llama: $(LLAMA)/.ready  ## The LlamaIndex clients that do not fit beside th
 demo: .venv/.demo  ## An agent offline, and what its steps cost (REAL=1: asks OpenAI, costs money)
 	$(BIN)/python cookbook/agent.py $(if $(REAL),--real)
 
+serve: .venv/.serve page  ## The page and the REST API at http://127.0.0.1:8080
+	$(BIN)/impactree serve --open
+
 live: .venv/.demo $(LIVE)/.ready  ## The same agent and a LlamaIndex query on real models on this machine (first: ~13 min)
 	$(BIN)/python cookbook/live.py --venv $(LIVE)
 
@@ -94,6 +97,11 @@ PIP = $(@D)/bin/python -m pip --quiet --disable-pip-version-check install
 	$(PIP) --upgrade "pip>=25.1"
 	$(PIP) --editable ".[all]" --group lint --group test
 	@touch $(@D)/.demo $@
+
+.venv/.serve: .venv/bin/python pyproject.toml
+	$(PIP) --upgrade "pip>=25.1"
+	$(PIP) --editable ".[serve,sql]"
+	@touch $@
 
 .venv/.bench: .venv/.ready
 	$(PIP) --group bench

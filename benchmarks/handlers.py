@@ -66,7 +66,7 @@ def invocations(callbacks: list[BaseCallbackHandler]) -> float:
     config: Any = {"callbacks": callbacks}
 
     def one(number: int) -> None:
-        chain.invoke(" What? ", config)
+        chain.invoke(f" What of {number}? ", config)  # asked before would be noted
         if number == INVOCATIONS - 1:
             for handler in callbacks:  # what a handler puts off counts as well
                 getattr(handler, "total", None)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from impactree.values.range import Range
 
 DATA = Path(__file__).parents[1] / "tests" / "data"
-FILES = ("names_cases.tsv", "names_public.tsv")
+FILES = ("names_cases.tsv", "names_public.tsv", "names_hostile.tsv")
 JUNK = 100_000
 SECONDS = 20
 COVERED = ("chat", "completion", "embedding", "rerank")

@@ -145,6 +145,29 @@ def test_a_region_gives_zone_pue_and_wue(engine):
     assert "region-not-registered" in codes(typo.warnings)
 
 
+@pytest.mark.parametrize(
+    ("asked", "settings", "said"),
+    [
+        ({"provider": "azure", "region": "eu-west-3"}, {}, "azure's in FRA: francecentral"),
+        ({"provider": "azure"}, {"region": "eu-west-3"}, "a region of aws, and azure answered"),
+        ({"provider": "openai"}, {"region": "eu-west-3"}, "a region of aws, and openai answered"),
+        ({"provider": "azure", "region": "eu-west-3"}, {"region": "swedencentral"}, "eu-west-3"),
+        ({"provider": "azure", "region": "swedencentral"}, {"region": "eu-west-3"}, None),
+        ({"provider": "azure", "region": "eu-west-3"}, {"zone": "FRA"}, None),
+        (
+            {"provider": "openai"},
+            {"region": "eu-west-3", "provider_zones": {"openai": "FRA"}},
+            None,
+        ),
+    ],
+)
+def test_a_region_of_another_cloud_is_said_not_swallowed(asked, settings, said):
+    impacts = Engine(**settings).estimate(call("gpt-4o", **asked))
+    found = [w.message for w in impacts.warnings if w.code == "region-elsewhere"]
+    assert len(found) == (said is not None)
+    assert said is None or (said in found[0] and "provider_zones" in found[0])
+
+
 def test_the_zone_is_the_most_specific_one():
     engine = Engine(zone="SWE", provider_zones={"openai": "POL"}, region="eu-west-3")
     bedrock = "anthropic.claude-haiku-4-5-20251001-v1:0"

@@ -110,6 +110,25 @@ def test_no_token_class_makes_a_call_cheaper(active, sparsity, known, call, more
     assert no_less(figures(place, read), figures(place, context))  # cached costs at most uncached
 
 
+@pytest.mark.parametrize(
+    ("tokens", "warned", "errors"),
+    [
+        ({"input_tokens": 10, "cache_write_tokens": 50}, True, []),
+        ({"input_tokens": 10, "cached_input_tokens": 6, "cache_write_tokens": 5}, True, []),
+        ({"input_tokens": 10, "cached_input_tokens": 5, "cache_write_tokens": 5}, False, []),
+        ({"input_tokens": 10, "reasoning_tokens": 6}, True, []),
+        ({"input_tokens": 10, "cached_input_tokens": 11}, False, ["cached-above-input"]),
+    ],
+)
+def test_a_part_above_its_whole_is_said(tokens, warned, errors):
+    call = ModelCall(model="gpt-4o", provider="openai", output_tokens=5, **tokens)
+    impacts = estimate(call, method="impactree-1")
+    assert ("part-above-whole" in {w.code for w in impacts.warnings}) == warned
+    assert [e.code for e in impacts.errors] == errors
+    published = {w.code for w in estimate(call, method="ecologits-0.11").warnings}
+    assert ("part-above-whole" in published) == ("reasoning_tokens" in tokens)
+
+
 @untimed
 @given(SIZES, st.floats(1, 40), deployments, st.floats(1, 5), calls)
 def test_a_larger_model_costs_no_less(active, sparsity, known, factor, call):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
@@ -67,6 +69,26 @@ def test_means_add_and_stay_between_the_ends(triples):
 def test_a_range_rejects_ends_out_of_order(ends):
     with pytest.raises(ValueError, match="min <= max"):
         Range(*ends)
+
+
+def test_a_range_takes_numpys_scalars_and_holds_pythons_own():
+    np = pytest.importorskip("numpy")
+    found = Range(np.float32(1), np.int64(4), np.float16(2.5))
+    assert found == Range(1, 4, 2.5)
+    assert [type(x) for x in found.to_dict().values()] == [float, float, int]
+    assert found * np.float32(2) == found + found == Range(2, 8, 5)
+    assert found + np.float32(1) == Range(2, 5, 3.5)
+    assert found / np.float32(2) == Range(0.5, 2, 1.25)
+    assert Range(Fraction(1, 2), 1).min == 0.5
+
+
+def test_a_range_refuses_bools_and_what_is_no_number_of_numpy():
+    np = pytest.importorskip("numpy")
+    for wrong in (True, np.bool_(True), np.float32("nan"), np.array([1.0]), Decimal(1), None, "1"):
+        with pytest.raises(ValueError, match="two numbers with min <= max"):
+            Range(wrong, 2)
+    with pytest.raises(ValueError, match="mean"):
+        Range(0, 2, True)
 
 
 @pytest.mark.parametrize("other", ["1", None, [1]])

@@ -253,6 +253,21 @@ def test_a_host_in_no_known_zone_is_refused():
 def test_a_deployment_that_stands_for_no_model_is_refused():
     with pytest.raises(ConfigurationError, match=r"deployments\.mine: 'gpt-4oo' .*gpt-4o"):
         Engine(deployments={"mine": "gpt-4oo"})
+    for target, near in (
+        ("azur/gpt-4o", "'azur' .*nearest: azure"),
+        ("opneai/gpt-4o", "'opneai' .*nearest: openai"),
+        ("openrouter/antropic/claude-sonnet-4.5", "'antropic' .*nearest: anthropic"),
+        ("acmecorp/gpt-4o", "'acmecorp' .*nearest: openai"),
+        ("azur/llama-3.3-70b-instruct", "nearest: azure; .*'vllm/azur/llama"),
+    ):
+        with pytest.raises(ConfigurationError, match=rf"deployments\.mine: .*{near}"):
+            Engine(deployments={"mine": target})
+    for target in (
+        *("azure/gpt-4o", "azure/openai/gpt-4o", "openrouter/anthropic/claude-sonnet-4.5"),
+        *("vllm/azur/llama-3.3-70b-instruct", "orenguteng/llama-3.1-8b-lexi"),
+        *("/models/llama-3.1-8b", "hf.co/acme-labs/Qwen3-8B-sft", "huggingface/acme/Qwen3-8B"),
+    ):
+        Engine(deployments={"mine": target})
     assert Engine(deployments={"mine": "acme-70b"}).resolve(ModelCall(model="mine")).grade == "size"
 
 

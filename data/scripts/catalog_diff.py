@@ -180,7 +180,10 @@ def _entry(model: _Figures, version: str, today: dt.date, *, dated: bool) -> str
     if model.active != model.total:
         values["active"] = _plain(model.active)
     values.update({"tps": model.tps, "ttft": model.ttft, "warnings": list(model.warnings)})
-    values.update({"basis": "published", "via": f"ecologits-{version}"})
+    silent = "model-arch-not-released" in model.warnings
+    why = "Expert estimate published by EcoLogits; the maker has not released the architecture."
+    values["basis"] = "estimate" if silent else "published"
+    values.update({"rationale": why if silent else None, "via": f"ecologits-{version}"})
     values["sources"] = list(model.sources)
     return _toml({k: v for k, v in values.items() if v not in (None, [])}, today, dated=dated)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from contextvars import Token
     from types import TracebackType
 
-    from impactree.engine.settings import EngineSettings
+    from impactree.engine.settings import TrackerSettings
     from impactree.runs import Exporter
     from impactree.runs.budget import ImpactBudget
 
@@ -38,7 +38,7 @@ class track_impacts:  # noqa: N801  # used as a function, like the frameworks' o
         totals_by: Keys of ``report.by()`` (a tuple for several at once) whose groups go on counting
             what is no longer kept.
         **settings: ``zone``, ``region``, ``method``, ...: see
-            :class:`impactree.engine.settings.EngineSettings`.
+            :class:`impactree.engine.settings.TrackerSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -60,7 +60,7 @@ class track_impacts:  # noqa: N801  # used as a function, like the frameworks' o
         max_runs: int | None = None,
         budget: ImpactBudget | None = None,
         totals_by: Iterable[str | tuple[str, ...]] = (),
-        **settings: Unpack[EngineSettings],
+        **settings: Unpack[TrackerSettings],
     ) -> None:
         self._everywhere = everywhere
         self.tracker = ImpactTracker(

@@ -8,20 +8,19 @@ the midst of anything, waits for the next event or read.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 import uuid
 from collections import deque
 from contextvars import copy_context
-from functools import cache
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
-from weakref import WeakSet
 
 from impactree.exceptions import ConfigurationError
 from impactree.loops import Worker, ahead, on_loop
+from impactree.measure.tracking import KnowsEnergy
 from impactree.reported import Reported
+from impactree.runs.checking import checked_exporters, unlock_in_children
 from impactree.runs.current import active_trackers, innermost
 from impactree.runs.trees import RunTrees
 from impactree.values.times import past_day
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from impactree.delivery.counts import Health
     from impactree.delivery.dispatch import Dispatch
     from impactree.engine import Engine
-    from impactree.engine.settings import EngineSettings
+    from impactree.engine.settings import TrackerSettings
     from impactree.runs import Exporter, Labels, Pending, Run, RunKind, RunStatus
     from impactree.values.impacts import Impacts
 
@@ -44,7 +43,7 @@ _MAX_OPEN: Final = 100_000
 _T = TypeVar("_T")
 
 
-class ImpactTracker(Reported):
+class ImpactTracker(KnowsEnergy, Reported):
     """Turns events into run trees, estimates each model call, and keeps totals.
 
     Args:
@@ -55,7 +54,7 @@ class ImpactTracker(Reported):
             counting what is no longer kept.
         engine: A configured engine instead of ``settings``.
         **settings: ``zone``, ``method``, ``deployments``, ...: see
-            :class:`impactree.engine.settings.EngineSettings`.
+            :class:`impactree.engine.settings.TrackerSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -69,7 +68,7 @@ class ImpactTracker(Reported):
         exporters: Iterable[Exporter] = (),
         totals_by: Iterable[str | tuple[str, ...]] = (),
         engine: Engine | None = None,
-        **settings: Unpack[EngineSettings],
+        **settings: Unpack[TrackerSettings],
     ) -> None:
         if engine is None:
             from impactree.engine import shared_engine  # with the catalog's code: on first use
@@ -82,7 +81,8 @@ class ImpactTracker(Reported):
         for name, bound in (("max_runs", max_runs), ("max_open", max_open)):
             if type(bound) is not int or bound < 1:
                 raise ConfigurationError(f"{name} must be a whole number >= 1, not {bound!r}")
-        self.exporters = _checked(exporters)
+        self.exporters = checked_exporters(exporters)
+        self.watch_energy()
         self._dispatch = self._dispatcher() if self.exporters else None
         self._problems: dict[str, int] = {}
         # Reentrant: the collector may close a stream, which is an event, wherever it runs.
@@ -93,7 +93,7 @@ class ImpactTracker(Reported):
         self._worker = Worker()
         self._trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
         self._count_older(totals_by)
-        _guard_against_forks().add(self)
+        unlock_in_children(self)
         if self._dispatch is not None:
             self._trees.run_ended = self._dispatch.run_ended
             self._trees.root_finished = self._export
@@ -128,8 +128,6 @@ class ImpactTracker(Reported):
                 with this run: what stands above it goes on being true.
         """
         arguments = run_id, parent_id, name, kind, tags, metadata, start, pending, labels
-        if get_ident() in self._handling:  # within another event it cannot wait: its run is asked
-            return self._trees.start(*arguments)
         return self._handle(self._trees.start, *arguments)
 
     def end(
@@ -146,8 +144,11 @@ class ImpactTracker(Reported):
         Returns:
             The run; None when its id was never started or has ended before.
         """
-        now = time.time() if end is None else end
-        return self._handle(self._trees.end, run_id, status, call, cached, now)
+        if end is None:
+            end = time.time()
+        if call is not None and self.knows_energy:
+            call = self.with_energy(call, self._trees.find(run_id), cached=cached)
+        return self._handle(self._trees.end, run_id, status, call, cached, end)
 
     def abandon(self, run_id: Any, *, end: float | None = None) -> None:
         """Nobody will end this run: close it with what it has produced; it may still end late."""
@@ -301,14 +302,16 @@ class ImpactTracker(Reported):
 
     def _handle(self, event: Callable[..., _T], *arguments: Any) -> _T:
         """Handle an event; one that comes up within it (the collector closes a stream) is next."""
-        here = get_ident()
-        if here in self._handling:
+        here, handling = get_ident(), self._handling
+        if here in handling:
+            if event == self._trees.start:  # it cannot wait: its run is asked for
+                return event(*arguments)
             self._left.append((event, arguments))
-            return None  # type: ignore[return-value]  # of those that may: not of start
+            return None  # type: ignore[return-value]  # of those that may
         if self._left:
             self._handle_left(wait=False)
         try:
-            self._handling.add(here)
+            handling.add(here)
             return event(*arguments)
         except Exception:
             raise
@@ -316,7 +319,7 @@ class ImpactTracker(Reported):
             self._left.append((event, arguments))
             raise
         finally:
-            self._handling.discard(here)
+            handling.discard(here)
             if self._left:
                 self._handle_left(wait=False)
 
@@ -370,30 +373,3 @@ class ImpactTracker(Reported):
         from impactree.delivery import dispatch
 
         return dispatch.Dispatch(self.exporters, self.engine, self.note_problem)
-
-
-def _checked(exporters: Iterable[Exporter]) -> tuple[Exporter, ...]:
-    """What else would be noticed only when the first root ends, and spoil all its exports."""
-    lone = not hasattr(exporters, "__iter__")
-    listed = () if lone else tuple(exporters)
-    wrong: list[object] = [e for e in listed if isinstance(e, type) or not hasattr(e, "export")]
-    if lone or wrong:
-        raise ConfigurationError(
-            "exporters takes a list of exporters, such as [JSONLExporter('impacts.jsonl')], "
-            f"not {wrong[0] if wrong else exporters!r:.80}"
-        )
-    return listed
-
-
-@cache
-def _guard_against_forks() -> WeakSet[ImpactTracker]:
-    """The trackers whose locks a forked child renews."""
-    trackers: WeakSet[ImpactTracker] = WeakSet()
-
-    def renew() -> None:
-        for tracker in trackers:
-            tracker._unlock()
-
-    if hasattr(os, "register_at_fork"):  # not on Windows
-        os.register_at_fork(after_in_child=renew)
-    return trackers

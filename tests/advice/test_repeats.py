@@ -109,11 +109,11 @@ def test_what_a_response_cache_answers_is_not_sent(model):
 def test_embeddings_are_counted_by_their_texts():
     handler = ImpactHandler()
     embeddings = track_embeddings(DeterministicFakeEmbedding(size=4), handler)
-    old, new = "a" * 360, "b" * 360  # as long as each other
+    old, new = "red " * 90, "sea " * 90  # as many tokens each
     embeddings.embed_documents([old])
     embeddings.embed_documents([old, new])
     embeddings.embed_documents([new, old])
-    embeddings.embed_documents(["c" * 360, "c" * 360])
+    embeddings.embed_documents(["sky " * 90, "sky " * 90])
     calls = [root.call for root in handler.runs]
     shares = [call.repeated / call.input_tokens for call in calls]
     assert shares == pytest.approx([0, 0.5, 1, 0.5], abs=0.02)

@@ -232,3 +232,11 @@ def test_sizes_from_a_price_follow_the_documented_rule():
             assert sizes[1] == pytest.approx(ends, rel=0.02), m["id"]
         else:
             assert m["id"] == "claude-1.3" or re.search("figure of (that model|grok-4.5)", why)
+
+
+def test_an_estimate_of_experts_is_not_called_published():
+    """A maker that is silent has published nothing: gemini-2.0-flash, gpt-4o."""
+    models = [m for raw in RAW.values() for m in raw.get("models", ())]
+    told = {m["id"]: m["basis"] for m in models if "EcoLogits" in m.get("rationale", "")}
+    assert "published" not in told.values()
+    assert (told["gpt-4o"], told["gemini-2.0-flash"]) == ("estimate", "estimate")

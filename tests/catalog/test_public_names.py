@@ -17,10 +17,12 @@ BENCHMARK = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "names
 rows, wrong, scores = BENCHMARK["rows"], BENCHMARK["wrong"], BENCHMARK["scores"]
 CASES = rows("names_cases.tsv")
 PUBLIC = rows("names_public.tsv")
+HOSTILE = rows("names_hostile.tsv")
+"""Of the kinds seen in private and company set-ups, made up by hand."""
 
 
 @pytest.mark.parametrize(
-    "row", CASES + PUBLIC, ids=lambda row: f"{row['provider']}:{row['name'][:60]}"
+    "row", CASES + PUBLIC + HOSTILE, ids=lambda row: f"{row['provider']}:{row['name'][:60]}"
 )
 def test_a_public_name(row):
     assert wrong(row) == []

@@ -244,6 +244,43 @@ def test_an_assumption_and_a_share_of_training_are_said(show):
     assert "not the calls as they were made" in texts(page, ".top")[0]
 
 
+def test_each_run_and_group_has_its_share_of_training_beside_its_figures(show):
+    from impactree import ImpactTracker, ModelCall
+
+    tracker = ImpactTracker(method="impactree-1", include_training=True)
+    tracker.start("top", name="top", kind="agent")
+    for name, model in (("a", "gpt-4o"), ("b", "meta-llama/Llama-3.1-8B-Instruct"), ("c", "odd")):
+        call = ModelCall(model=model, input_tokens=90, output_tokens=90)
+        tracker.start(name, "top", name=name, kind="chat")
+        tracker.end(name, call=call)
+    tracker.end("top")
+    report = tracker.report()
+    top = report.runs[0]
+    page = show(report, "together=0&fold=all&by=model")
+    for run in top.walk():
+        cells = texts(row(page, run), "td")
+        phase = run.total.training
+        assert cells[5] == ("" if phase is None else mean_text(phase.gwp))
+    value = report.total.training
+    (told,) = (text for text in texts(page, ".figures tr") if text.startswith("training"))
+    parts, _, of = told.removeprefix("training, in no other row ").partition("; ")
+    assert sorted(parts.split(", ")) == sorted(str(value).split(", "))
+    assert of == "of 2 of 3 calls"
+    groups = report.by("model")
+    for line, group in zip(page.locator(".bars tbody tr").all(), groups.values(), strict=True):
+        phase = group.total.training
+        assert texts(line, "td")[2] == ("" if phase is None else mean_text(phase.gwp))
+    page.get_by_role("button", name="Copy table").click()
+    head, first, *_ = page.evaluate("navigator.clipboard.readText()").splitlines()
+    cells = dict(zip(head.split("\t"), first.split("\t"), strict=True))
+    assert float(cells["training_gwp_kgco2eq_mean"]) == pytest.approx(value.gwp.value.mean)
+    assert float(cells["gwp_kgco2eq_mean"]) == pytest.approx(report.total.gwp.value.mean)
+
+
+def test_without_a_share_of_training_there_is_no_column_of_it(show, mixed):
+    assert "training" not in show(mixed).locator("main").text_content().lower()
+
+
 # What it does
 
 

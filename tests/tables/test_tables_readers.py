@@ -218,8 +218,9 @@ FOLDERS = {
     ),
     "cut.json": (b'{"object": "page", "data": [', "expected JSON; the file may be cut off"),
     "cut.csv": (
-        b"call_type,spend,model\nacompletion,0,gpt-4o\nacomp",
-        "line 3: expected 3 columns",
+        b"request_id,response_id,request_created_at,model,prompt_tokens,completion_tokens\n"
+        b"1,2,2026-11-03,gpt-4o,1,1\n1,2",
+        "line 3: expected 6 columns",
     ),
     "cut.parquet": (b"PAR1 and no more", "expected a whole Parquet file"),
     "list.jsonl": (b'{"resourceSpans": []}\n[1]\n', "line 2: expected a JSON object, not list"),

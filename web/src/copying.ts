@@ -2,7 +2,7 @@
 
 import type { TreeRow } from "./table";
 import { known } from "./tree";
-import { type Criterion, type CriterionKey, span } from "./units";
+import { type Criterion, type CriterionKey, span, trained } from "./units";
 
 /** The stems of the columns that tables and files of impactree have. */
 const COLUMNS: Record<CriterionKey, string> = {
@@ -13,6 +13,8 @@ const COLUMNS: Record<CriterionKey, string> = {
   adpe: "adpe_kgsbeq",
 };
 
+const ENDS = ["min", "mean", "max"];
+
 /** A text that a spreadsheet takes for text: no formula, no tab, no line of its own. */
 export function cell(value: string): string {
   const flat = value.replace(/[\t\r\n\0]+/g, " ");
@@ -22,9 +24,13 @@ export function cell(value: string): string {
 export function rowsAsText(rows: TreeRow[], c: Criterion): string {
   const stem = COLUMNS[c.key];
   const head = ["level", "run", "times", "kind", "model", "calls", "input_tokens", "output_tokens"];
-  const lines = [[...head, "elapsed_s", `${stem}_min`, `${stem}_mean`, `${stem}_max`].join("\t")];
+  const named = (what: string) => ENDS.map((end) => `${what}_${end}`);
+  const trains = rows.some(({ original: node }) => trained(node.training, c));
+  const figures = [...named(stem), ...(trains ? named(`training_${stem}`) : [])];
+  const lines = [[...head, "elapsed_s", ...figures].join("\t")];
   for (const { original: node } of rows) {
     const value = known(node) && node.tally.calls > 0 ? span(node.figures, c) : [];
+    const share = trained(node.training, c) ?? [];
     const seconds = node.lines.reduce((sum, line) => sum + line.elapsed_s, 0);
     const cells = [
       String(node.depth + 1),
@@ -36,7 +42,9 @@ export function rowsAsText(rows: TreeRow[], c: Criterion): string {
       String(node.tally.inputs),
       String(node.tally.outputs),
       String(seconds),
-      ...[0, 1, 2].map((end) => (Number.isFinite(value[end]) ? String(value[end]) : "")),
+      ...[value, ...(trains ? [share] : [])].flatMap((ends) =>
+        [0, 1, 2].map((end) => (Number.isFinite(ends[end]) ? String(ends[end]) : "")),
+      ),
     ];
     lines.push(cells.join("\t"));
   }

@@ -21,6 +21,14 @@ interface ImpactColumns {
   warnings: Coded;
   having: number[];
   figures: Figures;
+  training: TrainingColumns | null;
+}
+
+/** Which of them have a share of training; min, mean, max in the order of `TRAINED`. */
+interface TrainingColumns {
+  having: number[];
+  calls: Numbers;
+  figures: (Numbers | (number | null)[] | null)[];
 }
 
 type TallyColumns = Record<keyof Tally, Numbers>;
@@ -96,6 +104,10 @@ export const FIGURES = [
   ...["gwp_embodied", "adpe_embodied", "pe_embodied"],
 ].flatMap((name) => ["min", "mean", "max"].map((end) => `${name}_${end}`));
 export const PARTS = ["input", "cached", "output", "host", "overhead"] as const;
+/** The criteria of a share of training, in the order of `impactree.values.criteria`. */
+export const TRAINED = ["energy", "gwp", "adpe", "pe", "wcf"] as const;
+/** Where the number of calls stands that it is the share of. */
+export const TRAINED_CALLS = 3 * TRAINED.length;
 const COLUMNS = [...FIGURES, ...PARTS.map((part) => `part_${part}`)];
 
 /** Sums over calls. Token counts leave out cached calls: no model saw those tokens. */
@@ -126,6 +138,8 @@ export interface Impacts {
   errors: string;
   warnings: string;
   figures: Float64Array | null;
+  /** The share of training, in none of the figures, and of how many calls. */
+  training: Float64Array | null;
 }
 
 /** A run, or like ones in one line. */
@@ -204,8 +218,21 @@ function figuresOf(columns: ImpactColumns): Map<number, Float64Array> {
   return having;
 }
 
+function trainingOf(columns: TrainingColumns | null): Map<number, Float64Array> {
+  return new Map(
+    columns?.having.map((which, place) => [
+      which,
+      Float64Array.from([...columns.figures, columns.calls], (column) => {
+        const value = Array.isArray(column) ? column[place] : column;
+        return typeof value === "number" ? value : Number.NaN;
+      }),
+    ]),
+  );
+}
+
 function impactsOf(columns: ImpactColumns): Map<number, Impacts> {
   const figures = figuresOf(columns);
+  const training = trainingOf(columns.training);
   return new Map(
     columns.at.map((at, place) => [
       at,
@@ -216,6 +243,7 @@ function impactsOf(columns: ImpactColumns): Map<number, Impacts> {
         errors: text(columns.errors, place) ?? "",
         warnings: text(columns.warnings, place) ?? "",
         figures: figures.get(place) ?? null,
+        training: training.get(place) ?? null,
       },
     ]),
   );

@@ -13,7 +13,7 @@ import {
 import { storeReactivityBindings } from "@tanstack/table-core/store-reactivity-bindings";
 import type { State } from "./state";
 import { known, meanOf, type Node } from "./tree";
-import type { Criterion } from "./units";
+import { type Criterion, trained } from "./units";
 
 const features = tableFeatures({
   coreReactivityFeature: storeReactivityBindings(),
@@ -24,7 +24,7 @@ const features = tableFeatures({
 });
 
 export type TreeRow = Row<typeof features, Node>;
-export const SORTS = ["name", "what", "calls", "in", "out", "time", "value"] as const;
+export const SORTS = ["name", "what", "calls", "in", "out", "time", "training", "value"] as const;
 export type Sort = (typeof SORTS)[number];
 
 /** Rows that are unfolded at first. */
@@ -43,6 +43,7 @@ function columnsBy(c: Criterion) {
       in: () => node.tally.inputs,
       out: () => node.tally.outputs,
       time: () => elapsedOf(node),
+      training: () => trained(node.training, c)?.[1] || -1,
       value: () => (known(node) ? meanOf(node, c) : -1),
     })[name]();
   const helper = createColumnHelper<typeof features, Node>();

@@ -1,6 +1,6 @@
 /** Lines as a tree with sums: filtered, and like ones together where asked. */
 
-import { addTally, type Line, noTally, type Tally } from "./data";
+import { addTally, type Line, noTally, type Tally, TRAINED_CALLS } from "./data";
 import { type Criterion, type Span, span } from "./units";
 
 export interface Node {
@@ -23,6 +23,8 @@ export interface Node {
   /** The sum of what is known; of no call zeros. */
   figures: Float64Array;
   ownFigures: Float64Array;
+  /** The share of training, in no figure. */
+  training: Float64Array;
 }
 
 const WIDTH = 29;
@@ -57,6 +59,7 @@ function made(line: Line, key: number, parent: Node | null): Node {
     unestimated: 0,
     figures: new Float64Array(WIDTH),
     ownFigures: new Float64Array(WIDTH),
+    training: new Float64Array(TRAINED_CALLS + 1),
   };
 }
 
@@ -69,10 +72,11 @@ function take(node: Node, line: Line): void {
   node.estimated += line.own.estimated;
   node.unestimated += line.own.unestimated;
   if (line.own.figures) add(node.ownFigures, line.own.figures);
+  if (line.own.training) add(node.training, line.own.training);
 }
 
 function add(to: Float64Array, more: Float64Array): void {
-  for (let i = 0; i < WIDTH; i++) to[i] = (to[i] ?? 0) + (more[i] ?? 0);
+  for (let i = 0; i < to.length; i++) to[i] = (to[i] ?? 0) + (more[i] ?? 0);
 }
 
 /**
@@ -130,6 +134,7 @@ function sumUp(order: Node[]): void {
     const parent = node.parent;
     if (!parent) continue;
     add(parent.figures, node.figures);
+    add(parent.training, node.training);
     addTally(parent.tally, node.tally);
     parent.estimated += node.estimated;
     parent.unestimated += node.unestimated;

@@ -1,5 +1,7 @@
 /** The criteria, and how their values are printed: as `impactree.values.formatting` does. */
 
+import { TRAINED, TRAINED_CALLS } from "./data";
+
 export type CriterionKey = "gwp" | "energy" | "wcf" | "pe" | "adpe";
 
 export interface Criterion {
@@ -36,6 +38,11 @@ export function span(figures: Float64Array, c: Criterion): Span {
       (figures[c.usage + end] ?? 0) + (c.embodied < 0 ? 0 : (figures[c.embodied + end] ?? 0)),
   );
   return ends as unknown as Span;
+}
+
+/** The share of training by a criterion; null: there is none. */
+export function trained(training: Float64Array | null, c: Criterion): Span | null {
+  return training?.[TRAINED_CALLS] ? phase(training, 3 * TRAINED.indexOf(c.key)) : null;
 }
 
 export const phase = (figures: Float64Array, at: number): Span =>

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from impactree.delivery.counts import Health
-    from impactree.engine.settings import EngineSettings
+    from impactree.engine.settings import TrackerSettings
     from impactree.report import Report
     from impactree.runs import Exporter, Run
     from impactree.runs.budget import BudgetWatch, ImpactBudget
@@ -27,7 +27,7 @@ def tracker_for(
     shared: ImpactTracker | None,
     exporters: Iterable[Exporter],
     max_runs: int | None,
-    settings: EngineSettings,
+    settings: TrackerSettings,
     totals_by: Iterable[str | tuple[str, ...]] = (),
 ) -> ImpactTracker:
     """A handler's tracker: the one it shares, else one of its own.

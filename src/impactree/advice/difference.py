@@ -10,7 +10,9 @@ under the same conditions, and what only one of them depends on is left free:
   end, expected with expected, high with high. Of two data centres, every PUE with every PUE.
 - Another model, host or deployment: at each of three batches (where none is known) the ratio.
   Ranges that are intervals of logs combine in squares, as two independent ones do (Zou and Donner,
-  Stat Med 27, 2008, doi:10.1002/sim.3095, on logs); ranges that are bounds must not overlap.
+  Stat Med 27, 2008, doi:10.1002/sim.3095, on logs); ranges that are bounds must not overlap. No
+  difference is wider than from the low end of the one to the high end of the other.
+- A call that would not be made saves what it costs.
 
 A latency that was measured on one side only is left out of both; the expected value keeps it.
 
@@ -29,6 +31,7 @@ from impactree.methods.impactree_1.serving import BATCHES
 from impactree.values.times import past_day
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Iterator
 
     from impactree.calls import ModelCall
@@ -52,7 +55,8 @@ class Pair:
 
     run: Run
     now: ModelCall
-    then: ModelCall
+    then: ModelCall | None
+    """None: it would not be made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,23 +105,20 @@ def difference(pairs: Iterable[Pair], engine: Engine, other: Engine | None = Non
         other: Estimates them as they would be; None: the same one. By the same method.
     """
     other = other or engine
-
-    def situation(reading: Reading, call: ModelCall) -> Situation | None:
-        judged = engine.method.judge(call.tokens, call.kind)
-        return None if judged.errors else reading.situation
-
     groups: dict[object, _Group] = {}
     lost = 0
     for pair in pairs:
         if (pair.now == pair.then and other is engine) or pair.run.cached:
             continue
         at = past_day(pair.run.end)
-        here, there = engine.read(pair.now, at), other.read(pair.then, at)
-        now, then = (situation(r, c) for r, c in ((here, pair.now), (there, pair.then)))
+        here, now = _situation(engine, pair.now, at)
+        there, then = (here, now) if pair.then is None else _situation(other, pair.then, at)
         if now is not None and then is not None:
-            is_same = same_model(here, there, hardware=engine.method.plans_hardware)
-            made = _Group(engine.method, is_same, now, then)
-            groups.setdefault((id(here), id(there)), made).pairs.append(pair)
+            method = engine.method_for(pair.now.kind)
+            is_same = same_model(here, there, hardware=method.plans_hardware)
+            made = _Group(method, is_same, now, then)
+            key = id(here), id(there), pair.then is None
+            groups.setdefault(key, made).pairs.append(pair)
         elif now is not then:
             lost += 1
     found = [group.difference() for group in groups.values()]
@@ -129,6 +130,15 @@ def difference(pairs: Iterable[Pair], engine: Engine, other: Engine | None = Non
         before=math.fsum(before[1] for _, before in found),
         unestimated=lost,
     )
+
+
+def _situation(
+    engine: Engine, call: ModelCall, at: dt.date | None
+) -> tuple[Reading, Situation | None]:
+    """How a call is read, and what is planned with; None where it cannot be estimated."""
+    reading = engine.read(call, at)
+    judged = engine.method_for(call.kind).judge(call.tokens, call.kind)
+    return reading, None if judged.errors else reading.situation
 
 
 class _Group:
@@ -148,7 +158,9 @@ class _Group:
         conditions = _places(now, then) if self.is_same else self._batches(now, then)
         compare = _at_ends if self.is_same else self._by_ratio
         ends = [end for a, b in conditions for end in compare(*self._both(a, b, alike=True))]
-        low, high = min(*ends, mean), max(*ends, mean)
+        widest = _apart(*self._both(now, then, alike=True))
+        low, high = (min(max(end, widest[0]), widest[1]) for end in (min(ends), max(ends)))
+        low, high = min(low, mean), max(high, mean)
         rounding = _EXACT * plain[0][1]
         exact = max(abs(low), abs(high)) <= rounding
         return (_NOTHING if exact else (low, mean, high)), plain[0]
@@ -164,9 +176,10 @@ class _Group:
         plans = self.method.plan(now), self.method.plan(then)
         here, there = [], []
         for pair in self.pairs:
-            once = alike and pair.now.latency_s != pair.then.latency_s
+            then_s = pair.now.latency_s if pair.then is None else pair.then.latency_s
+            once = alike and pair.now.latency_s != then_s
             here.append(self._gwp(plans[0], pair.now, once))
-            there.append(self._gwp(plans[1], pair.then, once))
+            there.append(_NOTHING if pair.then is None else self._gwp(plans[1], pair.then, once))
         return _sum(here), _sum(there)
 
     def _gwp(self, plan: Any, call: ModelCall, untimed: bool) -> Ends:
@@ -188,12 +201,17 @@ class _Group:
 
     def _by_ratio(self, now: Ends, then: Ends) -> tuple[float, ...]:
         if now[0] <= 0 or then[0] <= 0:
-            return then[0] - now[2], then[2] - now[0]
+            return _apart(now, then)
         halves = [math.log(high / low) / 2 for low, _, high in (now, then)]
         half = math.hypot(*halves) if self.method.interval else sum(halves)
         middle = math.sqrt(then[0] * then[2] / now[0] / now[2])
         ratios = middle * math.exp(-half), middle * math.exp(half)
         return tuple(cost * (ratio - 1) for cost in (now[0], now[2]) for ratio in ratios)
+
+
+def _apart(now: Ends, then: Ends) -> tuple[float, float]:
+    """The difference of two figures of which nothing is shared."""
+    return then[0] - now[2], then[2] - now[0]
 
 
 def _at_ends(now: Ends, then: Ends) -> tuple[float, ...]:

@@ -96,7 +96,7 @@ class Scenario:
                 changed = replace(changed, zone=zone)
         if changed is call or same_model(self.engine.read(call, at), self.engine.read(changed, at)):
             return changed
-        return replace(changed, latency_s=None)  # it was measured on another
+        return replace(changed, latency_s=None, energy=None)  # they were measured on another
 
     def check_used(self, runs: Iterable[Run]) -> None:
         """Refuse what no call could take.

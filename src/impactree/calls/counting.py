@@ -11,11 +11,20 @@ import math
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.loops import off_loop
 
-__all__ = ["count_by_length", "count_tokens", "set_vocabulary", "tokens_by_length"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "count_by_length",
+    "count_tokens",
+    "counts_of_documents",
+    "set_vocabulary",
+    "tokens_by_length",
+]
 
 # tiktoken's cl100k_base vocabulary under the name of its cache file: the SHA-1 of its address.
 _CL100K: Final = "9b5ad71b2ce5302211f9c61530b329a4922fc6a4"
@@ -62,6 +71,12 @@ def tokens_by_length(text: str) -> float:
     ascii_bytes = len(text.encode("ascii", "ignore"))
     other_bytes = len(text.encode("utf-8", "replace")) - ascii_bytes
     return ascii_bytes / _ASCII_BYTES_PER_TOKEN + other_bytes / _OTHER_BYTES_PER_TOKEN
+
+
+def counts_of_documents(texts: Iterable[object]) -> dict[str, int]:
+    """What a retriever's run keeps of what it found: how many documents, of how many tokens."""
+    sizes = [tokens_by_length(text) for text in texts if isinstance(text, str)]
+    return {"documents": len(sizes), "document_tokens": math.ceil(sum(sizes))} if sizes else {}
 
 
 @cache

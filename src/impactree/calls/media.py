@@ -37,7 +37,7 @@ def media_in(messages: Any, blocks: str) -> tuple[str, ...]:
         parts = getattr(message, blocks, None)
         if isinstance(parts, list):
             found.update(filter(None, map(_note, parts)))
-    return tuple(sorted(found))
+    return tuple(sorted(found)) if found else ()
 
 
 def _note(block: Any) -> str | None:

@@ -8,6 +8,7 @@ from operator import attrgetter
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, get_args
 
+from impactree.calls.known_energy import ENERGY_FIELDS, EnergyFields, KnownEnergy, read_energy
 from impactree.calls.quantities import MEDIA_FIELDS, MEDIA_KINDS, Media
 from impactree.calls.scrubbing import without_secrets
 from impactree.calls.tokens import Tokens, is_count
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from impactree.calls.quantities import MediaFields
+
+    class MoreFields(MediaFields, EnergyFields):
+        """The arguments that few calls have."""
+
 
 __all__ = ["Kind", "ModelCall", "TokensSource"]
 
@@ -28,6 +33,8 @@ _KINDS: Final = frozenset(get_args(Kind))
 _MEDIA: Final = tuple(sorted(MEDIA_KINDS))  # a kind that is wrong may not be hashable
 _SOURCES: Final = frozenset(get_args(TokensSource))
 _TEXTS: Final = ("provider", "zone", "requested", "base_url", "region")
+_TEXT: Final = frozenset({str, type(None)})
+_texts_of: Final = attrgetter(*_TEXTS)
 _PLAIN_FIELDS: Final = (
     *("model", "provider", "kind", "input_tokens", "output_tokens", "cached_input_tokens"),
     *("cache_write_tokens", "reasoning_tokens", "latency_s", "zone", "tokens_source"),
@@ -47,6 +54,11 @@ class ModelCall:
     ``output_tokens``, ``reasoning_tokens``. Both may be given: one by one then replaces those of
     ``tokens``. Calls of the kinds ``image``, ``video``, ``speech`` and ``transcription`` have
     :class:`Media` as their ``tokens``: what they make or take in, too.
+
+    Who knows the electricity of the request gives it as ``energy_kwh``: a number (``reported``), or
+    by source (``{"measured": 2e-4, "modelled": 1e-5}``); with ``energy_boundary`` (``gpu``,
+    ``server``, ``facility`` with the data centre's overhead; None: not known) and whether it is
+    ``energy_alone``, this request's and no other's. It then stands in place of the estimate.
 
     Raises:
         TypeError: a value of the wrong type.
@@ -78,6 +90,8 @@ class ModelCall:
     repeated: int
     """Of the input tokens those of texts that the same process had sent to the same model before:
     of a chat all or none. Only this count is kept."""
+    energy: KnownEnergy | None
+    """Its electricity, where somebody knows it; None: it is estimated."""
 
     def __init__(
         self,
@@ -99,13 +113,14 @@ class ModelCall:
         region: str | None = None,
         usage_notes: Iterable[str] = (),
         repeated: int = 0,
-        **media: Unpack[MediaFields],
+        **more: Unpack[MoreFields],
     ) -> None:
         read = (input_tokens, cached_input_tokens, cache_write_tokens)
         given = (*read, output_tokens, reasoning_tokens)
-        if type(tokens) is not Tokens or given != _NOT_GIVEN or media or kind in _MEDIA:
-            tokens = _quantities(tokens, given, kind, media)
-        _set(self, "model", model)
+        if type(tokens) is not Tokens or given != _NOT_GIVEN or more or kind in _MEDIA:
+            tokens = _quantities(tokens, given, kind, more)
+        _set(self, "energy", read_energy(more) if more else None)
+        _set(self, "model", model if type(model) is str else _plain(model))
         _set(self, "provider", provider)
         _set(self, "kind", kind)
         _set(self, "tokens", tokens)
@@ -113,20 +128,15 @@ class ModelCall:
         _set(self, "zone", zone)
         _set(self, "tokens_source", tokens_source)
         _set(self, "requested", requested)
-        _set(self, "base_url", _address(base_url))
+        _set(self, "base_url", without_secrets(base_url) if isinstance(base_url, str) else base_url)
         _set(self, "region", region)
         _set(self, "usage_notes", _texts(usage_notes) if usage_notes else ())
         _set(self, "repeated", repeated)
         self._check()
 
     def _check(self) -> None:
-        if type(self.model) is not str:
-            if not isinstance(self.model, str):
-                raise TypeError(f"model must be a string, not {self.model!r}")
-            _set(self, "model", str.__str__(self.model))  # of an enumeration
-        for text in (self.provider, self.zone, self.requested, self.base_url, self.region):
-            if text is not None and not isinstance(text, str):
-                raise self._bad_text()
+        if not _TEXT.issuperset(map(type, _texts_of(self))):
+            self._check_texts()
         try:
             known = self.kind in _KINDS and self.tokens_source in _SOURCES
         except TypeError:  # not even hashable
@@ -152,9 +162,10 @@ class ModelCall:
                 f"not {repeated!r:.80}"
             )
 
-    def _bad_text(self) -> Exception:
-        name = next(n for n in _TEXTS if not isinstance(getattr(self, n), str | None))
-        return TypeError(f"{name} must be a string or None, not {getattr(self, name)!r}")
+    def _check_texts(self) -> None:
+        for name in _TEXTS:
+            if not isinstance(getattr(self, name), str | None):
+                raise TypeError(f"{name} must be a string or None, not {getattr(self, name)!r}")
 
     def _bad_choice(self) -> Exception:
         name = "tokens_source" if self.kind in (*_KINDS,) else "kind"
@@ -200,15 +211,18 @@ class ModelCall:
             fields["repeated"] = self.repeated
         if isinstance(self.tokens, Media):
             fields |= self.tokens.known()
-        return fields
+        return fields if self.energy is None else fields | self.energy.to_dict()
 
 
 _NONE: Final = Tokens()
 _NOT_GIVEN: Final = (...,) * 5
 
 
-def _address(url: Any) -> Any:
-    return without_secrets(url) if isinstance(url, str) else url
+def _plain(model: Any) -> str:
+    """The text of an enumeration's name."""
+    if not isinstance(model, str):
+        raise TypeError(f"model must be a string, not {model!r}")
+    return str.__str__(model)
 
 
 def _texts(notes: Iterable[str]) -> tuple[str, ...]:
@@ -219,7 +233,7 @@ def _texts(notes: Iterable[str]) -> tuple[str, ...]:
 
 
 def _quantities(
-    tokens: Tokens | None, counts: tuple[Any, ...], kind: str, media: Mapping[str, Any]
+    tokens: Tokens | None, counts: tuple[Any, ...], kind: str, more: Mapping[str, Any]
 ) -> Tokens:
     """Tokens, with what was given one by one, as the quantities of a call of such a kind."""
     tokens = _NONE if tokens is None else tokens
@@ -227,10 +241,11 @@ def _quantities(
         raise TypeError(f"tokens must be Tokens or None, not {tokens!r}")
     if counts != _NOT_GIVEN:
         tokens = _replaced(tokens, counts)
-    return _with_media(tokens, kind, media) if media or kind in _MEDIA else tokens
+    return _with_media(tokens, kind, more) if more or kind in _MEDIA else tokens
 
 
-def _with_media(tokens: Tokens, kind: str, media: Mapping[str, Any]) -> Tokens:
+def _with_media(tokens: Tokens, kind: str, more: Mapping[str, Any]) -> Tokens:
+    media = {name: value for name, value in more.items() if name not in ENERGY_FIELDS}
     for name in media:
         if name not in MEDIA_FIELDS:
             raise TypeError(f"ModelCall has no argument {name!r}")

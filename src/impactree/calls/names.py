@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from impactree.calls.scrubbing import MAX_TEXT, text, without_secrets
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = [
     "MODEL_KEYS",
@@ -93,14 +90,13 @@ def first_address(place: Any) -> str | None:
     return None
 
 
-def answered_model(places: Iterable[Any]) -> str | None:
-    """The model's name as an answer gave it, in the first of the places that has one."""
-    for place in places:
-        if place is not None:
-            for key in known(place, _ANSWER_KEYS):
-                found = field(place, key)
-                if found and isinstance(found, str) and "://" not in found:  # an endpoint
-                    return _unrepeated(found)[:MAX_TEXT].removeprefix("models/")
+def answered_model(place: Any) -> str | None:
+    """The model's name as a part of an answer gave it; None if it does not."""
+    held = place if isinstance(place, dict) else None
+    for key in known(place, _ANSWER_KEYS) if held is None else _ANSWER_KEYS:
+        found = getattr(place, key, None) if held is None else held.get(key)
+        if found and isinstance(found, str) and "://" not in found:  # an endpoint
+            return _unrepeated(found)[:MAX_TEXT].removeprefix("models/")
     return None
 
 

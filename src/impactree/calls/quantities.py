@@ -66,7 +66,7 @@ class Media(Tokens):
     """Of a text that is spoken."""
 
     def __post_init__(self) -> None:
-        Tokens.__post_init__(self)
+        Tokens.__init__(self, **{name: getattr(self, name) for name in Tokens.__slots__})
         for name in ("frames", "count", "steps", "characters"):
             value = getattr(self, name)
             if value is not None and not (is_count(value) and value > 0):

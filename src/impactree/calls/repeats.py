@@ -11,7 +11,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.calls.counting import count_by_length
+from impactree.calls.counting import count_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ class Repeats:
             return call
         if False not in again:
             return replace(call, repeated=tokens)
-        sizes = [count_by_length(str(one)) for one in sent]
+        sizes = [count_tokens(str(one)) for one in sent]
         share = sum(size for size, known in zip(sizes, again, strict=True) if known) / sum(sizes)
         return replace(call, repeated=min(tokens, round(tokens * share)))
 
@@ -72,8 +72,10 @@ def asked_with(params: Mapping[str, Any] | None, prompt: object) -> object:
     """What was asked at once. Tools count by their names: their definitions follow."""
     params = params or {}
     tools = params.get("tools") or ()
-    named = [_name(tool) for tool in tools] if isinstance(tools, list | tuple) else tools
-    return [(key, value) for key, value in params.items() if key != "tools"], named, prompt
+    if not tools:
+        return tuple(params.items()), prompt
+    named = tuple(map(_name, tools)) if isinstance(tools, list | tuple) else tools
+    return tuple((key, value) for key, value in params.items() if key != "tools"), named, prompt
 
 
 def _name(tool: Any) -> object:
@@ -85,13 +87,13 @@ def _name(tool: Any) -> object:
 
 def _hash(value: Any, depth: int = _DEPTH) -> int:
     """Of plain values, however nested, by what they hold; of other objects by which they are."""
-    if isinstance(value, str):
-        return hash(value)
-    if depth and isinstance(value, list | tuple):
-        return hash(tuple([_hash(one, depth - 1) for one in value]))
-    if depth and isinstance(value, Mapping):
-        return hash(tuple([(key, _hash(one, depth - 1)) for key, one in value.items()]))
     try:
-        return hash(value)
-    except Exception:  # not hashable, or by a method of its own that fails
-        return _hash(vars(value), depth - 1) if depth and hasattr(value, "__dict__") else id(value)
+        return hash(value)  # strings, and tuples of them: most prompts at once
+    except Exception:  # it holds what is not hashable, or has a method of its own that fails
+        if not depth:
+            return id(value)
+    if isinstance(value, list | tuple):
+        return hash(tuple([_hash(one, depth - 1) for one in value]))
+    if isinstance(value, Mapping):
+        return hash(tuple([(key, _hash(one, depth - 1)) for key, one in value.items()]))
+    return _hash(vars(value), depth - 1) if hasattr(value, "__dict__") else id(value)

@@ -53,9 +53,7 @@ _OUTPUT: Final = (
 _TOTAL: Final = ("total_tokens", "totalTokens", "total_token_count", "totalTokenCount")
 # Anthropic and Bedrock count these apart from the input, everybody else within it.
 _APART: Final = frozenset({"input_tokens", "inputTokens", "inputTokenCount"})
-_READ_APART: Final = (
-    *("cache_read_input_tokens", "cacheReadInputTokens", "cacheReadInputTokenCount"),
-)
+_READ_APART: Final = ("cache_read_input_tokens", "cacheReadInputTokens", "cacheReadInputTokenCount")
 _WRITTEN_APART: Final = (
     *("cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount"),
 )
@@ -274,13 +272,19 @@ def read_langchain_usage(metadata: Any) -> Reading:
     """
     if not isinstance(metadata, dict):
         raise MalformedUsageError(f"usage_metadata is a {type(metadata).__name__}")
-    read, wrote = count(metadata.get("input_tokens", 0)), count(metadata.get("output_tokens", 0))
-    total = metadata.get("total_tokens")
-    inputs = metadata.get("input_token_details")
-    outputs = metadata.get("output_token_details")
-    if total == read + wrote and not inputs and not outputs:  # as most say: nothing to decide
-        return Reading(Tokens(input=read, output=wrote))
-    said = Stated(input=read, output=wrote, total=total if is_count(total) else None)
+    get = metadata.get
+    read, wrote, total = get("input_tokens", 0), get("output_tokens", 0), get("total_tokens")
+    inputs, outputs = get("input_token_details"), get("output_token_details")
+    try:
+        if type(read) is type(wrote) is int and total == read + wrote and not (inputs or outputs):
+            return Reading(Tokens(input=read, output=wrote))  # as most say: nothing to decide
+        said = Stated(count(read), output=count(wrote), total=total if is_count(total) else None)
+        return reconciled(_detailed(said, inputs, outputs))
+    except ValueError as error:
+        raise MalformedUsageError(str(error)) from error
+
+
+def _detailed(said: Stated, inputs: Any, outputs: Any) -> Stated:
     if inputs:
         # Service tiers prefix the keys: flex_cache_read, priority_reasoning.
         said.cached = _ending(inputs, "cache_read")
@@ -289,10 +293,7 @@ def read_langchain_usage(metadata: Any) -> Reading:
     if outputs:
         said.reasoning = _ending(outputs, "reasoning")
         said.reasoning_is_beside = "citation_tokens" in outputs  # Perplexity's
-    try:
-        return reconciled(said)
-    except ValueError as error:
-        raise MalformedUsageError(str(error)) from error
+    return said
 
 
 def _ending(details: Any, ending: str | tuple[str, ...]) -> int | None:

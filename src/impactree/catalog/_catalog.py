@@ -45,6 +45,7 @@ class Catalog:
             Index(self._data, name) for name in ("names", "keys", "reduced")
         )
         self._records: dict[int, ModelRecord] = {}
+        self._electricity: dict[tuple[object, ...], Electricity] = {}
         self.version: str = max(self._data.head["version"], base.version if base else "")
         """The newest date on which an entry was checked."""
 
@@ -204,8 +205,7 @@ class Catalog:
 
     def zone(self, code: str) -> Zone | None:
         """A zone by its code: ISO 3166-1 alpha-3, ISO 3166-2, or the grid operator's."""
-        row = self._data["zones"].get(code)
-        if row is not None:
+        if (row := self._data["zones"].get(code)) is not None:
             return Zone.read(code, row)
         part = self._data["subzones"].get(code)
         country = self.zone(part[2]) if part else None
@@ -219,14 +219,21 @@ class Catalog:
         """The factors of a zone.
 
         Args:
-            zone: A country, the world, or a part of a country.
+            zone: A zone of this catalog.
             factors: ``ecologits-0.11.3`` as published, or ``yearly``.
             at: The day of the call, for yearly ones; None: the newest.
         """
-        country = (self.zone(zone.parent) if zone.parent else None) or zone
-        if factors == "yearly" and country.id not in self._own_zones:
-            return yearly_electricity(self._data, zone, country, at)
-        return ecologits_electricity(self._data, country, zone)
+        asked = zone.id, factors, at and at.year
+        found = self._electricity.get(asked)
+        if found is None:
+            country = (self.zone(zone.parent) if zone.parent else None) or zone
+            own = factors != "yearly" or country.id in self._own_zones
+            found = self._electricity[asked] = (
+                ecologits_electricity(self._data, country, zone)
+                if own
+                else yearly_electricity(self._data, zone, country, at)
+            )
+        return found
 
     def credits_for(
         self, zones: Iterable[str], factors: FactorChoice, at: dt.date | None = None
@@ -252,10 +259,8 @@ class Catalog:
 
     def host(self, name: str | None) -> Host | None:
         """A host by its slug or by any name that frameworks give it."""
-        if not name:
-            return None
         slugs: dict[str, str] = self._data["host_names"]
-        slug = slugs.get(name.strip().lower()) or slugs.get(squashed(name))
+        slug = name and (slugs.get(name.strip().lower()) or slugs.get(squashed(name)))
         return self.hosts[slug] if slug else None
 
     def extended(self, files: list[tuple[str, dict[str, Any]]]) -> Catalog:

@@ -12,6 +12,8 @@ __all__ = ["Rules", "Step"]
 
 _MAX_STEPS = 10
 _FIRST_WORD = re.compile(r"([a-z]+)(?:\d+(?:\.\d+)?)?(?=$|[-_.:@ ])[-_.:@ ]*")
+_FIRST_WORDS = re.compile(r"([a-z]+-[a-z]+)(?=$|[-_.:@ ])[-_.:@ ]*")
+"""A line of two words, which another maker's may begin: ``llama-nemotron``."""
 _WORDS = re.compile(r"[^-_.:@/ ]+")
 _SEPARATORS = r"[-_.:@ ]"
 
@@ -143,7 +145,9 @@ class Rules:
 
         In a copy of another maker's weights, other words may follow.
         """
-        found = _FIRST_WORD.match(text)
+        found = _FIRST_WORDS.match(text)
+        if found is None or found[1] not in self.lines:
+            found = _FIRST_WORD.match(text)
         if found is None or found[1] not in self.lines:
             return None
         plain = is_copy or self.is_plain(text[found.end() :])

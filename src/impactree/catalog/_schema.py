@@ -97,7 +97,7 @@ class Model(_Entry):
     weights: Literal["open", "closed"] = "closed"
     precision: str | None = None
     warnings: Warnings = []
-    basis: Literal["published", "leaked", "benchmark", "price"] | None = None
+    basis: Literal["published", "estimate", "leaked", "benchmark", "price"] | None = None
     rationale: str | None = None
     via: str | None = None
     sources: Sources
@@ -114,7 +114,7 @@ class Model(_Entry):
             raise ValueError(f"active {self.active} must not be above total {self.total}")
         if (self.total is None) != (self.basis is None):
             raise ValueError("total and basis go together: a figure has a basis, no figure none")
-        if self.basis in ("leaked", "benchmark", "price") and not self.rationale:
+        if self.basis not in (None, "published") and not self.rationale:
             raise ValueError(f"basis {self.basis!r} needs a rationale of one sentence")
         return self
 

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from impactree import __version__
-from impactree.cli.catalog import models, providers, zones
+from impactree.cli.advise import advise
+from impactree.cli.catalog import methods, models, providers, resolve, zones
 from impactree.cli.db import db
 from impactree.cli.explain import explain
 from impactree.cli.langsmith import langsmith
 from impactree.cli.report import report
+from impactree.cli.serve import serve
 from impactree.cli.spool import spool
 from impactree.cli.table import table
 from impactree.exceptions import ImpactreeError
@@ -33,7 +35,10 @@ def cli() -> None:
     """What LLM calls cost the planet: models, zones, hosts and the figures behind them."""
 
 
-for _command in (explain, report, models, zones, providers, spool, langsmith, db, table):
+for _command in (
+    *(explain, resolve, report, advise, models, zones, providers, methods),
+    *(serve, spool, langsmith, db, table),
+):
     cli.add_command(_command)
 
 

@@ -1,19 +1,17 @@
-"""``impactree models``, ``zones`` and ``providers``: what the catalog holds."""
+"""``impactree models``, ``zones``, ``providers``, ``methods`` and ``resolve``: what is known."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from impactree.cli._printing import as_json_option, show
+from impactree.cli._printing import as_json_option, print_json, show
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import datetime as dt
 
-    from impactree.catalog import Catalog, Host, ModelRecord, Zone
-
-__all__ = ["models", "providers", "zones"]
+__all__ = ["methods", "models", "providers", "resolve", "zones"]
 
 _search = click.argument("search", required=False, default="")
 
@@ -25,18 +23,9 @@ _search = click.argument("search", required=False, default="")
 @as_json_option
 def models(search: str, maker: str | None, kind: str | None, as_json: bool) -> int:
     """List the models of the catalog whose id, alias or maker holds SEARCH."""
-    records = _catalog().records()
-    kinds = sorted({record.kind for record in records})
-    if kind is not None and kind.lower() not in kinds:
-        raise click.BadParameter(f"{kind!r} is none of {', '.join(kinds)}", param_hint="--kind")
-    rows = [
-        _model_row(record)
-        for record in records
-        if (maker is None or record.maker == maker.lower())
-        and (kind is None or record.kind == kind.lower())
-        and _holds(search, (record.id, record.maker, *record.aliases))
-    ]
-    return show(rows, as_json)
+    from impactree.service import listing
+
+    return show(listing.models(search, maker, kind), as_json)
 
 
 @click.command()
@@ -47,13 +36,9 @@ def zones(search: str, as_json: bool) -> int:
 
     The figures of ecologits-0.11, of parts of countries the country's; then the yearly GHG factor.
     """
-    catalog = _catalog()
-    rows = [
-        _zone_row(catalog, zone)
-        for zone in filter(None, map(catalog.zone, catalog.zone_codes))
-        if _holds(search, (zone.id, zone.name))
-    ]
-    return show(rows, as_json)
+    from impactree.service import listing
+
+    return show(listing.zones(search), as_json)
 
 
 @click.command()
@@ -61,76 +46,55 @@ def zones(search: str, as_json: bool) -> int:
 @as_json_option
 def providers(search: str, as_json: bool) -> int:
     """List the hosts whose slug, name or framework's name holds SEARCH."""
-    rows = [
-        _host_row(host)
-        for host in _catalog().hosts.values()
-        if _holds(search, (host.id, host.name, *host.names))
-    ]
-    return show(rows, as_json)
+    from impactree.service import listing
+
+    return show(listing.providers(search), as_json)
 
 
-def _catalog() -> Catalog:
-    from impactree.engine import shared_engine
+@click.command()
+@as_json_option
+def methods(as_json: bool) -> int:
+    """List the methods, what each covers, and where it was published; constants with --json."""
+    from impactree.service import listing
 
-    return shared_engine().catalog
-
-
-def _holds(search: str, texts: Iterable[str]) -> bool:
-    wanted = search.lower()
-    return any(wanted in text.lower() for text in texts)
-
-
-def _model_row(record: ModelRecord) -> dict[str, Any]:
-    return {
-        "model": record.id,
-        "maker": record.maker,
-        "kind": record.kind,
-        "total_1e9": record.total,
-        "active_1e9": record.active,
-        "basis": record.basis,
-        "training": _trained(record.training),
-        "from": record.valid_from,
-        "checked": record.checked,
-    }
+    rows = listing.methods()
+    if as_json:
+        print_json(rows)
+        return 0
+    return show([{k: _cell(v) for k, v in row.items() if k != "constants"} for row in rows], False)
 
 
-def _trained(facts: dict[str, Any] | None) -> str | None:
-    """What is published of a training: its scope and figures, and what it stands on."""
-    from impactree.engine.training import published_text
-
-    if facts is None:
-        return None
-    said = f"{facts['scope']}: {published_text(facts)}"
-    if "conflict" in facts:
-        said += f" (not taken: {facts['conflict']})"
-    return said if "base" not in facts else f"{said}; on top of {facts['base']['name']}"
+def _cell(value: object) -> object:
+    return ", ".join(value) if isinstance(value, list) else value
 
 
-def _zone_row(catalog: Catalog, zone: Zone) -> dict[str, Any]:
-    yearly = catalog.electricity(zone, "yearly").factors[0]
-    return {
-        "zone": zone.id,
-        "name": zone.name,
-        "country": zone.parent or zone.id,
-        "gwp_kgco2eq_per_kwh": zone.mix.gwp,
-        "adpe_kgsbeq_per_kwh": zone.mix.adpe,
-        "pe_mj_per_kwh": zone.mix.pe,
-        "water_l_per_kwh": zone.mix.wue,
-        "yearly_gwp_kgco2eq_per_kwh": yearly.value,
-        "year": yearly.year,
-        "kind": yearly.source.kind,
-    }
+@click.command()
+@click.argument("name")
+@click.option("--provider", help="Who was asked, as the framework names them.")
+@click.option("--requested", help="The name that was asked for, where it differs.")
+@click.option("--base-url", help="Where the request went.")
+@click.option("--at", type=click.DateTime(["%Y-%m-%d"]), help="Day of the call, YYYY-MM-DD.")
+@as_json_option
+def resolve(
+    name: str,
+    provider: str | None,
+    requested: str | None,
+    base_url: str | None,
+    at: dt.datetime | None,
+    as_json: bool,
+) -> int:
+    """Show which model NAME is read as, whose it is, and who runs it."""
+    from impactree.service import listing
 
-
-def _host_row(host: Host) -> dict[str, Any]:
-    from impactree.values.range import Range
-
-    site = host.site
-    return {
-        "provider": host.id,
-        "name": host.name,
-        "zone": host.zone,
-        "pue": Range(site.pue_min, site.pue_max),
-        "wue_l_per_kwh": Range(site.wue_min, site.wue_max),
-        "checked": host.checked,
-    }
+    found = listing.resolved(
+        name,
+        provider=provider,
+        requested=requested,
+        base_url=base_url,
+        at=at.date() if at else None,
+    )
+    if as_json:
+        print_json(found)
+    else:
+        show([{"": key, "value": value} for key, value in found.items()], False)
+    return 0 if found["model"] else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,7 +11,7 @@ import click
 
 from impactree.cli._printing import as_json_option, print_json, print_rich
 from impactree.values.criteria import CRITERIA
-from impactree.values.formatting import clean
+from impactree.values.formatting import clean, shares
 from impactree.values.range import Range
 from impactree.values.training import TRAINING_COLUMNS, training_cells
 
@@ -55,6 +56,7 @@ def report(by: str, since: str | None, as_json: bool, url: str) -> None:
         return
     _print_table(by, groups)
     _print_training(by, groups)
+    _print_sources(groups)
     for credit in dict.fromkeys(credit for group in groups for credit in group.credits):
         click.echo(f"Credit: {clean(credit)}")
 
@@ -86,7 +88,9 @@ def _group_dict(by: str, group: Group) -> dict[str, Any]:
     counts = ("calls", "estimated_calls", "input_tokens", "output_tokens")
     known = {name: getattr(group, name) for name in counts}
     training = dict(zip(TRAINING_COLUMNS, training_cells(group.training), strict=True))
-    return {by: group.key, **known, **group.figures, **training, "credits": list(group.credits)}
+    sources = {"energy_by_source": group.energy_by_source}
+    told = {**group.figures, **training, **sources, "credits": list(group.credits)}
+    return {by: group.key, **known, **told}
 
 
 def _print_table(by: str, groups: list[Group]) -> None:
@@ -96,6 +100,16 @@ def _print_table(by: str, groups: list[Group]) -> None:
         calls = _of(group.estimated_calls, group) if group.estimated_calls else str(group.calls)
         table.add_row(clean(group.key or "-"), calls, *tokens, *map(_mean, group.impacts))
     print_rich(table)
+
+
+def _print_sources(groups: list[Group]) -> None:
+    """Where the energy comes from, unless all of it is estimated."""
+    energies: dict[str, float] = defaultdict(float)
+    for group in groups:
+        for source, energy in group.energy_by_source.items():
+            energies[source] += energy
+    if not energies.keys() <= {"estimated"}:
+        click.echo(f"Energy: {shares(energies)}")
 
 
 def _print_training(by: str, groups: list[Group]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from impactree.calls import MEDIA_KINDS, Kind, Media
+from impactree.calls import MEDIA_KINDS, Kind
 from impactree.cli._printing import as_json_option, print_json, print_rich
 
 if TYPE_CHECKING:
@@ -51,18 +51,14 @@ def explain(
     **asked: Any,
 ) -> int:
     """Show how NAME is read, every hypothesis with its source, and every step to the result."""
-    from impactree.engine.explain import explain as explained
+    from impactree.service.estimating import explanation
 
     day = at.date() if at else None
     given = {key: value for key in _MEDIA if (value := asked.pop(key)) is not None}
     if given and asked["kind"] not in MEDIA_KINDS:
         kinds = ", ".join(sorted(MEDIA_KINDS))
         raise click.UsageError(f"--{next(iter(given))} goes with --kind {kinds}")
-    try:
-        asked["media"] = Media(**given)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    found = explained(name, at=day, output_tokens=tokens, latency_s=latency, **asked)
+    found = explanation(name, at=day, output_tokens=tokens, latency_s=latency, **given, **asked)
     if as_json:
         print_json(found.to_dict())
     else:

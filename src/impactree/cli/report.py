@@ -13,14 +13,14 @@ from impactree.cli._printing import as_json_option, print_json, print_rich
 if TYPE_CHECKING:
     from impactree.report import Report
 
-__all__ = ["report"]
+__all__ = ["REPORT_FILE", "read_file", "report"]
 
-_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+REPORT_FILE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 _OUT = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=REPORT_FILE)
 @click.option(
     "--by",
     "keys",
@@ -28,8 +28,12 @@ _OUT = click.Path(dir_okay=False, path_type=Path)
     help="Groups by KEY, or by several: user,agent; with --diff their changes.",
 )
 @click.option("--top", type=click.IntRange(1), help="Only the first groups, or dearest calls.")
-@click.option("--diff", "other", type=_FILE, help="What changed since another, by path or --by.")
-@click.option("--merge", "others", type=_FILE, multiple=True, help="Another machine's report.")
+@click.option(
+    "--diff", "other", type=REPORT_FILE, help="What changed since another, by path or --by."
+)
+@click.option(
+    "--merge", "others", type=REPORT_FILE, multiple=True, help="Another machine's report."
+)
 @click.option("--run", "run_id", help="Only the run with this id or name.")
 @click.option("--csv", "form", flag_value="csv", help="Print a row per call (or group) as CSV.")
 @click.option("--markdown", "form", flag_value="markdown", help="Print Markdown.")
@@ -49,31 +53,39 @@ def report(
     as_json: bool,
 ) -> int:
     """Show the report in FILE, as Report.to_json wrote it; - is standard input."""
+    from impactree.service.reporting import Question
+    from impactree.service.reporting import shown as answered
+
     if top is not None and other is not None:
         raise click.UsageError("--top is for groups and calls: --diff shows the largest changes")
     if opens and page is None:
         raise click.UsageError("--open opens the page that --html writes: add --html PATH")
     if page is not None and (keys or other is not None or form or as_json):
         raise click.UsageError("--html writes the whole report: leave out --by, --diff and forms")
-    asked = _read(file)
-    if others:
-        asked = asked.merge(*map(_read, others))
-    if run_id is not None:
-        asked = _only(asked, run_id)
-    shown: Any = asked if top is None or keys else asked.top(top)
+    asked = read_file(file)
+    question = Question(
+        by=[key.strip() for several in keys for key in several.split(",")],
+        top=top,
+        diff=None if other is None else read_file(other),
+        merge=[*map(read_file, others)],
+        run=run_id,
+    )
+    try:
+        shown = answered(asked, question)
+    except LookupError as error:
+        raise click.UsageError(str(error.args[0])) from None
     if page is not None:
         return _write(shown, page, opens)
-    named = [key.strip() for several in keys for key in several.split(",")]
-    if other is not None:
-        shown = asked.diff(_read(other), by=named or None)
-    elif keys:
-        shown = asked.by(*named)
-        shown = shown if top is None else shown.top(top)
     _print(shown, "json" if as_json else form)
     return 0
 
 
-def _read(file: Path) -> Report:
+def read_file(file: Path) -> Report:
+    """The report in a file, or on standard input.
+
+    Raises:
+        ReportFormatError: names the file and what is wrong.
+    """
     from impactree.exceptions import ReportFormatError
     from impactree.report import Report
 
@@ -81,13 +93,6 @@ def _read(file: Path) -> Report:
         return Report.from_json(sys.stdin.buffer if str(file) == "-" else file)
     except ReportFormatError as error:
         raise ReportFormatError(f"{file}: {error}") from error
-
-
-def _only(asked: Report, run_id: str) -> Report:
-    found = asked.find(run_id)
-    if not found:
-        raise click.UsageError(f"no run {run_id!r:.80} is in the report")
-    return asked.of_runs(found)
 
 
 def _write(shown: Report, page: Path, opens: bool) -> int:

@@ -277,6 +277,8 @@ def _encode_call(call: ModelCall, zone: str | None) -> dict[str, Any]:
             out[name] = _text(value) if isinstance(value, str) else value
     if call.media is not None:
         out |= call.media.known()
+    if call.energy is not None:
+        out |= call.energy.to_dict()
     if call.usage_notes:
         out["usage_notes"] = list(call.usage_notes)
     if call.repeated:
@@ -287,7 +289,6 @@ def _encode_call(call: ModelCall, zone: str | None) -> dict[str, Any]:
 
 
 def _encode_impacts(impacts: Impacts, messages: dict[Message, int]) -> list[Any]:
-    training = impacts.training
     return [
         impacts.figures and list(impacts.figures),
         [messages.setdefault(m, len(messages)) for m in impacts.warnings],
@@ -297,13 +298,22 @@ def _encode_impacts(impacts: Impacts, messages: dict[Message, int]) -> list[Any]
         impacts.unestimated_calls,
         impacts.method,
         impacts.market,
-        *([] if training is None else [[training.values, training.calls, training.shared_over]]),
+        *_later(impacts),
     ]
+
+
+def _later(impacts: Impacts) -> list[Any]:
+    """What few impacts have, and earlier versions pass over."""
+    phase, by_source = impacts.training, impacts.by_source
+    training = None if phase is None else [phase.values, phase.calls, phase.shared_over]
+    if by_source is not None:
+        return [training, by_source]
+    return [] if training is None else [training]
 
 
 def _decode_impacts(fields: list[Any], messages: tuple[Message, ...]) -> Impacts:
     figures, warnings, errors, grade, estimated, unestimated, *later = fields
-    method, market, training, *_ = (*later, None, None, None)
+    method, market, training, by_source, *_ = (*later, None, None, None, None)
     if figures is not None and not later:
         figures = _with_means(figures)
     return Impacts(
@@ -311,6 +321,7 @@ def _decode_impacts(fields: list[Any], messages: tuple[Message, ...]) -> Impacts
         method=method,
         market=None if market is None else tuple(market),
         training=None if training is None else _decode_training(*training),
+        by_source=by_source and tuple((source, energy) for source, energy in by_source),
         warnings=tuple(messages[i] for i in warnings),
         errors=tuple(messages[i] for i in errors),
         grade=grade,

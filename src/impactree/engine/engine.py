@@ -14,17 +14,19 @@ from impactree.catalog._catalog import as_day
 from impactree.catalog._near import near_text
 from impactree.engine.configuration import Surroundings, load_settings, surroundings
 from impactree.engine.deployments import read_deployment
-from impactree.engine.reading import Reading, leads_somewhere, read_call, zone_error
+from impactree.engine.places import zone_error
+from impactree.engine.reading import Reading, read_call
+from impactree.engine.targets import target_fault
 from impactree.exceptions import CatalogError, ConfigurationError, EstimateError
 from impactree.loops import off_loop
 from impactree.methods import METHODS, Method, media_method
 from impactree.values.impacts import Impacts, impacts_of_call
-from impactree.values.messages import Message, message
+from impactree.values.messages import MESSAGES, Message, message
 
 if TYPE_CHECKING:
     import datetime as dt
 
-    from impactree.engine.settings import EngineSettings, Settings
+    from impactree.engine.settings import EngineSettings, Settings, TrackerSettings
     from impactree.engine.training import Share, Sharing
     from impactree.methods import Deployment
     from impactree.values.training import TrainingPhase
@@ -141,12 +143,9 @@ class Engine:
                     f"nearest: {near_text(host, self.catalog.hosts)}"
                 )
         for name, target in s.deployments.items():
-            if not leads_somewhere(self.catalog, target):
-                near = near_text(target, self.catalog.model_names())
-                raise ConfigurationError(
-                    f"{s.where('deployments')}.{name}: {target!r} is no model's name; "
-                    f"nearest known names: {near}"
-                )
+            fault = target_fault(self.catalog, target)
+            if fault is not None:
+                raise ConfigurationError(f"{s.where('deployments')}.{name}: {fault}")
         if s.region is not None and s.region not in self.catalog.regions:
             raise ConfigurationError(
                 f"{s.where('region')}: unknown cloud region {s.region!r}; known: "
@@ -208,6 +207,8 @@ class Engine:
             call: What was asked of which model.
             at: The day of the call, for names that moved; None: today.
         """
+        if call.energy is not None:
+            return self._of_known(call, at)
         plan = self._plans.get(placed_by(call) if at is None else (*placed_by(call), at))
         made, warnings, errors, grade, factor, share, method, _ = plan or self._planned(call, at)
         if call.tokens_source == "counted":
@@ -226,6 +227,13 @@ class Engine:
         figures = method.impacts(made, tokens, call.latency_s)
         market = None if factor is None else figures.market_based(factor)
         return impacts_of_call(figures, method.name, market, warnings, grade, training)
+
+    def _of_known(self, call: ModelCall, at: dt.date | None) -> Impacts:
+        from impactree.engine.known import impacts_of_known
+
+        plan = self._planned(call, at)
+        estimated = self.estimate(replace(call, energy=None), at=at)
+        return impacts_of_known(self.catalog, call, plan.found, estimated, plan.market)
 
     def zone_of(self, call: ModelCall) -> str | None:
         """The electricity mix zone that a call is estimated with; None: one that is unknown."""
@@ -299,7 +307,7 @@ _shared: tuple[Surroundings | None, dict[object, Engine]] = (None, {})
 """The engines made for the surroundings as they were last seen."""
 
 
-def shared_engine(**settings: Unpack[EngineSettings]) -> Engine:
+def shared_engine(**settings: Unpack[TrackerSettings]) -> Engine:
     """An engine with these settings, and the environment's and file's: the same for the same.
 
     Raises:
@@ -312,7 +320,10 @@ def shared_engine(**settings: Unpack[EngineSettings]) -> Engine:
         if place is not made_for:
             engines = {}
             _shared = (place, engines)
-    key = _frozen(settings) if settings else ()
+    if len(settings) == 1 and type(method := settings.get("method")) is str:
+        key: object = method  # the usual case, in a third of the time
+    else:
+        key = _frozen(settings) if settings else ()
     engine = engines.get(key)
     if engine is None:
         engine = engines[key] = off_loop(lambda: Engine._of(load_settings(settings)))
@@ -333,6 +344,8 @@ def usage_message(note: str) -> Message:
 
     if note in LEFT_OUT:
         return message("input-not-text", LEFT_OUT[note])
+    if note in MESSAGES:
+        return message(note)
     code = "usage-unclear" if note in UNCLEAR else "usage-reconciled"
     return message(code, READINGS.get(note, f"({note:.60})"))
 

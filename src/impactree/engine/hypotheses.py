@@ -45,7 +45,8 @@ class Hypothesis:
     value: str
     unit: str
     basis: str
-    """``published``, ``leaked``, ``benchmark``, ``price``, ``name``, ``prior``, or who says so."""
+    """``published``, ``estimate``, ``leaked``, ``benchmark``, ``price``, ``name`` or ``prior``; or
+    who says so."""
     note: str = ""
     sources: tuple[str, ...] = ()
     checked: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,8 @@ from impactree.catalog._places import UNKNOWN
 from impactree.catalog._records import Host
 from impactree.catalog._resolve import resolve_name
 from impactree.engine.deployments import deployment_of, hardware
+from impactree.engine.places import region_of, region_warnings, zone_error, zone_of
+from impactree.engine.targets import ANY_HOST
 from impactree.methods import (
     Deployment,
     Hardware,
@@ -32,13 +35,13 @@ if TYPE_CHECKING:
     from impactree.catalog import Catalog, Electricity, Region, Resolution, Zone
     from impactree.engine.settings import Settings
 
-__all__ = ["Reading", "leads_somewhere", "read_call", "zone_error"]
+__all__ = ["Reading", "read_call"]
 
 _GRADE_CODES: Final = {"family": "model-family", "size": "model-size-from-name"}
-_ANY_HOST: Final = "litellm"
-"""A provider hint under which the first part of a path names the host."""
 _STAND_INS: Final = ("h100", "b200")
 """Accelerators that an unknown one is taken for."""
+_GENERIC: Final = "generic"
+"""What stands in for embodied figures that nobody publishes."""
 _OF_TEXT: Final = frozenset({"chat", "completion", "embedding", "rerank"})
 """Kinds of model that read or write text alone."""
 _NOTHING: Final[Mapping[str, Deployment]] = MappingProxyType({})
@@ -117,21 +120,21 @@ def read_call(
     """Read a call's names with a catalog and settings; never raises for what the call holds."""
     resolution = _resolve(catalog, settings, call, at)
     host = _host(catalog, call, resolution)
-    region, region_warning = _region(catalog, settings, call, resolution, host)
-    code, origin = _zone(catalog, settings, call, resolution, region or host, host, method)
-    zone = catalog.zone(code)
-    electricity = catalog.electricity(zone, method.factors, at) if zone else None
-    own = covers_media(method.name, call.kind)
-    if own:
+    region = region_of(catalog, settings, call, resolution, host)
+    code, origin, is_said = zone_of(catalog, settings, call, resolution, host, region, method)
+    electricity = (z := catalog.zone(code)) and catalog.electricity(z, method.factors, at)
+    if own := covers_media(method.name, call.kind):
         resolution, error = _of_media(call, resolution)
     else:
         error = _error(catalog, settings, method, call, resolution)
-    if error is None and electricity is None:
-        error = zone_error(catalog, code)
+    error = error or (None if electricity else zone_error(catalog, code))
+    stand_ins, generic = _stand_ins(catalog, host.accelerators)
     hardware_known = deployment_of(known, call.model, resolution.model, host.id)
     warnings = () if error else _warnings(catalog, call, resolution, host, electricity, own)
-    if method.plans_hardware and not error and not own:
-        warnings = (*warnings, *_of_hardware(catalog, resolution, host, hardware_known))
+    if not error:
+        if method.plans_hardware and not own:
+            warnings += _of_hardware(catalog, resolution, host, hardware_known)
+        warnings += () if is_said else region_warnings(catalog, settings, call, host, region)
     return Reading(
         kind=call.kind,
         resolution=resolution,
@@ -140,11 +143,11 @@ def read_call(
         region=region,
         electricity=electricity,
         zone_origin=origin,
-        warnings=warnings if error else (*warnings, *region_warning),
+        warnings=warnings,
         errors=(error,) if error else (),
         deployment=hardware_known,
-        stand_ins=_stand_ins(catalog, host),
-        generic=hardware(catalog.accelerators["generic"]),
+        stand_ins=stand_ins,
+        generic=generic,
     )
 
 
@@ -179,22 +182,26 @@ def _of_hardware(
         codes.append("architecture-from-size")
     elif architecture["status"] == "secondary":
         codes.append("architecture-secondary")
-    if host.accelerators and known.accelerator is None and not _powered(catalog, host):
+    if host.accelerators and known.accelerator is None and not _powered(catalog, host.accelerators):
         codes.append("hardware-power-unknown")
     return tuple(map(message, codes))
 
 
-def _powered(catalog: Catalog, host: Host) -> list[str]:
+def _powered(catalog: Catalog, accelerators: tuple[str, ...]) -> list[str]:
     """What a host says it runs models on, as far as power, bandwidth and peak are published."""
     needed = {"power", "bandwidth", "bf16"}
-    names = map(str.lower, host.accelerators)
+    names = map(str.lower, accelerators)
     return [name for name in names if needed <= catalog.accelerators[name].keys()]
 
 
-def _stand_ins(catalog: Catalog, host: Host) -> tuple[Hardware, ...]:
-    """What an unknown accelerator may be: the host's own, else the usual ones."""
-    names = _powered(catalog, host) or _STAND_INS
-    return tuple(hardware(catalog.accelerators[name]) for name in names)
+@lru_cache(maxsize=256)
+def _stand_ins(
+    catalog: Catalog, accelerators: tuple[str, ...]
+) -> tuple[tuple[Hardware, ...], Hardware]:
+    """What an unknown accelerator may be: the host's own, else the usual ones; and the generic."""
+    names = (*(_powered(catalog, accelerators) or _STAND_INS), _GENERIC)
+    *found, generic = (hardware(catalog.accelerators[name]) for name in names)
+    return tuple(found), generic
 
 
 def _resolve(
@@ -216,19 +223,13 @@ def _resolve(
     return found
 
 
-def leads_somewhere(catalog: Catalog, target: str) -> bool:
-    """Whether a deployment's target says which model it is, or at least how large."""
-    found = resolve_name(catalog, target, _ANY_HOST)
-    return found.model is not None or found.grade != "prior"
-
-
 def _deployed(
     catalog: Catalog, call: ModelCall, target: str, name: str, at: dt.date | None
 ) -> Resolution:
     found = resolve_name(catalog, target, call.provider, base_url=call.base_url, at=at)
     place = catalog.hosts[found.host or UNKNOWN]
     if place.passes_through or place.id == UNKNOWN or (place.local and found.model is None):
-        named = resolve_name(catalog, target, _ANY_HOST, at=at)
+        named = resolve_name(catalog, target, ANY_HOST, at=at)
         if named.model is not None:  # the user says who it is: a gateway stands between
             found = named
     grade = worst_grade("alias", found.grade) or found.grade
@@ -310,45 +311,6 @@ def _why_prior(call: ModelCall, found: Resolution) -> str:
     return f"{_asked(call)} {found.how}." if found.is_other else _asked(call)
 
 
-def _region(
-    catalog: Catalog, settings: Settings, call: ModelCall, found: Resolution, host: Host
-) -> tuple[Region | None, tuple[Message, ...]]:
-    """The cloud region, where the host has any, and a warning about one that is not known."""
-    if host.regions is None:
-        return None, ()
-    for name in (call.region, found.region, settings.region):
-        region = catalog.regions.get(name.strip().lower()) if name else None
-        if region is not None and region.cloud == host.regions:
-            return region, ()
-    if call.region:
-        return None, (message("region-not-registered", f"Asked for {call.region!r:.40}."),)
-    return None, ()
-
-
-def _zone(
-    catalog: Catalog,
-    settings: Settings,
-    call: ModelCall,
-    found: Resolution,
-    place: Host | Region,
-    host: Host,
-    method: Method,
-) -> tuple[str, str]:
-    """The electricity mix zone and who says so, the most specific first."""
-    if call.zone and call.zone.strip():
-        return call.zone.strip(), "the call"
-    for name, zone in settings.provider_zones.items():
-        named = catalog.host(name)
-        if named is not None and named.id == host.id:
-            return zone, f"the setting {settings.where('provider_zones')}"
-    if settings.zone:
-        return settings.zone, f"the setting {settings.where('zone')}"
-    if found.zone:  # a profile that spreads its calls over a continent
-        return found.zone, "the model's name"
-    zone = place.subzone if place.subzone and method.factors == "yearly" else place.zone
-    return zone, f"the {'host' if place is host else 'region'} {place.id}"
-
-
 def _asked(call: ModelCall) -> str:
     provider = f" at {call.provider}" if call.provider else ""
     return f"Asked for {call.model!r:.120}{provider}."
@@ -380,11 +342,3 @@ class _NearMessage(Message):
 
     def __hash__(self) -> int:
         return hash((self.code, self.message))  # as a plain message's
-
-
-def zone_error(catalog: Catalog, zone: str) -> Message:
-    """A zone is not in the catalog."""
-    names = nearest(zone, catalog.zone_codes)
-    hint = f" Nearest known: {', '.join(names)}." if names else ""
-    allowed = "use ISO 3166-1 alpha-3, a code like US-VA, or WOR (see `impactree zones`)"
-    return message("zone-not-registered", f"Asked for {zone!r:.40}; {allowed}.{hint}")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["PREFIX", "EngineSettings", "Settings", "UnknownModels"]
+__all__ = ["PREFIX", "EngineSettings", "Settings", "TrackerSettings", "UnknownModels"]
 
 UnknownModels = Literal["prior", "error"]
 PREFIX: Final = "IMPACTREE_"
@@ -45,6 +45,14 @@ class EngineSettings(TypedDict, total=False):
     ``[low, high]``) in place of what is assumed."""
 
 
+class TrackerSettings(EngineSettings, total=False):
+    """What a tracker and a handler take beside; all optional."""
+
+    reported_energy: Mapping[str, Any] | None
+    """By model, provider or address: the field or header of answers that holds their energy, as in
+    ``{"my-vllm": "usage.energy_mj"}``; there is no default. See ``docs/local.md``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What holds once all sources are merged."""
@@ -59,6 +67,8 @@ class Settings:
     unknown_models: UnknownModels = "prior"
     method: str = DEFAULT_METHOD
     include_training: bool | dict[str, Any] = False
+    reported_energy: dict[str, Any] = field(default_factory=dict)
+    """Which field of whose answers holds energy."""
     max_runs: int = 1000
     """How many finished trees a tracker keeps."""
     origins: dict[str, str] = field(default_factory=dict)

@@ -45,6 +45,7 @@ class _Layer(BaseModel):
     unknown_models: Literal["prior", "error"] | None = None
     method: str | None = None
     include_training: bool | dict[str, Any] | None = None
+    reported_energy: dict[str, Any] = {}
     max_runs: PositiveInt | None = None
 
     @field_validator("deployments", mode="before")
@@ -127,6 +128,7 @@ def merged(layers: list[Layer], given: Mapping[str, Any]) -> Settings:
         ConfigurationError: names the source, the key, the value and what was expected.
     """
     values: dict[str, Any] = {"provider_zones": {}, "deployments": {}, "models": ()}
+    values["reported_energy"] = {}
     origins: dict[str, str] = {}
     files: list[Path] = []
     for origin, folder, layer in [*layers, Layer("", Path(), _checked(dict(given), ""))]:

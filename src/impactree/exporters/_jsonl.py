@@ -189,6 +189,8 @@ def _run(run: Run) -> dict[str, Any]:
         out["call"] |= {f"{name}_tokens": getattr(call, f"{name}_tokens") for name in tokens}
         if call.media is not None:
             out["call"] |= call.media.known()
+        if call.energy is not None:
+            out["call"] |= call.energy.to_dict()
         out["impacts"] = None if run.own is None else run.own.to_dict()
     return out
 

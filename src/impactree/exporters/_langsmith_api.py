@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.delivery.errors import DeliveryRefusedError, RetryLaterError, TreeRejectedError
 from impactree.exceptions import MissingExtraError
 from impactree.values.criteria import CRITERIA
+from impactree.values.sources import source_shares_text
 from impactree.values.times import resolved_at
 
 try:
@@ -327,6 +328,7 @@ def said(impacts: Impacts) -> dict[str, Any]:
         "values": feedback_values(impacts),
         "estimated": impacts.estimated_calls,
         "unestimated": impacts.unestimated_calls,
+        "sources": source_shares_text(impacts),
         "shared_over": () if impacts.training is None else impacts.training.shared_over,
     }
 
@@ -344,6 +346,8 @@ def feedback_items(
     comment = f"method {method}; {what['estimated']} model calls"
     if what["unestimated"]:
         comment += f"; {what['unestimated']} more not estimated: a lower bound"
+    if what.get("sources"):
+        comment += f"; energy {what['sources']}"
     if what.get("shared_over"):
         comment += f"; training shared out over {'; '.join(what['shared_over'])}"
     started = resolved_at(start)
@@ -376,7 +380,9 @@ def run_metadata(run: Run, credits: Callable[[Run], Sequence[str]]) -> dict[str,
     total = run.total
     if not total.estimated_calls and not total.unestimated_calls:
         return None
-    flat = {key: value["mean"] for key, value in feedback_values(total).items()}
+    flat: dict[str, Any] = {key: v["mean"] for key, v in feedback_values(total).items()}
+    if total.source is not None:
+        flat["impact_source"] = total.source
     credited = {"impactree_credits": list(credits(run))} if total.estimated_calls else {}
     return {**flat, **label_metadata(run), "impacts": total.to_dict(), **credited}
 

@@ -301,6 +301,8 @@ def metric_values(run: Run, credited: Iterable[str]) -> dict[str, float]:
         values["impactree.calls.unestimated"] = 1
     else:
         values |= {f"impactree.calls.credited:{credit}": 1 for credit in credited}
+        energies = run.own.energy_by_source or {}
+        values |= {f"impactree.energy.by_source:{name}": kwh for name, kwh in energies.items()}
     for name, value in impact_attributes(run.own).items():
         base = name.removesuffix(".mean")
         if base in METRICS and isinstance(value, float):

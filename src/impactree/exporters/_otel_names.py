@@ -64,12 +64,17 @@ METRICS: Final[dict[str, tuple[str, str]]] = {
         "{call}",
         "Model calls by what the licence of a factor behind their impacts wants to be shown",
     ),
+    "impactree.energy.by_source": (
+        "kW.h",
+        "Electricity of model calls by where its figure comes from",
+    ),
     "impactree.tokens": ("{token}", "Tokens of model calls"),
 }
 """Counter -> unit and description."""
 
 SPLIT_BY: Final = {
     "impactree.calls.credited": "impactree.credit",
+    "impactree.energy.by_source": "impactree.source",
     "impactree.tokens": "gen_ai.token.type",
 }
 """Counter -> the attribute that tells its parts apart."""
@@ -133,11 +138,21 @@ def impact_attributes(impacts: Impacts | None) -> dict[str, float | int | str]:
                 out[f"{_training(criterion.metric)}.{end}"] = getattr(impact.value, end)
         out["impactree.training.calls"] = phase.calls
         out["impactree.training.shared_over"] = "; ".join(phase.shared_over)
+    out |= _sources(impacts)
     out["impactree.calls.estimated"] = impacts.estimated_calls
     out["impactree.calls.unestimated"] = impacts.unestimated_calls
     if impacts.grade is not None:
         out["impactree.grade"] = impacts.grade
     return out
+
+
+def _sources(impacts: Impacts) -> dict[str, float | str]:
+    """Where the energy is from, kWh by source: ``impactree.energy.measured`` and so on."""
+    if impacts.source is None:
+        return {}
+    energies = impacts.energy_by_source or {}
+    told = {f"impactree.energy.{source}": energy for source, energy in energies.items()}
+    return {"impactree.source": impacts.source, **told}
 
 
 def metric_attributes(run: Run) -> dict[str, str]:

@@ -13,6 +13,7 @@ from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.runs import LABELS
 from impactree.store.rows import call_row, credits_for
 from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
+from impactree.values.sources import SOURCE_FIGURES
 from impactree.values.times import resolved_at
 from impactree.values.training import TRAINING_CALLS, TRAINING_FIGURES, TRAINING_SHARED
 
@@ -32,6 +33,7 @@ __all__ = ["ParquetExporter"]
 _TEXT = (
     *("id", "run_id", "parent_id", "run_name", "name", "kind", *LABELS, "status"),
     *("provider", "model", "zone", "tokens_source", "grade", "warnings", "errors", "method"),
+    "source",
     "resolution",
 )
 _MAX_LINGER_S = 3600.0
@@ -49,7 +51,7 @@ def _schema(credits: Iterable[str] = ()) -> Any:
     fields += [(name, pa.int64()) for name in (*_COUNTS, "revision")]
     times = ("started_at", "ended_at", "run_started_at")
     fields += [("cached", pa.bool_()), ("sound", pa.bool_()), *((name, time) for name in times)]
-    real = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_FIGURES)
+    real = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_FIGURES, *SOURCE_FIGURES)
     fields += [(name, pa.float64()) for name in real]
     fields += [(TRAINING_CALLS, pa.int64()), (TRAINING_SHARED, pa.string())]
     fields += [("latency_s", pa.float64()), ("seconds", pa.float64())]

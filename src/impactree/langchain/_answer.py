@@ -52,6 +52,8 @@ class Answer:
     """LangChain took the usage out: the first run of the batch carries that of all."""
     pictures: tuple[Picture, ...] = ()
     """What the answer holds of pictures."""
+    places: tuple[Any, ...] = ()
+    """Where the client keeps the rest of what was answered."""
 
 
 def read_answer(
@@ -92,6 +94,7 @@ def read_answer(
         isinstance(told, dict) and told.get("total_cost") == 0,
         isinstance(llm_output, dict) and llm_output.get("token_usage") == {},
         () if message is None else _pictures(message),
+        (getattr(message, "response_metadata", None), llm_output, info),
     )
 
 
@@ -213,6 +216,8 @@ class PendingCall:
     """Read already, what tells it being gone."""
     media: tuple[str, ...] = ()
     """Codes of what in the prompt is not text."""
+    places: tuple[Any, ...] = ()
+    """Of the answer; see :class:`Answer`."""
     repeats: Repeats | None = None
     """Told what was sent, once it is answered."""
     owner: Any = None
@@ -256,6 +261,8 @@ class PendingCall:
         alone = self.batch is None or self.kind == "chat"  # else its usage is that of several
         if self.repeats is not None and prompt and alone and not answer.cached:
             call = self.repeats.noted(call, (asked_of(prompt, self.params),))
+        if not answer.pictures:
+            return call
         own = [picture for picture in answer.pictures if not picture.by_tool]
         if own and image_tool(self.params.get("tools")) is None:
             return drawing(call, len(own))
@@ -283,7 +290,7 @@ class PendingCall:
             source = "counted"
             notes = ("media-not-counted",) if answer.is_media else ()
             usage = Tokens(input=self._prompt_tokens(), output=count_tokens(answer.text))
-        self.prompt = ""
+        self.prompt, self.places = "", answer.places
         latency = None
         if batch is None and now is not None and self.started is not None and not answer.cached:
             latency = now - self.started

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from impactree.calls import Kind
-    from impactree.engine.settings import EngineSettings
+    from impactree.engine.settings import TrackerSettings
     from impactree.runs import Exporter, RunKind, RunStatus
     from impactree.runs.budget import BudgetWatch, ImpactBudget
     from impactree.tracker import ImpactTracker
@@ -61,7 +61,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         tracker: A tracker to share with other handlers, instead of exporters, max_runs and
             settings.
         **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
-            ``unknown_models``, ``method``: see :class:`impactree.engine.settings.EngineSettings`.
+            ``unknown_models``, ``method``: see :class:`impactree.engine.settings.TrackerSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -79,7 +79,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         budget: ImpactBudget | None = None,
         totals_by: Iterable[str | tuple[str, ...]] = (),
         tracker: ImpactTracker | None = None,
-        **settings: Unpack[EngineSettings],
+        **settings: Unpack[TrackerSettings],
     ) -> None:
         super().__init__()
         keys, totals_by = kept_keys(metadata_keys), tuple(totals_by)
@@ -138,7 +138,9 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             if type(name) is not str or not 0 < len(name) <= names.MAX_NAME:
                 name = names.run_name(serialized, name, "chain")
             parent_id = caused_by(self.tracker, parent_run_id, name)
-            kind = self._chain_kind(name, parent_id, tags, metadata)
+            kind = kinds.NAMED.get(name, "chain")
+            if metadata:  # LangGraph and create_agent give all theirs some
+                kind = self._chain_kind(name, parent_id, tags, metadata)
             self._start(run_id, parent_id, name, kind, tags, metadata)
         except Exception as error:
             self._failed("on_chain_start", error)
@@ -204,7 +206,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
     @guarded
     def on_retriever_end(self, documents: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A retriever ends."""
-        self._retrieved(run_id, "ok")
+        self._retrieved(run_id, "ok", documents)
 
     @guarded
     def on_retriever_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
@@ -310,8 +312,6 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
 
     def _chain_kind(self, name: str, parent_id: Any, tags: Any, metadata: Any) -> RunKind:
         """The kind of a chain that starts; it may tell what its parent is, too."""
-        if not metadata:  # LangGraph and create_agent give all theirs some
-            return kinds.named_kind(name)
         parent = None if parent_id is None else self.tracker.find(parent_id)
         kind = kinds.chain_kind(name, tags, metadata, parent, parent_id is None)
         if kind == "node" and parent is not None and parent.kind != "agent":
@@ -341,9 +341,10 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             pending=pending,
         )
 
-    def _retrieved(self, run_id: Any, status: RunStatus) -> None:
+    def _retrieved(self, run_id: Any, status: RunStatus, documents: Any = ()) -> None:
         self._calls.unwatch(run_id)
         leave_scope(run_id)
+        self.tracker.annotate(run_id, metadata=names.document_counts(documents))
         self.tracker.end(run_id, status=status)
 
     def _unknown_end(self, response: Any, run_id: Any) -> None:
@@ -367,7 +368,8 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         kwargs: dict[str, Any],
     ) -> None:
         class_name = names.run_name(serialized, None, kind)
-        name = names.text(kwargs.get("name")) or class_name
+        given = kwargs.get("name")
+        name = (names.text(given) or class_name) if given else class_name
         parent_id = caused_by(self.tracker, parent_id, name)
         if self._watch is not None:
             self._check_budget(self._watch, parent_id)

@@ -9,9 +9,11 @@ from impactree.langchain._names import text
 if TYPE_CHECKING:
     from impactree.runs import Run, RunKind
 
-__all__ = ["agent_metadata", "chain_kind", "named_kind", "parent_kind"]
+__all__ = ["NAMED", "agent_metadata", "chain_kind", "parent_kind"]
 
 _UNNAMED: Final = "LangGraph"
+NAMED: Final[dict[str, RunKind]] = {_UNNAMED: "graph", "AgentExecutor": "agent"}
+"""The kinds of chains that nothing tells but their names; all others are chains."""
 # What ``create_agent`` has marked its runs with since langchain 1.2.4. Before, its node ``model``
 # tells; of ``create_react_agent``, and with it ``create_supervisor``, its node ``agent``.
 _MARKS: Final = frozenset({"lc_agent_name", "ls_integration"})
@@ -41,14 +43,7 @@ def chain_kind(name: str, tags: Any, metadata: Any, parent: Run | None, is_root:
             kind = _OF_ROOT.get(text(metadata.get("ls_integration")))
             if kind is not None:
                 return kind
-    return named_kind(name)
-
-
-def named_kind(name: str) -> RunKind:
-    """The kind of a chain that has nothing but its name."""
-    if name == _UNNAMED:
-        return "graph"
-    return "agent" if name == "AgentExecutor" else "chain"
+    return NAMED.get(name, "chain")
 
 
 def parent_kind(parent: Run, node: str, tags: Any, metadata: Any) -> RunKind | None:

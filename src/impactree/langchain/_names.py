@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from impactree.calls.building import Asked
+from impactree.calls.counting import counts_of_documents
 from impactree.calls.names import MODEL_KEYS, URL_KEYS, address, first_address, first_text
 from impactree.calls.names import answered_model as answered_in
 from impactree.calls.scrubbing import MAX_TEXT as MAX_NAME
@@ -15,6 +16,7 @@ __all__ = [
     "MAX_NAME",
     "answered_model",
     "asked",
+    "document_counts",
     "kept_metadata",
     "kept_tags",
     "run_name",
@@ -22,6 +24,7 @@ __all__ = [
 ]
 
 _URL_KEYS: Final = frozenset(URL_KEYS)
+_REGION_KEYS: Final = frozenset({"region_name", "location"})
 _URL_IN_REPR: Final = re.compile(r"(?:base_url|api_base|endpoint_url)='(https?://[^']{1,300})'")
 
 
@@ -36,6 +39,12 @@ def run_name(serialized: Any, name: Any, fallback: str) -> str:
     return fallback
 
 
+def document_counts(documents: Any) -> dict[str, int]:
+    """How many documents a retriever found, of how many tokens, as metadata of its run."""
+    listed = documents if isinstance(documents, list | tuple) else ()
+    return counts_of_documents(getattr(one, "page_content", None) for one in listed)
+
+
 def kept_tags(tags: Any) -> tuple[str, ...]:
     """The tags without LangChain's own ``seq:step:N``, which say nothing that the tree does not."""
     kept: tuple[str, ...] = ()
@@ -47,7 +56,9 @@ def kept_tags(tags: Any) -> tuple[str, ...]:
 
 def kept_metadata(metadata: Any, keys: frozenset[str]) -> dict[str, Any]:
     """The whitelisted keys, plain values only."""
-    return plain_values(metadata, keys) if isinstance(metadata, dict) else {}
+    if not isinstance(metadata, dict) or keys.isdisjoint(metadata):
+        return {}
+    return plain_values(metadata, keys)
 
 
 def asked(
@@ -66,8 +77,12 @@ def asked(
 
 def answered_model(message: Any, llm_output: Any, generation_info: Any) -> str | None:
     """The model's name as the answer gave it."""
-    places = (getattr(message, "response_metadata", None), generation_info, llm_output)
-    return answered_in(place for place in places if isinstance(place, dict))
+    for place in (getattr(message, "response_metadata", None), generation_info, llm_output):
+        if place and isinstance(place, dict):
+            found = answered_in(place)
+            if found:
+                return found
+    return None
 
 
 def _base_url(serialized: Any) -> str | None:
@@ -87,7 +102,7 @@ def _base_url(serialized: Any) -> str | None:
 def _region(*places: Any) -> str | None:
     """The cloud region, where the client tells it (Bedrock does)."""
     for place in places:
-        if isinstance(place, dict):
+        if isinstance(place, dict) and not _REGION_KEYS.isdisjoint(place):
             found = first_text(("region_name", "location"), place)
             if found:
                 return found

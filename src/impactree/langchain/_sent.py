@@ -13,10 +13,10 @@ def asked_of(prompt: Any, params: dict[str, Any]) -> object:
     """A prompt or messages, with the request's parameters; without ids, which differ each time."""
     if isinstance(prompt, str):
         return asked_with(params, prompt)
-    return asked_with(params, [*map(_message, prompt)])
+    return asked_with(params, tuple(map(_message, prompt)))
 
 
 def _message(message: Any) -> object:
     calls = getattr(message, "tool_calls", None) or ()
-    called = [(call.get("name"), call.get("args")) for call in calls]
+    called = tuple((call.get("name"), call.get("args")) for call in calls) if calls else ()
     return getattr(message, "type", None), getattr(message, "content", message), called

@@ -41,8 +41,9 @@ def usage_of(message: Any, generation_info: Any, llm_output: Any) -> Reading | N
         raw = read_usage(response)
         if raw is not None:
             usage = with_details(usage, raw)
-    if "iterations-summed" not in usage.notes and _was_compacted(message):
-        usage = noted(usage, "iterations-not-shown")
+    content = getattr(message, "content", None)
+    if isinstance(content, list) and any(map(_is_compaction, content)):
+        return usage if "iterations-summed" in usage.notes else noted(usage, "iterations-not-shown")
     return usage
 
 
@@ -52,8 +53,5 @@ def _is_langchain(info: dict[str, Any]) -> bool:
     return isinstance(usage, dict) and "input_tokens" in usage
 
 
-def _was_compacted(message: Any) -> bool:
-    content = getattr(message, "content", None)
-    return isinstance(content, list) and any(
-        isinstance(block, dict) and block.get("type") == "compaction" for block in content
-    )
+def _is_compaction(block: Any) -> bool:
+    return isinstance(block, dict) and block.get("type") == "compaction"

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import guarded, status_of
-from impactree.llama_index._embeddings import ranked_texts
+from impactree.llama_index._embeddings import document_counts, ranked_texts
 from impactree.llama_index._managers import asked_now, is_running
 from impactree.llama_index._models import OpenModel, OpenPrediction, answer_text, prompt_texts
 from impactree.llama_index._streams import current_run_id, opened, read_now, streams_of
@@ -152,6 +152,9 @@ class CallbackEvents:
         else:
             for stream in streams_of(fields.get("response")):
                 opened(stream, self.tracker, run, _nothing)
+            if run.kind == "retriever":
+                counts = document_counts(fields.get("nodes"))
+                self.tracker.annotate(event_id, metadata=dict(counts))
         self.tracker.end(event_id, status=status, call=call)
 
     def _call(

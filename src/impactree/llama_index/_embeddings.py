@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.calls.counting import counts_of_documents
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["cached_texts", "node_texts", "ranked_texts"]
+__all__ = ["cached_texts", "document_counts", "node_texts", "ranked_texts"]
 
 _IN_MEMORY: Final = "MutableMappingKVStore"
 _NOT_ASKED: Final = (
@@ -36,6 +38,12 @@ def cached_texts(
 def node_texts(nodes: Iterable[Any]) -> list[str]:
     """What is embedded of nodes, with or without scores."""
     return [node.get_content(metadata_mode="embed") for node in nodes or ()]
+
+
+def document_counts(nodes: Any) -> dict[str, int]:
+    """How many nodes a retriever found, of how many tokens, as metadata of its run."""
+    listed = [node for node in nodes or () if hasattr(node, "get_content")]
+    return counts_of_documents(node.get_content(metadata_mode="llm") for node in listed)
 
 
 def ranked_texts(query: Any, nodes: Iterable[Any]) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 
-    from impactree.engine.settings import EngineSettings
+    from impactree.engine.settings import TrackerSettings
     from impactree.runs import Exporter
     from impactree.runs.budget import BudgetWatch, ImpactBudget
     from impactree.tracker import ImpactTracker
@@ -59,7 +59,7 @@ class ImpactHandler(ReadableHandler, _Base):
         tracker: A tracker to share with other handlers, instead of exporters, max_runs and
             settings.
         **settings: ``zone``, ``region``, ``provider_zones``, ``deployments``, ``models``,
-            ``unknown_models``, ``method``: see :class:`impactree.engine.settings.EngineSettings`.
+            ``unknown_models``, ``method``: see :class:`impactree.engine.settings.TrackerSettings`.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -77,7 +77,7 @@ class ImpactHandler(ReadableHandler, _Base):
         budget: ImpactBudget | None = None,
         totals_by: Iterable[str | tuple[str, ...]] = (),
         tracker: ImpactTracker | None = None,
-        **settings: Unpack[EngineSettings],
+        **settings: Unpack[TrackerSettings],
     ) -> None:
         keys, totals_by = kept_keys(metadata_keys), tuple(totals_by)
         self.tracker = tracker_for(tracker, exporters, max_runs, settings, totals_by)

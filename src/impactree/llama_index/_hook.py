@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.adapters.guarding import guarded, status_of
 from impactree.llama_index import _spans as spans
 from impactree.llama_index import _streams as streams
+from impactree.llama_index._embeddings import document_counts
 from impactree.llama_index._events import Events
 from impactree.llama_index._models import (
     GENERATING,
@@ -127,6 +128,8 @@ class Hook:
         else:
             if not opened:
                 self.events.leave(run, None)
+            if run.kind == "retriever" and isinstance(result, list):
+                self.tracker.annotate(run.id, metadata=dict(document_counts(result)))
             self.runs.end(run, _status(run, pending, result))
 
     @guarded

@@ -166,6 +166,8 @@ class OpenModel(OpenSpan):
     """Spans of the methods it inherits and calls: their events are its own."""
     usage: Reading | None = None
     answered: str | None = None
+    places: tuple[Any, ...] = ()
+    """Where the client keeps the rest of what was answered, of a stream its last word."""
     drawn: list[ModelCall] = field(default_factory=list)
     """What the provider's image tool has done for it."""
     run: weakref.ref[Run] | None = None
@@ -253,8 +255,10 @@ class OpenModel(OpenSpan):
         return self._call(Tokens(), "unknown", None)
 
     def _read(self, response: Any, *, named: bool = False) -> None:
+        places = tuple(place for place in _places(response) if place is not None)
+        self.places = places or self.places
         try:
-            for place in _places(response):
+            for place in places:
                 usage = read_usage(place) if place else None
                 if usage is not None:
                     self.usage = updated(self.usage, usage)

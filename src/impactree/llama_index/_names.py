@@ -97,7 +97,9 @@ def answered_model(raw: Any) -> str | None:
     """The model's name as the provider's answer gave it."""
     if raw is None:
         return None
-    return answered_in((raw, *(field(raw, key) for key in known(raw, _ANSWER_WRAPPERS))))
+    inside = (field(raw, key) for key in known(raw, _ANSWER_WRAPPERS))
+    places = (place for place in (raw, *inside) if place is not None)
+    return next(filter(None, map(answered_in, places)), None)
 
 
 def _base_url(instance: Any) -> str | None:

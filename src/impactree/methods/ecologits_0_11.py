@@ -144,7 +144,10 @@ class EcoLogits011:
 
     def judge(self, quantities: Any, kind: str = "chat", plan: Any = None) -> Judgement:
         """Only output tokens count."""
-        return _KNOWN if quantities.output is not None else _NO_OUTPUT
+        wrote, thought = quantities.output, quantities.reasoning
+        if wrote is None:
+            return _NO_OUTPUT
+        return _KNOWN if thought is None or thought <= wrote else _ABOVE
 
     def plan(self, situation: Situation) -> Plan:
         """Everything that depends on the model and the place alone."""
@@ -289,6 +292,7 @@ def _equations(
 
 _KINDS: Final = frozenset({"chat", "completion"})
 _KNOWN: Final = Judgement()
+_ABOVE: Final = Judgement(warnings=(message("part-above-whole"),))
 _NO_OUTPUT: Final = Judgement(errors=(message("output-tokens-unknown"),))
 _DOCS: Final = "https://ecologits.ai/latest/methodology/llm_inference/"
 _FIT: Final = "https://arxiv.org/abs/2505.06371"

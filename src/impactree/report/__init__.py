@@ -124,14 +124,14 @@ class Report(Acting):
         return cls(runs, **known)
 
     @classmethod
-    def from_json(cls, source: str | bytes | Path | IO[Any]) -> Self:
+    def from_json(cls, source: str | bytes | Path | IO[Any] | dict[str, Any]) -> Self:
         """The report of a JSON text, as :meth:`to_json` writes it; formats 1 and 2.
 
         Ids are text afterwards. ``by("maker")``, ``by("host")`` and ``by("zone")`` place models by
         the present catalog and settings.
 
         Args:
-            source: The text, its bytes, an open file, or a ``Path``.
+            source: The text, its bytes, an open file, a ``Path``, or the object it holds.
 
         Raises:
             ReportFormatError: cut off, broken, something else, or newer: says what and where.

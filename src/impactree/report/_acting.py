@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from impactree.advice import Choice
     from impactree.engine import Engine
     from impactree.report._projection import Projection
-    from impactree.report._shown import Comparison
+    from impactree.report._shown import Advice, Comparison
     from impactree.runs import Run
 
 __all__ = ["Acting"]
@@ -94,6 +94,20 @@ class Acting(View):
         from impactree.report._what_if import alternatives as compared
 
         return Comparison(*compared(self, alternatives, method, self._supposed))
+
+    def advice(self) -> Advice:
+        """What could be saved in these very runs, what saves most first. Print it.
+
+        Context sent again, retrieved documents that outweigh the answer, reasoning that dominates,
+        short answers of a large model, regions on lower-carbon electricity, failures, and what was
+        asked before: each with its saving as a range, its calls and its evidence; only where it
+        saves at least 1 % whatever the unknowns are. By ``impactree-1``, in which input has a cost,
+        whatever the report's method.
+        """
+        from impactree.report._brief import advice_parts
+        from impactree.report._shown import Advice
+
+        return Advice(*advice_parts(self))
 
     def _supposed(self, runs: Iterable[Run], engine: Engine, words: str | None) -> Self:
         return type(self)(

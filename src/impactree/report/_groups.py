@@ -178,16 +178,30 @@ def group_calls(
     names = tuple(map(key_name, keys))
     gone = None if older is None else older.of(names)
     sums = _sums(members, gone or {})
-    tally, whole = Tally.of(calls), Impacts.sum(map(own_of, calls))
-    if gone is not None and older is not None:
-        tally.merge(older.tally)
-        whole = Impacts.sum((whole, older.total))
+    tally, whole = _whole(sums, calls, older if gone else None, TAG not in names)
     groups = {
         label[0] if len(keys) == 1 else label: as_group(*known, whole, members.get(label, []))
         for label, known in sorted(sums.items(), key=lambda item: -gwp_mean(item[1][1]))
     }
     left_out = 0 if gone is not None else older_runs
     return Grouped(groups, by=names, total=whole, tally=tally, older_runs=left_out)
+
+
+def _whole(
+    sums: dict[Any, tuple[Tally, Impacts]],
+    calls: list[Run],
+    older: RunningTotals | None,
+    partition: bool,
+) -> tuple[Tally, Impacts]:
+    """Of all calls, each once."""
+    parts = list(sums.values())
+    if not partition:
+        parts = [(Tally.of(calls), Impacts.sum(map(own_of, calls)))]
+        parts += [] if older is None else [(older.tally, older.total)]
+    tally = Tally()
+    for counts, _ in parts:
+        tally.merge(counts)
+    return tally, Impacts.sum(total for _, total in parts)
 
 
 def _sums(

@@ -37,10 +37,14 @@ _CURES: Final = {
     "host-unknown": _FOR_INSTANCE,
     "usage-reconciled": _LOOK_AT_USAGE,
     "usage-unclear": _LOOK_AT_USAGE,
+    "part-above-whole": _LOOK_AT_USAGE,
     "region-not-registered": "Cure: ImpactHandler(zone=...) with the electricity mix zone.",
+    "region-elsewhere": "Cure: ImpactHandler(provider_zones={{'HOST': 'ZONE'}}).",
     "zone-not-registered": "Cure: a zone that `impactree zones` lists; WOR is the world.",
 }
-_SAID: Final = frozenset({"cached-above-input", "usage-reconciled", "usage-unclear"})
+_SAID: Final = frozenset(
+    {"cached-above-input", "part-above-whole", "usage-reconciled", "usage-unclear"}
+)
 """Warnings of an estimate that say the same."""
 _RERANKS: Final = "ContextualCompressionRetriever"
 _WRAPPED: Final = frozenset({"CacheBackedEmbeddings", "_TrackedEmbeddings"})

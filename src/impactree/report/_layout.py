@@ -74,7 +74,7 @@ class Entry:
     kind: str = ""
     model: str = ""
     mark: str = ""
-    """The status where it is not ok, or ``cached``."""
+    """The status where it is not ok, or ``cached``; where the energy is from if not estimated."""
     failed: bool = False
     is_run: bool = True
     """False: a sum over runs or calls."""
@@ -227,12 +227,21 @@ def _node_entry(node: _Node, guide: str, scan: Scan, whole: Impacts) -> Entry:
 
 def _mark(runs: list[Run]) -> tuple[str, bool]:
     """What is to be said of how runs went, and whether one failed."""
-    odd = ["cached" if run.cached else run.status for run in runs]
+    odd = [_odd(run) for run in runs]
     kinds = [mark for mark in dict.fromkeys(odd) if mark != "ok"]
+    failed = any(run.status == "error" and not run.cached for run in runs)
     if len(set(odd)) == 1:
-        return "".join(kinds), odd[0] == "error"
-    counts = ", ".join(f"{odd.count(mark):,} {mark}" for mark in kinds)
-    return counts, "error" in kinds
+        return "".join(kinds), failed
+    return ", ".join(f"{odd.count(mark):,} {mark}" for mark in kinds), failed
+
+
+def _odd(run: Run) -> str:
+    """How a run went, and where a call's energy is from; ``ok`` where nothing is to be said."""
+    how = "cached" if run.cached else run.status
+    source = None if run.own is None else run.own.source
+    if source is None or source == "estimated":
+        return how
+    return source if how == "ok" else f"{how}, {source}"
 
 
 def _sum_entry(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
-from impactree.calls import MEDIA_FIELDS, ModelCall
+from impactree.calls import ENERGY_FIELDS, MEDIA_FIELDS, ModelCall
 from impactree.exceptions import ReportFormatError
 from impactree.report._grounds import Grounds
 from impactree.report.renderers.data import FORMAT
@@ -18,10 +18,13 @@ from impactree.values.criteria import CRITERIA, GWP_MARKET
 from impactree.values.figures import PARTS, Figures
 from impactree.values.impacts import GRADES, Impacts
 from impactree.values.messages import Message
+from impactree.values.sources import SOURCES, as_by_source
 from impactree.values.training import TrainingPhase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from impactree.values.sources import BySource
 
 __all__ = ["read_report"]
 
@@ -30,6 +33,7 @@ _CALL_FIELDS: Final = (
     *("model", "provider", "kind", "input_tokens", "output_tokens", "cached_input_tokens"),
     *("cache_write_tokens", "reasoning_tokens", "latency_s", "zone", "tokens_source"),
     *("requested", "base_url", "region", "usage_notes", "repeated", *MEDIA_FIELDS),
+    *ENERGY_FIELDS[:-1],
 )
 _MAY_BE_NONE: Final = ("adpe", "pe")
 _UNKNOWN: Final = (math.nan,) * 3
@@ -107,6 +111,8 @@ def _text(source: Any) -> str:
 
 
 def _parsed(source: Any) -> Any:
+    if isinstance(source, dict):
+        return source
     text = _text(source)
     try:
         return json.loads(text)
@@ -229,6 +235,7 @@ def _impacts(data: Any) -> Impacts | None:
         figures,
         market=market,
         training=training,
+        by_source=_by_source(data.get("energy_by_source")),
         method=data.get("method") or None,
         warnings=_messages(data.get("warnings")),
         errors=_messages(data.get("errors")),
@@ -236,6 +243,17 @@ def _impacts(data: Any) -> Impacts | None:
         estimated_calls=data["estimated_calls"],
         unestimated_calls=data["unestimated_calls"],
     )
+
+
+def _by_source(data: Any) -> BySource | None:
+    if data is None:
+        return None
+    with _at(".energy_by_source"):
+        _expect(isinstance(data, dict), "an object or null", data)
+        for source, energy in data.items():
+            _expect(source in SOURCES, f"sources among {', '.join(SOURCES)}", source)
+            _expect(_is_number(energy), "a number of kWh", energy)
+    return None if data.keys() <= {"estimated"} else as_by_source(data)
 
 
 def _training(data: Any) -> TrainingPhase | None:

@@ -1,9 +1,10 @@
-"""Groups, differences and comparisons with what prints and converts them."""
+"""Groups, differences, comparisons and advice with what prints and converts them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from impactree.advice import Advised
 from impactree.report._diff import Compared
 from impactree.report._groups import Grouped
 from impactree.report._what_if import Alternatives
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
-__all__ = ["Comparison", "Diff", "Groups"]
+__all__ = ["Advice", "Comparison", "Diff", "Groups"]
 
 
 class Groups(Grouped):
@@ -136,6 +137,40 @@ class Comparison(Alternatives):
         from impactree.report.renderers.html import notes, table
 
         return f"<div>{table(*comparison_table(self), words=1)}{notes(self.notes)}</div>"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": self.to_text(), "text/html": self._repr_html_()}
+
+
+class Advice(Advised):
+    """What could be saved, what saves most first. Print it."""
+
+    def to_text(self, width: int | None = None) -> str:
+        """Text at most ``width`` columns wide; None: as wide as the terminal, 60 to 200."""
+        from impactree.report.renderers.advice import advice_lines
+        from impactree.report.renderers.text import checked_width, plain
+
+        return plain(advice_lines(self, checked_width(width)))
+
+    def to_markdown(self) -> str:
+        """A list in GitHub's Markdown."""
+        from impactree.report.renderers.advice import advice_markdown
+
+        return advice_markdown(self)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from impactree.report.renderers.advice import advice_lines
+        from impactree.report.renderers.text import rich_lines
+
+        yield from rich_lines(advice_lines(self, options.max_width))
+
+    def _repr_html_(self) -> str:
+        from impactree.report.renderers.advice import advice_html
+
+        return advice_html(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": self.to_text(), "text/html": self._repr_html_()}

@@ -89,7 +89,6 @@ class Run:
         "kind",
         "metadata",
         "name",
-        "open_below",
         "own",
         "parent_id",
         "pending",
@@ -116,8 +115,11 @@ class Run:
     """Of a root: rises when a late end changed the finished tree."""
     pending: Pending | None
     """While the run is open: what the adapter knows of it so far."""
-    open_below: int
-    """Of a root: how many of its tree's runs are open, itself not counted."""
+    call: ModelCall | None
+    # Upwards weakly: a tree that nobody keeps is freed at once, not by the collector.
+    _parent: ref[Run] | None
+    _root: ref[Run] | None
+    _total: tuple[int, Impacts] | None  # the root's version then, and the total
 
     def __init__(
         self,
@@ -135,38 +137,26 @@ class Run:
         self.key = id.int if type(id) is UUID else id  # run_key, without a call for every run
         self.name = name
         self.kind: RunKind = kind
-        self.parent_id = parent_id if parent is None else parent.id
-        self._hang(parent, labels)
-        # Most runs are leaves without metadata: shared empties keep the collector's work small.
-        self.children: Sequence[Run] = ()
-        self.start = time.time() if start is None else start
-        self.end = None
-        self.status: RunStatus = "running"
-        self.cached = False
-        self.tags = tags
-        self.metadata: Mapping[str, Any] = metadata or _NO_METADATA
-        self.call: ModelCall | None = None
-        self.own = self.avoided = None
-        self.revision = self.open_below = 0
-        self.pending = None
-        self._total: tuple[int, Impacts] | None = None  # the root's version then, and the total
-
-    def _hang(self, parent: Run | None, labels: Labels | None) -> None:
-        # Upwards weakly: a tree that nobody keeps is freed at once, not by the collector.
-        self._parent: ref[Run] | None
-        self._root: ref[Run] | None
         if parent is None:
+            self.parent_id = parent_id
             self._parent = self._root = None
             self._version = 0
             self._labels = labels or _NO_LABELS
         else:
+            self.parent_id = parent.id
             self._parent = ref(parent)
             self._root = parent._root or self._parent
             self._version = _ON_ITS_OWN
-            inherited = parent._labels  # one mapping for all that say the same
-            if labels and not labels.items() <= inherited.items():
-                inherited = {**inherited, **labels}
-            self._labels = inherited
+            self._labels = _joined(parent._labels, labels) if labels else parent._labels
+        # Most runs are leaves without metadata: shared empties keep the collector's work small.
+        self.children: Sequence[Run] = ()
+        self.start = time.time() if start is None else start
+        self.status: RunStatus = "running"
+        self.cached = False
+        self.tags = tags
+        self.metadata: Mapping[str, Any] = metadata or _NO_METADATA
+        self.call = self.own = self.avoided = self.end = self.pending = self._total = None
+        self.revision = 0
 
     @property
     def parent(self) -> Run | None:
@@ -293,6 +283,11 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.kind} {self.name!r} {self.status}, {len(self.children)} children>"
+
+
+def _joined(inherited: Labels, own: Labels) -> Labels:
+    """One mapping for all runs that say the same."""
+    return inherited if own.items() <= inherited.items() else {**inherited, **own}
 
 
 _reporter: Callable[[Run], Any] | None = None

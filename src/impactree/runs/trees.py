@@ -83,27 +83,22 @@ class RunTrees:
         """A run has started; see :meth:`ImpactTracker.start`."""
         with self._lock:
             runs = self._runs
-            parent = None if parent_id is None else runs.get(run_key(parent_id))
+            key = run_id.int if type(run_id) is UUID else run_id  # run_key, as in find and end
+            known = runs.get(key)
+            if known is not None and not self._is_outlived(known, key, start):
+                return known
+            parent = None if parent_id is None else self.find(parent_id)
             if metadata or kind == "tool":
                 above = None if parent is None else parent.metadata
                 said = labels_of(name, kind, metadata or {}, above)
                 labels = {**said, **labels} if labels else said
             run = Run(run_id, name, kind, parent, parent_id, start, tuple(tags), metadata, labels)
-            known = runs.setdefault(run.key, run)
-            if known is not run:
-                if known.end is None or known.key != run.key or known.start == start:
-                    return known
-                partial = self._partial.pop(run.key, None)
-                if partial is not None:
-                    self._count(partial)  # abandoned: it will not end late any more
-                runs[run.key], known.key, known.pending = run, None, None  # another run
-            run.pending = pending
+            runs[key], run.pending = run, pending
             self._open_count += 1
             if parent is None:
-                self._open_roots[run.key] = run
+                self._open_roots[key] = run
             else:
                 parent.adopt(run)
-                run.root.open_below += 1
             crowded = self._open_count > self._max_open
         if crowded:
             self._evict()
@@ -114,32 +109,28 @@ class RunTrees:
     ) -> Run | None:
         """A run has ended; see :meth:`ImpactTracker.end`."""
         own = None if call is None else self._impacts(call, now)
-        key = run_key(run_id)
+        key = run_id.int if type(run_id) is UUID else run_id
         with self._lock:
             run = self._runs.get(key)
-            if run is None or not (run.end is None or run.key in self._partial):
-                return None
-            if run.key != key:  # an alias: its unit of work is over, the run is not
-                del self._runs[key]
+            if run is None or run.key != key:  # an alias: its unit of work is over, the run is not
+                self._runs.pop(key, None)
                 return None
             root, late = run.root, run.end is not None
-            known = root._total
+            if late and key not in self._partial:
+                return None
             if status == "ok" and run.kind in _GRAPHS and _waits(run):
                 status = "interrupted"
             run.status, run.end, run.pending = status, now, None
-            if call is not None:
-                run.call, run.cached = call, cached
-                run.own, run.avoided = (_ZERO, own) if cached else (own, None)
-            elif late and run.call is not None and run.call.tokens_source == "unknown":
-                run.call = run.own = None  # what stood for it had no call of its own after all
-                root._version += 1
-            if run.own is not None:
-                if known is not None and known[0] == root._version and not late:
-                    # Somebody holds a budget against the root: adding takes a sum of two.
-                    root._total = known[0] + 1, Impacts.sum((known[1], run.own))
-                root._version += 1
-                self._count(run.own)
-            left = self._late(run) if late else self._ended(run, root)
+            if call is not None or late:
+                self._take(run, root, call, own, cached, late)
+            left: list[Run] = []
+            if not late:
+                self._open_count -= 1
+                if run._root is None:
+                    left = self._finish(run)
+                elif root.end is not None:  # it started after its root's end (or lost it since)
+                    root.revision += 1
+                    self._keep(key)
         if self.run_ended is not None:
             self.run_ended(run)
         if left or (self.root_finished is not None and root.end is not None):
@@ -240,22 +231,42 @@ class RunTrees:
 
     # Inside, with the lock held
 
-    def _ended(self, run: Run, root: Run) -> list[Run]:
-        """An open run has ended. Returns what is still open below a root that has."""
-        self._open_count -= 1
-        if run._root is None:
-            return self._finish(root)
-        root.open_below -= 1
-        if root.end is not None:  # it had started after its root's end (or lost a root since)
-            root.revision += 1
-            self._keep(run.key)
-        return []
+    def _is_outlived(self, known: Run, key: Any, start: float | None) -> bool:
+        """Whether an id that is known now starts another run: the one that had it has ended."""
+        if known.end is None or known.key != key or known.start == start:
+            return False
+        partial = self._partial.pop(key, None)
+        if partial is not None:
+            self._count(partial)  # abandoned: it will not end late any more
+        known.key = known.pending = None
+        return True
 
-    def _late(self, run: Run) -> list[Run]:
-        """An abandoned run has ended after all: what it had produced no longer stands for it."""
-        self._partial.pop(run.key, None)
-        run.root.revision += 1
-        return []
+    def _take(
+        self,
+        run: Run,
+        root: Run,
+        call: ModelCall | None,
+        own: Impacts | None,
+        cached: bool,
+        late: bool,
+    ) -> None:
+        """What a run that ends brings: its call, or that nothing stands for it any longer."""
+        if call is not None:
+            run.call, run.cached = call, cached
+            run.own, run.avoided = (_ZERO, own) if cached else (own, None)
+        elif run.call is not None and run.call.tokens_source == "unknown":
+            run.call = run.own = None  # what stood for it had no call of its own after all
+            root._version += 1
+        if late:
+            self._partial.pop(run.key, None)
+            root.revision += 1
+        if run.own is not None:
+            known = root._total
+            if known is not None and known[0] == root._version and not late:
+                # Somebody holds a budget against the root: adding takes a sum of two.
+                root._total = known[0] + 1, Impacts.sum((known[1], run.own))
+            root._version += 1
+            self._count(run.own)
 
     def _finish(self, root: Run) -> list[Run]:
         """A root has ended: keep its tree. Returns what is still open in it.
@@ -334,7 +345,6 @@ class RunTrees:
                     continue  # it ended in between
                 self._open_count -= 1
                 if run._root is not None:
-                    root.open_below -= 1
                     self._keep(run.key)
                 run.status, run.end = "abandoned", now
                 if own is not None:

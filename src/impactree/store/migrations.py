@@ -207,5 +207,35 @@ def _to_6(connection: sa.Connection) -> None:
         connection.execute(sa.text(f'alter table impactree_calls add column "{column}" {kind}'))
 
 
-MIGRATIONS: list[Callable[[sa.Connection], None]] = [_to_1, _to_2, _to_3, _to_4, _to_5, _to_6]
+def _to_7(connection: sa.Connection) -> None:
+    """Where the energy comes from: all of it was estimated until now."""
+    kind = "double precision" if connection.dialect.name == "postgresql" else "double"
+    for table in ("impactree_runs", "impactree_calls"):
+        for source in ("measured", "modelled", "reported", "estimated"):
+            column = f"energy_{source}_kwh"
+            connection.execute(sa.text(f"alter table {table} add column {column} {kind}"))
+        connection.execute(sa.text(f"alter table {table} add column source varchar(16)"))
+    of_calls = "energy_kwh_mean is not null and "
+    for table, holds in (
+        ("impactree_runs", f"{of_calls} estimated_calls > 0"),
+        ("impactree_calls", f"{of_calls} not cached"),
+    ):
+        connection.execute(
+            sa.text(
+                f"update {table} set source = 'estimated', energy_estimated_kwh = energy_kwh_mean,"  # noqa: S608
+                " energy_measured_kwh = 0, energy_modelled_kwh = 0, energy_reported_kwh = 0"
+                f" where {holds}"
+            )
+        )
+
+
+MIGRATIONS: list[Callable[[sa.Connection], None]] = [
+    _to_1,
+    _to_2,
+    _to_3,
+    _to_4,
+    _to_5,
+    _to_6,
+    _to_7,
+]
 """Step n brings version n to n + 1; a new version appends one, none is ever changed."""

@@ -24,6 +24,7 @@ from impactree.store.schema import CALLS, RUNS, check_schema
 from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS
 from impactree.values.formatting import csv_cell
 from impactree.values.impact import Impact, impact_of
+from impactree.values.sources import SOURCE_FIGURES, SOURCES
 from impactree.values.times import as_utc
 from impactree.values.training import (
     TRAINING_CALLS,
@@ -73,6 +74,8 @@ class Group:
     """What the licences of the electricity factors want to be shown."""
     training: TrainingPhase | None
     """The share of training the models, where it was asked for; in none of the figures."""
+    energy_by_source: dict[str, float]
+    """The energy, kWh, by where it comes from; of older rows, that were only estimated, nothing."""
 
     @property
     def impacts(self) -> list[Impact | None]:
@@ -121,6 +124,7 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
             *(_known_sum(name).label(name) for name in FLAT_COLUMNS),
             *(_known_sum(name, TRAINING_CALLS).label(name) for name in TRAINING_FIGURES),
             sa.func.sum(CALLS.c[TRAINING_CALLS]).label(TRAINING_CALLS),
+            *(sa.func.sum(_asked(CALLS.c[name])).label(name) for name in SOURCE_FIGURES),
         )
         .select_from(CALLS.join(RUNS))
         .group_by(key)
@@ -147,6 +151,11 @@ def _group(row: sa.RowMapping, credited: _Texts, shared: _Texts) -> Group:
         figures={name: row[name] for name in FLAT_COLUMNS},
         credits=credited.get(row["key"], ()),
         training=phase if phase.calls else None,
+        energy_by_source={
+            source: row[name]
+            for source, name in zip(SOURCES, SOURCE_FIGURES, strict=True)
+            if row[name]
+        },
     )
 
 

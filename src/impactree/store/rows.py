@@ -12,6 +12,7 @@ from impactree.catalog import load_catalog
 from impactree.methods import METHODS
 from impactree.runs import LABELS
 from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
+from impactree.values.sources import SOURCE_COLUMNS, source_cells
 from impactree.values.times import past_day, resolved_at
 from impactree.values.training import TRAINING_COLUMNS, training_cells
 
@@ -41,17 +42,20 @@ _STORED_ZONE: Final = attrgetter("zone")
 
 
 _NO_MEDIA: Final = dict.fromkeys(MEDIA_FIELDS)
-_COLUMNS: Final = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_COLUMNS)
+_COLUMNS: Final = (
+    *(*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_COLUMNS, *SOURCE_COLUMNS),
+)
 
 
 def figures(impacts: Impacts | None) -> dict[str, float | str | None]:
-    """Min, mean and max of the five criteria, the energy's parts, training; None where unknown."""
+    """The five criteria, the energy's parts and sources, training; None where unknown."""
     out: dict[str, float | str | None] = dict.fromkeys(_COLUMNS)
     if impacts is None:
         return out
     out.update(zip(TRAINING_COLUMNS, training_cells(impacts.training), strict=True))
     if not impacts.estimated:
         return out
+    out.update(zip(SOURCE_COLUMNS, source_cells(impacts), strict=True))
     values = [getattr(impacts, criterion.key) for criterion in CRITERIA]
     ends = [value and getattr(value.value, end) for value in values for end in ENDS]
     out.update(zip(FLAT_COLUMNS, ends, strict=True))

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from impactree.delivery.errors import DeliveryRefusedError
 from impactree.store.migrations import MIGRATIONS
 from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
+from impactree.values.sources import SOURCE_FIGURES
 from impactree.values.training import TRAINING_CALLS, TRAINING_FIGURES, TRAINING_SHARED
 
 __all__ = ["CALLS", "RUNS", "check_schema", "prepare_schema"]
@@ -20,11 +21,12 @@ _LOCK_KEY: Final = 0x1_1AAC_7EEE  # PostgreSQL's advisory lock: one process migr
 
 
 def _figures() -> list[sa.Column[Any]]:
-    names = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_FIGURES)
+    names = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_FIGURES, *SOURCE_FIGURES)
     return [
         *(sa.Column(name, sa.Double) for name in names),
         sa.Column(TRAINING_CALLS, sa.Integer),
         sa.Column(TRAINING_SHARED, sa.Text),
+        sa.Column("source", sa.String(16)),
     ]
 
 

@@ -20,7 +20,7 @@ from impactree.values.times import DAY_S
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["COUNTS", "MEDIA_COUNTS", "NEWEST", "PLACES", "checked_columns", "prepared"]
+__all__ = ["COUNTS", "MEDIA_COUNTS", "NEWEST", "PLACES", "checked_columns", "day_of", "prepared"]
 
 COUNTS: Final = (
     *("input_tokens", "cached_input_tokens", "cache_write_tokens"),
@@ -44,18 +44,8 @@ def prepared(table: ir.Table) -> ir.Table:
     Raises:
         TableError: a column is missing or of the wrong type; the message names it.
     """
-    names = set(table.columns)
-    if "model" not in names:
-        near = near_text("model", table.columns)
-        raise TableError(f"column 'model' is missing; nearest of the table's: {near}")
-    if names.isdisjoint(_NEEDED):
-        near = near_text("output_tokens", table.columns)
-        raise TableError(
-            "no column says what the calls read or wrote: expected 'input_tokens', "
-            f"'output_tokens' or both; nearest of the table's: {near}"
-        )
     columns = checked_columns(table)
-    columns["day"] = _day(table).fill_null(ibis.literal(NEWEST))
+    columns["day"] = day_of(table)
     columns["kind"] = _or(columns.get("kind"), "chat")
     columns["tokens_source"] = _or(columns.get("tokens_source"), "reported")
     columns["cached"] = _or(columns.get("cached"), False)
@@ -67,9 +57,24 @@ def checked_columns(table: ir.Table) -> dict[str, Any]:
     """The columns of ours that a table has, each of the type that it must be.
 
     Raises:
-        TableError: one is of another type; the message names it.
+        TableError: one is missing or of another type; the message names it.
     """
     _day(table)
+    names = set(table.columns)
+    if "model" not in names:
+        near = near_text("model", table.columns)
+        raise TableError(f"column 'model' is missing; nearest of the table's: {near}")
+    if "energy_kwh" in names:
+        raise TableError(
+            "column 'energy_kwh': known energy is not read from tables; expected none, and "
+            "ModelCall(energy_kwh=...) for such calls"
+        )
+    if names.isdisjoint(_NEEDED):
+        near = near_text("output_tokens", table.columns)
+        raise TableError(
+            "no column says what the calls read or wrote: expected 'input_tokens', "
+            f"'output_tokens' or both; nearest of the table's: {near}"
+        )
     return {name: _typed(table, name) for name in _known() if name in table.columns}
 
 
@@ -98,8 +103,12 @@ def _typed(table: ir.Table, name: str) -> Any:
     return column.cast("float64") if kind.is_decimal() or name in _REALS else column
 
 
+def day_of(table: ir.Table) -> Any:
+    """The UTC day of each call; ``NEWEST`` where it is not known."""
+    return _day(table).fill_null(ibis.literal(NEWEST))
+
+
 def _day(table: ir.Table) -> Any:
-    """The UTC day of each call."""
     found = [_day_of(table[name], name) for name in ("day", "started_at") if name in table.columns]
     return ibis.coalesce(*found) if found else ibis.null("date")
 
@@ -110,7 +119,7 @@ def _day_of(column: Any, name: str) -> Any:
         return ibis.null("date")
     if kind.is_timestamp() and kind.timezone is not None:  # a cast would take the session's zone
         days = (column.delta(_EPOCH, unit="second") / DAY_S).floor().cast("int64")
-        return ibis.date(1970, 1, 1) + days.as_interval("D")
+        return (ibis.timestamp("1970-01-01") + days.as_interval("D")).date()
     if kind.is_date() or kind.is_timestamp():
         return column.cast("date")
     raise TableError(f"column {name!r} is of type {kind}; expected a date or a time")

@@ -11,11 +11,10 @@ from impactree.calls.quantities import FRAMES_PER_S
 from impactree.catalog import near_text
 from impactree.engine import shared_engine
 from impactree.exceptions import TableError
-from impactree.report.renderers.flat import flat_figures
 from impactree.tables._calls import COUNTS, NEWEST, prepared
 from impactree.tables._plans import KEY, Small, Variant, judgements, missing, plans
-from impactree.tables._sums import sums
-from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
+from impactree.tables._sums import sources, sums
+from impactree.values.criteria import ENERGY, FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.figures import Figures
 from impactree.values.grades import GRADES
 from impactree.values.training import (
@@ -95,7 +94,7 @@ def _as_ibis(table: Any) -> ir.Table:
 def per_call(table: ir.Table, engine: Engine, at: At) -> tuple[ir.Table, Small]:
     """A row per call, with its figures, and the plans behind them."""
     calls = prepared(table)
-    calls = calls.mutate(missing=missing(calls).cast("int8"))
+    calls = calls.mutate(missing=missing(calls))
     small = plans(calls, engine, by_day=at == "call")
     judged = judgements(calls, engine)
     rows = _joined(_joined(calls, small), judged)
@@ -153,7 +152,7 @@ def _figures(rows: ir.Table, small: Small) -> dict[str, Any]:
             value = ibis.null("float64")
         cached = rows.cached & rows.rejected.isnull()
         found[name] = ibis.cases((rows.estimated, value), (cached, 0.0), else_=None)
-    return found
+    return found | sources(rows.estimated, found[f"{ENERGY.column}_mean"])
 
 
 def _by_one(rows: ir.Table, variant: Variant) -> tuple[Any, ...]:
@@ -162,7 +161,9 @@ def _by_one(rows: ir.Table, variant: Variant) -> tuple[Any, ...]:
     quantities = _quantities(rows, variant.sized)
     figures = variant.method.impacts(plan, quantities, latency, where=ibis.ifelse)
     figures = Figures._make(figures)
-    cells = (*flat_figures(figures), *figures.market_based(rows.market))
+    both = [figures[at] + figures[at + 12] for at in range(3, 12)]  # usage and embodied
+    market = figures.market_based(rows.market)
+    cells = (*figures[:3], *both, *figures[12:15], *figures[24:], *market)
     return tuple(cell * _requests(rows) for cell in cells)
 
 

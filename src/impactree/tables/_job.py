@@ -12,7 +12,7 @@ import ibis
 
 from impactree.catalog import near_text
 from impactree.exceptions import TableError
-from impactree.tables._calls import NEWEST, prepared
+from impactree.tables._calls import NEWEST, day_of
 from impactree.tables._estimate import At, per_call
 from impactree.tables._files import Source, found
 from impactree.tables._output import (
@@ -112,19 +112,10 @@ class Job:
         Raises:
             TableError: a file is not what was expected, or another run writes there.
         """
-        sources = self.recognised()
-        with (
-            lock(self.out, self.wait_s),
-            tempfile.TemporaryDirectory(dir=self.out, prefix=".") as t,
-        ):
-            work = Path(t)
-            database = ibis.duckdb.connect(work / "work.duckdb", temp_directory=str(work / "spill"))
-            try:
-                database.raw_sql("SET TimeZone = 'UTC'")
-                calls = self._calls(database, sources, work, progress)
-                return self._write(database, calls, progress)
-            finally:
-                database.disconnect()
+        with lock(self.out, self.wait_s), _workplace(self.out) as (work, database):
+            sources = found(_local(self.paths, work), self.mapping)
+            calls = self._calls(database, sources, work, progress)
+            return self._write(database, calls, progress)
 
     @property
     def _keys(self) -> list[str]:
@@ -165,8 +156,7 @@ class Job:
         new = [day for day in days if stamped(day_file(self.out, day)) != stamps[day]]
         before = {day: day_file(self.out, day) for day in new if self.restate}
         old = changes(database, before.values())
-        day = prepared(calls).day
-        chosen = calls.filter(day.isin([ibis.literal(d or NEWEST) for d in new]))
+        chosen = calls.filter(day_of(calls).isin([ibis.literal(d or NEWEST) for d in new]))
         rows, small = per_call(chosen, self.engine, self.at)
         basis = sums(rows, BASIS).to_pyarrow() if new else None
         told = summary(basis, self.engine, len(days) - len(new))
@@ -187,7 +177,7 @@ class Job:
 
     def _digests(self, database: Any, calls: ir.Table) -> dict[dt.date | None, str]:
         """What each day holds, as a digest of its rows in any order."""
-        rows = calls.mutate(day_=prepared(calls).day)
+        rows = calls.mutate(day_=day_of(calls))
         if self.since is not None:
             rows = rows.filter(rows.day_ >= self.since)
         if self.until is not None:

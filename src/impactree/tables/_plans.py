@@ -34,12 +34,13 @@ __all__ = ["KEY", "Small", "Variant", "judgements", "missing", "plans"]
 
 KEY: Final = "key_"
 """In front of the names of columns that are joined by."""
-_OUTPUT: Final = 1
-_INPUT: Final = 2
-_CACHED: Final = 4
-_ABOVE: Final = 8
-_SUMMED: Final = 16
-_UNCOUNTED: Final = 32
+_NAMES: Final = ("input", "output", "cached_input", "cache_write", "reasoning")
+_UNKNOWN: Final = {name: 1 << place for place, name in enumerate(_NAMES)}
+_ABOVE: Final = {name: 1 << (place + 5) for place, name in enumerate(_NAMES[2:])}
+_SUMMED: Final = 256
+_UNCOUNTED: Final = 512
+"""Bits of ``missing``: of a count that it is not known, of a part that it is above its whole, and
+of a record that it sums requests, and does not say how many."""
 
 
 class Variant(NamedTuple):
@@ -179,19 +180,23 @@ def _codes(messages: Iterable[Any]) -> str:
 
 def missing(calls: ir.Table) -> Any:
     """What of the tokens is not known or contradicts itself, as bits of a number."""
-
-    def flag(name: str, bit: int) -> Any:
-        if name not in calls.columns:
-            return ibis.literal(bit)
-        return ibis.ifelse(calls[name].isnull(), bit, 0)
-
-    bits = flag("output_tokens", _OUTPUT) + flag("input_tokens", _INPUT)
-    bits = bits + flag("cached_input_tokens", _CACHED)
-    if {"input_tokens", "cached_input_tokens"} <= {*calls.columns}:
-        above = calls.cached_input_tokens > calls.input_tokens
-        bits = bits + ibis.ifelse(above, _ABOVE, 0)
-    requests = calls.requests
-    return bits + ibis.ifelse(requests > 1, _SUMMED, ibis.ifelse(requests < 1, _UNCOUNTED, 0))
+    known = {n: calls[f"{n}_tokens"] for n in _NAMES if f"{n}_tokens" in calls.columns}
+    nothing = sum(bit for name, bit in _UNKNOWN.items() if name not in known)
+    bits = ibis.literal(nothing, "int16")
+    for name, column in known.items():
+        bits = bits + ibis.ifelse(column.isnull(), _UNKNOWN[name], 0)
+    read, wrote = known.get("input"), known.get("output")
+    cached, written = known.get("cached_input"), known.get("cache_write")
+    if read is not None and cached is not None:
+        bits = bits + ibis.ifelse(cached > read, _ABOVE["cached_input"], 0)
+    if read is not None and written is not None:
+        parts = written if cached is None else written + cached.fill_null(0)
+        bits = bits + ibis.ifelse(parts > read, _ABOVE["cache_write"], 0)
+    if "reasoning" in known:
+        whole = 0 if wrote is None else wrote.fill_null(0)
+        bits = bits + ibis.ifelse(known["reasoning"] > whole, _ABOVE["reasoning"], 0)
+    several = ibis.cases((calls.requests > 1, _SUMMED), (calls.requests < 1, _UNCOUNTED), else_=0)
+    return (bits + several).cast("int16")
 
 
 def judgements(calls: ir.Table, engine: Engine) -> Small:
@@ -228,13 +233,11 @@ def _judged(row: dict[str, Any], engine: Engine) -> dict[str, Any]:
 
 
 def _like(bits: int) -> Tokens:
-    """Quantities of which the same is unknown."""
-    cached = 2 if bits & _ABOVE else 1
-    return Tokens(
-        input=None if bits & _INPUT else 1,
-        cached_input=None if bits & _CACHED else cached,
-        output=None if bits & _OUTPUT else 1,
-    )
+    """Quantities of which the same is unknown, and the same parts are above their wholes."""
+    whole, fits, above = 10, 0, 20
+    found: dict[str, int | None] = {"input": whole, "output": whole}
+    found |= {name: above if bits & bit else fits for name, bit in _ABOVE.items()}
+    return Tokens(**{n: None if bits & _UNKNOWN[n] else found[n] for n in _NAMES})
 
 
 def _varying(rows: list[dict[str, Any]], keys: Sequence[str]) -> tuple[str, ...]:

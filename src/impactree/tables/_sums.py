@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from impactree.tables._calls import COUNTS
-from impactree.values.criteria import CRITERIA, ENDS, GWP_MARKET, PART_COLUMNS
+from impactree.values.criteria import CRITERIA, ENDS, ENERGY, GWP_MARKET, PART_COLUMNS
 from impactree.values.grades import GRADES
+from impactree.values.sources import SOURCES
 from impactree.values.training import TRAINING_CALLS, TRAINING_SHARED
 
 if TYPE_CHECKING:
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-__all__ = ["sums"]
+__all__ = ["sources", "sums"]
+
+
+def sources(known: Any, energy: Any) -> dict[str, Any]:
+    """Where the energy comes from: in tables all of it is estimated."""
+    kwh = {f"energy_{source}_kwh": ibis.ifelse(known, 0.0, None) for source in SOURCES}
+    kwh["energy_estimated_kwh"] = ibis.ifelse(known, energy, None)
+    return {"source": ibis.ifelse(known, "estimated", None), **kwh}
 
 
 def sums(rows: ir.Table, keys: Sequence[str]) -> ir.Table:
@@ -75,6 +83,7 @@ def _figures(rows: ir.Table) -> dict[str, Any]:
         known |= {name: ibis.ifelse(nothing | gap, None, rows[name].sum()) for name in names}
     for name in PART_COLUMNS:
         known[name] = ibis.ifelse(nothing, None, rows[name].sum())
+    known |= sources(estimated > 0, known[f"{ENERGY.column}_mean"])
     shares = rows[TRAINING_CALLS]
     for criterion in CRITERIA:
         names = [f"training_{criterion.column}_{end}" for end in ENDS]

@@ -24,10 +24,12 @@ from impactree.values.impact import (
     usage_and_embodied,
 )
 from impactree.values.messages import Message, merge
+from impactree.values.sources import MIXED, added_by_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from impactree.values.sources import BySource, Source
     from impactree.values.training import TrainingPhase
 
 __all__ = [
@@ -50,6 +52,7 @@ class Impacts:
     """
 
     __slots__ = (
+        "by_source",
         "errors",
         "estimated_calls",
         "figures",
@@ -71,7 +74,9 @@ class Impacts:
     market: tuple[float, float, float] | None
     """Raw floats of :attr:`gwp_market_based`."""
     method: str | None
-    """Name of the method behind the figures; None: no call was estimated."""
+    """Name of the method behind the figures; None: no method's equations are."""
+    by_source: BySource | None
+    """Raw form of :attr:`energy_by_source`; None: whatever there is, is estimated."""
     training: TrainingPhase | None
     """The share of training the models: in no criterion; None unless asked for, and known."""
     estimated_calls: int
@@ -84,6 +89,7 @@ class Impacts:
         method: str | None = None,
         market: tuple[float, float, float] | None = None,
         training: TrainingPhase | None = None,
+        by_source: BySource | None = None,
         warnings: tuple[Message, ...] = (),
         errors: tuple[Message, ...] = (),
         grade: str | None = None,
@@ -98,6 +104,7 @@ class Impacts:
         made.grade = grade
         made.market = market
         made.training = training
+        made.by_source = by_source
         made.method = method
         if estimated_calls is None:
             estimated_calls = 0 if figures is None else 1
@@ -117,17 +124,10 @@ class Impacts:
         raise AttributeError(f"Impacts is immutable: cannot delete {name!r}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (
-            None if self.figures is None else tuple(self.figures),
-            tuple((m.code, m.message) for m in self.warnings),
-            tuple((m.code, m.message) for m in self.errors),
-            self.grade,
-            self.method,
-            self.estimated_calls,
-            self.unestimated_calls,
-            self.market,
-            self.training,
-        )
+        fields = {name: getattr(self, name) for name in Impacts.__slots__}
+        for name in ("warnings", "errors"):  # without what some look up when they are read
+            fields[name] = tuple(Message(m.code, m.message) for m in fields[name])
+        return _restore, (fields,)
 
     @classmethod
     def zero(cls) -> Impacts:
@@ -191,6 +191,21 @@ class Impacts:
         return None if f is None else impact_of(WCF, f[12], f[13], f[14])
 
     @property
+    def energy_by_source(self) -> dict[Source, float] | None:
+        """The expected energy by where it comes from, kWh; see ``values.sources.Source``."""
+        if self.figures is None:
+            return None
+        if self.by_source is not None:
+            return dict(self.by_source)
+        return {"estimated": self.figures.energy_mean} if self.estimated_calls else {}
+
+    @property
+    def source(self) -> str | None:
+        """Where the energy's figure comes from; ``mixed``: from several; None: there is none."""
+        sources = list(self.energy_by_source or ())
+        return sources[0] if len(sources) == 1 else MIXED if sources else None
+
+    @property
     def energy_parts(self) -> dict[str, float] | None:
         """What the expected energy goes into, kWh.
 
@@ -247,7 +262,7 @@ class Impacts:
         errors: tuple[Message, ...] = ()
         grade: str | None = None
         method: str | None = None
-        for item in items:
+        for item in (items := tuple(items)):
             estimated += item.estimated_calls
             unestimated += item.unestimated_calls
             if item.figures is not None:
@@ -269,6 +284,7 @@ class Impacts:
             total,
             market=None if total is None else sum_of_all(markets),
             training=trainings[0].sum(trainings) if trainings else None,
+            by_source=None if total is None else added_by_source(items),
             warnings=warnings,
             errors=errors,
             grade=grade,
@@ -298,7 +314,8 @@ class Impacts:
     def to_dict(self) -> dict[str, Any]:
         """The shape of EcoLogits' ``ImpactsOutput``, every value as min, mean and max.
 
-        Adds ``method``, ``grade``, ``estimated_calls``, ``unestimated_calls`` and ``lower_bound``.
+        Adds ``energy_by_source``, ``source``, ``method``, ``grade``, ``estimated_calls``,
+        ``unestimated_calls`` and ``lower_bound``.
         """
         usage, embodied = self.usage, self.embodied
         out: dict[str, Any] = {c.key: shape_of(getattr(self, c.key)) for c in CRITERIA}
@@ -306,6 +323,8 @@ class Impacts:
         out["usage"] = None if usage is None else usage.to_dict()
         out["embodied"] = None if embodied is None else embodied.to_dict()
         out["energy_parts"] = self.energy_parts
+        out["energy_by_source"] = self.energy_by_source
+        out["source"] = self.source
         out["training"] = None if self.training is None else self.training.to_dict()
         out["warnings"] = [m.to_dict() for m in self.warnings] or None
         out["errors"] = [m.to_dict() for m in self.errors] or None
@@ -349,6 +368,7 @@ def impacts_of_call(
     made.grade = grade
     made.market = market
     made.training = training
+    made.by_source = None
     made.method = method
     made.estimated_calls = 1
     made.unestimated_calls = 0
@@ -365,29 +385,9 @@ def _one_method(method: str | None, other: str) -> str:
     return other
 
 
-def _restore(
-    figures: tuple[float, ...] | None,
-    warnings: tuple[tuple[str, str], ...],
-    errors: tuple[tuple[str, str], ...],
-    grade: str | None,
-    method: str | None,
-    estimated_calls: int,
-    unestimated_calls: int,
-    market: tuple[float, float, float] | None = None,
-    training: TrainingPhase | None = None,
-) -> Impacts:
+def _restore(fields: dict[str, Any]) -> Impacts:
     """Rebuild after a copy or a trip to another process."""
-    return Impacts(
-        None if figures is None else Figures(*figures),
-        warnings=tuple(Message(*m) for m in warnings),
-        errors=tuple(Message(*m) for m in errors),
-        grade=grade,
-        method=method,
-        market=market,
-        training=training,
-        estimated_calls=estimated_calls,
-        unestimated_calls=unestimated_calls,
-    )
+    return Impacts(fields.pop("figures"), **fields)
 
 
 _ZERO_IMPACTS: Final = Impacts(ZERO, market=(0.0, 0.0, 0.0), estimated_calls=0, unestimated_calls=0)

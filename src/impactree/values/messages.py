@@ -78,6 +78,10 @@ MESSAGES: Final[dict[str, str]] = {
     ),
     "model-size-unknown": "The catalog knows the model but not its size.",
     "region-not-registered": "The cloud region is not in the catalog; the host's average is used.",
+    "region-elsewhere": (
+        "The cloud region is not one of the host's and has no effect; say where the host runs the "
+        "model with `zone` or `provider_zones`."
+    ),
     "host-unknown": (
         "Who runs the model is not known; PUE and WUE span the industry's range. The settings "
         "`deployments` (whose model a name is) and `provider_zones` (where it runs) say more."
@@ -86,12 +90,46 @@ MESSAGES: Final[dict[str, str]] = {
         "The model runs on your own hardware, which this method does not model (it assumes "
         "a data-centre GPU shared by 64 requests); CodeCarbon measures local hardware."
     ),
+    "energy-modelled": (
+        "The machine has no counter for a part of the energy (CPU, RAM or GPU), or lets nobody "
+        "read it; CodeCarbon models that part by load and rated power."
+    ),
+    "energy-of-gpu": (
+        "The energy is that of the accelerators alone; the server around them is left out."
+    ),
+    "energy-not-reported": (
+        "The answer holds no energy where reported_energy says; the energy is estimated. Streams "
+        "often leave it out: ask with invoke, or look at what the client keeps of the answer."
+    ),
+    "energy-unreadable": (
+        "What the answer holds where reported_energy says is no energy; the energy is estimated."
+    ),
+    "energy-boundary-unknown": (
+        "Whether the reported energy is that of the accelerators or of the whole server is not "
+        "known. Say it with 'boundary' in reported_energy, or energy_boundary."
+    ),
+    "energy-alone-unknown": (
+        "Whether the reported energy is of this request alone is not known: a server may report "
+        "that of all it answered meanwhile. Say it with 'alone' in reported_energy, or "
+        "energy_alone."
+    ),
+    "energy-shared": (
+        "The reported energy is not of this request alone: a sum over requests counts it twice."
+    ),
+    "embodied-not-counted": (
+        "Making the hardware is not counted. State local hardware with the setting `deployment`, "
+        'e.g. {"local": {"accelerator": "RTX-4090"}}.'
+    ),
     "output-tokens-unknown": "The number of output tokens is not known.",
     "input-tokens-unknown": (
         "The number of input tokens is not known; they are left out. Pass input_tokens."
     ),
     "cached-above-input": (
         "More tokens came from the cache than were read; input_tokens includes the cached ones."
+    ),
+    "part-above-whole": (
+        "More tokens are reported as cached, written to a cache or thought than in all; the totals "
+        "count as they are. input_tokens and output_tokens include their parts."
     ),
     "architecture-from-size": (
         "The model's architecture is not published; it follows from the number of parameters."

@@ -1,5 +1,5 @@
 import type { Line } from "../data";
-import { PARTS, visible } from "../data";
+import { PARTS, TRAINED_CALLS, visible } from "../data";
 import { known, type Node } from "../tree";
 import {
   CRITERIA,
@@ -13,6 +13,7 @@ import {
   phase,
   shown,
   span,
+  trained,
 } from "../units";
 import { RangeBar } from "./Range";
 
@@ -105,7 +106,7 @@ function Criteria({ node, c, total, more }: Props) {
             </tr>
           );
         })}
-        {more.map(([name, cells]) => (
+        {[...more, ...training(node)].map(([name, cells]) => (
           <tr key={name}>
             <th scope="row">{name}</th>
             <td class="number" colSpan={3}>
@@ -123,6 +124,18 @@ function Criteria({ node, c, total, more }: Props) {
       </tbody>
     </table>
   );
+}
+
+/** The share of training, which no other row contains. */
+function training({ training: share, estimated, unestimated }: Node): [string, string][] {
+  const told = CRITERIA.map((each) => [each.label, trained(share, each)] as const).flatMap(
+    ([label, value], at) =>
+      value && !Number.isNaN(value[1]) ? `${label} ${full(value, CRITERIA[at] as Criterion)}` : [],
+  );
+  if (!told.length) return [];
+  const [of, calls] = [share[TRAINED_CALLS] ?? 0, estimated + unestimated];
+  const some = of === calls ? "" : `; of ${count(of)} of ${many(calls, "call")}`;
+  return [["training, in no other row", told.join(", ") + some]];
 }
 
 /** Where the energy goes, as a bar and in words. */
@@ -235,6 +248,6 @@ interface Props {
   node: Node;
   c: Criterion;
   total: number;
-  /** Rows that the report has for its total: training, market-based. */
+  /** Rows that the report has for its total: market-based. */
   more: [string, string][];
 }

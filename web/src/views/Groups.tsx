@@ -14,6 +14,7 @@ import {
   span,
 } from "../units";
 import { RangeBar } from "./Range";
+import { TrainingCell } from "./Table";
 
 const NAMES: Record<string, string> = { root: "outermost run" };
 
@@ -35,6 +36,7 @@ export function Groups({ data, c, by, labels, change }: Props) {
     ...values.map((value) => (value && !Number.isNaN(value[2]) ? value[2] : 0)),
   );
   const total = values.reduce((sum, value) => sum + (value?.[1] || 0), 0);
+  const trains = shownBy.groups.some((group) => group.total.training);
   const order = shownBy.groups
     .map((group, at) => ({ group, value: values[at] ?? null }))
     .sort((a, b) => (a.group.others ? 1 : 0) - (b.group.others ? 1 : 0) || rank(b) - rank(a));
@@ -66,6 +68,11 @@ export function Groups({ data, c, by, labels, change }: Props) {
             <th scope="col" class="bar">
               <span class="hidden">range of {c.label}</span>
             </th>
+            {trains && (
+              <th scope="col" class="number wide">
+                training
+              </th>
+            )}
             <th scope="col" class="number">
               {c.label}
             </th>
@@ -78,7 +85,7 @@ export function Groups({ data, c, by, labels, change }: Props) {
           {order.map(({ group, value }) => (
             <Bar
               key={group.others ? "\n" : (group.label ?? "\t")}
-              {...{ group, value, c, most, total, labels, change }}
+              {...{ group, value, c, most, total, trains, labels, change }}
               by={shownBy.key}
             />
           ))}
@@ -94,7 +101,7 @@ function spanOf(group: Group, c: Criterion): Span | null {
 
 const rank = ({ value }: { value: Span | null }): number => value?.[1] || 0;
 
-function Bar({ group, value, c, most, total, by, labels, change }: BarProps) {
+function Bar({ group, value, c, most, total, trains, by, labels, change }: BarProps) {
   const name = group.others
     ? `… ${integer(group.others)} more`
     : group.label === null
@@ -129,6 +136,7 @@ function Bar({ group, value, c, most, total, by, labels, change }: BarProps) {
       </th>
       <td class="number wide">{count(group.tally.calls)}</td>
       <td class="bar">{value && q && <RangeBar value={value} most={most} />}</td>
+      {trains && <TrainingCell training={group.total.training} c={c} />}
       <td class="number" title={value ? full(value, c) : many(group.total.unestimated, "call")}>
         {q ? (
           <>
@@ -159,4 +167,5 @@ interface BarProps extends Omit<Props, "data"> {
   value: Span | null;
   most: number;
   total: number;
+  trains: boolean;
 }

@@ -1,10 +1,22 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Colours } from "../colours";
 import { copy, rowsAsText } from "../copying";
+import { TRAINED_CALLS } from "../data";
 import type { Change, State } from "../state";
 import { nextSort, rowsOf, type Sort, sorting, type TreeRow, tableOf, unfolded } from "../table";
 import { known, meanOf, type Node } from "../tree";
-import { type Criterion, count, full, integer, many, percent, shown, span } from "../units";
+import {
+  type Criterion,
+  count,
+  full,
+  integer,
+  many,
+  mean,
+  percent,
+  shown,
+  span,
+  trained,
+} from "../units";
 import { elapsed, tokens } from "./Detail";
 import { RangeBar } from "./Range";
 
@@ -144,6 +156,7 @@ export function Table({ all, c, colours, state, change }: Props) {
                 {head("in", "tokens in", "number wide")}
                 {head("out", "out", "number wide")}
                 {head("time", "time", "number wide")}
+                {all.training[TRAINED_CALLS] ? head("training", "training", "number wide") : null}
                 {head("value", c.label, "number value")}
                 <th scope="col" class="number">
                   share
@@ -156,6 +169,7 @@ export function Table({ all, c, colours, state, change }: Props) {
                 <RowView
                   key={one.id}
                   {...{ c, total, most }}
+                  trains={Boolean(all.training[TRAINED_CALLS])}
                   node={one.original}
                   place={first + at}
                   hue={colours.of(one.original)}
@@ -207,6 +221,7 @@ function RowView({
   c,
   total,
   most,
+  trains,
   place,
   hue,
   open,
@@ -280,6 +295,7 @@ function RowView({
           : ""}
       </td>
       <td class="number wide">{elapsed(node)}</td>
+      {trains && <TrainingCell training={node.training} c={c} />}
       <td class="number value" title={value ? full(value, c) : undefined}>
         {q && value ? (
           <>
@@ -295,6 +311,17 @@ function RowView({
       </td>
       <td class="number">{q ? percent(meanOf(node, c) / total) : ""}</td>
     </tr>
+  );
+}
+
+/** The share of training, in no other figure. */
+export function TrainingCell({ training, c }: { training: Float64Array | null; c: Criterion }) {
+  const value = trained(training, c);
+  const unknown = value && Number.isNaN(value[1]);
+  return (
+    <td class="number wide faint" title={value ? `${full(value, c)}, in no other column` : ""}>
+      {unknown ? "unknown" : value && mean(value[1], c)}
+    </td>
   );
 }
 
@@ -319,6 +346,8 @@ interface RowProps {
   c: Criterion;
   total: number;
   most: number;
+  /** Whether there is a column of training. */
+  trains: boolean;
   place: number;
   hue: number;
   /** Null: nothing is under it. */

@@ -63,7 +63,12 @@ class Impactree1:
             return _NO_OUTPUT
         if read is None:
             return _NO_INPUT if kind in _TEXT else _NOTHING
-        return _KNOWN if cached is None or cached <= read else _CONTRADICTION
+        if cached is not None and cached > read:
+            return _CONTRADICTION
+        written, thought = quantities.cache_write, quantities.reasoning
+        if written is not None and written + (cached or 0) > read:
+            return _ABOVE
+        return _KNOWN if thought is None or thought <= (quantities.output or 0) else _ABOVE
 
     def impacts(
         self,
@@ -203,6 +208,7 @@ _KNOWN: Final = Judgement()
 _NO_INPUT: Final = Judgement(warnings=(message("input-tokens-unknown"),))
 _NO_OUTPUT: Final = Judgement(errors=(message("output-tokens-unknown"),))
 _NOTHING: Final = Judgement(errors=(message("input-tokens-unknown"),))
+_ABOVE: Final = Judgement(warnings=(message("part-above-whole"),))
 _CONTRADICTION: Final = Judgement(errors=(message("cached-above-input"),))
 
 IMPACTREE_1: Final = Impactree1()

@@ -235,22 +235,18 @@ def _weighed(
 
 def tokens(input_: Number, cached: Number, output: Number, window: Number) -> Tokens:
     """The features of a call: products and quotients of its token counts, nothing else."""
-    new, end = input_ - cached, input_ + output
-    before_cached = _within(cached, window)
-    before_input = _within(input_, window)
-    pairs = (before_input - before_cached, output, output * (input_ + end) / 2)
-    seen = (_within(end, window) - before_input, cached)
-    features = (new / (new + 1), new, new * (input_ + cached) / 2, *pairs, *seen)
+    new, end, twice = input_ - cached, input_ + output, 2 * window
+    # Pairs of a token and one before it in its window: a smooth stand-in for length^2 / 2 up to the
+    # window and window length beyond it. It needs no comparison, and differences of it add up
+    # however a text is cut. Written out: three calls take as long as the rest.
+    before_cached = window * cached * cached / (twice + cached)
+    before_input = window * input_ * input_ / (twice + input_)
+    before_end = window * end * end / (twice + end)
+    features = (
+        *(new / (new + 1), new, new * (input_ + cached) / 2, before_input - before_cached),
+        *(output, output * (input_ + end) / 2, before_end - before_input, cached),
+    )
     return tuple.__new__(Tokens, features)  # its own __new__ takes twice as long
-
-
-def _within(length: Number, window: Number) -> Number:
-    """Pairs of a token and one before it in its window, for a text of this length.
-
-    A smooth stand-in for length^2 / 2 up to the window and window length beyond it: it needs no
-    comparison, and differences of it add up however a text is cut.
-    """
-    return window * length * length / (2 * window + length)
 
 
 def total(coefficients: Coefficients, features: Tokens) -> Number:

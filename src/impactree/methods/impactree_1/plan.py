@@ -142,10 +142,16 @@ class Plan(NamedTuple):
 
 def make_plan(situation: Situation) -> Plan:
     """Propagate what is unknown: batch, hardware, precision, software, size, the equations."""
+    if situation.architecture is None:  # one of few: sizes from names, and the prior
+        return _plan_kept(situation)
+    return _plan(situation)
+
+
+def _plan(situation: Situation) -> Plan:
     site, mix = situation.site, situation.mix
     middle = architectures(situation)[1]
     anywhere = situation._replace(site=_NO_SITE, mix=_NO_MIX)
-    kept = situation.architecture is None  # one of few: sizes from names, and the prior
+    kept = situation.architecture is None
     energy, time, held, step = (_ends_kept if kept else _ends)(anywhere)
     if situation.kind in _PROMPT_ONLY:
         energy, time = ([c._replace(**_UNWRITTEN) for c in ends] for ends in (energy, time))
@@ -169,6 +175,9 @@ def make_plan(situation: Situation) -> Plan:
         *_made(situation, hardware),
     )
     return Plan._make(figures)
+
+
+_plan_kept: Final = lru_cache(maxsize=1024)(_plan)
 
 
 def _ends(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from math import isnan
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls.scrubbing import plain_values
@@ -23,9 +23,11 @@ if TYPE_CHECKING:
     from impactree.report._groups import Grouped
     from impactree.report._outline import OutlineLine
     from impactree.runs import Run
+    from impactree.values.training import TrainingPhase
 
 __all__ = ["group_columns", "line_columns"]
 
+_UNKNOWN: Final = (nan, nan, nan)
 _COUNTS: Final = tuple(f.name for f in fields(Tally))
 
 
@@ -112,7 +114,7 @@ def _coded(values: Sequence[str | None]) -> dict[str, Any]:
     return {"values": list(places), "at": at if len(places) > 1 else 0}
 
 
-def _numbers(values: Sequence[float]) -> Any:
+def _numbers(values: Sequence[float | None]) -> Any:
     first = values[0] if values else 0
     return list(values) if any(value != first for value in values) else first
 
@@ -136,6 +138,24 @@ def _impacts_of(several: Sequence[Impacts | None]) -> dict[str, Any]:
         "warnings": _coded([" ".join(w.code for w in impacts.warnings) for impacts in known]),
         "having": having,
         "figures": _figures(figures),
+        "training": _training([impacts.training for impacts in known]),
+    }
+
+
+def _training(phases: Sequence[TrainingPhase | None]) -> dict[str, Any] | None:
+    """The phase that is in no figure: min, mean and max of each criterion, and of how many calls.
+
+    Nobody has it: null.
+    """
+    having = [place for place, phase in enumerate(phases) if phase is not None]
+    known = [phase for phase in phases if phase is not None]
+    if not known:
+        return None
+    rows = [[end for triple in phase.values for end in triple or _UNKNOWN] for phase in known]
+    return {
+        "having": having,
+        "calls": _numbers([phase.calls for phase in known]),
+        "figures": [_numbers([*map(_short, column)]) for column in zip(*rows, strict=True)],
     }
 
 
@@ -145,7 +165,7 @@ def _figures(figures: Sequence[Figures]) -> dict[str, Any]:
     for name, column in zip(Figures._fields, zip(*figures, strict=True), strict=False):
         values = tuple(map(_short, column))
         same = seen.setdefault(values, name)
-        out[name] = _numbers(values) if same == name else same  # type: ignore[arg-type]
+        out[name] = _numbers(values) if same == name else same
     return out
 
 

@@ -9,6 +9,8 @@ import math
 import sys
 from functools import cache
 from importlib.util import find_spec
+from itertools import chain
+from operator import add
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from impactree.calls import MEDIA_FIELDS
@@ -16,7 +18,10 @@ from impactree.exceptions import MissingExtraError
 from impactree.report._keys import plain_label
 from impactree.runs import LABELS
 from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
+from impactree.values.figures import ZERO, Figures
 from impactree.values.formatting import clean
+from impactree.values.impacts import Impacts
+from impactree.values.sources import SOURCE_COLUMNS, source_cells
 from impactree.values.training import TRAINING_COLUMNS, TRAINING_FIGURES, training_cells
 
 if TYPE_CHECKING:
@@ -26,7 +31,6 @@ if TYPE_CHECKING:
     from impactree.report._groups import Grouped
     from impactree.report._view import View
     from impactree.runs import Run
-    from impactree.values.impacts import Impacts
     from impactree.values.messages import Message
 
     Columns = dict[str, list[Any]]
@@ -34,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Per",
     "figure_columns",
-    "flat_figures",
     "group_columns",
     "report_columns",
     "to_csv",
@@ -149,56 +152,33 @@ def _sum_columns(report: View, runs: Sequence[Run]) -> Columns:
 
 def figure_columns(impacts: Sequence[Impacts | None]) -> Columns:
     """Min, mean and max of the criteria, and the energy's parts; None where unknown."""
-    names = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_COLUMNS)
-    nothing = (None,) * len(names)
-    rows = [nothing if one is None else _impact_cells(one) for one in impacts]
-    if not rows:
-        return {name: [] for name in names}
-    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+    several = [one or _NO_IMPACTS for one in impacts]
+    f = _across([one.figures or _NO_FIGURES for one in several], len(_NO_FIGURES))
+    both = [list(map(add, f[at], f[at + 12])) for at in range(3, 12)]  # usage and embodied
+    figures = map(_known, [*f[:3], *both, *f[12:15], *f[24:]])
+    markets = _across([one.market or (None,) * 3 for one in several], len(MARKET_COLUMNS))
+    cells = [(*training_cells(one.training), *source_cells(one)) for one in several]
+    others = _across(cells, len(TRAINING_COLUMNS) + len(SOURCE_COLUMNS))
+    return dict(zip(_FIGURE_NAMES, (*figures, *markets, *others), strict=True))
 
 
-def _impact_cells(one: Impacts) -> tuple[float | str | None, ...]:
-    flat = _NOTHING if one.figures is None else _flat(one.figures)
-    return (*flat, *(one.market or _NO_MARKET), *training_cells(one.training))
+_FIGURE_NAMES: Final = (
+    *(*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS),
+    *(*TRAINING_COLUMNS, *SOURCE_COLUMNS),
+)
+_NO_IMPACTS: Final = Impacts.not_estimated()
+_NO_FIGURES: Final = Figures(*(math.nan,) * len(ZERO))
 
 
-_NOTHING: Final = (None,) * (len(FLAT_COLUMNS) + len(PART_COLUMNS))
+def _across(rows: Sequence[Sequence[Any]], columns: int) -> list[list[Any]]:
+    values = list(chain.from_iterable(rows))
+    return [values[at::columns] for at in range(columns)]
 
 
-_NO_MARKET: Final = (None, None, None)
-
-
-def _flat(f: Sequence[float]) -> tuple[float | None, ...]:
-    """The cells of one call or sum; None where a factor is unknown."""
-    row = flat_figures(f)
-    if not math.isnan(f[6] + f[9] + f[24]):
-        return row
-    return tuple(None if math.isnan(value) else value for value in row)
-
-
-def flat_figures(f: Sequence[Any]) -> tuple[Any, ...]:
-    """Usage plus embodied, in the order of FLAT_COLUMNS, then the parts; see Figures.
-
-    Of floats, or of whatever else adds: the columns of a table.
-    """
-    return (
-        f[0],
-        f[1],
-        f[2],
-        f[3] + f[15],
-        f[4] + f[16],
-        f[5] + f[17],
-        f[6] + f[18],
-        f[7] + f[19],
-        f[8] + f[20],
-        f[9] + f[21],
-        f[10] + f[22],
-        f[11] + f[23],
-        f[12],
-        f[13],
-        f[14],
-        *f[24:],
-    )
+def _known(column: list[float]) -> list[float | None] | list[float]:
+    if not math.isnan(sum(column)):
+        return column
+    return [None if math.isnan(value) else value for value in column]
 
 
 def group_columns(groups: Grouped) -> Columns:
@@ -254,9 +234,11 @@ def to_frame(columns: Columns, backend: str | None) -> Any:
 
 def _as_pandas_has_it(columns: Columns, types: dict[str, _Type]) -> None:
     """Its plain columns know no None: numbers and truth values become floats, None not a number."""
+    import numpy as np
+
     for name, kind in types.items():
-        if kind != "String" and None in columns[name]:
-            columns[name] = [math.nan if v is None else float(v) for v in columns[name]]
+        if kind != "String" and (kind == "Float64" or None in columns[name]):
+            columns[name] = np.array(columns[name], float)  # type: ignore[assignment]
             types[name] = "Float64"
 
 

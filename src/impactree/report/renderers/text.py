@@ -24,6 +24,7 @@ from impactree.report.renderers._rows import (
 )
 from impactree.values.criteria import CRITERIA
 from impactree.values.range import Range
+from impactree.values.sources import source_shares_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -234,6 +235,8 @@ def coverage_sentences(sheet: Sheet) -> list[str]:
     for what, counts in (("token counts", sources), ("model names", coverage.grades)):
         known = [f"{number:,} {name}" for name, number in counts.items() if number]
         out += [f"{what}: {', '.join(known)}"] if known else []
+    sourced = source_shares_text(sheet.total)
+    out += [f"energy: {sourced}"] if sourced else []
     if coverage.market_based:
         of = f"{coverage.market_based:,} of {many(coverage.estimated, 'estimated call')}"
         lacking = coverage.market_based < coverage.estimated

@@ -51,11 +51,11 @@ def read(record: Mapping[str, Any]) -> Iterator[Row]:
     usage = _usage(record, metadata, messages)
     params = extra.get("invocation_params") or {}
     asked = text(metadata.get("ls_model_name")) or first_text(MODEL_KEYS, params)
-    answers = [message.get("response_metadata") for message in messages]
+    answered = (answered_model(message.get("response_metadata")) for message in messages)
     yield call_row(
         read_with(_reading, usage),
         **common,
-        model=answered_model(answers) or asked or name,
+        model=next(filter(None, answered), None) or asked or name,
         requested=asked,
         provider=text(metadata.get("ls_provider")),
         base_url=first_address(params),

@@ -1,0 +1,31 @@
+"""``impactree advise``: what could be saved in the runs of a report."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from impactree.cli._printing import as_json_option, print_json, print_rich
+from impactree.cli.report import REPORT_FILE, read_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["advise"]
+
+
+@click.command()
+@click.argument("file", type=REPORT_FILE)
+@as_json_option
+def advise(file: Path, as_json: bool) -> int:
+    """Say what could be saved in FILE, a report as Report.to_json wrote it; - is standard input."""
+    found = read_file(file).advice()
+    if as_json:
+        print_json(found.to_dict())
+    elif sys.stdout.isatty():
+        print_rich(found)
+    else:
+        click.echo(str(found))
+    return 0

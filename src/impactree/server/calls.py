@@ -1,0 +1,82 @@
+"""Routes for single calls: what they cost, how that came about, and how names are read."""
+
+# No annotations from __future__: FastAPI reads them.
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
+
+from impactree.server.answers import answer, described, ref
+from impactree.server.bodies import Day, Estimate, Explain, ManyCalls, Text, model_call
+from impactree.server.examples import ESTIMATES, EXPLAINED, ONE_ESTIMATE, RESOLVED
+from impactree.server.problems import ContradictionError
+from impactree.service import listing
+from impactree.service.estimating import estimates, explanation, one_estimate
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["Estimates"])
+_ANSWERS = {"anyOf": [ref("EstimateAnswer"), ref("EstimatesAnswer")]}
+
+
+class NameQuery(BaseModel):
+    """A model's name, and what else is known of the request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text
+    provider: Text | None = None
+    requested: Text | None = None
+    base_url: Text | None = None
+    at: Day | None = None
+
+
+@router.post(
+    "/estimate",
+    summary="What one call costs, or up to 10,000",
+    responses=described(_ANSWERS, ONE_ESTIMATE),
+)
+def estimate(body: Annotated[Estimate, Body(openapi_examples=ESTIMATES)]) -> Response:
+    """The five criteria of each call, with unit, min, mean and max; of several also their sum."""
+    settings = body.settings()
+    if not isinstance(body, ManyCalls):
+        for name in ("zone", "region"):
+            settings.pop(name, None)  # the call's own
+        return answer(one_estimate(_call(body, ""), body.at, settings))
+    calls = [_call(one, f"calls.{place}") for place, one in enumerate(body.calls)]
+    text = "".join(estimates(calls, body.at, settings))
+    return Response(text, media_type="application/json")
+
+
+def _call(body: Any, place: str) -> Any:
+    try:
+        return model_call(body)
+    except ValueError as error:
+        field = str(error).partition(" ")[0]  # the call's errors begin with it
+        raise ContradictionError(f"{place}.{field}" if place else field, error) from None
+
+
+@router.post(
+    "/explain",
+    summary="How a figure came about",
+    responses=described(ref("Explanation"), EXPLAINED),
+)
+def explain(body: Explain) -> Response:
+    """How the name is read, every hypothesis with its source, and every step to the result."""
+    asked = body.asked()
+    try:
+        found = explanation(body.model, at=body.at, **asked)
+    except ValueError as error:
+        raise ContradictionError("explain", error) from None
+    return answer(found.to_dict())
+
+
+@router.get(
+    "/resolve",
+    summary="Which model a name stands for",
+    responses=described(ref("Resolution"), RESOLVED),
+)
+def resolve(query: Annotated[NameQuery, Query()]) -> Response:
+    """The model, its maker and size, who runs it, and how sure that is."""
+    return answer(listing.resolved(**query.model_dump()))

@@ -1,0 +1,84 @@
+"""Routes for what the catalog and the methods hold."""
+
+# No annotations from __future__: FastAPI reads them.
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
+
+from impactree.engine import shared_engine
+from impactree.report import schema
+from impactree.server.answers import answer, described, ref
+from impactree.server.bodies import KindName, Text
+from impactree.service import listing
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1", tags=["Catalog"])
+
+
+class Search(BaseModel):
+    """A text that names hold."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    search: Text = ""
+
+
+class ModelSearch(Search):
+    """A text, a maker and a kind."""
+
+    maker: Text | None = None
+    kind: KindName | None = None
+
+
+def _listed(name: str, rows: list[dict[str, Any]]) -> Response:
+    return answer({name: rows, "catalog_version": shared_engine().catalog.version})
+
+
+def _rows(name: str, row: str) -> dict[int | str, dict[str, Any]]:
+    return described(
+        {
+            "type": "object",
+            "required": [name, "catalog_version"],
+            "properties": {
+                name: {"type": "array", "items": ref(row)},
+                "catalog_version": {"type": "string"},
+            },
+        }
+    )
+
+
+@router.get("/models", summary="Models", responses=_rows("models", "ModelRow"))
+def models(query: Annotated[ModelSearch, Query()]) -> Response:
+    """The models whose id, alias or maker holds a text."""
+    return _listed("models", listing.models(query.search, query.maker, query.kind))
+
+
+@router.get("/zones", summary="Electricity mix zones", responses=_rows("zones", "ZoneRow"))
+def zones(query: Annotated[Search, Query()]) -> Response:
+    """The zones whose code or name holds a text, with their factors."""
+    return _listed("zones", listing.zones(query.search))
+
+
+@router.get("/providers", summary="Hosts", responses=_rows("providers", "ProviderRow"))
+def providers(query: Annotated[Search, Query()]) -> Response:
+    """Who runs models: zone, PUE and WUE."""
+    return _listed("providers", listing.providers(query.search))
+
+
+@router.get("/methods", summary="Methods", responses=_rows("methods", "MethodRow"))
+def methods() -> Response:
+    """The methods: what each covers, its constants, and where they are from."""
+    return _listed("methods", listing.methods())
+
+
+@router.get(
+    "/schemas/{name}",
+    summary="JSON schemas of reports and impacts",
+    responses=described({"type": "object"}),
+)
+def schemas(name: Literal["impacts", "report"]) -> Response:
+    """A published schema, complete in itself."""
+    return answer(schema(name))

@@ -1,0 +1,76 @@
+"""Running the server: its socket, what is printed, and the browser."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import webbrowser
+from threading import Timer
+from typing import TYPE_CHECKING, Final
+
+from impactree.exceptions import ConfigurationError, MissingExtraError
+
+try:
+    import uvicorn
+
+    from impactree.server.app import create_app
+except ImportError as error:
+    raise MissingExtraError("serve", error.name or "fastapi") from error
+
+if TYPE_CHECKING:
+    from impactree.server.settings import ServeSettings
+
+__all__ = ["configuration", "run"]
+
+_AT_ONCE: Final = 256
+"""Connections; more are told to come again."""
+
+
+def run(settings: ServeSettings, *, opens: bool = False) -> None:
+    """Serve until interrupted. The address, with the token if one is needed, goes to stdout.
+
+    Args:
+        settings: See :func:`impactree.server.settings.serve_settings`.
+        opens: Open the page in the browser.
+
+    Raises:
+        ConfigurationError: nothing can listen there.
+    """
+    with _listening(settings) as listening:
+        address = _address(settings, listening.getsockname()[1])
+        sys.stdout.write(f"impactree is at {address}\n")
+        sys.stdout.flush()
+        if opens:
+            Timer(0.5, webbrowser.open, [address]).start()
+        uvicorn.Server(configuration(settings)).run(sockets=[listening])
+
+
+def configuration(settings: ServeSettings) -> uvicorn.Config:
+    """How uvicorn is to run the application."""
+    return uvicorn.Config(
+        create_app(settings),
+        access_log=False,  # addresses may hold the token
+        limit_concurrency=_AT_ONCE,
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+def _listening(settings: ServeSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=1024)
+    except OSError as error:
+        raise ConfigurationError(
+            f"nothing can listen at {settings.host} port {settings.port}: "
+            f"{error.strerror or error}; choose another --port, or 0 for a free one"
+        ) from None
+
+
+def _address(settings: ServeSettings, port: int) -> str:
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
+    host = f"[{host}]" if ":" in host and "[" not in host else host
+    query = f"?token={settings.token}" if settings.token else ""
+    return f"http://{host}:{port}/{query}"

@@ -1,0 +1,351 @@
+"""The REST API: figures are those of ``estimate``, and of the command line; errors name a field."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+import socket
+
+import httpx
+import pytest
+from server_helpers import serving
+
+from impactree import ImpactTracker, ModelCall, Report, estimate
+from impactree.calls import MEDIA_FIELDS
+from impactree.calls.known_energy import ENERGY_FIELDS
+from impactree.cli import main
+from impactree.report import schema
+from impactree.server.bodies import MediaCall, TextCall
+from impactree.server.settings import ServeSettings
+
+CALL = {
+    "model": "gpt-4o-mini",
+    "provider": "openai",
+    "input_tokens": 1200,
+    "output_tokens": 400,
+    "latency_s": 3.2,
+}
+JSON = {"content-type": "application/json"}
+
+
+def as_json(value):
+    return json.loads(json.dumps(value))
+
+
+@pytest.fixture
+def command(capsys):
+    def run(*arguments):
+        with pytest.raises(SystemExit):
+            main([*arguments, "--json"])
+        return json.loads(capsys.readouterr().out)
+
+    return run
+
+
+@pytest.fixture
+def report():
+    """Three calls of two users."""
+    tracker = ImpactTracker()
+    for model, user in (("gpt-4o", "ada"), ("gpt-4o-mini", "ada"), ("claude-haiku-4-5", "bob")):
+        parent = f"{model}-run"
+        tracker.start(parent, None, name=f"run of {model}", kind="chain", metadata={"user": user})
+        provider = "anthropic" if "claude" in model else "openai"
+        tracker.record(ModelCall(model=model, provider=provider, output_tokens=300), parent)
+        tracker.end(parent)
+    return tracker.report().to_dict()
+
+
+@pytest.mark.parametrize("method", ["ecologits-0.11", "impactree-1"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        CALL,
+        {**CALL, "zone": "FRA", "cached_input_tokens": 1000},
+        {**CALL, "zone": "FRE"},
+        {"model": "nobody-knows-it", "output_tokens": 10},
+        {**CALL, "energy_kwh": {"measured": 2e-4, "modelled": 1e-5}, "energy_boundary": "gpu"},
+        {"model": "text-embedding-3-small", "kind": "embedding", "input_tokens": 900},
+        {
+            "model": "google/veo-3.1",
+            "kind": "video",
+            "resolution": "1280x720",
+            "seconds": 8,
+            "sound": False,
+        },
+        {"model": "gpt-image-1", "kind": "image", "count": 2, "resolution": "1024x1024"},
+    ],
+    ids=lambda call: "-".join(map(str, call.values()))[:60],
+)
+def test_figures_are_those_of_estimate(ask, call, method):
+    found = ask.post("/v1/estimate", json={**call, "method": method}).json()
+    ours = estimate(ModelCall(**call), method=method)
+    assert found["impacts"] == as_json(ours.to_dict())
+    assert found["method"] == method
+    assert found["catalog_version"]
+
+
+def test_many_calls_sum_as_calls_never_as_tokens(ask):
+    """Each request pays its own time to the first token: 27 % in GWP, 65 % in ADPe."""
+    one = {"model": "claude-haiku-4-5", "provider": "anthropic", "output_tokens": 20}
+    found = ask.post("/v1/estimate", json={"calls": [one] * 1000}).json()
+    alone = estimate(ModelCall(**one))
+    assert [row["impacts"] for row in found["results"]] == [as_json(alone.to_dict())] * 1000
+    summed = estimate(ModelCall(**{**one, "output_tokens": 20_000}))
+    for key, apart in (("gwp", 0.27), ("adpe", 0.65)):
+        total = found["total"][key]["value"]["mean"]
+        figure = getattr(alone, key).value.mean
+        assert total == pytest.approx(math.fsum([figure] * 1000), rel=1e-12)
+        assert 1 - getattr(summed, key).value.mean / total == pytest.approx(apart, abs=0.005)
+
+
+def test_settings_hold_for_calls_that_name_nothing(ask):
+    body = {"calls": [CALL, {**CALL, "zone": "SWE"}], "zone": "FRA"}
+    found = ask.post("/v1/estimate", json=body).json()
+    assert [row["zone"] for row in found["results"]] == ["FRA", "SWE"]
+    first = estimate(ModelCall(**CALL), zone="FRA")
+    assert found["results"][0]["impacts"] == as_json(first.to_dict())
+
+
+def test_hardware_counts_by_the_method_that_plans_with_it(ask):
+    deployment = {"accelerator": "H100", "count": 2, "batch_size": 32, "precision": "fp8"}
+    body = {**CALL, "method": "impactree-1", "deployment": deployment}
+    found = ask.post("/v1/estimate", json=body).json()
+    ours = estimate(ModelCall(**CALL), method="impactree-1", deployment=deployment)
+    assert found["impacts"] == as_json(ours.to_dict())
+    refused = ask.post("/v1/estimate", json={**body, "method": "ecologits-0.11"})
+    assert refused.status_code == 409
+    assert "impactree-1" in refused.json()["detail"]
+
+
+# The command line and the server call the same functions.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "body"),
+    [
+        (("gpt-4o", "--zone", "FRA", "--tokens", "10"), {"zone": "FRA", "output_tokens": 10}),
+        (
+            ("gpt-4o", "--provider", "azure", "--input", "9", "--cached", "3", "--latency", "2"),
+            {"provider": "azure", "input_tokens": 9, "cached_input_tokens": 3, "latency_s": 2.0},
+        ),
+        (
+            ("gpt-4o", "--method", "impactree-1", "--training", "--at", "2026-01-02"),
+            {"method": "impactree-1", "include_training": True, "at": "2026-01-02"},
+        ),
+        (
+            ("google/veo-3.1", "--kind", "video", "--resolution", "720p", "--seconds", "8"),
+            {"kind": "video", "resolution": "720p", "seconds": 8},
+        ),
+    ],
+)
+def test_explain_is_the_commands(ask, command, arguments, body):
+    found = ask.post("/v1/explain", json={"model": arguments[0], **body})
+    assert found.json() == command("explain", *arguments)
+
+
+def test_resolve_is_the_commands(ask, command):
+    asked = {"name": "us.anthropic.claude-haiku-4-5-20251001-v1:0", "provider": "bedrock"}
+    found = ask.get("/v1/resolve", params=asked).json()
+    assert found == command("resolve", asked["name"], "--provider", "bedrock")
+    assert found["model"].startswith("claude-haiku-4-5")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "query"),
+    [
+        ("models", ("haiku", "--maker", "anthropic"), {"search": "haiku", "maker": "anthropic"}),
+        ("models", ("--kind", "rerank"), {"kind": "rerank"}),
+        ("zones", ("france",), {"search": "france"}),
+        ("providers", ("openai",), {"search": "openai"}),
+        ("methods", (), {}),
+    ],
+)
+def test_lists_are_the_commands(ask, command, name, arguments, query):
+    found = ask.get(f"/v1/{name}", params=query).json()
+    assert found[name] == command(name, *arguments) != []
+
+
+def test_reports_are_the_commands(ask, command, report, tmp_path):
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(report))
+    plain = ask.post("/v1/report", json={"report": report, "runs": True}).json()
+    assert plain == {"report": command("report", str(file))}
+    for by in (["user"], ["user", "model"]):
+        asked = ask.post("/v1/report", json={"report": report, "by": by, "top": 1}).json()
+        assert asked["groups"] == command("report", str(file), "--by", ",".join(by), "--top", "1")
+    only = {"report": report, "run": "run of gpt-4o", "runs": True}
+    shown = command("report", str(file), "--run", "run of gpt-4o")
+    assert ask.post("/v1/report", json=only).json()["report"] == shown
+    change = ask.post("/v1/report", json={"report": report, "diff": report}).json()["diff"]
+    assert change == command("report", str(file), "--diff", str(file))
+    both = ask.post("/v1/report", json={"report": report, "diff": report, "by": ["user"]}).json()
+    assert both["diff"] == command("report", str(file), "--diff", str(file), "--by", "user")
+
+
+def test_advice_is_the_commands(ask, command, report, tmp_path):
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(report))
+    found = ask.post("/v1/report", json={"report": report, "advice": True}).json()
+    assert found["advice"] == command("advise", str(file))
+
+
+def test_what_if_and_comparisons_are_the_reports(ask, report):
+    read = Report.from_json(json.dumps(report))
+    asked = {"report": report, "what_if": {"zone": "SWE"}, "runs": True}
+    found = ask.post("/v1/report", json=asked).json()
+    assert found["what_if"]["total"] == as_json(read.what_if(zone="SWE").to_dict()["total"])
+    alternatives = [{"name": "in Sweden", "zone": "SWE"}, {"model": "gpt-4o"}]
+    compared = ask.post("/v1/compare", json={"report": report, "alternatives": alternatives})
+    ours = read.compare({"in Sweden": {"zone": "SWE"}, "model gpt-4o": {"model": "gpt-4o"}})
+    assert compared.json() == as_json(ours.to_dict())
+
+
+def test_calls_are_compared_as_a_report_of_them_is(ask):
+    alternatives = [{"model": "gpt-4o"}, {"zone": "SWE"}]
+    body = {"calls": [CALL], "alternatives": alternatives, "method": "impactree-1"}
+    found = ask.post("/v1/compare", json=body).json()
+    rows = {row["name"]: row for row in found["rows"]}
+    assert rows.keys() == {"as it is", "model gpt-4o", "zone SWE"}
+    base = estimate(ModelCall(**CALL), method="impactree-1")
+    assert rows["as it is"]["total"] == as_json(base.to_dict())
+    # A greener grid is certain to be less: all that is unknown is shared.
+    assert rows["zone SWE"]["change_gwp_kgco2eq"]["max"] < 0
+
+
+def test_schemas_are_published(ask):
+    assert ask.get("/v1/schemas/report").json() == schema("report")
+
+
+# What is wrong is named.
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "field"),
+    [
+        (b"{", 422, "body"),
+        (b"", 422, "body"),
+        (b"null", 422, "body"),
+        (b"[" * 100_000, 400, "body"),
+        (b'{"model": "gpt-4o", "usage_notes":' + b"[" * 100_000, 400, "body"),
+        ('{"model": "é"}'.encode("latin-1"), 400, "body"),
+        (b"\xff\xfe\x00", 400, "body"),
+        (b'{"model": "x", "output_tokens": ' + b"9" * 5000 + b"}", 400, "body"),
+        (b'{"model": "x", "latency_s": NaN}', 422, "latency_s"),
+        (b'{"model": "x", "latency_s": Infinity}', 422, "latency_s"),
+        (b'{"calls": [{"model": "x"}, {"model": "x", "output_tokens": NaN}]}', 422, "calls.1.out"),
+        (b'{"model": "x", "output_tokens": "12"}', 422, "output_tokens"),
+        (b'{"model": "x", "output_tokens": true}', 422, "output_tokens"),
+        (b'{"model": "x", "output_tokens": 1.5}', 422, "output_tokens"),
+        (b'{"model": "x", "output_tokens": -1}', 422, "output_tokens"),
+        (b'{"model": "x", "output_tokens": 9007199254740993}', 422, "output_tokens"),
+        (b'{"model": "\\ud800"}', 422, "model"),
+        (b'{"provider": "openai"}', 422, "model"),
+        (b'{"model": "x", "otput_tokens": 3}', 422, "otput_tokens"),
+        (b'{"model": "x", "seconds": 3}', 422, "seconds"),
+        (b'{"model": "x", "kind": "video", "resolution": "0x9"}', 422, "resolution"),
+        (b'{"model": "x", "at": "2026-02-30"}', 422, "at"),
+        (b'{"model": "x", "method": "ecologits"}', 422, "method"),
+        (b'{"calls": [], "zone": "FRE"}', 422, "calls"),
+        (b'{"calls": [{"model": "x"}], "zone": "FRE"}', 422, "zone"),
+        (b'{"calls": {"model": "x"}}', 422, "calls"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_wrong_body_is_refused_by_its_field(ask, content, status, field):
+    found = ask.post("/v1/estimate", content=content, headers=JSON)
+    said = found.json()
+    assert found.status_code == said["status"] == status
+    assert found.headers["content-type"] == "application/problem+json"
+    assert said["errors"][0]["field"].startswith(field)
+    assert said["detail"]
+    assert said["title"]
+
+
+def test_the_nearest_name_is_said(ask):
+    said = ask.post("/v1/estimate", json={"model": "x", "otput_tokens": 3}).json()
+    assert "output_tokens" in said["errors"][0]["message"]
+    said = ask.post("/v1/explain", json={"model": "gpt-4o", "zone": "FRE"}).json()
+    assert "FRA" in said["errors"][0]["message"]
+    said = ask.get("/v1/models", params={"kind": "chatt"}).json()
+    assert "chat" in said["errors"][0]["message"]
+    assert ask.get("/v1/models", params={"serach": "x"}).json()["errors"][0]["field"] == "serach"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"report": {"runs": []}}, "report"),
+        ({"merge": [{}]}, "merge.0"),
+        ({"diff": {}}, "diff"),
+        ({"by": ["nonsense"]}, "by"),
+        ({"run": "no such run"}, "report"),
+        ({"what_if": {"model": "x", "provider": "no-such-host"}}, "what_if"),
+    ],
+)
+def test_what_contradicts_itself_is_refused_by_its_field(ask, report, body, field):
+    found = ask.post("/v1/report", json={"report": report, **body})
+    assert found.status_code == 409
+    assert found.json()["errors"][0]["field"] == field
+
+
+def test_a_broken_report_says_where(ask, report):
+    report["runs"][1]["own"]["usage"]["gwp"]["value"]["min"] = "much"
+    said = ask.post("/v1/report", json={"report": report}).json()
+    assert "runs[1].own.gwp" in said["detail"]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
+def test_only_json_is_taken(ask, kind):
+    headers = {} if kind is None else {"content-type": kind}
+    found = ask.post("/v1/estimate", content=json.dumps(CALL), headers=headers)
+    assert found.status_code == 415
+    assert found.json()["errors"][0]["field"] == "Content-Type"
+
+
+def test_a_count_that_contradicts_another_is_named(ask):
+    found = ask.post("/v1/estimate", json={"calls": [CALL, {**CALL, "repeated": 1300}]})
+    assert found.status_code == 409
+    assert found.json()["errors"][0]["field"] == "calls.1.repeated"
+
+
+def test_every_argument_of_a_call_can_be_sent():
+    given = {*inspect.signature(ModelCall).parameters} - {"tokens", "more"}
+    given |= {*ENERGY_FIELDS} - {"energy"}
+    assert {*MediaCall.model_fields} == given | {*MEDIA_FIELDS}
+    assert {*TextCall.model_fields} == given
+
+
+def test_too_many_calls_are_refused(ask):
+    found = ask.post("/v1/estimate", json={"calls": [{"model": "x"}] * 10_001})
+    assert found.status_code == 422
+    assert found.json()["errors"][0]["field"] == "calls"
+
+
+def test_unknown_addresses_and_ways_are_refused_alike(ask):
+    for found in (ask.get("/v1/nothing"), ask.put("/v1/estimate")):
+        assert found.status_code in (404, 405)
+        assert found.headers["content-type"] == "application/problem+json"
+
+
+def test_large_and_slow_bodies_are_refused():
+    with serving(ServeSettings(max_body=1000, body_s=0.3)) as address:
+        said = httpx.post(f"{address}/v1/estimate", json={"model": "x" * 2000})
+        assert said.status_code == 413
+        assert said.json()["errors"][0]["field"] == "body"
+
+        def pieces():
+            for _ in range(20):
+                yield b" " * 100
+
+        streamed = httpx.post(f"{address}/v1/estimate", content=pieces(), headers=JSON)
+        assert streamed.status_code == 413
+        slow = {**JSON, "content-length": "100"}
+        with httpx.Client() as client:
+            host, port = address.removeprefix("http://").split(":")
+            with socket.create_connection((host, int(port)), timeout=10) as raw:
+                head = f"POST /v1/estimate HTTP/1.1\r\nHost: {host}:{port}\r\n"
+                head += "".join(f"{k}: {v}\r\n" for k, v in slow.items())
+                raw.sendall(f"{head}\r\n{{".encode())
+                assert raw.recv(100).startswith(b"HTTP/1.1 408")
+            assert client.get(f"{address}/health").status_code == 200
