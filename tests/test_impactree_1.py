@@ -410,6 +410,8 @@ def test_a_host_that_says_what_it_runs_on():
         ({"deployment": {"precision": "fp7"}}, "unknown precision 'fp7'; known: bf16"),
         ({"deployment": {"accelerator": "H100", "batch": 3}}, "did you mean batch_size"),
         ({"deployment": {"count": 2, "parallelism": "pipeline"}}, "one of tensor, expert, data"),
+        ({"deployment": {"acelerator": "H100"}}, "did you mean accelerator?"),
+        ({"deployment": {"count": True}}, "whole number from 1"),
         ({"deployment": {"my-gpt": "openai/gpt-4o"}}, "deployments="),
         ({"deployments": {"accelerator": "H100", "count": 2}}, "deployment="),
         ({"deployments": {"gpt-4o": {"accelerator": "H100"}}}, "deployment="),
@@ -419,6 +421,24 @@ def test_what_is_wrong_is_named(given_, said):
     with pytest.raises(ConfigurationError, match="deployment") as caught:
         estimate(call(output_tokens=1), method="impactree-1", **given_)
     assert said in str(caught.value)
+
+
+def test_a_host_may_be_called_by_any_of_its_names():
+    known = {"accelerator": "H200", "count": 4}
+    asked = ModelCall(model="meta.llama3-70b-instruct-v1:0", provider="bedrock", output_tokens=9)
+    expected = estimate(asked, method="impactree-1", deployment=known)
+    for name in ("bedrock", "aws-bedrock", "Amazon_Bedrock"):
+        found = estimate(asked, method="impactree-1", deployment={name: known})
+        assert found.figures == expected.figures
+
+
+def test_numpys_numbers_describe_hardware_too():
+    asked = call(input_tokens=10, output_tokens=10)
+    plain, numpys = (
+        estimate(asked, method="impactree-1", deployment={"count": c, "batch_size": b})
+        for c, b in ((2, 31.5), (np.int64(2), np.float32(31.5)))
+    )
+    assert plain.figures == numpys.figures
 
 
 def test_a_settings_file(tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ _FIRST_WORDS = re.compile(r"([a-z]+-[a-z]+)(?=$|[-_.:@ ])[-_.:@ ]*")
 """A line of two words, which another maker's may begin: ``llama-nemotron``."""
 _WORDS = re.compile(r"[^-_.:@/ ]+")
 _SEPARATORS = r"[-_.:@ ]"
+_MAYBE_DAY = re.compile(r"2[0-9]{5}|20[2-9]\d-")
 
 
 class Step(NamedTuple):
@@ -101,7 +102,7 @@ class Rules:
 
         Where the name states its size, also without words on how it is served.
         """
-        if "20" in text:
+        if _MAYBE_DAY.search(text):  # few names hold one
             text = self._day.sub("", text)
         text = self._tuning.sub("", text)
         if states_size(text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.catalog._near import nearest
@@ -52,19 +53,19 @@ def read_deployment(catalog: Catalog, said: Mapping[str, Any], where: str) -> di
         return {}
     if any(key in FIELDS for key in said):
         return {"": _one(catalog, said, where)}
-    made = {}
+    made: dict[str, Deployment] = {}
     for name, value in said.items():
         if not isinstance(value, dict):
-            hint = (
-                f"; names of models belong into deployments={{{name!r}: {value!r}}}"
-                if isinstance(value, str)
-                else ""
-            )
+            near = nearest(name, FIELDS, 1)
+            hint = f"; names of models belong into deployments={{{name!r}: {value!r}}}"
+            hint = f"; did you mean {near[0]}?" if near else hint * isinstance(value, str)
             raise ConfigurationError(
                 f"{where}: {name!r} is none of {', '.join(FIELDS)}, and {value!r:.60} describes no "
                 f"hardware, e.g. {_EXAMPLE}{hint}"
             )
-        made[name.lower()] = _one(catalog, value, f"{where}.{name}")
+        made[name.strip().lower()] = one = _one(catalog, value, f"{where}.{name}")
+        if (host := catalog.host(name)) is not None:
+            made.setdefault(host.id, one)  # ``bedrock``: any of its names
     return made
 
 
@@ -138,7 +139,7 @@ def _number(
     value = said.get(key)
     if value is None:
         return None
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, Real) and not isinstance(value, bool)
     if not (number and 1 <= value <= most and kind(value) == value):
         what = "a whole number" if kind is int else "a number"
         raise ConfigurationError(f"{where}: {key} must be {what} from 1 to {most:g}, not {value!r}")
