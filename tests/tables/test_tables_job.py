@@ -133,8 +133,8 @@ def test_a_plain_table_with_a_mapping_of_its_columns(tmp_path):
         table(source, "--out", each, "--map", "model=llms")
     with pytest.raises(TableError, match=r"calls\.parquet: column 'model' is missing"):
         table(source, "--out", each)
-    with pytest.raises(TableError, match="by: no record says 'taem'; nearest: team"):
-        table(source, "--out", each, *MAPPED, "--by", "taem")
+    with pytest.raises(TableError, match="by: no record says 'teams'; nearest: team"):
+        table(source, "--out", each, *MAPPED, "--by", "teams")
     csv = tmp_path / "calls.csv"
     csv.write_text("model,output_tokens,day\ngpt-4o,7,2026-11-03\ngpt-4o,-1,2026-11-03\n")
     text = table(csv, "--out", tmp_path / "csv")

@@ -51,6 +51,8 @@ def read_row(record: Mapping[str, Any]) -> Iterator[Row]:
     known = known_only(record)
     start = known.get("started_at", known.get("start"))
     root = known.get("run_id", known.get("root_id"))
+    if "call_kind" in known:  # a report's rows have the latency of the run around the request
+        known.pop("latency_s", None)
     row: dict[str, Any] = {
         **_common(known, start),
         **_of_call(known),
