@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -623,6 +624,30 @@ def test_annotations_hold_for_what_has_started_below_and_for_nothing_that_says_o
     assert {run.thread for run in graph.walk()} == {"t"}
     tracker.annotate("nobody", metadata={"x": 1})
     assert tracker.problems == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"kind": "chian"}, "unknown kind 'chian'; did you mean 'chain'? There are: agent, chain"),
+        ({"kind": ["chat"]}, "unknown kind ['chat']"),
+        ({"labels": {"agnt": "x"}}, "unknown label 'agnt'; did you mean 'agent'? There are: agent"),
+        ({"labels": {"tier": "x"}}, "unknown label 'tier'. There are: agent, node, step, thread"),
+    ],
+)
+def test_what_no_run_has_is_named_and_changes_nothing(said, expected):
+    tracker = ImpactTracker()
+    tracker.start("a", name="a")
+    for event in (
+        lambda: tracker.annotate("a", metadata={"x": 1}, **said),
+        lambda: tracker.annotate("nobody", **said),
+        lambda: tracker.start("b", "a", name="b", **said),
+    ):
+        with pytest.raises(ValueError, match=re.escape(expected)):
+            event()
+    tracker.end("a")
+    (run,) = tracker.runs
+    assert (run.kind, dict(run.metadata), run.children, run.labels) == ("chain", {}, (), {})
 
 
 def test_a_run_says_what_it_works_for_and_the_nearest_word_holds():

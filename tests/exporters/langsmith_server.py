@@ -52,7 +52,10 @@ class LangSmith:
         """Of each multipart request."""
         self.problems: list[str] = []
         self.faults: list[Any] = []
-        """Status, (status, headers), "reset", or seconds to sleep, for the next requests."""
+        """Status, (status, headers), "reset", or seconds to sleep, for the next requests.
+
+        With the header X-Page the answer is a page, as a proxy gives it.
+        """
         self.only = ""
         """Faults hit paths that begin so."""
         self.lock = threading.Lock()
@@ -230,7 +233,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         elif fault is not None:
             status, headers = fault if isinstance(fault, tuple) else (fault, {})
-            self.reply(status, {"detail": "fault"}, headers)
+            headers = dict(headers)
+            page = b"<html>Bad</html>" if headers.pop("X-Page", None) else None
+            self.reply(status, {"detail": "fault"}, headers, data=page)
             return
         if self.headers.get("x-api-key") != service.key:
             self.reply(401, {"detail": "Invalid token"}, {})

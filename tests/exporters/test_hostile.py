@@ -21,7 +21,7 @@ from impactree.delivery.codec import decode, is_line, readdressed
 from impactree.delivery.journal import addresses_of
 from impactree.exceptions import ConfigurationError
 from impactree.exporters import CodeCarbonExporter
-from impactree.values.formatting import clean, csv_cell
+from impactree.values.formatting import clean, csv_cell, json_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +64,18 @@ def test_no_text_becomes_a_formula(text: str) -> None:
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerow([cell, "next"])
     assert list(csv.reader(io.StringIO(out.getvalue(), newline=""))) == [[cell, "next"]]
+
+
+@given(st.text() | st.sampled_from(["\x1b[2J", "a\u202eb", "\x9b31m", "\ud800", "\u2066x"]))
+def test_printed_json_and_cells_hold_nothing_that_a_terminal_obeys(text: str) -> None:
+    printed = json_text({text: [text]})
+    assert json.loads(printed) == {text: [text]}
+    obeyed = {*range(32), *range(127, 160), 0x61C, 0x200E, 0x200F}
+    obeyed |= {*range(0x202A, 0x202F), *range(0x2066, 0x206A), *range(0xD800, 0xE000)}
+    assert obeyed.isdisjoint(map(ord, printed))
+    cell = csv_cell(text)
+    assert isinstance(cell, str)
+    assert (obeyed - {9, 10}).isdisjoint(map(ord, cell))
 
 
 @pytest.mark.parametrize("value", [1.5, -3, None, True])
@@ -138,6 +150,32 @@ def test_no_escape_reaches_the_terminal(tmp_path: Path) -> None:
     assert "' =cmd" in exported
 
 
+def test_no_escape_reaches_the_terminal_from_what_was_typed_or_asked(tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    from impactree.exporters import SQLExporter
+
+    url = f"sqlite:///{tmp_path / 'impacts.db'}"
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    run_tree(tracker, call(model=ESCAPES, provider=ESCAPES), name=ESCAPES, tags=[ESCAPES])
+    assert tracker.flush(5)
+    for command in (
+        ["explain", ESCAPES, "--provider", ESCAPES],
+        ["explain", ESCAPES, "--provider", ESCAPES, "--json"],
+        ["explain", "gpt-4o", "--zone", ESCAPES],
+        ["models", ESCAPES],
+        ["db", "report", "--db", f"sqlite:///{tmp_path}/{ESCAPES}.db"],
+        ["db", "report", "--by", ESCAPES, "--db", url],
+        ["db", "export", "--db", url],
+        ["db", "export", "--table", "runs", "--format", "jsonl", "--db", url],
+        ["report", ESCAPES],
+        ["spool", "adopt", ESCAPES, "x", "--yes"],
+    ):
+        shown = impactree(*command).output
+        assert shown
+        shown = shown.replace("\r\n", "\n")  # the ends of CSV's lines
+        assert not {c for c in shown if not c.isprintable()} - {"\n"}, command
+
+
 def test_langsmith_gets_no_metadata_where_its_user_hides_it(
     service: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +200,7 @@ def test_langsmith_gets_no_metadata_where_its_user_hides_it(
         ("postgresql://h:abc/x", "not a database URL"),
         ("mysql://h/x", "driver 'MySQLdb' is not installed"),
         ("oracle://h/x", "is not installed"),
+        ("sqlite+aiosqlite:///x", r"asynchronous driver: use one that is not, such as 'sqlite://"),
     ],
 )
 def test_a_bad_port_and_an_absent_driver_are_named_at_once(url: str, said: str) -> None:

@@ -7,8 +7,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,11 +19,11 @@ from exporter_helpers import Sink, ids, lines, run_tree  # type: ignore[import-n
 from impactree import ImpactTracker
 from impactree.delivery.house import House
 from impactree.delivery.journal import MARKER
-from impactree.exporters import DeliveryRefusedError, JSONLExporter
+from impactree.delivery.locks import locked_file
+from impactree.exporters import CodeCarbonExporter, DeliveryRefusedError, JSONLExporter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX owners and modes")
 HOUR_AGO = 3600
@@ -260,8 +262,6 @@ def test_two_users_share_a_file_that_both_may_write(tmp_path: Path) -> None:
             fd = os.open(shared, os.O_RDONLY)
             os.setuid(4001)
             os.fchdir(fd)
-            from impactree.delivery.locks import locked_file
-
             with locked_file(type(path)("impacts.jsonl"), timeout_s=2) as lock:
                 os.write(lock.fd or -1, b"{}\n")
             os._exit(0)
@@ -270,3 +270,69 @@ def test_two_users_share_a_file_that_both_may_write(tmp_path: Path) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert len(path.read_text().splitlines()) == 2
     assert [p.name for p in shared.iterdir()] == ["impacts.jsonl"]
+
+
+def as_another_user(task: Callable[[], object]) -> str:
+    """What a child says that has become user 4001: what the task gives, or the error it raises."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgid(4001)
+            os.setuid(4001)
+            said = str(task())
+        except BaseException as error:
+            said = f"{type(error).__name__}: {error}"
+        os.write(writer, said.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        return file.read().decode()
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder that everybody may write, where everybody may come."""
+    with tempfile.TemporaryDirectory() as path:
+        Path(path).chmod(0o777)
+        yield Path(path)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("name", ["impacts.jsonl", "emissions.csv"])
+def test_who_may_not_write_a_file_says_whose_it_is(name: str, shared: Path) -> None:
+    path = shared / name
+    made = JSONLExporter(path) if name.endswith("jsonl") else CodeCarbonExporter(path)
+    run_tree(ImpactTracker(exporters=[made]))
+    assert made.flush(5)
+
+    def write() -> None:
+        with locked_file(path):
+            pass
+
+    said = as_another_user(write)
+    assert f"PermissionError: [Errno 13] {name} belongs to user 0: let this one write it" in said
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root")
+def test_who_may_not_write_a_sqlite_file_does_not_lock_its_owner_out(shared: Path) -> None:
+    """By SQLite's own files beside it, which would be the other's."""
+    pytest.importorskip("sqlalchemy")
+    from impactree.exporters import SQLExporter
+    from impactree.store.database import connect, parse_url
+    from impactree.store.queries import sums
+
+    url = f"sqlite:///{shared / 'i.db'}"
+    exporter = SQLExporter(url)
+    tracker = ImpactTracker(exporters=[exporter])
+    run_tree(tracker)
+    assert tracker.close(5)
+    assert [group.calls for group in sums(url)] == [1]
+    said = as_another_user(lambda: connect(parse_url(url)).connect())
+    assert "i.db belongs to user 0: let this one write it too, or name another file" in said
+    assert as_another_user(lambda: [group.calls for group in sums(url)]) == "[1]"
+    assert [path.name for path in shared.iterdir()] == ["i.db"]
+    run_tree(tracker)
+    assert tracker.flush(5)
+    assert as_another_user(lambda: [group.calls for group in sums(url)]) == "[2]"  # while it writes

@@ -16,6 +16,7 @@ from langsmith_helpers import chain, settle  # type: ignore[import-not-found]
 from langsmith_server import KEY, LangSmith, serve  # type: ignore[import-not-found]
 
 from impactree import ImpactHandler, ImpactTracker
+from impactree.delivery import sender
 from impactree.exporters import LangSmithExporter
 from impactree.exporters._langsmith_api import FEEDBACK
 
@@ -49,6 +50,37 @@ def test_faults_that_pass_lose_nothing(service: LangSmith, faults: list[Any]) ->
     while not tracker.flush(1) and time.monotonic() < deadline:
         pass
     assert set(service.by_key()) == roots
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_page_in_place_of_an_answer_sets_nothing_aside(
+    service: LangSmith, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LangSmith says what is wrong with a run; a proxy's page does not, however often it comes."""
+    monkeypatch.setattr(sender, "_SECOND_TRY_S", 0.01)
+    service.only = "/runs/multipart"
+    service.faults = [(status, {"X-Page": "1"})] * 4
+    tracker = ImpactTracker(exporters=[LangSmithExporter()])
+    root = str(run_tree(tracker))
+    deadline = time.monotonic() + 20
+    while not tracker.flush(1) and time.monotonic() < deadline:
+        pass
+    (health,) = tracker.health().values()
+    assert (health["set_aside"], health["delivered"]) == (0, 1)
+    assert set(service.by_key()) == {root}
+
+
+def test_what_langsmith_says_of_a_run_is_final_after_a_second_try(
+    service: LangSmith, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "_SECOND_TRY_S", 0.01)
+    service.only = "/runs/multipart"
+    service.faults = [422, 422]
+    tracker = ImpactTracker(exporters=[LangSmithExporter()])
+    run_tree(tracker)
+    assert tracker.flush(10)
+    (health,) = tracker.health().values()
+    assert (health["set_aside"], health["delivered"]) == (1, 0)
 
 
 def test_down_then_up_again(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:

@@ -22,6 +22,7 @@ from impactree.cli.serve import serve
 from impactree.cli.spool import spool
 from impactree.cli.table import table
 from impactree.exceptions import ImpactreeError
+from impactree.values.formatting import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.Abort:
         code = 130
     except (ImpactreeError, OSError, ValueError) as error:
-        click.echo(f"impactree: {error}", err=True)
+        lines = "\n".join(map(clean, str(error).splitlines()))
+        click.echo(f"impactree: {lines}", err=True)
         code = 2
     sys.exit(code)

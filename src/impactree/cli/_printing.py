@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,6 +51,7 @@ def print_rich(renderable: Any) -> None:
 
 
 def print_json(value: Any) -> None:
+    from impactree.values.formatting import json_text
     from impactree.values.range import Range
 
     def plain(item: Any) -> Any:
@@ -59,4 +59,4 @@ def print_json(value: Any) -> None:
             return item.to_dict()
         raise TypeError(f"not JSON: {item!r}")
 
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=plain))
+    click.echo(json_text(value, indent=2, default=plain))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["PRIVATE", "FileLock", "locked_file"]
+__all__ = ["PRIVATE", "FileLock", "is_anothers", "locked_file", "no_right_to"]
 
 PRIVATE: Final = 0o600
 """Mode of every file in the spool: its owner's alone."""
@@ -94,7 +94,7 @@ def locked_file(path: Path, mode: int = 0o644, *, timeout_s: float = 10.0) -> It
         OSError: it cannot be opened, or its file system has no locks.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    lock = FileLock(lambda: os.open(path, flags, mode))
+    lock = FileLock(lambda: _opened(path, flags, mode))
     deadline = time.monotonic() + timeout_s
     try:
         # Another process may have moved the file away between our opening and our locking it.
@@ -106,6 +106,30 @@ def locked_file(path: Path, mode: int = 0o644, *, timeout_s: float = 10.0) -> It
         yield lock
     finally:
         lock.close()
+
+
+def _opened(path: Path, flags: int, mode: int) -> int:
+    try:
+        return os.open(path, flags, mode)
+    except PermissionError:
+        if is_anothers(path):
+            raise no_right_to(path) from None
+        raise
+
+
+def is_anothers(path: Path) -> bool:
+    """Whether a file is there that this user may not write."""
+    as_now = os.access in os.supports_effective_ids
+    return os.access(path, os.F_OK, effective_ids=as_now) and not os.access(
+        path, os.W_OK, effective_ids=as_now
+    )
+
+
+def no_right_to(path: Path) -> PermissionError:
+    """What to raise where not: it says whose the file is, and what to do."""
+    owner = path.stat().st_uid
+    said = f"{path.name} belongs to user {owner}: let this one write it too, or name another file"
+    return PermissionError(errno.EACCES, said)
 
 
 def _still_there(lock: FileLock, path: Path) -> bool:

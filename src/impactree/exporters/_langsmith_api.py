@@ -1,4 +1,4 @@
-"""LangSmith's endpoints, through the official client's session, and what its errors mean.
+"""LangSmith's endpoints, through the official client's session.
 
 Requests go out one by one with ``Client.request_with_retries``: the client's own queue drops what
 it cannot send, and its errors and logs show parts of the key, so that neither reaches ours.
@@ -11,19 +11,18 @@ import json
 import netrc  # noqa: F401 (both: else by the first request, which a fork must not fall into)
 import uuid
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.delivery.errors import DeliveryRefusedError, RetryLaterError, TreeRejectedError
+from impactree.delivery.errors import DeliveryRefusedError, TreeRejectedError
 from impactree.exceptions import MissingExtraError
+from impactree.exporters._langsmith_errors import ConflictError, TooLargeError, meaning
 from impactree.values.criteria import CRITERIA
 from impactree.values.sources import source_shares_text
 from impactree.values.times import resolved_at
 
 try:
     import langsmith
-    from langsmith import utils as langsmith_utils
     from urllib3.util import Retry
 except ImportError as error:
     raise MissingExtraError("langsmith", "langsmith") from error
@@ -57,21 +56,7 @@ TRAINING_FEEDBACK: Final = {
 
 _SIZE_LIMIT: Final = 20 * 2**20
 _PART_OVERHEAD: Final = 400  # boundary and headers, bytes
-_FOR_RECORDS: Final = frozenset({"/runs/multipart", "/feedback"})
-_FOR_THE_RECORD: Final = frozenset({400, 413, 422})
-"""What a server answers about what it was sent; any other 4xx, a proxy or an account may say."""
-
-
-_BUSY: Final = frozenset({407, 408, 425, 429})
 _Body = dict[str, Any]
-
-
-class _ConflictError(TreeRejectedError):
-    """HTTP 409."""
-
-
-class _TooLargeError(TreeRejectedError):
-    """HTTP 413."""
 
 
 class LangSmithAPI:
@@ -190,11 +175,11 @@ class LangSmithAPI:
         try:
             parts = [part for record in batch for part in record.parts]
             self._request("POST", "/runs/multipart", files=parts)
-        except _ConflictError:  # runs that an earlier attempt had written
+        except ConflictError:  # runs that an earlier attempt had written
             if not any(record.operation == "post" for record in batch):
                 raise
             self._post([record.as_patch() for record in batch])
-        except _TooLargeError:  # a proxy's limit may be lower than the server's
+        except TooLargeError:  # a proxy's limit may be lower than the server's
             if len(batch) == 1:
                 raise
             self._limit = max(_PART_OVERHEAD, sum(record.size for record in batch) // 2)
@@ -206,7 +191,7 @@ class LangSmithAPI:
         try:
             response = self.client.request_with_retries(method, path, **kwargs)
         except Exception as error:
-            raise _meaning(error, path) from None
+            raise meaning(error, path) from None
         try:
             return response.json() if response.content else None
         except ValueError:  # a page of the website, or of a proxy
@@ -237,63 +222,6 @@ class _Record:
 def _part(name: str, body: Any) -> tuple[str, tuple[None, bytes, str, dict[str, str]]]:
     data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
     return name, (None, data, "application/json", {"Content-Length": str(len(data))})
-
-
-def _meaning(error: Exception, path: str) -> Exception:
-    """An error of the client, without its text: that holds parts of the key and of payloads."""
-    response = _response(error)
-    status = getattr(response, "status_code", None)
-    if status is None:
-        if isinstance(error, langsmith_utils.LangSmithAuthError):
-            return DeliveryRefusedError("LangSmith wants a key: set LANGSMITH_API_KEY")
-        return RetryLaterError(f"LangSmith cannot be reached ({type(error).__name__})")
-    said = f"LangSmith answered {path} with HTTP {status}"
-    if status in (401, 403):
-        return DeliveryRefusedError(f"{said}: check LANGSMITH_API_KEY and its workspace")
-    if status == 404 and path in ("/sessions", "/info", "/runs/multipart"):
-        return DeliveryRefusedError(f"{said}: check LANGSMITH_ENDPOINT")
-    kind = _about_the_record(status, path)
-    if kind is not None:
-        return kind(said)
-    return RetryLaterError(said, after_s=_retry_after(response))
-
-
-def _about_the_record(status: int, path: str) -> type[TreeRejectedError] | None:
-    """Whether an answer is about what was sent, and not the server's, a proxy's or an account's."""
-    if status == 409:
-        return _ConflictError
-    if path in _FOR_RECORDS:
-        if status == 413:
-            return _TooLargeError
-        return TreeRejectedError if status in _FOR_THE_RECORD else None
-    if path == "/feedback-configs":
-        return TreeRejectedError if 400 <= status < 500 and status not in _BUSY else None
-    return TreeRejectedError if status in (404, *_FOR_THE_RECORD) and "/runs/" in path else None
-
-
-def _response(error: BaseException | None) -> Any:
-    while error is not None:
-        response = getattr(error, "response", None)
-        if response is not None:
-            return response
-        error = error.__cause__ or error.__context__
-    return None
-
-
-def _retry_after(response: Any) -> float | None:
-    """The Retry-After header, s: a number or an HTTP date."""
-    text = response.headers.get("Retry-After")
-    if not text:
-        return None
-    if text.isdigit():
-        return float(text)
-    try:
-        from datetime import UTC, datetime
-
-        moment = parsedate_to_datetime(text)
-        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return None
 
 
 def feedback_values(impacts: Impacts) -> dict[str, dict[str, float]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, cast, get_args
 from uuid import UUID
 from weakref import ref
 
-from impactree.runs.labels import Labels
+from impactree.runs.labels import LABELS, Labels
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = [
     "Run",
     "RunKind",
     "RunStatus",
+    "check_run",
     "run_key",
     "show_runs_by",
 ]
@@ -51,6 +52,27 @@ _NO_LABELS: Final = Labels()
 _ON_ITS_OWN: Final = 2**62
 """The version of what lies below a root: asked when the root is gone, and unlike any root's."""
 RUN_KINDS: Final = frozenset(get_args(RunKind))
+
+
+def check_run(kind: Any, labels: Any) -> None:
+    """Refuse what no run has, which would be kept under a name that nobody asks for.
+
+    Raises:
+        ValueError: an unknown kind or label; it names the nearest and all that there are.
+    """
+    if not isinstance(kind, str) or kind not in RUN_KINDS:
+        raise ValueError(_unknown("kind", kind, sorted(RUN_KINDS)))
+    for key in labels or ():
+        if key not in LABELS:
+            raise ValueError(_unknown("label", key, LABELS))
+
+
+def _unknown(what: str, value: Any, known: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(value), known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"unknown {what} {value!r:.80}{hint} There are: {', '.join(known)}"
 
 
 def run_key(run_id: Any) -> Any:

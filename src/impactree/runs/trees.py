@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from impactree.runs.labels import Labels, labels_of
-from impactree.runs.run import Pending, Run, RunKind, RunStatus, run_key
+from impactree.runs.run import RUN_KINDS, Pending, Run, RunKind, RunStatus, check_run, run_key
 from impactree.values.impacts import Impacts
 from impactree.values.messages import message
 
@@ -81,6 +81,8 @@ class RunTrees:
         labels: Labels | None,
     ) -> Run:
         """A run has started; see :meth:`ImpactTracker.start`."""
+        if labels or type(kind) is not str or kind not in RUN_KINDS:
+            check_run(kind, labels)
         with self._lock:
             runs = self._runs
             key = run_id.int if type(run_id) is UUID else run_id  # run_key, as in find and end
@@ -159,6 +161,7 @@ class RunTrees:
         self, run_id: Any, kind: RunKind | None, metadata: dict[str, Any], labels: Labels
     ) -> None:
         """Something became known about a run; see :meth:`ImpactTracker.annotate`."""
+        check_run("other" if kind is None else kind, labels)
         with self._lock:
             run = self._runs.get(run_key(run_id))
             if run is None:

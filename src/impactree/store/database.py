@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
+from impactree.delivery.locks import is_anothers, no_right_to
 from impactree.exceptions import ConfigurationError, MissingExtraError
 from impactree.values.formatting import clean
 
@@ -49,6 +51,11 @@ def parse_url(url: str) -> sa.URL:
 
 def _check_driver(dialect: Any, name: str) -> None:
     """Import the driver: here and not in the background, where nobody would see it fail."""
+    if dialect.is_async:
+        raise ConfigurationError(
+            f"the database URL begins with {name!r:.60}, an asynchronous driver: use one that is "
+            f"not, such as '{dialect.name}://...'"
+        )
     try:
         dialect.import_dbapi()
     except ImportError as error:
@@ -70,7 +77,21 @@ def sqlite_file(url: sa.URL) -> Path | None:
 
 
 def connect(url: sa.URL, *, write: bool = True) -> sa.Engine:
-    """An engine whose errors never show values; with SQLite, for many writing processes."""
+    """An engine whose errors never show values; with SQLite, for many writing processes.
+
+    Who may not write a SQLite file must not leave SQLite's own files (``-wal``, ``-shm``) beside
+    it: its owner could not write any more.
+
+    Raises:
+        PermissionError: a SQLite file that this user may not write.
+    """
+    path = sqlite_file(url)
+    if path is not None and is_anothers(path):
+        if write:
+            raise no_right_to(path)
+        if not path.with_name(f"{path.name}-wal").exists():  # nobody writes it: as it lies there
+            uri = f"file:{quote(str(path))}"
+            url = url.set(database=uri, query={"immutable": "1", "uri": "true"})
     engine = sa.create_engine(url, hide_parameters=True)
     if write and engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _on_sqlite_connect)

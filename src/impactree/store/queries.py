@@ -22,7 +22,7 @@ from impactree.store.database import connect, explain, parse_url, sqlite_file
 from impactree.store.rows import credits_of
 from impactree.store.schema import CALLS, RUNS, check_schema
 from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS
-from impactree.values.formatting import csv_cell
+from impactree.values.formatting import csv_cell, json_text
 from impactree.values.impact import Impact, impact_of
 from impactree.values.sources import SOURCE_FIGURES, SOURCES
 from impactree.values.times import as_utc
@@ -232,7 +232,7 @@ def write_rows(url: str, out: IO[str], *, table: str = "calls", format: str = "c
             writer.writerow([_cell(value) for value in row])
         else:
             fields = dict(zip(columns, row, strict=True))
-            out.write(json.dumps(fields, default=str, ensure_ascii=False) + "\n")
+            out.write(json_text(fields, default=str) + "\n")
     return count
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
-from typing import TYPE_CHECKING, Final
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["clean", "csv_cell", "exact", "quantity", "range_text", "shares"]
+__all__ = ["clean", "csv_cell", "exact", "json_text", "quantity", "range_text", "shares"]
 
 _MAX_TEXT: Final = 1000
 _PREFIXES: Final = ("p", "n", "µ", "m", "", "k", "M", "G", "T")
@@ -36,6 +38,10 @@ def exact(low: float, high: float) -> str:
     return first if first == last else f"{first} to {last}"
 
 
+_OBEYED: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Controls and marks of direction, which a terminal obeys, and halves of characters."""
 _FORMULA: Final = frozenset("=+-@|%\uff1d\uff0b\uff0d\uff20")  # and their full-width forms
 
 
@@ -63,12 +69,25 @@ def clean(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def json_text(value: Any, **options: Any) -> str:
+    """JSON to print: what a terminal obeys is escaped, and reads back as it was.
+
+    Args:
+        value: Plain values.
+        **options: Of ``json.dumps``.
+    """
+    text = json.dumps(value, ensure_ascii=False, **options)
+    return _OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
 def csv_cell(value: object) -> object:
     """A text as a cell that a spreadsheet takes for text: no formula, and no lone carriage return.
 
-    What begins like a formula gets ``' `` in front; other values are as they were.
+    What begins like a formula gets ``' `` in front; what a terminal obeys is shown escaped; other
+    values are as they were.
     """
     if not isinstance(value, str):
         return value
     value = value.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd")
+    value = _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
     return f"' {value}" if value.lstrip()[:1] in _FORMULA and value.strip() else value

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from impactree.values.formatting import clean
+
 __all__ = ["MESSAGES", "Message", "merge", "message"]
 
 
@@ -185,9 +187,9 @@ MESSAGES: Final[dict[str, str]] = {
 
 
 def message(code: str, detail: str | None = None) -> Message:
-    """The message of a code, its sentence followed by ``detail``."""
+    """The message of a code, its sentence followed by ``detail``, which may hold foreign text."""
     sentence = MESSAGES[code]
-    return Message(code, f"{sentence} {detail}" if detail else sentence)
+    return Message(code, f"{sentence} {clean(detail)}" if detail else sentence)
 
 
 _M = TypeVar("_M", bound=Message)
