@@ -63,7 +63,7 @@ demo: .venv/.demo  ## An agent offline, and what its steps cost (REAL=1: asks Op
 serve: .venv/.serve page  ## The page and the REST API at http://127.0.0.1:8080
 	$(BIN)/impactree serve --open
 
-live: .venv/.demo $(LIVE)/.ready  ## The same agent and a LlamaIndex query on real models on this machine (first: ~13 min)
+live: .venv/.live $(LIVE)/.ready  ## The same agent and a LlamaIndex query on real models on this machine (first: ~13 min)
 	$(BIN)/python cookbook/live.py --venv $(LIVE)
 
 bench: .venv/.bench  ## Speed and memory against peers (a few minutes)
@@ -93,10 +93,14 @@ PIP = $(@D)/bin/python -m pip --quiet --disable-pip-version-check install
 	$(PIP) --editable ".[langchain]" --group demo
 	@touch $@
 
+.venv/.live: .venv/.demo
+	$(PIP) --editable ".[langchain,measure]"
+	@touch $@
+
 .venv/.ready: .venv/bin/python pyproject.toml
 	$(PIP) --upgrade "pip>=25.1"
 	$(PIP) --editable ".[all]" --group lint --group test
-	@touch $(@D)/.demo $@
+	@touch $(@D)/.demo $(@D)/.live $@
 
 .venv/.serve: .venv/bin/python pyproject.toml
 	$(PIP) --upgrade "pip>=25.1"
@@ -125,5 +129,5 @@ $(LLAMA)/.ready: $(LLAMA)/bin/python pyproject.toml
 # Not quiet: the server is built from source, and torch is large.
 $(LIVE)/.ready: $(LIVE)/bin/python
 	$(PIP) --upgrade "pip>=25.1"
-	$< -m pip install --editable ".[llama-index]" --group live
+	$< -m pip install --editable ".[llama-index,measure]" --group live
 	@touch $@

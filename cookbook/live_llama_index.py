@@ -31,7 +31,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         named = Path(folder, "all-MiniLM-L6-v2")  # a local model's name is its folder's
         named.symlink_to(get_model_path())
-        ask(llm, HuggingFaceEmbedding(model_name=str(named), device="cpu"))
+        ask(llm, HuggingFaceEmbedding(model_name=str(named), device="cpu"), measure="local")
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ def script(model: str, messages: list[dict[str, Any]]) -> Turn:
     return Turn("The passages do not say.")
 
 
-def ask(llm: LLM, embedding: BaseEmbedding | None = None) -> None:
-    """Ingest and ask; ``make live`` does so with models on this machine."""
-    with ImpactHandler().instrument() as handler:
+def ask(llm: LLM, embedding: BaseEmbedding | None = None, measure: str | None = None) -> None:
+    """Ingest and ask; ``make live`` does so with models on this machine, which are measured."""
+    with ImpactHandler(measure=measure).instrument() as handler:
         engine = walden_index(embedding).as_query_engine(llm=llm, similarity_top_k=4)
         print(f"{QUESTION}\n\n{engine.query(QUESTION)}\n")
     print(handler.report())

@@ -25,7 +25,7 @@ def _no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 def mixed():
     """A chat, an embedding, a film and a picture, with a share of training."""
 
-    def made(method, exporters=()):
+    def made(method, exporters=(), more=()):
         tracker = ImpactTracker(method=method, include_training=True, exporters=exporters)
         tracker.start("root", name="root", kind="agent")
         tracker.start("tool", "root", name="studio", kind="tool")
@@ -45,7 +45,7 @@ def mixed():
             sound=False,
         )
         picture = ModelCall(model="gpt-image-1", provider="openai", kind="image", count=2)
-        for call in calls:
+        for call in (*calls, *more):
             tracker.record(call, "root")
         tracker.record(film, "tool")
         tracker.record(picture, "tool")

@@ -99,6 +99,7 @@ MISSING = [
         ["opentelemetry.exporter.prometheus"],
         "from impactree.exporters import OTelExporter; OTelExporter.prometheus()",
     ),
+    ("measure", ["codecarbon"], "from impactree import ImpactTracker as T; T(measure='local')"),
     ("dataframe", ["narwhals"], "from impactree import Report; Report([]).to_dataframe()"),
     ("parquet", ["pyarrow"], "from impactree import Report; Report([]).to_parquet('r.parquet')"),
     ("parquet", ["pyarrow"], "from impactree.exporters import ParquetExporter"),

@@ -44,6 +44,8 @@ class Reported:
         def problems(self) -> dict[str, int]: ...  # noqa: D102
         @property
         def total(self) -> Impacts: ...  # noqa: D102
+        @property
+        def metered(self) -> dict[str, Any]: ...  # noqa: D102
         def note_problem(self, name: str, error: BaseException | None = None) -> None:  # noqa: D102
             ...
 

@@ -70,6 +70,7 @@ class ImpactTracker(KnowsEnergy, Reported):
         engine: Engine | None = None,
         **settings: Unpack[TrackerSettings],
     ) -> None:
+        measure = settings.pop("measure", None)
         if engine is None:
             from impactree.engine import shared_engine  # with the catalog's code: on first use
 
@@ -82,7 +83,6 @@ class ImpactTracker(KnowsEnergy, Reported):
             if type(bound) is not int or bound < 1:
                 raise ConfigurationError(f"{name} must be a whole number >= 1, not {bound!r}")
         self.exporters = checked_exporters(exporters)
-        self.watch_energy()
         self._dispatch = self._dispatcher() if self.exporters else None
         self._problems: dict[str, int] = {}
         # Reentrant: the collector may close a stream, which is an event, wherever it runs.
@@ -93,6 +93,7 @@ class ImpactTracker(KnowsEnergy, Reported):
         self._worker = Worker()
         self._trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
         self._count_older(totals_by)
+        self.watch_energy(measure)
         unlock_in_children(self)
         if self._dispatch is not None:
             self._trees.run_ended = self._dispatch.run_ended
@@ -128,7 +129,10 @@ class ImpactTracker(KnowsEnergy, Reported):
                 with this run: what stands above it goes on being true.
         """
         arguments = run_id, parent_id, name, kind, tags, metadata, start, pending, labels
-        return self._handle(self._trees.start, *arguments)
+        run = self._handle(self._trees.start, *arguments)
+        if self.measures and start is None:  # what has started before is told at its end alone
+            self.measure_from(run)
+        return run
 
     def end(
         self,
@@ -146,9 +150,13 @@ class ImpactTracker(KnowsEnergy, Reported):
         """
         if end is None:
             end = time.time()
-        if call is not None and self.knows_energy:
-            call = self.with_energy(call, self._trees.find(run_id), cached=cached)
-        return self._handle(self._trees.end, run_id, status, call, cached, end)
+        if not self.knows_energy:
+            return self._handle(self._trees.end, run_id, status, call, cached, end)
+        call, claim = self.with_energy(call, self._trees.find(run_id), cached=cached)
+        run = self._handle(self._trees.end, run_id, status, call, cached, end)
+        if claim is not None and call is not None:
+            self.settle_if_known(run_id, call, claim)
+        return run
 
     def abandon(self, run_id: Any, *, end: float | None = None) -> None:
         """Nobody will end this run: close it with what it has produced; it may still end late."""

@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import TracerProvider  # noqa: E402
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: E402
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: E402
 
+from impactree import ModelCall  # noqa: E402
 from impactree.calls import MEDIA_FIELDS  # noqa: E402
 from impactree.exporters import (  # noqa: E402
     CodeCarbonExporter,
@@ -71,6 +72,58 @@ def test_in_sql(mixed: Any, tmp_path: Path) -> None:
             assert sum(impact.value.max for impact in impacts) == near(whole.value.max)
     (phase,) = [group.training for group in groups if group.training]
     assert phase == tracker.total.training
+
+
+def test_where_the_energy_is_from_adds_up(mixed: Any, tmp_path: Path) -> None:
+    local = ModelCall(
+        model="llama3.2:1b",
+        provider="ollama",
+        input_tokens=20,
+        output_tokens=80,
+        energy_kwh={"measured": 3e-4, "modelled": 1e-5},
+    )
+    url, reader = f"sqlite:///{tmp_path / 'i.db'}", InMemoryMetricReader()
+    meters = metrics.MeterProvider([reader])
+    sinks = [SQLExporter(url), ParquetExporter(tmp_path / "p"), OTelExporter(meter_provider=meters)]
+    sinks.append(JSONLExporter(tmp_path / "i.jsonl"))
+    tracker = mixed("impactree-1", sinks, [local])
+    assert tracker.flush(30)
+    told = tracker.total.energy_by_source
+    assert told == {"measured": 3e-4, "modelled": 1e-5, "estimated": told["estimated"]}
+    assert sum(told.values()) == near(tracker.total.energy.value.mean)
+    report = tracker.report()
+    rows = pq.read_table(tmp_path / "p").to_pylist()
+    frame = report.to_dataframe(backend="pyarrow")
+    line = json.loads((tmp_path / "i.jsonl").read_text("utf-8"))
+    own = [run["impacts"] for run in line["runs"] if run.get("call")]
+    for source, kwh in told.items():
+        column = f"energy_{source}_kwh"
+        assert sum(row[column] or 0 for row in rows) == near(kwh)
+        assert sum(v or 0 for v in frame[column].to_pylist()) == near(kwh)
+        assert sum(one["energy_by_source"].get(source, 0) for one in own) == near(kwh)
+        assert sum(g.energy_by_source.get(source, 0) for g in sums(url, by="kind")) == near(kwh)
+        groups = report.by("kind").values()
+        assert sum(g.total.energy_by_source.get(source, 0) for g in groups) == near(kwh)
+    points = {
+        point.attributes["impactree.source"]: []
+        for _, point in _points(reader, "impactree.energy.by_source")
+    }
+    for value, point in _points(reader, "impactree.energy.by_source"):
+        points[point.attributes["impactree.source"]].append(value)
+    assert {source: near(sum(values)) for source, values in points.items()} == told
+    meters.shutdown()
+
+
+def _points(reader: InMemoryMetricReader, name: str) -> list[tuple[float, Any]]:
+    found = reader.get_metrics_data()
+    return [
+        (point.value, point)
+        for resource in (found.resource_metrics if found else ())
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == name
+        for point in metric.data.data_points
+    ]
 
 
 def test_in_json_lines(mixed: Any, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from impactree import (
     explain,
 )
 from impactree.exceptions import ConfigurationError
-from impactree.exporters import JSONLExporter, ParquetExporter, SQLExporter
+from impactree.exporters import CodeCarbonExporter, JSONLExporter, ParquetExporter, SQLExporter
 
 CLOUD = ModelCall(provider="openai", model="gpt-4o-mini", input_tokens=100, output_tokens=50)
 LOCAL = {"provider": "ollama", "model": "llama3.2:1b", "input_tokens": 20, "output_tokens": 80}
@@ -396,6 +396,22 @@ def test_exporters_carry_the_source(tmp_path):
     assert of_run == ("mixed", *(pytest.approx(v) for v in total.energy_by_source.values()))
 
 
+def test_codecarbons_own_file_leaves_out_what_its_tracker_counts(tmp_path):
+    import csv
+
+    energies = {}
+    for measured in (False, True):
+        path = tmp_path / f"{measured}.csv"
+        tracker = ImpactTracker(exporters=[CodeCarbonExporter(path, measured=measured)])
+        total = tree(tracker).total
+        assert tracker.close(30)
+        (row,) = csv.DictReader(path.read_text().splitlines())
+        energies[measured] = float(row["energy_consumed"])
+    told = total.energy_by_source
+    assert energies[True] == pytest.approx(sum(told.values()))
+    assert energies[False] == pytest.approx(told["estimated"] + told["reported"])
+
+
 def test_langsmith_and_opentelemetry_name_it():
     from impactree.exporters._langsmith_api import feedback_items, run_metadata, said
     from impactree.exporters._otel import metric_values
@@ -420,9 +436,35 @@ def test_langsmith_and_opentelemetry_name_it():
     assert values["impactree.energy.by_source:modelled"] == pytest.approx(1e-5)
 
 
-def test_explain_takes_no_notice_of_a_handler():
-    """Its figures are the method's: what is known of a call shows beside them in a report."""
-    assert explain("llama3.2:1b", "ollama", output_tokens=80).impacts.source == "estimated"
+def test_explain_shows_both_methods_beside():
+    found = explain("llama3.2:1b", "ollama", output_tokens=80, energy_kwh=2e-4)
+    assert found.impacts.source == "reported"
+    bare = {"input_tokens": None, "output_tokens": 80}
+    for method in ("ecologits-0.11", "impactree-1"):
+        alone = estimate(ModelCall(provider="ollama", model="llama3.2:1b", **bare), method=method)
+        assert found.estimates[method] == alone
+        assert f"Estimated by {method}: Energy" in str(found)
+    assert found.to_dict()["estimates"].keys() == {"ecologits-0.11", "impactree-1"}
+    assert explain("llama3.2:1b", "ollama").estimates == {}
+
+
+def test_a_report_shows_both_methods_beside():
+    tracker = ImpactTracker()
+    tree(tracker)
+    report = tracker.report()
+    (shown,) = report.beside()
+    assert (shown.model, shown.calls) == ("llama3.2:1b", 2)
+    for method, found in shown.estimates.items():
+        assert found.energy_by_source == {
+            "estimated": pytest.approx(
+                2 * estimate(ModelCall(**LOCAL), method=method).energy.value.mean
+            )
+        }
+    text = " ".join(str(report).split())
+    assert "llama3.2:1b (2 calls): mixed 0.51 Wh; estimates: ecologits-0.11" in text
+    data = json.loads(report.to_json())
+    assert data["beside"][0]["estimates"].keys() == {"ecologits-0.11", "impactree-1"}
+    assert ImpactTracker().report().beside() == []
 
 
 def test_the_database_reports_it(tmp_path):

@@ -17,6 +17,7 @@ interface ImpactColumns {
   estimated: Numbers;
   unestimated: Numbers;
   grade: Coded;
+  source: Coded;
   errors: Coded;
   warnings: Coded;
   having: number[];
@@ -135,6 +136,8 @@ export interface Impacts {
   estimated: number;
   unestimated: number;
   grade: string | null;
+  /** Where the energy is from: measured, modelled, reported, estimated, mixed. */
+  source: string | null;
   errors: string;
   warnings: string;
   figures: Float64Array | null;
@@ -240,6 +243,7 @@ function impactsOf(columns: ImpactColumns): Map<number, Impacts> {
         estimated: number(columns.estimated, place),
         unestimated: number(columns.unestimated, place),
         grade: text(columns.grade, place),
+        source: text(columns.source, place),
         errors: text(columns.errors, place) ?? "",
         warnings: text(columns.warnings, place) ?? "",
         figures: figures.get(place) ?? null,

@@ -67,13 +67,13 @@ export function page(runs: Sample[]): PageData {
         at: calls,
         estimated: calls.map((place) => (known.includes(place) ? 1 : 0)),
         unestimated: calls.map((place) => (known.includes(place) ? 0 : 1)),
-        ...{ grade: nobody, errors: nobody, warnings: nobody },
+        ...{ grade: nobody, source: nobody, errors: nobody, warnings: nobody },
         having: known.map((place) => calls.indexOf(place)),
         figures: figures(known.map((place) => runs[place]?.mg ?? 0)),
       },
       avoided: {
         ...{ at: [], estimated: 0, unestimated: 0, having: [], figures: {} },
-        ...{ grade: nobody, errors: nobody, warnings: nobody },
+        ...{ grade: nobody, source: nobody, errors: nobody, warnings: nobody },
       },
     },
   } as unknown as PageData;

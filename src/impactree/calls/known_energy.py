@@ -23,12 +23,23 @@ class KnownEnergy:
     """Electricity of one call, kWh, by where the figure comes from."""
 
     by_source: BySource
+    """Empty: somebody tried to read it and could not; the notes say why."""
     boundary: Boundary | None = "server"
     """None: whoever gave it does not say."""
     alone: bool | None = True
     """Whether it is this request's alone; None: whoever gave it does not say."""
     notes: tuple[str, ...] = field(default=())
     """What is to be said of it: codes of ``values.messages``."""
+
+    @classmethod
+    def of(cls, kwh: float | Mapping[str, float]) -> KnownEnergy:
+        """Of this request alone, of the whole server: a number as reported, or by source.
+
+        Raises:
+            TypeError: no number.
+            ValueError: negative, not finite, absurdly large, or an unknown source.
+        """
+        return cls(by_source=_by_source(kwh))
 
     @property
     def kwh(self) -> float:
@@ -88,6 +99,8 @@ def read_energy(said: Mapping[str, Any]) -> KnownEnergy | None:
     notes = about.get("energy_notes") or ()
     if isinstance(notes, str) or not all(isinstance(note, str) for note in notes):
         raise TypeError(f"energy_notes must be several strings, not {notes!r:.80}")
+    if kwh == {} and not notes:
+        raise ValueError("energy_kwh by source names no source")
     return KnownEnergy(
         by_source=_by_source(kwh), boundary=boundary, alone=alone, notes=tuple(notes)
     )
@@ -102,6 +115,4 @@ def _by_source(kwh: Any) -> BySource:
             raise TypeError(f"energy_kwh must be a number of kWh or None, not {value!r:.80}")
         if not 0 <= value <= _MAX_KWH:
             raise ValueError(f"energy_kwh must be 0 to {_MAX_KWH:,.0f} kWh, not {value!r:.80}")
-    if not energies:
-        raise ValueError("energy_kwh by source names no source")
     return as_by_source(cast("dict[str, float]", {s: float(v) for s, v in energies.items()}))

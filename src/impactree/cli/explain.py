@@ -37,6 +37,7 @@ _MEDIA = ("resolution", "seconds", "sound", "count", "characters")
 @click.option("--count", type=click.IntRange(1), help="Films or pictures.")
 @click.option("--characters", type=click.IntRange(1), help="Of a text that is spoken.")
 @click.option("--latency", type=click.FloatRange(0), help="Duration of the request, s.")
+@click.option("--energy-kwh", type=click.FloatRange(0), help="Its electricity, if it is known.")
 @click.option("--method", help="Name of the method.")
 @click.option(
     "--training", "include_training", is_flag=True, default=None, help="Also a share of training."

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
-from impactree.calls import MEDIA_KINDS, Media, ModelCall, Tokens
+from impactree.calls import MEDIA_KINDS, KnownEnergy, Media, ModelCall, Tokens
 from impactree.catalog._catalog import as_day
 from impactree.engine.engine import shared_engine
 from impactree.engine.hypotheses import (
@@ -18,12 +18,15 @@ from impactree.engine.hypotheses import (
     size_of,
 )
 from impactree.engine.training import of_training, training_steps
+from impactree.methods import METHODS
 from impactree.values.criteria import CRITERIA, GWP_MARKET
 from impactree.values.formatting import exact, shares
+from impactree.values.impacts import Impacts
+from impactree.values.sources import source_shares_text
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rich.console import RenderableType
     from rich.table import Table
@@ -57,6 +60,8 @@ class Explanation:
     """What the maker published about the model, or about a service that it answers in."""
     credits: tuple[str, ...] = ()
     """What the licences of the factors want to be shown."""
+    estimates: dict[str, Impacts] = field(default_factory=dict)
+    """Of a call whose energy is known: what each method says of it."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -73,6 +78,7 @@ class Explanation:
             "impacts": self.impacts.to_dict(),
             "disclosures": [d._asdict() for d in self.disclosures],
             "credits": list(self.credits),
+            "estimates": {name: found.to_dict() for name, found in self.estimates.items()},
         }
 
     def __str__(self) -> str:
@@ -94,6 +100,7 @@ def explain(
     output_tokens: int | None = 1000,
     latency_s: float | None = None,
     media: Media | None = None,
+    energy_kwh: float | Mapping[str, float] | None = None,
     at: dt.date | str | None = None,
     **settings: Unpack[EngineSettings],
 ) -> Explanation:
@@ -110,6 +117,8 @@ def explain(
         output_tokens: Written, reasoning included; None: unknown. Embedders write none.
         media: What calls of pictures, films and sound make or take in, in place of tokens.
         latency_s: Measured duration of the request, s; None: not measured.
+        energy_kwh: Its electricity where it is known, kWh, a number or by source; the methods'
+            estimates then stand beside.
         at: Day of the call (a date or ``YYYY-MM-DD``), for what changed since; None: today.
         **settings: See :class:`impactree.engine.settings.EngineSettings`.
 
@@ -121,6 +130,8 @@ def explain(
     tokens = _quantities(kind, tokens, media)
     call = ModelCall(model=name, provider=provider, kind=kind, tokens=tokens, latency_s=latency_s)
     call = replace(call, requested=requested, base_url=base_url)
+    if energy_kwh is not None:
+        call = replace(call, energy=KnownEnergy.of(energy_kwh))
     return explained(shared_engine(**settings), call, as_day(at))
 
 
@@ -153,7 +164,14 @@ def explained(engine: Engine, call: ModelCall, at: dt.date | None) -> Explanatio
         disclosures=engine.catalog.disclosed(found.resolution.record),
         credits=found.credits,
         impacts=engine.estimate(call, at=at),
+        estimates={} if call.energy is None else _estimates(engine, call, at),
     )
+
+
+def _estimates(engine: Engine, call: ModelCall, at: dt.date | None) -> dict[str, Impacts]:
+    """What each method says of a call whose energy is known."""
+    bare = replace(call, energy=None)
+    return {name: engine.by(name).estimate(bare, at=at) for name in METHODS}
 
 
 def _hypotheses(found: Reading, engine: Engine) -> list[Hypothesis]:
@@ -217,6 +235,13 @@ def _results(e: Explanation) -> list[tuple[str, str, str]]:
         for name, impact in found
         if impact is not None
     ]
+    for name, estimate in e.estimates.items():
+        for what in (estimate.energy, estimate.gwp):
+            if what is not None:
+                ends = f"{exact(what.value.min, what.value.max)} {what.unit}"
+                rows.append((f"Estimated by {name}: {what.name}", str(what), ends))
+    if e.impacts.by_source is not None:
+        rows.append(("Where the figure is from", source_shares_text(e.impacts), ""))
     if parts := e.impacts.energy_parts:
         figures = ", ".join(f"{name} {part:g}" for name, part in parts.items() if part)
         rows.append(("Where the energy goes", shares(parts), f"{figures} kWh"))

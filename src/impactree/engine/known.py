@@ -37,6 +37,9 @@ def impacts_of_known(
     """
     energy = call.energy
     assert energy is not None  # noqa: S101
+    if not energy.by_source:
+        errors = tuple(map(message, energy.notes))
+        return Impacts(None, errors=errors, grade=found.resolution.grade)
     if found.electricity is None:
         wrong = zone_error(catalog, call.zone or "")
         return Impacts(None, errors=(wrong,), grade=found.resolution.grade)

@@ -48,6 +48,9 @@ class EngineSettings(TypedDict, total=False):
 class TrackerSettings(EngineSettings, total=False):
     """What a tracker and a handler take beside; all optional."""
 
+    measure: Any
+    """``"local"``, or addresses on this machine such as ``["http://localhost:11434"]``: calls that
+    run here are measured, with CodeCarbon; or an :class:`impactree.measure.Measurement`."""
     reported_energy: Mapping[str, Any] | None
     """By model, provider or address: the field or header of answers that holds their energy, as in
     ``{"my-vllm": "usage.energy_mj"}``; there is no default. See ``docs/local.md``."""
@@ -67,6 +70,8 @@ class Settings:
     unknown_models: UnknownModels = "prior"
     method: str = DEFAULT_METHOD
     include_training: bool | dict[str, Any] = False
+    measure: str | list[str] | None = None
+    """Which calls are measured."""
     reported_energy: dict[str, Any] = field(default_factory=dict)
     """Which field of whose answers holds energy."""
     max_runs: int = 1000

@@ -45,6 +45,7 @@ class _Layer(BaseModel):
     unknown_models: Literal["prior", "error"] | None = None
     method: str | None = None
     include_training: bool | dict[str, Any] | None = None
+    measure: str | list[str] | None = None
     reported_energy: dict[str, Any] = {}
     max_runs: PositiveInt | None = None
 

@@ -19,6 +19,7 @@ from impactree.delivery.locks import locked_file
 from impactree.delivery.turns import in_turns
 from impactree.store.rows import credits_for
 from impactree.values.formatting import csv_cell
+from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
@@ -46,6 +47,7 @@ _ZERO: Final = frozenset(
 )
 
 
+_READ: Final = frozenset({"measured", "modelled"})
 _MAX_HEADER: Final = 2**16
 _WORLD: Final = "WOR"  # no country
 
@@ -62,12 +64,19 @@ class CodeCarbonExporter(SpooledExporter):
     Args:
         path: The file.
         project_name: What stands in its ``project_name``.
+        measured: Whether calls whose energy was read on this machine are in it; a tracker of
+            CodeCarbon beside counts them, too.
     """
 
     def __init__(
-        self, path: str | Path = "emissions.csv", *, project_name: str = "impactree"
+        self,
+        path: str | Path = "emissions.csv",
+        *,
+        project_name: str = "impactree",
+        measured: bool = False,
     ) -> None:
         self.path = Path(path).absolute()
+        self._measured = measured
         self._project = project_name
         self._destination = f"codecarbon:{self.path}"
 
@@ -77,12 +86,12 @@ class CodeCarbonExporter(SpooledExporter):
         return self._destination
 
     def notes(self, root: Run) -> Mapping[str, Any]:
-        """The project's name: who replays may not know it."""
-        return {"project": self._project}
+        """The project's name, and what counts: who replays may not know it."""
+        return {"project": self._project, "measured": self._measured}
 
     def deliver(self, trees: Sequence[Tree]) -> None:
         """Append rows; rewrite the file when a late end changes one."""
-        told = [tree for tree in trees if tree.root.total.estimated_calls]
+        told = [tree for tree in trees if _counted(tree).estimated_calls]
         newest = {tree.key[:2]: _row(tree, self._project) for tree in in_turns(told)}
         if not newest:
             return
@@ -213,9 +222,18 @@ def _text(form: _Form, rows: list[dict[str, Any]], *, header: bool) -> bytes:
     return out.getvalue().encode("utf-8", "replace")
 
 
+def _counted(tree: Tree) -> Impacts:
+    """A root's total; what was read on this machine is a tracker's of CodeCarbon, as a rule."""
+    total = tree.root.total
+    if tree.notes.get("measured") or total.by_source is None:
+        return total
+    own = (run.own for run in tree.root.walk() if run.own is not None)
+    return Impacts.sum(each for each in own if not _READ & dict(each.by_source or ()).keys())
+
+
 def _row(tree: Tree, project: str) -> dict[str, Any]:
     root = tree.root
-    usage = root.total.usage
+    usage = _counted(tree).usage
     assert usage is not None  # noqa: S101
     calls = [run.call for run in root.walk() if run.call is not None]
     zones = {_country(call.zone) for call in calls}

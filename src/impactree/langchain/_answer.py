@@ -248,6 +248,13 @@ class PendingCall:
                 if isinstance(value, str):
                     self.streamed_tokens += tokens_by_length(value)
 
+    def asking(self) -> Asked:
+        """Who is asked, before there is an answer."""
+        self.asked = asked = self._asked()
+        if "HuggingFacePipeline(" in str(self.serialized):  # within ChatHuggingFace
+            return asked._replace(class_name="HuggingFacePipeline")
+        return asked
+
     def drawn(self, answer: Answer, chat: ModelCall) -> list[ModelCall]:
         """The calls of the provider's image tool that this one has made."""
         tool = image_tool(self.params.get("tools"))

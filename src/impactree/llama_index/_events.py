@@ -91,6 +91,7 @@ class Events:
         run = self._tracker.find(event.span_id)
         if run is not None and isinstance(run.pending, OpenBatch):
             pending: OpenModel | None = run.pending.request(event, self._tracker.note_problem)
+            self._tracker.measure_ahead(event.id_, pending)
         else:
             pending = self._announced(event, "embedding", event.model_dict, None)
         if pending is not None and pending.prompt:

@@ -188,6 +188,10 @@ class OpenModel(OpenSpan):
         next(below)  # itself
         return any(inner.kind in _FAMILY[self.kind] for inner in below)
 
+    def asking(self) -> Asked:
+        """Who is asked, before there is an answer."""
+        return self.asked or names.asked(self.instance, self.model_dict)
+
     def chunk(self, response: Any) -> None:
         """A piece of a streamed answer."""
         self.parts.append(getattr(response, "delta", None) or "")

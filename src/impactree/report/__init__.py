@@ -58,6 +58,8 @@ class Tracked(Protocol):
     def older(self) -> RunningTotals | None: ...
     @property
     def advice(self) -> str | None: ...
+    @property
+    def metered(self) -> Mapping[str, Any]: ...
 
 
 class Report(Acting):
@@ -79,6 +81,7 @@ class Report(Acting):
         older: Groups of the runs no longer kept.
         engine: Places models for ``by("maker")``, ``by("host")`` and ``by("zone")``; None: one by
             the present settings.
+        unattributed, metering: Of what is measured on this machine; see the attributes.
         grounds: What the figures rest on, beside what the engine knows: of a report that was read.
 
     Raises:
@@ -119,6 +122,7 @@ class Report(Acting):
         }
         if run is None:
             known |= {"problems": tracker.problems, "finished_runs": finished_runs}
+            known |= tracker.metered
             if not anew:
                 known |= {"total_ever": tracker.total, "older": tracker.older}
         return cls(runs, **known)

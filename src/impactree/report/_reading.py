@@ -57,10 +57,13 @@ def read_report(source: Any) -> tuple[list[Run], dict[str, Any]]:
         _expect(isinstance(problems, dict), "an object of names and numbers", problems)
     with _at("total_ever"):
         total_ever = _impacts(data.get("total_ever"))
+    with _at("unattributed"):
+        unattributed = _impacts(data.get("unattributed"))
     known = {
         **_about(data),
         "problems": problems,
         "total_ever": total_ever,
+        "unattributed": unattributed,
         "grounds": Grounds(
             credits=_entries(data, "credits", str),
             disclosures=_entries(data, "disclosures", str),
@@ -71,7 +74,7 @@ def read_report(source: Any) -> tuple[list[Run], dict[str, Any]]:
 
 
 def _about(data: Any) -> dict[str, Any]:
-    names = ("method", "zone", "catalog_version", "what_if", "finished_runs")
+    names = ("method", "zone", "catalog_version", "what_if", "finished_runs", "metering")
     found = {name: data.get(name) for name in names}
     for name, value in found.items():
         with _at(name):

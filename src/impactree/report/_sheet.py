@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from impactree.advice import Equivalents
 from impactree.methods import METHODS
+from impactree.report._beside import beside_text
 from impactree.report._groups import group_calls
 from impactree.report._hints import cure, hints
 from impactree.report._layout import MAX_LINES, Entry, model_entries, parts_text, tree_entries
@@ -17,7 +18,7 @@ from impactree.values.formatting import clean
 from impactree.values.messages import MESSAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from impactree.report._view import View
     from impactree.runs import Run
@@ -65,6 +66,8 @@ class Sheet:
     """Why calls were not estimated."""
     warnings: tuple[str, ...]
     problems: tuple[str, ...]
+    measured: tuple[str, ...]
+    """What is known of energy: beside estimates, and what no call can claim."""
     history: str
     """What is no longer kept."""
     disclosures: tuple[str, ...]
@@ -109,6 +112,7 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
         reasons=tuple(_sentences((run, own_of(run).errors[:1]) for run in calls)),
         warnings=(*warnings, *hints(roots, runs, calls)),
         problems=tuple(problems),
+        measured=tuple(_measured(report, calls)),
         history=_history(report),
         disclosures=grounds.disclosures,
         credits=grounds.credits,
@@ -124,6 +128,18 @@ def _uncounted(report: View) -> str:
     if other.estimated:
         text += f"; impactree-1, which does, says {other.energy}, {other.gwp}"
     return clean(f"{text} (report(method='impactree-1'))")
+
+
+def _measured(report: View, calls: list[Run]) -> Iterator[str]:
+    yield from (beside_text(one) for one in report.beside(calls))
+    left = report.unattributed
+    if left is not None and left.energy is not None and left.energy.value.mean:
+        yield (
+            f"unattributed: {left.energy}, {left.gwp} was read while no measured call ran, or is "
+            "the idle machine's; in no figure above"
+        )
+    if report.metering is not None:
+        yield f"read: {clean(report.metering)}; each second, and where a call starts and ends"
 
 
 def _about(report: View) -> str:

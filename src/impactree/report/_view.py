@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from impactree.catalog import Catalog
+    from impactree.report._beside import Beside
     from impactree.report._keys import Key
 
 __all__ = ["View"]
@@ -31,6 +32,11 @@ _NO_MATCH: Final = "no model call matches: by(...) lists the labels that there a
 
 class View:
     """Some root runs, and what every renderer shows of them; see :class:`impactree.Report`."""
+
+    unattributed: Impacts | None
+    """What was read on this machine and no call can claim; in no total. None: nothing is read."""
+    metering: str | None
+    """What is read there and how."""
 
     def __init__(
         self,
@@ -47,6 +53,8 @@ class View:
         grounds: Grounds | None = None,
         hint: str | None = None,
         what_if: str | None = None,
+        unattributed: Impacts | None = None,
+        metering: str | None = None,
     ) -> None:
         self.runs: list[Run] = list(dict.fromkeys(runs))
         for run in self.runs:
@@ -65,6 +73,7 @@ class View:
         self._engine = engine
         self._grounds = grounds or Grounds()
         self.hint = hint
+        self.unattributed, self.metering = unattributed, metering
         self.assumed = what_if
         """What is otherwise than it was (:meth:`impactree.Report.what_if`); None: nothing."""
 
@@ -109,6 +118,21 @@ class View:
     def output_tokens(self) -> int | None:
         """Known output tokens, as :attr:`input_tokens`."""
         return tally.Tally.of(tally.calls_of(self.runs)).output_tokens
+
+    def beside(self, calls: Iterable[Run] | None = None) -> list[Beside]:
+        """What is known of calls' energy beside what both methods estimate, by model.
+
+        Args:
+            calls: The calls, from who has them at hand.
+        """
+        calls = tally.calls_of(self.runs) if calls is None else calls
+        known = [run for run in calls if run.call is not None and run.call.energy is not None]
+        if not known:
+            return []
+        from impactree.report._beside import beside
+
+        own = self._engine
+        return beside(known, own if isinstance(own, Engine) else shared_engine(zone=self.zone))
 
     def grounds(self, calls: Iterable[Run] | None = None) -> Grounds:
         """What the figures rest on: :attr:`credits`, :attr:`disclosures` and :attr:`factors`.
@@ -158,11 +182,12 @@ class View:
         """What the default method leaves out, which has no term for input.
 
         The share of all tokens that were input, and the same calls by ``impactree-1``; None where
-        another method was used, or no input is known.
+        another method was used, or no input is known. Calls whose energy is known are left out.
         """
         if self.method != DEFAULT_METHOD:
             return None
-        calls = [(r.call, r.end) for r in tally.calls_of(self.runs) if r.call and not r.cached]
+        asked = (run for run in tally.calls_of(self.runs) if not run.cached)
+        calls = [(r.call, r.end) for r in asked if r.call and r.call.energy is None]
         read = sum(call.input_tokens or 0 for call, _ in calls)
         if not read:
             return None

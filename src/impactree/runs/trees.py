@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from impactree.runs.amending import Amendable
 from impactree.runs.labels import Labels, labels_of
 from impactree.runs.run import RUN_KINDS, Pending, Run, RunKind, RunStatus, check_run, run_key
 from impactree.values.impacts import Impacts
@@ -25,7 +26,7 @@ _ZERO: Final = Impacts.zero()
 _GRAPHS: Final = frozenset({"graph", "agent"})
 
 
-class RunTrees:
+class RunTrees(Amendable):
     """The runs that are open, those that may still be meant by a late event, and what is kept.
 
     One lock guards the maps; estimating happens outside it.
@@ -54,6 +55,7 @@ class RunTrees:
         self.root_dropped: Callable[[Run], None] | None = None
         """Told of every root that is kept no longer."""
         self.finished_runs = 0
+        super().__init__()
         self._lock = threading.RLock()  # a collected stream ends within another's reading
         self._runs: dict[Any, Run] = {}
         self._open_roots: dict[Any, Run] = {}
@@ -226,7 +228,8 @@ class RunTrees:
     def total(self) -> Impacts:
         """Impacts of all calls ever."""
         with self._lock:
-            return Impacts.sum([self._settle(), *self._partial.values()])
+            unsure = (*self._partial.values(), *self._provisional.values())
+            return Impacts.sum([self._settle(), *unsure])
 
     def unlock(self) -> None:
         """Start with a lock of its own: in a forked child nobody may hold the old one."""
@@ -269,7 +272,7 @@ class RunTrees:
                 # Somebody holds a budget against the root: adding takes a sum of two.
                 root._total = known[0] + 1, Impacts.sum((known[1], run.own))
             root._version += 1
-            self._count(run.own)
+            self._count_or_wait(run.key, run.own)
 
     def _finish(self, root: Run) -> list[Run]:
         """A root has ended: keep its tree. Returns what is still open in it.
@@ -302,6 +305,7 @@ class RunTrees:
         self._kept.discard(id(root))
         runs, partial = self._runs, self._partial
         for run in root.walk():
+            self._count_as_it_is(run)
             if run.end is not None and run.key not in partial and runs.get(run.key) is run:
                 del runs[run.key]
 

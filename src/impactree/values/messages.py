@@ -90,7 +90,8 @@ MESSAGES: Final[dict[str, str]] = {
     ),
     "local-hardware-not-modelled": (
         "The model runs on your own hardware, which this method does not model (it assumes "
-        "a data-centre GPU shared by 64 requests); CodeCarbon measures local hardware."
+        "a data-centre GPU shared by 64 requests); CodeCarbon measures local hardware: "
+        "ImpactHandler(measure='local')."
     ),
     "energy-modelled": (
         "The machine has no counter for a part of the energy (CPU, RAM or GPU), or lets nobody "
@@ -105,6 +106,35 @@ MESSAGES: Final[dict[str, str]] = {
     ),
     "energy-unreadable": (
         "What the answer holds where reported_energy says is no energy; the energy is estimated."
+    ),
+    "energy-no-reading": (
+        "The call ran on this machine, and nothing of its energy could be read: the meter has "
+        "given no reading at all."
+    ),
+    "energy-reading-failed": (
+        "The energy of this machine could not be read to the end of the call; it is estimated."
+    ),
+    "energy-reading-zero": (
+        "The counters of this machine did not move during the call; its energy is estimated."
+    ),
+    "energy-not-read": (
+        "The call ran on this machine, and its start was not seen, or came before the meter had "
+        "started; its energy is estimated."
+    ),
+    "energy-by-tokens": (
+        "Calls overlapped: what was read meanwhile is shared by the tokens of each per second."
+    ),
+    "energy-gpu-shared": (
+        "Other processes used the GPUs of this machine, too: their energy is among what was read."
+    ),
+    "energy-behind-proxy": (
+        "What listens on this machine's port is a proxy or a tunnel, or the model is one that only "
+        "its maker runs: the energy was not measured."
+    ),
+    "energy-of-unknown-server": (
+        "What listens on this machine's port is no inference server that is known: the energy was "
+        "not measured. If the model runs here, list its address: "
+        'measure=["local", "http://localhost:8000"].'
     ),
     "energy-boundary-unknown": (
         "Whether the reported energy is that of the accelerators or of the whole server is not "

@@ -11,6 +11,7 @@ const TITLES: Record<string, string> = {
   coverage: "Coverage",
   warnings: "Warnings, and what to do about them",
   problems: "Problems",
+  measured: "Measured, beside estimates",
   history: "Not in these figures",
   makers: "What makers published themselves",
   credits: "Credits",

@@ -235,6 +235,7 @@ function RowView({
   const unknown = value && Number.isNaN(value[1]);
   const q = value && !unknown ? shown(value, c) : null;
   const mark = node.lines.length === 1 && node.times === 1 && line.status !== "ok" && line.status;
+  const from = node.lines.length === 1 && line.own?.source;
   const model = node.lines.every((one) => one.model === line.model) ? line.model : null;
   const what = [node.kind, model].filter(Boolean).join(" ");
   const siblings = node.parent?.children ?? [];
@@ -277,6 +278,7 @@ function RowView({
             {node.times > 1 && <small> × {integer(node.times)}</small>}
             {node.below > 0 && <small> +{integer(node.below)}</small>}
             {mark && <em class={`mark ${mark}`}>{mark}</em>}
+            {from && from !== "estimated" && <em class="mark">{from}</em>}
             {tally.cached > 0 && tally.cached === tally.calls && <em class="mark">cached</em>}
             <span class="narrow faint">{what}</span>
           </span>

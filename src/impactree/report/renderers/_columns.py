@@ -124,7 +124,7 @@ def _tallies(tallies: Sequence[Tally]) -> dict[str, Any]:
 
 
 def _impacts_of(several: Sequence[Impacts | None]) -> dict[str, Any]:
-    """Those that there are, by their place: counts, grade, reasons, codes, figures."""
+    """Those that there are, by their place: counts, grade, source, reasons, codes, figures."""
     at = [place for place, impacts in enumerate(several) if impacts is not None]
     known = [impacts for impacts in several if impacts is not None]
     having = [i for i, impacts in enumerate(known) if impacts.figures is not None]
@@ -134,6 +134,7 @@ def _impacts_of(several: Sequence[Impacts | None]) -> dict[str, Any]:
         "estimated": _numbers([impacts.estimated_calls for impacts in known]),
         "unestimated": _numbers([impacts.unestimated_calls for impacts in known]),
         "grade": _coded([impacts.grade for impacts in known]),
+        "source": _coded([impacts.source for impacts in known]),
         "errors": _coded([" ".join(e.code for e in impacts.errors) for impacts in known]),
         "warnings": _coded([" ".join(w.code for w in impacts.warnings) for impacts in known]),
         "having": having,

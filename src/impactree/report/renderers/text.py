@@ -259,6 +259,7 @@ def named_sentences(sheet: Sheet) -> list[dict[str, Sequence[str]]]:
         {"coverage": coverage},
         {"warnings": sheet.warnings},
         {"problems": sheet.problems},
+        {"measured": sheet.measured},
         {"history": (sheet.history,) if sheet.history else ()},
         {"makers": sheet.disclosures},
         {"credits": sheet.credits},
