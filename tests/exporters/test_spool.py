@@ -118,11 +118,44 @@ def test_an_outage_costs_nothing_and_says_so_once(caplog: pytest.LogCaptureFixtu
         roots = [str(run_tree(tracker)) for _ in range(3)]
         assert tracker.flush(10)
     assert ids(sink) == roots
-    assert sink.attempts == 6
+    assert sink.attempts == 7  # one tree to see whether it goes again, then the others
     assert [r.getMessage() for r in caplog.records] == [
         "impactree: test:down: HTTP 503; impacts wait in the spool, retrying",
         "impactree: test:down takes impacts again",
     ]
+
+
+def test_while_it_is_down_an_attempt_takes_one_run_alone(
+    dies: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the journal, from a dead process's, and from memory."""
+
+    class Counting(Sink):
+        def deliver(self, trees: Any) -> None:
+            taken.append(len(trees))
+            super().deliver(trees)
+
+    down = [RetryLaterError("HTTP 503", after_s=0.01)] * 3
+    for full in (False, True):
+        taken: list[int] = []
+        if full:
+            monkeypatch.setattr(House, "write", lambda self, pieces, addresses: False)
+        sink = Counting("down", *down)
+        sink.linger_s = 0.3
+        tracker = ImpactTracker(exporters=[sink])
+        for _ in range(20):
+            run_tree(tracker)
+        assert tracker.flush(10)
+        assert len(sink.trees) == 20
+        assert taken[1:4] == [1, 1, 1]
+        assert len(taken) <= 6
+        if not full:
+            run_tree(ImpactTracker(exporters=[Sink("heir", *[OSError()] * 99)]))
+            run_tree(ImpactTracker(exporters=[Sink("heir", *[OSError()] * 99)]))
+            dies()
+            taken = []
+            assert ImpactTracker(exporters=[Counting("heir", *down[:1])]).flush(10)
+            assert taken == [2, 1, 1]
 
 
 def test_retry_after_is_honoured() -> None:

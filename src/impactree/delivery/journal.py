@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from impactree.delivery.directory import Directory
 
-__all__ = ["LOCK", "MARKER", "OWN_FILE", "Batch", "Folder", "OwnFolder", "addresses_of"]
+__all__ = ["BATCH", "LOCK", "MARKER", "OWN_FILE", "Batch", "Folder", "OwnFolder", "addresses_of"]
 
 MARKER: Final = "impactree-spool"
 """A file that says whose a folder is: made with it, before anything is in it."""
@@ -36,7 +36,8 @@ OWN_FILE: Final = re.compile(r"lock|impactree-spool|\d{6,}\.(jsonl|done)")
 """What a folder of ours may hold: nothing else in it is ever touched."""
 SEGMENT_BYTES: Final = 4 * 2**20
 _READ_BYTES: Final = 2**20
-_MAX_LINES: Final = 500
+BATCH: Final = 500
+"""Lines that are read and delivered at a time, at most."""
 _TO: Final = b'{"to":'
 _scan: Final = json.JSONDecoder().raw_decode
 
@@ -168,7 +169,7 @@ class Folder:
             lost, self.lost = self.lost, Counter()
         return lost
 
-    def read(self, address: str, most: int = _MAX_LINES) -> Batch | None:
+    def read(self, address: str, most: int = BATCH) -> Batch | None:
         """The next lines for an address; None when there are none."""
         with self._guard:
             segment = next((s for s in self._segments if s.pending(address)), None)

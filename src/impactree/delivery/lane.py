@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from impactree.delivery.errors import DeliveryRefusedError, reason
+from impactree.delivery.journal import BATCH
 from impactree.delivery.memory import Memory
 from impactree.delivery.replay import Replay
 from impactree.delivery.retry import Retry
@@ -167,14 +168,17 @@ class Lane:
     def _step(self) -> bool:
         """Deliver one batch, from memory, this process's journal or a dead one's. False: none."""
         own = self._house.own
-        if lines := self.memory.take():
+        # While it fails one tree is enough to see whether it goes again: decoding a whole batch for
+        # each attempt would take the interpreter from the chain.
+        most = 1 if self._retry.failures else BATCH
+        if lines := self.memory.take(most):
             try:
                 self._send(lines)
             except BaseException:
                 self._given_up(self.memory.give_back(lines))
                 raise
             return True
-        batch = own and own.read(self.address)
+        batch = own and own.read(self.address, most)
         if own and batch:
             self._send(batch.lines)
             try:
@@ -183,7 +187,7 @@ class Lane:
                 # A hint for the next process: without it a delivery comes twice at worst.
                 _log.debug("impactree: spool not updated: %s", reason(error))
             return True
-        return self._replay.step()
+        return self._replay.step(most)
 
     def _send(self, lines: Sequence[bytes]) -> None:
         self._sender.send(self.writer, lines, doubles=False)

@@ -31,10 +31,11 @@ class Memory:
             self._bytes += len(line)
             return self._keep_bounds()
 
-    def take(self) -> list[bytes]:
+    def take(self, most: int = _BATCH) -> list[bytes]:
         """The oldest lines, a batch of them."""
         with self._lock:
-            lines = [self._lines.popleft() for _ in range(min(_BATCH, len(self._lines)))]
+            number = min(most, _BATCH, len(self._lines))
+            lines = [self._lines.popleft() for _ in range(number)]
             self._bytes -= sum(map(len, lines))
             return lines
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from impactree.delivery.codec import FORMAT
 from impactree.delivery.errors import reason
+from impactree.delivery.journal import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,8 +51,12 @@ class Replay:
         """Look at the folders with the next step, not only twice a minute."""
         self._next_at = 0.0
 
-    def step(self) -> bool:
-        """Deliver what one folder holds for the address. False: nothing is left anywhere."""
+    def step(self, most: int = BATCH) -> bool:
+        """Deliver what one folder holds for the address. False: nothing is left anywhere.
+
+        Args:
+            most: Lines for the first delivery.
+        """
         if time.monotonic() < self._next_at:
             return False
         if self._newer_lines():
@@ -59,7 +64,7 @@ class Replay:
         passed_over: set[str] = set()
         with closing(self._house.others(passed_over=passed_over)) as others:
             for left in others:
-                if left.name not in self._nothing_for_us and self._folder(left):
+                if left.name not in self._nothing_for_us and self._folder(left, most):
                     return True
         # Asking the house now would miss a lane that was through with one a moment ago.
         if passed_over - self._nothing_for_us:
@@ -68,15 +73,16 @@ class Replay:
         self._next_at = time.monotonic() + _RECHECK_S
         return False
 
-    def _folder(self, left: Left) -> bool:
+    def _folder(self, left: Left, most: int) -> bool:
         try:
             folder = left.load()
         except OSError as error:  # unreadable, or gone meanwhile: the others go on
             _log.debug("impactree: %s not read: %s", left.name, reason(error))
             return False
         sent = False
-        while not self._stopping() and (batch := folder.read(self._address)):
+        while not self._stopping() and (batch := folder.read(self._address, most)):
             self._send(batch.lines)
+            most = BATCH
             try:
                 folder.check_off(self._address, batch)
             except OSError as error:
