@@ -73,6 +73,22 @@ def test_ids_of_tool_calls_differ_and_mean_nothing(model):
     assert repeated(handler)[1] > 0
 
 
+@pytest.mark.parametrize("calls", [3, [7], [None, {"args": {1}}], "x", [{"name": ["a"]}]], ids=str)
+def test_no_message_is_too_odd(calls):
+    """Whatever a client has put into a message, its call counts."""
+    handler = ImpactHandler()
+    odd = [AIMessage.model_construct(content=[object()], tool_calls=calls), object(), "text"]
+    usage = {"input_tokens": 9, "output_tokens": 4, "total_tokens": 13}
+    said = ChatGeneration(message=AIMessage("Yes", usage_metadata=usage))
+    tools = {"tools": [3, {"function": 4}, {"name": {}}], 5: {6}}
+    for number in (1, 2):
+        run_id = UUID(int=number)
+        handler.on_chat_model_start({}, [odd], run_id=run_id, invocation_params=tools)
+        handler.on_llm_end(LLMResult(generations=[[said]]), run_id=run_id)
+    assert [run.call.input_tokens for run in handler.runs] == [9, 9]
+    assert not handler.tracker.problems
+
+
 def test_two_handlers_of_one_call_see_it_once_each(model):
     one, other = ImpactHandler(), ImpactHandler()
     model.invoke("Is it?", {"callbacks": [one, other]})

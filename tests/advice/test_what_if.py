@@ -358,3 +358,89 @@ def test_a_report_of_other_settings_says_what_is_compared(bench):
 def test_a_wrong_comparison_is_refused(bench, asked, error, message):
     with pytest.raises(error, match=message):
         two_agents(bench).compare(asked)
+
+
+OF_ALL_KINDS = [
+    {"model": "gpt-4o", "provider": "openai", "input_tokens": 5000, "output_tokens": 300},
+    {
+        "model": "claude-sonnet-4-5",
+        "provider": "anthropic",
+        "input_tokens": 9000,
+        "cached_input_tokens": 7000,
+        "cache_write_tokens": 1000,
+        "output_tokens": 700,
+        "reasoning_tokens": 400,
+        "latency_s": 2.5,
+        "requested": "claude-sonnet-latest",
+    },
+    {"model": HAIKU, "input_tokens": 800, "output_tokens": 120, **BEDROCK},
+    {"model": HAIKU, "input_tokens": 80, "output_tokens": 12, **BEDROCK, "zone": "FRA"},
+    {"model": "gpt-4o-mini", "provider": "azure", "region": "francecentral", "output_tokens": 9},
+    {
+        "model": "text-embedding-3-large",
+        "provider": "openai",
+        "kind": "embedding",
+        "input_tokens": 900,
+        "output_tokens": 0,
+        "repeated": 450,
+    },
+    {"model": "rerank-v3.5", "provider": "cohere", "kind": "rerank", "input_tokens": 900},
+    {"model": "gpt-image-1", "provider": "openai", "kind": "image", "resolution": "1024x1024"},
+    {"model": "veo-3.0-generate-001", "kind": "video", "seconds": 8, "resolution": "720p"},
+    {"model": "my-gateway-name", "provider": "litellm", "input_tokens": 50, "output_tokens": 5},
+    {"model": "nobody-knows", "input_tokens": 50, "output_tokens": 5, "tokens_source": "counted"},
+    {"model": "llama3.3:70b", "provider": "ollama", "input_tokens": 50, "output_tokens": 5},
+]
+SETTINGS = [
+    {},
+    {"zone": "POL"},
+    {"deployments": {"my-gateway-name": "azure/gpt-4o"}, "provider_zones": {"openai": "SWE"}},
+    {"method": "impactree-1"},
+    {"method": "impactree-1", "deployment": {"accelerator": "H100", "count": 8, "batch_size": 32}},
+    {"method": "impactree-1", "include_training": True},
+]
+
+
+def of_all_kinds(bench, **how):
+    made = bench(**how)
+    root = made.start(name="all", kind="graph")
+    for number, fields in enumerate(OF_ALL_KINDS):
+        step = made.start(root, "step", "node", labels={"step": f"{number} step"})
+        run = made.start(step, "Model", fields.get("kind", "chat"))
+        made.tracker.end(run, call=ModelCall(**fields))
+        made.end(step)
+    made.end(root)
+    return made.report()
+
+
+@pytest.mark.parametrize("how", SETTINGS, ids=str)
+def test_calls_of_all_kinds_with_their_own_model_and_place_equal_themselves(bench, how):
+    report = of_all_kinds(bench, **how)
+    calls = report.find(lambda run: run.call is not None)
+    read = {run: report.engine.read(run.call) for run in calls}
+    own = [
+        {"model": {run.call.model: run.call.model for run in calls}},
+        {"model": {r.call.model: m for r in calls if (m := read[r].resolution.model)}},
+        {"zone": {run.step: read[run].zone.id for run in calls}},
+        {"region": {run.step: read[run].region.id for run in calls if read[run].region}},
+        {"provider": {run.step: read[run].host.id for run in calls}},
+    ]
+    if "deployment" in how:
+        own.append({"deployment": how["deployment"]})
+    for asked in own:
+        other = report.what_if(**asked)
+        for mine, its in zip(report.runs[0].walk(), other.runs[0].walk(), strict=True):
+            assert mine.own == its.own, (asked, mine.call)  # to the last digit, and every warning
+            assert mine.total == its.total
+        assert other.total.to_dict() == report.total.to_dict()
+        row = report.compare([asked]).rows[-1]
+        assert (row.change.min, row.change.mean, row.change.max) == (0, 0, 0)
+
+
+def test_films_and_pictures_are_compared_by_their_own_equations(bench):
+    report = of_all_kinds(bench).filter(kind=["image", "video"])
+    compared = report.compare([{"zone": "FRA"}])
+    before, after = (compared[name].total.gwp.value for name in ("as it is", "zone FRA"))
+    change = compared["zone FRA"].change
+    assert change.verdict == "lower"
+    assert change.mean == pytest.approx(after.mean - before.mean)

@@ -210,6 +210,22 @@ def test_what_the_report_says_is_said(show, mixed):
     assert "method flat-1" in page.locator(".grounds").text_content()
 
 
+def test_what_would_help_is_shown_with_its_evidence(show, build):
+    root = build.start(None, f"agent {ATTACK}", "agent")
+    for step in range(3):
+        build.chat(root, "gpt-4o", out=60, at=step, until=step + 1, input_tokens=4000 + 3000 * step)
+    build.end(root, 3)
+    report = build.report()
+    advice = report.advice()
+    page = show(report)
+    assert texts(page, ".advice h3") == [re.sub(r"\s+", " ", item.what) for item in advice]
+    assert texts(page, ".advice > li > p:not(.faint)") == [item.evidence for item in advice]
+    for item, saving in zip(advice, texts(page, ".saving"), strict=True):
+        mean, _, rest = item.text.removeprefix("saves ").partition(" (")
+        assert saving.startswith(f"saves {mean} gCO2eq, {rest.rpartition(' ')[2]}")
+    assert "By impactree-1" in page.locator("section:has(> .advice) > p").inner_text()
+
+
 def test_names_are_text(show, build):
     root = build.start(name=ATTACK, metadata={"user_id": ATTACK, "lc_agent_name": ATTACK})
     build.chat(root, ATTACK, name="\u202eevil\x00", tags=[ATTACK])

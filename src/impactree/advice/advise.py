@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from impactree.advice.case import Case
-from impactree.advice.difference import difference
 from impactree.advice.elsewhere import regions, smaller_models
 from impactree.advice.reading_less import context, documents, reasoning
 from impactree.advice.suggestion import Suggestion
@@ -39,12 +38,12 @@ def advise(roots: Iterable[Run], engine: Engine) -> tuple[tuple[Suggestion, ...]
     """
     case = Case(roots, engine)
     total = case.total
-    if total is None or total.mean <= 0:
+    if total is None:
         return (), total
     found = []
     for question in _QUESTIONS:
         for alternatives in question(case):
-            offers = (_offered(finding, engine, total) for finding in alternatives)
+            offers = (_offered(finding, case, total) for finding in alternatives)
             best = next(filter(None, offers), None)
             if best is not None:
                 found.append(best)
@@ -52,9 +51,9 @@ def advise(roots: Iterable[Run], engine: Engine) -> tuple[tuple[Suggestion, ...]
     return tuple(found[:_MOST]), total
 
 
-def _offered(finding: Finding, engine: Engine, total: Range) -> Suggestion | None:
+def _offered(finding: Finding, case: Case, total: Range) -> Suggestion | None:
     """A finding with what it saves; None where that is too little, or not certain."""
-    change = difference(finding.pairs, engine)
+    change = case.saving(finding.pairs)
     share = -change.mean / total.mean
     if change.verdict != "lower" or share < LEAST_SHARE:
         return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from impactree.advice.difference import Pair
+from impactree.advice.difference import Pair, difference
 from impactree.values.formatting import clean
 from impactree.values.range import Range
 from impactree.values.times import past_day
@@ -14,6 +14,7 @@ from impactree.values.times import past_day
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
+    from impactree.advice.difference import Difference
     from impactree.advice.suggestion import Kind
     from impactree.calls import ModelCall
     from impactree.engine import Engine
@@ -27,9 +28,7 @@ __all__ = [
     "many",
     "pair",
     "span",
-    "timeless",
     "tokens_of",
-    "untimed",
     "where",
 ]
 
@@ -59,17 +58,23 @@ class Case:
 
     @cached_property
     def total(self) -> Range | None:
-        """Greenhouse gases of all calls, kgCO2eq; None: none could be estimated."""
-        found = []
-        for run in self.calls:
-            own = self.engine.estimate(untimed(run), at=past_day(run.end)).gwp
-            if own is not None:
-                found.append(own.value)
-        return sum(found, Range(0.0, 0.0)) if found else None
+        """Greenhouse gases of all calls, kgCO2eq; None: none could be estimated, or all is zero."""
+        if not self.calls:
+            return None
+        whole = self.saving(Pair(run, call_of(run), None) for run in self.calls)
+        return Range(-whole.max, -whole.min, -whole.mean) if whole.mean else None
+
+    def saving(self, pairs: Iterable[Pair]) -> Difference:
+        """What calls would cost less (below 0) or more."""
+        return difference(pairs, self.engine, timed=False)
 
     def reading(self, run: Run) -> Reading:
         """How a call is placed."""
-        return self.engine.read(call_of(run), past_day(run.end))
+        return self.read(call_of(run), run)
+
+    def read(self, call: ModelCall, run: Run) -> Reading:
+        """How a call would be placed, made when a run was."""
+        return self.engine.read(call, past_day(run.end))
 
     def name(self, run: Run) -> str:
         """The model of a call, as people write it: the catalog's, else the answered name."""
@@ -101,16 +106,6 @@ def call_of(run: Run) -> ModelCall:
     return run.call
 
 
-def untimed(run: Run) -> ModelCall:
-    """The call without its measured time."""
-    return timeless(call_of(run))
-
-
-def timeless(call: ModelCall) -> ModelCall:
-    """A call without its measured time; one that failed at once has taken none."""
-    return replace(call, latency_s=None) if call.latency_s else call
-
-
 def where(run: Run) -> str:
     """What a call worked for: its agent, node, or whatever started it."""
     above = run.parent
@@ -119,7 +114,7 @@ def where(run: Run) -> str:
 
 def pair(run: Run, **changes: object) -> Pair:
     """A call as it was and with other values."""
-    now = untimed(run)
+    now = call_of(run)
     return Pair(run, now, replace(now, **changes))  # type: ignore[arg-type]
 
 

@@ -13,6 +13,7 @@ under the same conditions, and what only one of them depends on is left free:
   Stat Med 27, 2008, doi:10.1002/sim.3095, on logs); ranges that are bounds must not overlap. No
   difference is wider than from the low end of the one to the high end of the other.
 - A call that would not be made saves what it costs.
+- Energy that somebody knows of a call is no estimate: only the electricity of its place is.
 
 A latency that was measured on one side only is left out of both; the expected value keeps it.
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from impactree.engine.reading import Reading
     from impactree.methods import Method, Situation
     from impactree.runs import Run
+    from impactree.values.figures import Figures
 
 __all__ = ["Difference", "Pair", "difference"]
 
@@ -96,32 +98,41 @@ class Difference:
         }
 
 
-def difference(pairs: Iterable[Pair], engine: Engine, other: Engine | None = None) -> Difference:
+def difference(
+    pairs: Iterable[Pair], engine: Engine, other: Engine | None = None, *, timed: bool = True
+) -> Difference:
     """Then minus now, over calls of which each may change.
 
     Args:
         pairs: The calls. Those that stay the same cancel.
         engine: Estimates them as they are.
         other: Estimates them as they would be; None: the same one. By the same method.
+        timed: With measured latencies, where both sides have the same.
     """
     other = other or engine
     groups: dict[object, _Group] = {}
+    found: list[tuple[Ends, Ends]] = []
     lost = 0
     for pair in pairs:
         if (pair.now == pair.then and other is engine) or pair.run.cached:
             continue
         at = past_day(pair.run.end)
+        if pair.now.energy is not None or (pair.then is not None and pair.then.energy is not None):
+            known = _of_known(pair, engine, other, at)
+            found += [] if known is None else [known]
+            lost += known is None
+            continue
         here, now = _situation(engine, pair.now, at)
         there, then = (here, now) if pair.then is None else _situation(other, pair.then, at)
         if now is not None and then is not None:
             method = engine.method_for(pair.now.kind)
             is_same = same_model(here, there, hardware=method.plans_hardware)
-            made = _Group(method, is_same, now, then)
+            made = _Group(method, is_same, timed, now, then)
             key = id(here), id(there), pair.then is None
             groups.setdefault(key, made).pairs.append(pair)
         elif now is not then:
             lost += 1
-    found = [group.difference() for group in groups.values()]
+    found += (group.difference() for group in groups.values())
     low, mean, high = _sum(ends for ends, _ in found)
     return Difference(
         min=low,
@@ -129,6 +140,32 @@ def difference(pairs: Iterable[Pair], engine: Engine, other: Engine | None = Non
         max=high,
         before=math.fsum(before[1] for _, before in found),
         unestimated=lost,
+    )
+
+
+def _of_known(
+    pair: Pair, engine: Engine, other: Engine, at: dt.date | None
+) -> tuple[Ends, Ends] | None:
+    """As a group's, of one call whose energy somebody knows; None: a side has no estimate.
+
+    Where it is known on both sides only the place differs: low is set against low, high against
+    high; else nothing is shared.
+    """
+    here = engine.estimate(pair.now, at=at).figures
+    there = None if pair.then is None else other.estimate(pair.then, at=at).figures
+    if here is None or (there is None and pair.then is not None):
+        return None
+    now, then = _ends(here), _NOTHING if there is None else _ends(there)
+    both = pair.then is None or None not in (pair.now.energy, pair.then.energy)
+    ends = [then[1] - now[1], *(_at_ends(now, then) if both else _apart(now, then))]
+    return (min(ends), ends[0], max(ends)), now
+
+
+def _ends(f: Figures) -> Ends:
+    return (
+        f.gwp_usage_min + f.gwp_embodied_min,
+        f.gwp_usage_mean + f.gwp_embodied_mean,
+        f.gwp_usage_max + f.gwp_embodied_max,
     )
 
 
@@ -144,9 +181,12 @@ def _situation(
 class _Group:
     """Calls that change from one model and place to another, all of them alike."""
 
-    def __init__(self, method: Method, is_same: bool, now: Situation, then: Situation) -> None:
+    def __init__(
+        self, method: Method, is_same: bool, timed: bool, now: Situation, then: Situation
+    ) -> None:
         self.method = method
         self.is_same = is_same
+        self.timed = timed
         self.situations = now, then
         self.pairs: list[Pair] = []
 
@@ -177,18 +217,16 @@ class _Group:
         here, there = [], []
         for pair in self.pairs:
             then_s = pair.now.latency_s if pair.then is None else pair.then.latency_s
-            once = alike and pair.now.latency_s != then_s
+            once = not self.timed or (alike and pair.now.latency_s != then_s)
             here.append(self._gwp(plans[0], pair.now, once))
             there.append(_NOTHING if pair.then is None else self._gwp(plans[1], pair.then, once))
         return _sum(here), _sum(there)
 
     def _gwp(self, plan: Any, call: ModelCall, untimed: bool) -> Ends:
-        f = self.method.impacts(plan, call.tokens, None if untimed else call.latency_s)
-        return (
-            f.gwp_usage_min + f.gwp_embodied_min,
-            f.gwp_usage_mean + f.gwp_embodied_mean,
-            f.gwp_usage_max + f.gwp_embodied_max,
-        )
+        latency = call.latency_s
+        if untimed and latency:  # a call that failed at once has taken none
+            latency = None
+        return _ends(self.method.impacts(plan, call.tokens, latency))
 
     def _batches(self, now: Situation, then: Situation) -> Iterator[tuple[Situation, Situation]]:
         """Both under the same batch, where neither has one of its own."""

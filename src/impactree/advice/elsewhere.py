@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from impactree.advice.case import Finding, call_of, many, span, timeless, untimed, where
+from impactree.advice.case import Finding, call_of, many, span, where
 from impactree.advice.difference import Pair
 from impactree.advice.scenario import Scenario
+from impactree.engine import PLACE_FIELDS, placed_by
 from impactree.values.times import past_day
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from impactree.advice.case import Case
     from impactree.catalog import Catalog, Region
@@ -45,7 +46,7 @@ _TASKS: Final = frozenset(
 # Smaller models
 
 
-def smaller_models(case: Case) -> Iterator[tuple[Finding, ...]]:
+def smaller_models(case: Case) -> Iterator[Iterable[Finding]]:
     """Steps whose answers are short, by a model that has a smaller sibling at the same host."""
     for runs in case.grouped(run for run in case.texts if run.status == "ok"):
         written = [call_of(run).tokens.output for run in runs]
@@ -53,24 +54,21 @@ def smaller_models(case: Case) -> Iterator[tuple[Finding, ...]]:
         if len(known) < len(written) or not known or not 0 < max(known) <= SHORT:
             continue
         reading = case.reading(runs[0])
-        found = [_by_sibling(case, runs, known, one) for one in _siblings(case, reading)[:_TRIED]]
-        yield tuple(one for one in found if one is not None)
+        found = (_by_sibling(case, runs, known, one) for one in _siblings(case, reading)[:_TRIED])
+        yield (one for one in found if one is not None)
 
 
 def _by_sibling(
     case: Case, runs: list[Run], written: list[int], sibling: ModelRecord
 ) -> Finding | None:
     """The step with its sibling; None where that does not run at the same host."""
-    scenario, pairs = Scenario(engine=case.engine, model=sibling.id), []
-    for run in runs:
-        try:
-            then = scenario.apply(run)
-        except ValueError:
-            return None
-        here = case.engine.read(then, past_day(run.end)) if then else None
-        if then is None or here is None or here.host is not case.reading(run).host:
-            return None
-        pairs.append(Pair(run, untimed(run), timeless(then)))
+    try:
+        pairs = _elsewhere(case, runs, Scenario(engine=case.engine, model=sibling.id))
+    except ValueError:  # nobody there is known by that name
+        return None
+    first, then = runs[0], pairs[0].then
+    if then is None or case.read(then, first).host.id != case.reading(first).host.id:
+        return None
     name, other, size = (
         case.name(runs[0]),
         _undated(case, runs[0], sibling),
@@ -86,14 +84,30 @@ def _by_sibling(
         f"{size.mean:,.3g} billion.",
         how="Compare both on cases of your own first: what a smaller model has to do twice, or "
         "gets wrong, saves nothing.",
-        pairs=tuple(pairs),
+        pairs=pairs,
     )
+
+
+def _elsewhere(case: Case, runs: list[Run], scenario: Scenario) -> tuple[Pair, ...]:
+    """The calls as they would be; those that are asked alike are placed alike."""
+    placed: dict[object, dict[str, Any]] = {}
+    pairs = []
+    for run in runs:
+        call = call_of(run)
+        asked = (*placed_by(call), past_day(run.end), call.energy is None)
+        if asked not in placed:
+            then = scenario.apply(run) or call
+            placed[asked] = dict(zip(PLACE_FIELDS, placed_by(then), strict=True))
+            if call.energy is not None and then.energy is None:  # it was another model's
+                placed[asked]["energy"] = None
+        pairs.append(Pair(run, call, replace(call, **placed[asked])))
+    return tuple(pairs)
 
 
 def _undated(case: Case, run: Run, record: ModelRecord) -> str:
     """A model's name without its date, where that means the same model."""
     name = _DATE.sub("", record.id).rstrip("-")
-    found = case.engine.read(replace(untimed(run), model=name, requested=None))
+    found = case.engine.read(replace(call_of(run), model=name, requested=None))
     return name if found.resolution.model == record.id else record.id
 
 
@@ -166,7 +180,7 @@ def by_maker(catalog: Catalog) -> dict[str, list[ModelRecord]]:
 # Regions
 
 
-def regions(case: Case) -> Iterator[tuple[Finding, ...]]:
+def regions(case: Case) -> Iterator[Iterable[Finding]]:
     """Calls in a cloud's region, and its regions on lower-carbon electricity."""
     placed = [r for r in case.calls if case.reading(r).region and _by_region(case.reading(r))]
     for runs in case.grouped(placed, lambda run: case.reading(run).region):
@@ -176,7 +190,7 @@ def regions(case: Case) -> Iterator[tuple[Finding, ...]]:
             continue
         rates = {region: _rate(case, runs[0], region) for region in _of_cloud(case, here)}
         lower = sorted((r for r in rates if rates[r] < rates[here]), key=rates.__getitem__)
-        yield tuple(_moved(case, runs, here, lower[n:], rates) for n in range(len(lower[:_TRIED])))
+        yield (_moved(case, runs, here, lower[n:], rates) for n in range(len(lower[:_TRIED])))
 
 
 def _by_region(reading: Reading) -> bool:
@@ -204,12 +218,7 @@ def _moved(
 ) -> Finding:
     best, *next_best = lower
     scenario = Scenario(engine=case.engine, region=best.id)
-    then = [scenario.apply(run) for run in runs]
-    pairs = [
-        Pair(run, untimed(run), timeless(call))
-        for run, call in zip(runs, then, strict=True)
-        if call is not None
-    ]
+    pairs = _elsewhere(case, runs, scenario)
     others = ", ".join(f"{r.id} ({1000 * rates[r]:,.0f} g)" for r in next_best[:2])
     return Finding(
         kind="region",
@@ -219,5 +228,5 @@ def _moved(
         f"({best.name or best.zone}) {1000 * rates[best]:,.0f} g.",
         how="See that the model is offered there and that the data may go there"
         + (f"; next best: {others}." if others else "."),
-        pairs=tuple(pairs),
+        pairs=pairs,
     )

@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from impactree.advice.case import Finding, call_of, many, pair, span, tokens_of, where
-from impactree.advice.difference import difference
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
@@ -25,6 +24,8 @@ REASONING: Final = 0.5
 """Share of the written tokens from which on reasoning dominates."""
 DOCUMENTS: Final = 0.5
 """Share of a call's greenhouse gases from which on reading documents outweighs all the rest."""
+_OFF: Final = 1.25
+"""How far documents, counted by their length, may be above what was read with them in it."""
 _LOOPS: Final = frozenset({"agent", "graph"})
 _APART: Final = _LOOPS | {"tool", "retriever"}
 _MOSTLY: Final = 2 / 3
@@ -43,7 +44,7 @@ def context(case: Case) -> Iterator[tuple[Finding, ...]]:
     for steps in _conversations(case):
         again |= _sent_again(steps)
     for runs in case.grouped(again):
-        pairs = [pair(run, cached_input_tokens=again[run]) for run in runs]
+        pairs = [_from_cache(run, again[run]) for run in runs]
         like = [run for run in case.texts if case.key(run) == case.key(runs[0])]
         read, cached = tokens_of(runs, "input"), tokens_of(runs, "cached_input")
         sent = sum(again[run] for run in runs)
@@ -54,13 +55,19 @@ def context(case: Case) -> Iterator[tuple[Finding, ...]]:
                 f"({case.name(runs[0])})",
                 evidence=f"{many(len(runs), 'call')} of {len(like):,} sent, by their counts, what "
                 f"the call before had read and more: {sent:,} of {read:,} input tokens, of which "
-                f"{cached:,} came from a cache.",
+                f"{f'{cached:,}' if cached else 'none'} came from a cache.",
                 how="Keep the beginning of the prompt word for word (instructions, tools, "
                 "history) and turn the provider's prompt cache on; or send less: summarise, or "
                 "drop what has done its work.",
                 pairs=tuple(pairs),
             ),
         )
+
+
+def _from_cache(run: Run, tokens: int) -> Pair:
+    read, written = call_of(run).tokens.input or 0, call_of(run).tokens.cache_write
+    left = None if written is None else min(written, read - tokens)
+    return pair(run, cached_input_tokens=tokens, cache_write_tokens=left)
 
 
 def _conversations(case: Case) -> list[list[Run]]:
@@ -110,7 +117,7 @@ def documents(case: Case) -> Iterator[tuple[Finding, ...]]:
     """Answers that cost less than reading what was retrieved for them."""
     found = _fed(case)
     for runs in case.grouped(found):
-        whole = difference((_without(run, found[run][1]) for run in runs), case.engine)
+        whole = case.saving(_without(run, found[run][1]) for run in runs)
         if not whole.before or -whole.mean < DOCUMENTS * whole.before:
             continue
         pairs = tuple(_without(run, found[run][1] // 2) for run in runs)
@@ -162,8 +169,12 @@ def _fed(case: Case) -> dict[Run, tuple[int, int]]:
             if nxt is not None and tokens:
                 before = found.get(nxt, (0, 0))
                 found[nxt] = before[0] + number, before[1] + tokens
-    # More than was read: something has dropped some of them already.
-    return {r: n for r, n in found.items() if n[1] <= (call_of(r).tokens.input or 0)}
+    fed = {}
+    for run, (number, tokens) in found.items():
+        read = call_of(run).tokens.input or 0
+        if tokens <= _OFF * read:  # else something has dropped some of them already
+            fed[run] = number, min(tokens, read)
+    return fed
 
 
 def _retrievals(root: Run) -> Iterator[Run]:

@@ -146,6 +146,9 @@ class Scenario:
     def _with_model(self, call: ModelCall, name: str | None, at: dt.date | None) -> ModelCall:
         if name is None:
             return call
+        if name in (call.model, call.requested):  # known to nobody, perhaps
+            self._used.add(("model", None))
+            return call
         engine, now = self.engine, self.engine.read(call, at)
         asked = replace(call, model=name, requested=None)
         then = engine.read(asked, at)
@@ -154,9 +157,9 @@ class Scenario:
         if not _fits(call.kind, then.resolution.kind):
             return call
         self._used.add(("model", None))
-        if name in (call.model, call.requested) or then.resolution.model == now.resolution.model:
+        if then.resolution.model == now.resolution.model:
             return call
-        if then.host is not now.host:  # whoever was asked does not run it
+        if then.host.id != now.host.id:  # whoever was asked does not run it
             asked = replace(asked, provider=None, base_url=None, region=None, zone=None)
         return asked
 
@@ -165,10 +168,10 @@ class Scenario:
             return call
         self._used.add(("provider", None))
         host = self.engine.catalog.host(name)
-        if self.engine.read(call, at).host is host:
+        if host is not None and self.engine.read(call, at).host.id == host.id:
             return call
         moved = replace(call, provider=name, base_url=None, region=None, zone=None)
-        if host is not None and self.engine.read(moved, at).host is not host:
+        if host is not None and self.engine.read(moved, at).host.id != host.id:
             raise ValueError(
                 f"provider {name} does not run {clean(call.model)}: give model= as well, or "
                 "provider= per model, step or agent"
@@ -200,7 +203,7 @@ def same_model(one: Reading, other: Reading, *, hardware: bool = True) -> bool:
         hardware: On the same host's hardware as well.
     """
     return (
-        (one.host is other.host or not hardware)
+        (one.host.id == other.host.id or not hardware)
         and one.resolution.maker == other.resolution.maker
         and one.params == other.params
         and one.deployment == other.deployment

@@ -53,6 +53,7 @@ class Suggestion:
             "what": self.what,
             "evidence": self.evidence,
             "how": self.how,
+            "text": self.text,
             "saving_gwp_kgco2eq": self.saving.to_dict(),
             "share": self.share,
             "calls": len(self.runs),
@@ -84,12 +85,12 @@ class Advised:
     @property
     def about(self) -> str:
         """How the savings were computed, and what they do not say."""
-        other = f" (the report's, {self.asked}, may not)" if self.asked else ""
+        other = f" (the report is by {self.asked})" if self.asked else ""
         whole = ""
         if self.total is not None:
-            whole = f" of {Impact(GWP.type, GWP.name, self.total, GWP.unit)} in all"
+            whole = f": {Impact(GWP.type, GWP.name, self.total, GWP.unit)} in all"
         return (
-            f"By {self.method}, in which every token has a cost{other}{whole}; measured times are "
+            f"By {self.method}, in which input has a cost, too{other}{whole}. Measured times are "
             "left out. Savings overlap: what one has saved, another cannot save again."
         )
 
@@ -97,7 +98,7 @@ class Advised:
     def nothing(self) -> str:
         """What there is to say without suggestions."""
         if self.total is None:
-            return "no advice: no call could be estimated"
+            return "no advice: no call could be estimated, or none cost anything"
         return (
             "no advice: nothing that these calls show would save 1% or more for certain. "
             "Whether they are needed at all, they cannot show."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from impactree.advice.case import Finding, call_of, many, pair, tokens_of, untimed, where
+from impactree.advice.case import Finding, call_of, many, pair, tokens_of, where
 from impactree.advice.difference import Pair
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ def failures(case: Case) -> Iterator[tuple[Finding, ...]]:
                 kind="failures",
                 what=f"Find out why {where(runs[0])} ({case.name(runs[0])}) fails",
                 evidence=f"{many(len(runs), 'call')} of {like:,} failed, or served an attempt "
-                f"that did and was made again: {read:,} tokens read and {wrote:,} written for "
-                "nothing.",
+                f"that failed and was made again: {read:,} tokens read and {wrote:,} written "
+                "for nothing.",
                 how="Look at the errors before another retry is added: an answer cut off by its "
                 "limit, a schema that answers miss, a time-out that is too short.",
-                pairs=tuple(Pair(run, untimed(run), None) for run in runs),
+                pairs=tuple(Pair(run, call_of(run), None) for run in runs),
             ),
         )
 
@@ -87,7 +87,7 @@ _CACHES: Final = {
 
 
 def _only_new(run: Run) -> Pair:
-    now = untimed(run)
+    now = call_of(run)
     read = now.tokens.input or 0
     if now.repeated >= read:
         return Pair(run, now, None)

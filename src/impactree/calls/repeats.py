@@ -6,7 +6,6 @@ The key is random, of this process alone, and never leaves it; nor do the hashes
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.calls.counting import count_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from impactree.calls.model_call import ModelCall
 
@@ -70,30 +69,33 @@ class Repeats:
 
 def asked_with(params: Mapping[str, Any] | None, prompt: object) -> object:
     """What was asked at once. Tools count by their names: their definitions follow."""
-    params = params or {}
-    tools = params.get("tools") or ()
-    if not tools:
-        return tuple(params.items()), prompt
-    named = tuple(map(_name, tools)) if isinstance(tools, list | tuple) else tools
-    return tuple((key, value) for key, value in params.items() if key != "tools"), named, prompt
+    if not params:
+        return prompt
+    tools = params.get("tools")
+    named = [_name(tool) for tool in tools] if isinstance(tools, list | tuple) else tools
+    rest = [part for item in params.items() if item[0] != "tools" for part in item]
+    return rest, named, prompt
 
 
 def _name(tool: Any) -> object:
-    if not isinstance(tool, Mapping):
+    if not isinstance(tool, dict):
         return getattr(tool, "name", None) or type(tool).__name__
     inner = tool.get("function")
-    return (inner if isinstance(inner, Mapping) else tool).get("name")
+    return (inner if isinstance(inner, dict) else tool).get("name")
 
 
 def _hash(value: Any, depth: int = _DEPTH) -> int:
     """Of plain values, however nested, by what they hold; of other objects by which they are."""
     try:
-        return hash(value)  # strings, and tuples of them: most prompts at once
-    except Exception:  # it holds what is not hashable, or has a method of its own that fails
-        if not depth:
-            return id(value)
-    if isinstance(value, list | tuple):
-        return hash(tuple([_hash(one, depth - 1) for one in value]))
-    if isinstance(value, Mapping):
-        return hash(tuple([(key, _hash(one, depth - 1)) for key, one in value.items()]))
-    return _hash(vars(value), depth - 1) if hasattr(value, "__dict__") else id(value)
+        if isinstance(value, list | tuple):
+            # Strings, most of it all, keep their hash: nothing is called for each of them.
+            return hash(
+                tuple([one if type(one) is str else _hash(one, depth - 1) for one in value])
+                if depth
+                else len(value)
+            )
+        if isinstance(value, dict):
+            return _hash([part for item in value.items() for part in item], depth)
+        return hash(value)
+    except Exception:  # not hashable, or by a method of its own that fails
+        return _hash(vars(value), depth - 1) if depth and hasattr(value, "__dict__") else id(value)

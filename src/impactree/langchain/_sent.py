@@ -13,10 +13,15 @@ def asked_of(prompt: Any, params: dict[str, Any]) -> object:
     """A prompt or messages, with the request's parameters; without ids, which differ each time."""
     if isinstance(prompt, str):
         return asked_with(params, prompt)
-    return asked_with(params, tuple(map(_message, prompt)))
-
-
-def _message(message: Any) -> object:
-    calls = getattr(message, "tool_calls", None) or ()
-    called = tuple((call.get("name"), call.get("args")) for call in calls) if calls else ()
-    return getattr(message, "type", None), getattr(message, "content", message), called
+    said: list[object] = []
+    for message in prompt:
+        held = getattr(message, "__dict__", None)  # asking pydantic for what is not there is slow
+        if not held:
+            said.append(message)
+            continue
+        said += (held.get("type"), held.get("content"))
+        calls = held.get("tool_calls")
+        for call in calls if isinstance(calls, list) else ():
+            if isinstance(call, dict):
+                said += (call.get("name"), str(call.get("args")))
+    return asked_with(params, said)

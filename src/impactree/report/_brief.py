@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from impactree.advice import Advised, advise
 from impactree.report._what_if import engine_of
+from impactree.values.criteria import GWP
 from impactree.values.formatting import clean
+from impactree.values.impact import Impact
 
 if TYPE_CHECKING:
     from impactree.report._view import View
 
-__all__ = ["BY", "advice_parts", "brief"]
+__all__ = ["BY", "advice_data", "advice_parts", "brief"]
 
 BY: Final = "impactree-1"
 """The method of advice: in it input has a cost."""
 _BRIEF: Final = 3
+_MOST: Final = 20_000
+"""Calls up to which a report has its advice with it: of more it takes seconds, for who asks."""
 
 
 def advice_parts(view: View) -> tuple[Any, ...]:
@@ -24,12 +28,23 @@ def advice_parts(view: View) -> tuple[Any, ...]:
     return items, BY, None if view.method == BY else view.method, total
 
 
-def brief(view: View) -> tuple[str, ...]:
+def advice_data(view: View, calls: int) -> dict[str, Any] | None:
+    """Advice as plain data, for a report's; None: of so many calls only when it is asked for."""
+    return Advised(*advice_parts(view)).to_dict() if calls <= _MOST else None
+
+
+def brief(view: View, calls: int) -> tuple[str, ...]:
     """The first few suggestions in a sentence each, for a report."""
+    if calls > _MOST:
+        return (f"of {calls:,} calls only when it is asked for: report.advice()",)
     found = Advised(*advice_parts(view))
-    said = [clean(f"{item.what}: {item.text}. {item.evidence}") for item in found.items[:_BRIEF]]
-    more = len(found) - len(said)
-    if said:
-        rest = f"{more:,} more, and how: " if more else "How: "
-        said.append(f"{rest}report.advice(). By {BY}; savings overlap.")
-    return tuple(said)
+    if not found.total or not found:
+        return ()
+    said = [clean(f"{i.what}: {i.text}. {_first(i.evidence)}") for i in found.items[:_BRIEF]]
+    more = f"; {len(found) - _BRIEF:,} more" if len(found) > _BRIEF else ""
+    whole = Impact(GWP.type, GWP.name, found.total, GWP.unit)
+    return (f"of {whole} by {BY}, times left out{more}; see report.advice()", *said)
+
+
+def _first(sentences: str) -> str:
+    return f"{sentences.partition('. ')[0].rstrip('.')}."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from impactree.advice import Equivalents
 from impactree.methods import METHODS
 from impactree.report._beside import beside_text
+from impactree.report._brief import brief
 from impactree.report._groups import group_calls
 from impactree.report._hints import cure, hints
 from impactree.report._layout import MAX_LINES, Entry, model_entries, parts_text, tree_entries
@@ -59,6 +60,8 @@ class Sheet:
     """What the energy goes into: ``input 41 %, output 59 %``."""
     everyday: str
     """What the total means in daily life."""
+    advice: tuple[str, ...]
+    """What would save most."""
     uncounted: str
     """What the method leaves out, and what the other one says."""
     coverage: Coverage
@@ -107,6 +110,7 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
         avoided=avoided_of(calls),
         parts=parts_text(total),
         everyday=Equivalents(total, report.catalog.equivalents).line,
+        advice=brief(report, len(calls)),
         uncounted=_uncounted(report),
         coverage=cover(calls),
         reasons=tuple(_sentences((run, own_of(run).errors[:1]) for run in calls)),

@@ -17,9 +17,8 @@ const TITLES: Record<string, string> = {
   credits: "Credits",
   everyday: "In daily life",
   training: "Training",
-  advice: "What would help",
 };
-const FIRST = ["everyday", "training", "advice", "beside"];
+const FIRST = ["everyday", "training", "beside"];
 
 /** Sentences that are read first. */
 export function Remarks({ data }: { data: PageData }) {

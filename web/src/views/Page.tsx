@@ -4,6 +4,7 @@ import { linesOf, type PageData, visible } from "../data";
 import { type Change, type State, useAddress } from "../state";
 import { COLOURS, grow, LABELS, match, meanOf, type Node, walk } from "../tree";
 import { criterion, integer, many, mean } from "../units";
+import { Advice } from "./Advice";
 import { Detail } from "./Detail";
 import { Grounds, Remarks } from "./Grounds";
 import { Groups } from "./Groups";
@@ -50,6 +51,7 @@ export function Page({ data }: { data: PageData }) {
     () => <Groups {...{ data, c, by, labels, change }} />,
     [data, c, by, labels, change],
   );
+  const advice = useMemo(() => <Advice data={data} />, [data]);
   const grounds = useMemo(() => <Grounds data={data} />, [data]);
   const timeline = useMemo(
     () => <Timeline lines={counted} picked={picked.key} {...{ nodeOf, c, colours, theme, pick }} />,
@@ -83,6 +85,7 @@ export function Page({ data }: { data: PageData }) {
         <Icicle {...{ all, c, colours, zoom, go }} picked={picked.key} />
         <Detail node={picked} c={c} total={meanOf(all, c)} more={more} />
       </section>
+      {advice}
       {groups}
       {timeline}
       <Table {...{ all, c, colours, change }} state={{ ...state, picked: picked.key }} />

@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from impactree.advice import Equivalents
 from impactree.calls.scrubbing import plain_values
 from impactree.engine import PLACE_FIELDS
+from impactree.report._brief import advice_data
 from impactree.report._groups import group_calls
 from impactree.report._tally import Tally, avoided_of, cover
 from impactree.runs import LABELS
@@ -105,6 +106,7 @@ def head_and_tail(report: View) -> tuple[dict[str, Any], dict[str, Any]]:
         "metering": report.metering,
         "beside": [one.to_dict() for one in report.beside(calls)],
         "equivalents": Equivalents(models.total, report.catalog.equivalents).to_dict(),
+        "advice": advice_data(report, len(calls)),
         "disclosures": list(grounds.disclosures),
         "credits": list(grounds.credits),
         "factors": [dict(factor) for factor in grounds.factors],

@@ -100,7 +100,7 @@ def page_data(report: View, engine: object, sheet: Sheet) -> dict[str, Any]:
             {"name": name, "sentences": [text for text in texts if text]}
             for block in named_sentences(sheet)
             for name, texts in block.items()
-            if any(texts)
+            if any(texts) and name != "advice"  # among the report's data, whole
         ],
         "lines": line_columns(lines),
         "groups": {

@@ -246,16 +246,17 @@ def coverage_sentences(sheet: Sheet) -> list[str]:
 
 def named_sentences(sheet: Sheet) -> list[dict[str, Sequence[str]]]:
     """What stands under the tables, in blocks; each by its heading."""
-    energy = {
+    first = {
         "everyday": (sheet.everyday,),
         "energy": (sheet.parts,),
         "beside": (sheet.uncounted,),
         "market": (_market(sheet.total),),
         "training": (_training(sheet.total),),
+        "advice": sheet.advice,
     }
     coverage = coverage_sentences(sheet) if sheet.coverage.calls else ()
     blocks: list[dict[str, Sequence[str]]] = [
-        {name: tuple(filter(None, texts)) for name, texts in energy.items()},
+        {name: tuple(filter(None, texts)) for name, texts in first.items()},
         {"coverage": coverage},
         {"warnings": sheet.warnings},
         {"problems": sheet.problems},
