@@ -266,7 +266,7 @@ def test_the_wheel_ships_the_data_and_the_compiled_catalog(wheel):
         assert (wheel / "impactree" / name).is_file(), name
     assert (wheel / "impactree" / "catalog" / "compiled.jsonl").is_file()
     if (SOURCE / "web" / "page.js").is_file() or os.environ.get("CI") == "true":
-        for name in ("page.js", "page.css", "stamp"):
+        for name in ("page.js", "page.css", "app.js", "app.css", "stamp"):
             assert (wheel / "impactree" / "web" / name).is_file(), name
     (info,) = wheel.glob("*.dist-info")
     assert "Mozilla Public License" in (info / "licenses" / "NOTICE").read_text()

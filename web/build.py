@@ -97,7 +97,9 @@ def build() -> None:
         return
     try:
         node = _install(whole=False)
-        _run(node, [node.node, "node_modules/vite/bin/vite.js", "build", "--logLevel", "warn"])
+        vite = [node.node, "node_modules/vite/bin/vite.js", "build", "--logLevel", "warn"]
+        for mode in ("production", "app"):
+            _run(node, [*vite, "--mode", mode])
     except PageBuildError:
         shutil.rmtree(OUT, ignore_errors=True)
         raise

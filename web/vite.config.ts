@@ -33,21 +33,25 @@ function notices(): Plugin {
   };
 }
 
-export default defineConfig({
+/** Two pages: `page`, which each report carries, and `app` (--mode app), which the server serves. */
+export default defineConfig(({ mode }) => ({
   plugins: [notices()],
   define: { "process.env.NODE_ENV": '"production"' },
   build: {
     outDir: "../src/impactree/web",
-    emptyOutDir: true,
+    emptyOutDir: mode !== "app",
     target: "es2022",
     cssTarget: ["chrome123", "firefox120", "safari17.5"],
     reportCompressedSize: false,
     lib: {
-      entry: join(dirname(new URL(import.meta.url).pathname), "src/main.tsx"),
+      entry: join(
+        dirname(new URL(import.meta.url).pathname),
+        mode === "app" ? "src/app.tsx" : "src/main.tsx",
+      ),
       formats: ["iife"],
       name: "impactree",
-      fileName: () => "page.js",
-      cssFileName: "page",
+      fileName: () => (mode === "app" ? "app.js" : "page.js"),
+      cssFileName: mode === "app" ? "app" : "page",
     },
   },
-});
+}));

@@ -265,6 +265,25 @@ def test_a_notebook_links_to_the_page(agent, tmp_path, monkeypatch):
         assert 'href="a%3A%20%3Cb%3E.html"' in agent._repr_html_()
 
 
+@needs_page
+def test_a_fresh_report_links_to_the_page_of_its_handler(build, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    build.chat(name="one")
+    build.report().to_html("page.html")
+    fresh = build.report()._repr_html_()
+    assert '<a href="page.html" target="_blank">The report as a page</a>' in fresh
+    assert "Anew" not in fresh
+    build.chat(name="two")
+    later = build.report()._repr_html_()
+    assert '<a href="page.html" target="_blank">An earlier report as a page</a>' in later
+    assert "handler.report().to_html(&#x27;page.html&#x27;)" in later
+    build.report().to_html("page.html")
+    assert "An earlier" not in build.report()._repr_html_()
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]  # nothing else is written
+    other = Report.from_json(build.report().to_json())
+    assert "href" not in other._repr_html_()
+
+
 # From the command line
 
 

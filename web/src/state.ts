@@ -92,15 +92,18 @@ export function write(state: State): string {
 
 export type Change = (changes: Partial<State>) => void;
 
-export function useAddress(): [State, Change] {
-  const [state, setState] = useState(() => parse(location.hash));
+/** Not kept: what another page in the same address has chosen stands there. */
+export function useAddress(kept = true): [State, Change] {
+  const [state, setState] = useState(() => parse(kept ? location.hash : ""));
   useEffect(() => {
+    if (!kept) return;
     const follow = () => setState(parse(location.hash));
     addEventListener("hashchange", follow);
     return () => removeEventListener("hashchange", follow);
-  }, []);
+  }, [kept]);
   const change = useCallback<Change>((changes) => setState((now) => ({ ...now, ...changes })), []);
   useEffect(() => {
+    if (!kept) return;
     const fragment = write(state);
     if (fragment !== location.hash.replace(/^#/, ""))
       history.replaceState(
@@ -108,9 +111,10 @@ export function useAddress(): [State, Change] {
         "",
         fragment ? `#${fragment}` : location.pathname + location.search,
       );
-  }, [state]);
+  }, [state, kept]);
   useEffect(() => {
+    if (!kept) return;
     document.documentElement.dataset.theme = state.theme;
-  }, [state.theme]);
+  }, [state.theme, kept]);
   return [state, change];
 }

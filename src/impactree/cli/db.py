@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -13,7 +13,6 @@ from impactree.cli._printing import as_json_option, print_json, print_rich
 from impactree.values.criteria import CRITERIA
 from impactree.values.formatting import clean, shares
 from impactree.values.range import Range
-from impactree.values.training import TRAINING_COLUMNS, training_cells
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -46,13 +45,14 @@ _db_option: Final = click.option(
 @_db_option
 def report(by: str, since: str | None, as_json: bool, url: str) -> None:
     """Sums over the model calls, by an attribute: means; ``--json`` has the ranges."""
+    from impactree.service.stored import group_row
     from impactree.store.queries import sums
     from impactree.values.times import parse_since
 
     start = None if since is None else parse_since(since)
     groups = sums(url, by=by, since=start)
     if as_json:
-        print_json([_group_dict(by, group) for group in groups])
+        print_json([group_row(by, group) for group in groups])
         return
     _print_table(by, groups)
     _print_training(by, groups)
@@ -82,15 +82,6 @@ def export(table: str, format: str, out: str | None, url: str) -> None:
     with replacing(out) as file:
         write_rows(url, file, table=table, format=format)
     write_credits(out, credits_in(url))
-
-
-def _group_dict(by: str, group: Group) -> dict[str, Any]:
-    counts = ("calls", "estimated_calls", "input_tokens", "output_tokens")
-    known = {name: getattr(group, name) for name in counts}
-    training = dict(zip(TRAINING_COLUMNS, training_cells(group.training), strict=True))
-    sources = {"energy_by_source": group.energy_by_source}
-    told = {**group.figures, **training, **sources, "credits": list(group.credits)}
-    return {by: group.key, **known, **told}
 
 
 def _print_table(by: str, groups: list[Group]) -> None:

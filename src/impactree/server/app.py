@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from impactree.server import calls, lists, reports
+from impactree.server import calls, lists, reports, runs, uses, v1beta
 from impactree.server.answers import ERRORS
 from impactree.server.guard import Guard
 from impactree.server.metrics import Metrics
@@ -29,8 +29,10 @@ def create_app(settings: ServeSettings) -> FastAPI:
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     registry = CollectorRegistry()
-    for router in (calls.router, lists.router, reports.router):
+    for router in (calls.router, lists.router, reports.router, runs.page_router, uses.router):
         app.include_router(router, responses=ERRORS)
+    app.include_router(v1beta.router, responses={**ERRORS, **v1beta.DETAIL})
+    app.include_router(runs.runs_router(settings), responses=ERRORS)
     app.include_router(health_router(registry))
     app.include_router(site_router(app, settings))
     add_handlers(app)

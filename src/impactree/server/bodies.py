@@ -25,12 +25,14 @@ from impactree.calls.known_energy import BOUNDARIES
 from impactree.catalog._near import near_text
 from impactree.engine import shared_engine
 from impactree.engine.deployments import PRECISIONS
+from impactree.service import listing
 
 __all__ = [
     "Alternative",
     "Compare",
     "CompareCalls",
     "CompareReport",
+    "Count",
     "Day",
     "Estimate",
     "Explain",
@@ -39,17 +41,22 @@ __all__ = [
     "KindName",
     "ManyCalls",
     "MethodName",
+    "ReportData",
     "ReportQuestions",
+    "Resolution",
+    "Seconds",
     "Settings",
+    "Strict",
     "Text",
     "known_names",
     "model_call",
+    "whole",
 ]
 
 MAX_CALLS: Final = 10_000
 MAX_COMPARED: Final = 1000
 MAX_ALTERNATIVES: Final = 6
-_SIZE: Final = r"^(?:480p|720p|1080p|4k|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$"
+_SIZE: Final = r"^(?:(?:480|720|1080)[pP]|4[kK]|[1-9][0-9]{0,4}[xX][1-9][0-9]{0,4})$"
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -65,8 +72,7 @@ def known_names(kind: str) -> list[str]:
     if kind == "kinds":
         return sorted({record.kind for record in catalog.records()})
     if kind == "accelerators":
-        needed = {"power", "bandwidth", "bf16"}
-        return [a["id"] for a in catalog.accelerators.values() if needed <= a.keys()]
+        return listing.accelerators()
     return [*METHODS]
 
 
@@ -92,7 +98,8 @@ class _OneOf:
         return value
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
+    """JSON has one kind of number: 5.0 is whole there."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -115,32 +122,35 @@ AcceleratorId = Annotated[str, _OneOf("accelerators")]
 Day = Annotated[
     dt.date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})
 ]
-# JSON has one kind of number: 5.0 is whole there.
-Count = Annotated[int, Field(ge=0, le=MAX_TOKENS), BeforeValidator(_whole)]
-Several = Annotated[int, Field(ge=1, le=MAX_TOKENS), BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=0, le=MAX_TOKENS), BeforeValidator(whole)]
+Several = Annotated[int, Field(ge=1, le=MAX_TOKENS), BeforeValidator(whole)]
 Text = Annotated[str, Field(max_length=2000)]
 Notes = Annotated[list[Annotated[str, Field(max_length=60)]], Field(max_length=20)]
 Kwh = Annotated[float, Field(ge=0, le=1e6)]
 EnergyBySource = Annotated[
     dict[Literal["measured", "reported", "modelled"], Kwh], Field(min_length=1)
 ]
+Resolution = Annotated[str, Field(pattern=_SIZE)]
+Seconds = Annotated[float, Field(gt=0, le=1e9)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """What is not named is an error, and a number is no text."""
+
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
-class Deployment(_Strict):
+class Deployment(Strict):
     """What is known of the hardware; by `impactree-1` alone."""
 
     accelerator: AcceleratorId | None = Field(None, examples=["H100"])
-    count: Annotated[int, Field(ge=1, le=4096), BeforeValidator(_whole)] | None = None
+    count: Annotated[int, Field(ge=1, le=4096), BeforeValidator(whole)] | None = None
     batch_size: Annotated[float, Field(ge=1, le=1e6)] | None = None
     precision: Literal[PRECISIONS] | None = None  # type: ignore[valid-type]
     parallelism: Literal["tensor", "expert", "data"] | None = None
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """By what calls are estimated."""
 
     method: MethodName | None = Field(None, description="Default: `ecologits-0.11`.")
@@ -158,7 +168,7 @@ class Settings(_Strict):
         return {name: value for name, value in found.items() if value is not None}
 
 
-class _Call(_Strict):
+class _Call(Strict):
     model: Text = Field(description="The model's name as the client reports it.")
     provider: Text | None = Field(None, description="Who was asked.")
     requested: Text | None = Field(None, description="The name asked for, where it differs.")
@@ -188,9 +198,9 @@ class TextCall(_Call):
     kind: Literal["chat", "completion", "embedding", "rerank"] = "chat"
 
 
-class _Media(_Strict):
-    resolution: Annotated[str, Field(pattern=_SIZE)] | None = Field(None, examples=["1280x720"])
-    seconds: Annotated[float, Field(gt=0, le=1e9)] | None = None
+class _Media(Strict):
+    resolution: Resolution | None = Field(None, examples=["1280x720"])
+    seconds: Seconds | None = None
     frames: Several | None = None
     sound: bool | None = None
     count: Several | None = None
@@ -287,7 +297,7 @@ Explain = Annotated[
 ]
 
 
-class Alternative(_Strict):
+class Alternative(Strict):
     """What shall be otherwise: one of the fields at least."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
@@ -310,7 +320,7 @@ ReportData = Annotated[
 ]
 
 
-class ReportQuestions(_Strict):
+class ReportQuestions(Strict):
     """A report, and what is asked of it."""
 
     report: ReportData
@@ -319,7 +329,7 @@ class ReportQuestions(_Strict):
     by: Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=4)] = Field(
         [], examples=[["agent"], ["model", "user"]], description="Groups, by one key or several."
     )
-    top: Annotated[int, Field(ge=1, le=100_000), BeforeValidator(_whole)] | None = None
+    top: Annotated[int, Field(ge=1, le=100_000), BeforeValidator(whole)] | None = None
     diff: ReportData | None = Field(None, description="What changed since this earlier report.")
     what_if: Alternative | None = None
     method: MethodName | None = Field(None, description="Of `what_if`; default: the report's.")
@@ -327,7 +337,7 @@ class ReportQuestions(_Strict):
     runs: bool = Field(False, description="Whether to answer with every run.")
 
 
-class _Compare(_Strict):
+class _Compare(Strict):
     alternatives: Annotated[list[Alternative], Field(min_length=1, max_length=MAX_ALTERNATIVES)]
 
 

@@ -33,7 +33,7 @@ class ModelSearch(Search):
     kind: KindName | None = None
 
 
-def _listed(name: str, rows: list[dict[str, Any]]) -> Response:
+def _listed(name: str, rows: list[Any]) -> Response:
     return answer({name: rows, "catalog_version": shared_engine().catalog.version})
 
 
@@ -72,6 +72,22 @@ def providers(query: Annotated[Search, Query()]) -> Response:
 def methods() -> Response:
     """The methods: what each covers, its constants, and where they are from."""
     return _listed("methods", listing.methods())
+
+
+@router.get(
+    "/disclosures",
+    summary="What makers published themselves",
+    responses=_rows("disclosures", "DisclosureRow"),
+)
+def disclosures() -> Response:
+    """Figures of makers about their own models and services, with boundary and source."""
+    return _listed("disclosures", listing.disclosures())
+
+
+@router.get("/accelerators", summary="Accelerators", responses=_rows("accelerators", "Text"))
+def accelerators() -> Response:
+    """Those that `deployment` takes."""
+    return _listed("accelerators", listing.accelerators())
 
 
 @router.get(

@@ -136,6 +136,9 @@ _PAIRS: Final = {"cannot_be_told_apart": _list(_list(_TEXT)), "notes": _list(_TE
 _PLAIN: Final = {"type": "object"}
 _ANSWERS: Final[dict[str, Any]] = {
     "Problem": _object(_ABOUT_ERROR, {"errors": _list(_ERROR)}),
+    "Text": _TEXT,
+    "DisclosureRow": _object({"maker": _TEXT, "subject": _TEXT, "figure": _NUMBER, "unit": _TEXT}),
+    "Detail": _object({"detail": {}}),
     "EstimateAnswer": _object({**_MADE, **_PLACE, "impacts": _IMPACTS}),
     "EstimatesAnswer": _object({**_MADE, "total": _IMPACTS, "results": _list(_RESULT)}),
     "Resolution": _object(
@@ -169,6 +172,16 @@ _ANSWERS: Final[dict[str, Any]] = {
         {"report": _PLAIN}, {"groups": _PLAIN, "advice": _PLAIN, "diff": _PLAIN, "what_if": _PLAIN}
     ),
     "Comparison": _object({"method": _TEXT, "rows": _list(_object(_ROW)), **_PAIRS}),
+    "OrganisationAnswer": _object(
+        {
+            "uses": _list(_object({"who": _TEXT, "requests": _NUMBER, "impacts": _IMPACTS})),
+            "total": _IMPACTS,
+            "by_model": _list(_object({"model": _TEXT, "impacts": _IMPACTS})),
+            "by_month": _list(_object({"month": _NUMBER, "impacts": _IMPACTS})),
+            **_MADE,
+            "hypotheses": _list(_PLAIN),
+        }
+    ),
     "ModelRow": _object({"model": _TEXT, "maker": _TEXT, "kind": _TEXT}),
     "ZoneRow": _object({"zone": _TEXT, "name": _TEXT, "country": _TEXT}),
     "ProviderRow": _object({"provider": _TEXT, "name": _TEXT, "zone": _TEXT}),

@@ -90,13 +90,13 @@ def _text(said: str) -> str:
 
 async def _on_wrong_form(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    said = request.headers.get("content-type", "")
-    if request.method == "POST" and said.partition(";")[0].strip().lower() != "application/json":
-        return _no_json(said)
     found = error.errors()
     if request.url.path.startswith(_SIMPLE):
         detail = [{key: one[key] for key in ("type", "loc", "msg")} for one in found[:_MOST]]
         return JSONResponse({"detail": detail}, 422)
+    said = request.headers.get("content-type", "")
+    if request.method == "POST" and said.partition(";")[0].strip().lower() != "application/json":
+        return _no_json(said)
     fields = [(_field(one), _said(one)) for one in found]
     told = "; ".join(f"{name}: {said}" for name, said in fields[:3])
     more = f"; and {len(fields) - 3} more" if len(fields) > 3 else ""

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from impactree import __version__
+from impactree.exceptions import PageNotBuiltError
 from impactree.server.answers import answer, described
 from impactree.server.guard import page_key
 
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = ["health_router", "site_router"]
 
+_PAGE: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>impactree</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">
+<link rel="stylesheet" href="/assets/app.css"></head>
+<body><div id="page"></div><noscript><p>The page needs JavaScript; the API does not.</p></noscript>
+<script src="/assets/app.js"></script></body></html>
+"""
 _DOCS: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>impactree API</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -87,6 +96,18 @@ def site_router(app: FastAPI, settings: ServeSettings) -> APIRouter:
     def openapi() -> Response:
         return answer(app.openapi())
 
+    @router.get("/")
+    def page() -> Response:
+        return with_key(HTMLResponse(_PAGE), settings)
+
+    @router.get("/assets/app.js")
+    def page_script() -> Response:
+        return Response(_built("app.js"), media_type="text/javascript")
+
+    @router.get("/assets/app.css")
+    def page_style() -> Response:
+        return Response(_built("app.css"), media_type="text/css")
+
     @router.get("/docs")
     def docs() -> Response:
         return with_key(HTMLResponse(_DOCS), settings)
@@ -113,6 +134,13 @@ def with_key(page: Response, settings: ServeSettings) -> Response:
             "impactree", page_key(settings.token), httponly=True, samesite="lax", path="/"
         )
     return page
+
+
+def _built(name: str) -> bytes:
+    file = resources.files("impactree") / "web" / name
+    if not file.is_file():
+        raise HTTPException(503, str(PageNotBuiltError()))
+    return file.read_bytes()
 
 
 def _swagger(name: str) -> Response:

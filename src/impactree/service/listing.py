@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from impactree.catalog import Catalog, Host, ModelRecord, Zone
 
-__all__ = ["methods", "models", "providers", "resolved", "zones"]
+__all__ = ["accelerators", "disclosures", "methods", "models", "providers", "resolved", "zones"]
 
 _KINDS = ("chat", "completion", "embedding", "rerank", "image", "video", "speech", "transcription")
 
@@ -70,6 +70,17 @@ def providers(search: str = "") -> list[dict[str, Any]]:
 def methods() -> list[dict[str, Any]]:
     """The methods: what each covers, its constants and where they are from."""
     return [_method_row(name) for name in METHODS]
+
+
+def disclosures() -> list[dict[str, Any]]:
+    """What makers published about their own models and services."""
+    return [one._asdict() for one in shared_engine().catalog.disclosures]
+
+
+def accelerators() -> list[str]:
+    """Ids of the accelerators whose energy can be estimated."""
+    sheets = shared_engine().catalog.accelerators.values()
+    return [one["id"] for one in sheets if {"power", "bandwidth", "bf16"} <= one.keys()]
 
 
 def resolved(name: str, **asked: Any) -> dict[str, Any]:

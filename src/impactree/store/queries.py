@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     _Texts = dict[Any, tuple[str, ...]]
 
-__all__ = ["GROUPS", "Group", "credits_in", "sums", "write_rows"]
+__all__ = ["GROUPS", "Group", "credits_in", "dearest", "sums", "write_rows"]
 
 GROUPS: Final[dict[str, sa.ColumnElement[Any]]] = {
     "agent": CALLS.c.agent,
@@ -137,6 +137,18 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
         shared = _shared_over(connection, key, since)
     groups = [_group(row, credited, shared) for row in rows]
     return sorted(groups, key=lambda group: -(group.figures["gwp_kgco2eq_mean"] or 0))
+
+
+def dearest(url: str, *, since: datetime | None = None, top: int = 20) -> list[dict[str, Any]]:
+    """The runs with most greenhouse gases, as plain rows. Raises as :func:`sums`."""
+    names = ("id", "name", "kind", "status", "started_at", "method", "calls", "estimated_calls")
+    mean = RUNS.c.gwp_kgco2eq_mean
+    query = sa.select(*(RUNS.c[name] for name in (*names, *FLAT_COLUMNS))).where(mean.is_not(None))
+    if since is not None:
+        query = query.where(RUNS.c.started_at >= since)
+    with _open(url) as connection:
+        rows = connection.execute(query.order_by(mean.desc(), RUNS.c.id).limit(top)).mappings()
+        return [{**row, "started_at": as_utc(row["started_at"]).isoformat()} for row in rows]
 
 
 def _group(row: sa.RowMapping, credited: _Texts, shared: _Texts) -> Group:
@@ -258,6 +270,9 @@ def _open(url: str) -> Iterator[sa.Connection]:
         with engine.connect() as connection:
             if engine.dialect.name == "postgresql":
                 connection.execute(sa.text("set time zone 'UTC'"))  # what a day is, as in SQLite
+                connection.execute(sa.text("set transaction read only"))
+            elif engine.dialect.name == "sqlite":
+                connection.execute(sa.text("pragma query_only = on"))
             check_schema(connection)
             yield connection
     except sa.exc.SQLAlchemyError as error:

@@ -16,8 +16,8 @@ import { Totals } from "./Totals";
 /** From so many lines on like ones are together at first. */
 const MANY = 150;
 
-export function Page({ data }: { data: PageData }) {
-  const [state, change] = useAddress();
+export function Page({ data, inAddress = true }: { data: PageData; inAddress?: boolean }) {
+  const [state, change] = useAddress(inAddress);
   const lines = useMemo(() => linesOf(data), [data]);
   const together = state.together ?? lines.length > MANY;
   const { text, labels } = state;
@@ -57,13 +57,14 @@ export function Page({ data }: { data: PageData }) {
     () => <Timeline lines={counted} picked={picked.key} {...{ nodeOf, c, colours, theme, pick }} />,
     [counted, picked, nodeOf, c, colours, theme, pick],
   );
+  const Frame = inAddress ? "main" : "div";
   if (!lines.length)
     return (
-      <main>
-        <Header {...{ data, state, change }} />
+      <Frame>
+        <Header {...{ data, state, change }} alone={inAddress} />
         <p class="nothing">{data.empty}</p>
         <Grounds data={data} />
-      </main>
+      </Frame>
     );
   const { total } = data.report;
   const market = total.gwp_market_based;
@@ -72,8 +73,8 @@ export function Page({ data }: { data: PageData }) {
       ? [["GHG, market-based", mean(market.value.mean, criterion("gwp"))]]
       : [];
   return (
-    <main>
-      <Header {...{ data, state, change }} />
+    <Frame>
+      <Header {...{ data, state, change }} alone={inAddress} />
       {totals}
       <Remarks data={data} />
       <section class="panel" aria-labelledby="tree-title">
@@ -90,11 +91,19 @@ export function Page({ data }: { data: PageData }) {
       {timeline}
       <Table {...{ all, c, colours, change }} state={{ ...state, picked: picked.key }} />
       {grounds}
-    </main>
+    </Frame>
   );
 }
 
-function Header({ data, state, change }: { data: PageData; state: State; change: Change }) {
+interface HeaderProps {
+  data: PageData;
+  state: State;
+  change: Change;
+  /** Whether the report is the whole page. */
+  alone: boolean;
+}
+
+function Header({ data, state, change, alone }: HeaderProps) {
   const { report } = data;
   const themes = ["auto", "light", "dark"] as const;
   const when = data.lines.parent.length ? new Date(data.lines.start_s * 1000) : null;
@@ -110,7 +119,7 @@ function Header({ data, state, change }: { data: PageData; state: State; change:
   ];
   return (
     <header class="top">
-      <p class="brand">impactree</p>
+      {alone && <p class="brand">impactree</p>}
       <h1>
         <bdi>{data.title}</bdi>
       </h1>
@@ -120,19 +129,21 @@ function Header({ data, state, change }: { data: PageData; state: State; change:
           <b>What if</b> {visible(report.what_if)}: these are not the calls as they were made.
         </p>
       )}
-      <div class="tools tabs" role="radiogroup" aria-label="Colours of the page">
-        {themes.map((theme) => (
-          <label key={theme}>
-            <input
-              type="radio"
-              name="theme"
-              checked={state.theme === theme}
-              onChange={() => change({ theme })}
-            />
-            <span>{theme}</span>
-          </label>
-        ))}
-      </div>
+      {alone && (
+        <div class="tools tabs" role="radiogroup" aria-label="Colours of the page">
+          {themes.map((theme) => (
+            <label key={theme}>
+              <input
+                type="radio"
+                name="theme"
+                checked={state.theme === theme}
+                onChange={() => change({ theme })}
+              />
+              <span>{theme}</span>
+            </label>
+          ))}
+        </div>
+      )}
     </header>
   );
 }

@@ -1,0 +1,123 @@
+"""The routes of EcoLogits' own API, so that its clients work unchanged."""
+
+# No annotations from __future__: FastAPI reads them.
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from impactree.catalog._near import near_text
+from impactree.server.answers import answer, described, ref
+from impactree.server.bodies import Count, Resolution, Seconds, Text
+from impactree.service import ecologits
+
+__all__ = ["DETAIL", "router"]
+
+_ERROR = {"content": {"application/json": {"schema": ref("Detail")}}}
+DETAIL: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"description": "No JSON", **_ERROR},
+    404: {"description": "Not found", **_ERROR},
+    422: {"description": "Wrong form", **_ERROR},
+}
+router = APIRouter(prefix="/v1beta", tags=["As the EcoLogits API"])
+Name = Annotated[str, Path(max_length=200)]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class Estimation(_Asked):
+    """One request for text."""
+
+    provider: Text = Field(examples=["openai"])
+    model_name: Text = Field(examples=["gpt-4o-mini"])
+    output_token_count: Count = Field(examples=[300])
+    request_latency: Annotated[float, Field(ge=0)] | None = Field(None, description="s")
+    datacenter_location: Text | None = Field(None, description="Default: the provider's.")
+    electricity_mix_zone: Text | None = Field(None, json_schema_extra={"deprecated": True})
+
+
+class VideoEstimation(_Asked):
+    """One request for a film."""
+
+    model_name: Text = Field(examples=["google/veo-3.1"])
+    resolution: Resolution = Field(examples=["720p"])
+    duration: Seconds = Field(description="s", examples=[4])
+    with_audio: bool = True
+    datacenter_location: Text | None = Field(None, description="Default: the provider's.")
+
+
+def _one(name: str) -> dict[int | str, dict[str, Any]]:
+    return described({"type": "object", "required": [name], "properties": {name: {}}})
+
+
+@router.get("/providers", summary="Providers", responses=_one("providers"))
+def providers() -> Response:
+    """Those that EcoLogits lists."""
+    return answer({"providers": ecologits.PROVIDERS})
+
+
+@router.get("/models/{provider_name}", summary="Models of a provider", responses=_one("models"))
+def models(provider_name: Name) -> Response:
+    """Those that EcoLogits lists, with their sources, and other spellings of them."""
+    if provider_name not in ecologits.PROVIDERS:
+        raise HTTPException(404, "Provider not found")
+    return answer({"models": ecologits.models_of(provider_name)})
+
+
+@router.get("/video-providers", summary="Makers of films' models", responses=_one("providers"))
+def video_providers() -> Response:
+    """Those that EcoLogits lists."""
+    return answer({"providers": ecologits.video_providers()})
+
+
+@router.get("/video-models/{provider_name}", summary="Models of films", responses=_one("models"))
+def video_models(provider_name: Name) -> Response:
+    """Those that EcoLogits lists, with what they can do."""
+    found = ecologits.video_models_of(provider_name)
+    if not found:
+        raise HTTPException(404, "Video provider not found")
+    return answer({"models": found})
+
+
+@router.get(
+    "/electricity-mix-zones/{zone}",
+    summary="Electricity mix of a zone",
+    responses=_one("electricity_mix"),
+)
+def electricity_mix(zone: Name) -> Response:
+    """EcoLogits' factors of a country, or of the world (`WOR`)."""
+    found = ecologits.zone_of(zone)
+    if found is None:
+        near = near_text(zone, ecologits.zone_codes())
+        raise HTTPException(404, f"no electricity mix zone {zone!r:.80}; nearest: {near}")
+    return answer({"electricity_mix": found})
+
+
+@router.post("/estimations", summary="Impacts of a request", responses=_one("impacts"))
+def estimations(body: Estimation) -> Response:
+    """By `ecologits-0.11`, equal to EcoLogits' figures; errors stand in `impacts.errors`."""
+    found = ecologits.estimation(
+        body.provider,
+        body.model_name,
+        body.output_token_count,
+        body.request_latency,
+        body.datacenter_location or body.electricity_mix_zone,
+    )
+    return answer({"impacts": found})
+
+
+@router.post("/video-estimations", summary="Impacts of a film", responses=_one("impacts"))
+def video_estimations(body: VideoEstimation) -> Response:
+    """By `ecologits-0.11`, equal to EcoLogits' figures; errors stand in `impacts.errors`."""
+    found = ecologits.video_estimation(
+        body.model_name,
+        body.resolution,
+        body.duration,
+        body.with_audio,
+        body.datacenter_location,
+    )
+    return answer({"impacts": found})

@@ -1,0 +1,46 @@
+"""Questions to a database that the SQL exporter wrote. Needs the extra ``sql``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from impactree.store.queries import dearest, sums
+from impactree.values.times import parse_since
+from impactree.values.training import TRAINING_COLUMNS, training_cells
+
+if TYPE_CHECKING:
+    from impactree.store.queries import Group
+
+__all__ = ["dearest_runs", "group_row", "groups"]
+
+
+def groups(url: str, by: str = "model", since: str | None = None) -> list[dict[str, Any]]:
+    """The calls summed by an attribute, most greenhouse gases first.
+
+    Args:
+        url: Of the database.
+        by: ``model``, ``agent``, ``day``, ``user``, ...
+        since: ``7d``, ``24h``, ``2w`` or a date; None: all.
+
+    Raises:
+        ConfigurationError: not a database URL, an unknown attribute, or no such time.
+        DeliveryError: the database cannot be read.
+    """
+    start = None if since is None else parse_since(since)
+    return [group_row(by, group) for group in sums(url, by=by, since=start)]
+
+
+def group_row(by: str, group: Group) -> dict[str, Any]:
+    """A group as plain data."""
+    counts = ("calls", "estimated_calls", "input_tokens", "output_tokens")
+    known = {name: getattr(group, name) for name in counts}
+    training = dict(zip(TRAINING_COLUMNS, training_cells(group.training), strict=True))
+    sources = {"energy_by_source": group.energy_by_source}
+    told = {**group.figures, **training, **sources, "credits": list(group.credits)}
+    return {by: group.key, **known, **told}
+
+
+def dearest_runs(url: str, since: str | None = None, top: int = 20) -> list[dict[str, Any]]:
+    """The runs with most greenhouse gases: name, time, calls, figures. Raises as :func:`groups`."""
+    start = None if since is None else parse_since(since)
+    return dearest(url, since=start, top=top)

@@ -1,0 +1,331 @@
+"""The server's page in Chromium: its figures are those of ``estimate``; it asks no other host."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import shutil
+from importlib import import_module, resources
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from server_helpers import TOKEN, serving
+
+from impactree import ImpactTracker, ModelCall, estimate, explain
+from impactree.advice import scaled
+from impactree.exporters import SQLExporter
+from impactree.server.settings import ServeSettings
+from impactree.service.reporting import report_of_calls
+from impactree.values.criteria import CRITERIA
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+CHROMIUM = shutil.which("chromium")
+BUILT = resources.files("impactree") / "web"
+READY = CHROMIUM and (BUILT / "app.js").is_file() and AXE.is_file()
+if os.environ.get("CI") != "true":
+    pytest.importorskip("playwright")
+    if not READY:
+        pytest.skip("needs Debian's chromium, and `make web`", allow_module_level=True)
+sync_api = import_module("playwright.sync_api")
+expect = sync_api.expect
+
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+REFUSED = re.compile("status of (409|422)")
+ASKED = {"model": "gpt-4o", "provider": "openai", "input": 1200, "output": 400}
+CALL = {"model": "gpt-4o", "provider": "openai", "input_tokens": 1200, "output_tokens": 400}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    # Of this module alone: its event loop would be in the way of asynchronous tests.
+    with sync_api.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Opens the page; afterwards nothing was asked of another host, and nothing complained."""
+    asked, said, contexts = [], [], []
+
+    def visit(mode, size=WIDE, where=address, **fields):
+        context = browser.new_context(viewport=size)
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(f"{where}/#{urlencode({'mode': mode, **fields})}")
+        page.wait_for_selector("main.app section")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert {url for url in asked if not url.startswith(("http://127.0.0.1", "data:"))} == set()
+    assert [text for text in said if not REFUSED.search(text)] == []  # what it then says
+
+
+def card(page, key):
+    return page.locator(f'.figures [data-criterion="{key}"]')
+
+
+def shown(page, key):
+    """A card's figure and range, as ``str(impact)`` has them."""
+    found = card(page, key)
+    expect(found).to_be_visible()
+    mean = re.sub(r"\s+", " ", found.locator(".card-value").inner_text()).strip()
+    ends = re.sub(r"\s+", " ", found.locator(".card-range").inner_text()).strip()
+    return mean, ends
+
+
+def assert_shows(page, impacts):
+    for criterion in CRITERIA:
+        impact = getattr(impacts, criterion.key)
+        number, _, rest = str(impact).partition(" ")
+        span, _, unit = rest.removeprefix("(").rpartition(") ")
+        if not span:
+            unit = rest
+        expect(card(page, criterion.key).locator(".card-value")).to_have_text(f"{number} {unit}")
+        assert shown(page, criterion.key)[1] == (f"{span} {unit}" if span else "one figure")
+
+
+@pytest.mark.parametrize("method", ["ecologits-0.11", "impactree-1"])
+def test_a_request_shows_the_figures_of_estimate(visit, method):
+    page = visit("one", **ASKED, method=method)
+    assert_shows(page, estimate(ModelCall(**CALL), method=method))
+    page.locator("select[name=zone]").select_option("FRA")
+    assert_shows(page, estimate(ModelCall(**CALL, zone="FRA"), method=method))
+    page.get_by_label("Output tokens").fill("800")
+    changed = {**CALL, "output_tokens": 800, "zone": "FRA"}
+    assert_shows(page, estimate(ModelCall(**changed), method=method))
+    found = explain("gpt-4o", "openai", input_tokens=1200, output_tokens=800, zone="FRA")
+    page.get_by_text("How was this computed?").click()
+    steps = page.get_by_role("region", name="Steps").locator("tbody th").all_inner_texts()
+    if method == found.method:
+        assert steps == [step.symbol for step in found.steps]
+    assert len(steps) > 5
+    assert page.get_by_role("region", name="Hypotheses").get_by_role("link").count() > 5
+
+
+def test_a_task_fills_in_its_tokens_and_says_where_they_are_from(visit):
+    page = visit("one", **ASKED)
+    page.get_by_label("Task").select_option("agent")
+    expect(page.get_by_label("Input tokens")).to_have_value("127037")
+    expect(page.get_by_label("of these cached")).to_have_value("126180")
+    expect(page.locator("fieldset a").first).to_have_attribute("href", re.compile("tracelab"))
+    page.get_by_label("Output tokens").fill("7")
+    expect(page.get_by_label("Task")).to_have_value("")
+
+
+def test_hardware_counts_by_the_method_that_plans_with_it(visit):
+    page = visit("one", **ASKED, method="impactree-1", accelerator="H100", count=2, batch=32)
+    deployment = {"accelerator": "H100", "count": 2, "batch_size": 32}
+    call = ModelCall(**CALL)
+    assert_shows(page, estimate(call, method="impactree-1", deployment=deployment))
+
+
+def test_what_cannot_be_estimated_says_why(visit):
+    page = visit("one", model="dall-e-3", output=5)
+    expect(page.get_by_text("Not estimated.")).to_be_visible()
+    expect(card(page, "gwp")).to_contain_text("not estimated")
+
+
+def test_what_is_wrong_is_said(visit):
+    page = visit("one", **{**ASKED, "output": "-3"})
+    expect(page.get_by_text("output_tokens: Input should be")).to_be_visible()
+
+
+def test_a_link_reopens_what_was_chosen(visit):
+    page = visit("one", **ASKED)
+    page.locator("select[name=zone]").select_option("SWE")
+    page.get_by_role("combobox", name="Model").fill("gpt-4o-mini")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("heading", name="Compare")).to_be_visible()
+    link = page.evaluate("location.href")
+    page.goto("about:blank")
+    page.goto(link)
+    expect(page.locator("select[name=zone]")).to_have_value("SWE")
+    expect(page.get_by_role("combobox", name="Model", exact=True)).to_have_value("gpt-4o-mini")
+
+
+def test_alternatives_are_those_of_a_report(visit):
+    page = visit("compare", **ASKED, **{"1.model": "gpt-4o-mini", "2.zone": "SWE"})
+    rows = page.locator(".compared tbody tr")
+    expect(rows).to_have_count(3)
+    ours = report_of_calls([ModelCall(**CALL)]).compare(
+        {"gpt-4o-mini": {"model": "gpt-4o-mini"}, "in SWE": {"zone": "SWE"}}
+    )
+    for place, row in enumerate(ours.rows):
+        cells = rows.nth(place).locator("th, td").all_inner_texts()
+        assert cells[0] == f"{place + 1}. {row.name}"
+        assert cells[1] == str(row.total.gwp)
+        assert cells[3] == str(row.total.energy)
+        assert cells[4] == str(row.total.wcf)
+    page.get_by_role("button", name="Remove alternative 1").click()
+    expect(rows).to_have_count(2)
+    page.get_by_role("button", name="Add an alternative").click()
+    page.get_by_role("combobox", name="Another model").last.fill("o3")
+    expect(rows).to_have_count(3)
+
+
+def test_alternatives_that_cannot_be_told_apart_are_named(visit):
+    alike = {"1.model": "claude-haiku-4-5", "1.provider": "anthropic"}
+    page = visit("compare", **{**ASKED, "model": "gpt-4o-mini"}, method="impactree-1", **alike)
+    expect(page.get_by_text("Cannot be told apart")).to_be_visible()
+
+
+def test_a_year_of_an_organisation_is_the_sum_of_its_calls(visit, tmp_path):
+    page = visit("organisation", method="impactree-1")
+    uses = page.locator(".use")
+    uses.nth(1).get_by_role("button", name="Remove").click()
+    fill = {"Who": "Support", "People": "3", "Requests a day each": "7", "Model": "gpt-4o"}
+    fill |= {"Host": "openai", "Input tokens": "1200", "Output tokens": "400"}
+    for label, value in fill.items():
+        uses.first.get_by_label(label, exact=True).fill(value)
+    one = estimate(ModelCall(**CALL), method="impactree-1")
+    assert_shows(page, scaled(one, 3 * 7 * 365))
+    by_use = page.get_by_role("region", name="By use").locator("tbody tr")
+    assert by_use.locator("th, td").all_inner_texts()[:3] == ["Support", "gpt-4o", "7,665"]
+    months = page.get_by_role("region", name="By month").locator("tbody td.number")
+    assert months.nth(1).inner_text() == str(scaled(one, 3 * 7 * 28).gwp)  # February
+    for name, ending in (("CSV", ".csv"), ("Excel", ".xlsx"), ("JSON", ".json")):
+        with page.expect_download() as saved:
+            page.get_by_role("button", name=name, exact=True).click()
+        assert saved.value.suggested_filename.endswith(ending)
+        saved.value.save_as(tmp_path / f"uses{ending}")
+    table = (tmp_path / "uses.csv").read_text("utf-8")
+    page.get_by_text("Paste or open CSV").click()
+    page.get_by_label("A file").set_input_files(tmp_path / "uses.csv")
+    page.get_by_label("Columns:").fill(table.replace("Support", "Sales").replace(",3.0,", ",6.0,"))
+    page.get_by_role("button", name="Take these uses").click()
+    expect(uses.first.get_by_label("Who", exact=True)).to_have_value("Sales")
+    assert_shows(page, scaled(one, 6 * 7 * 365))
+    page.reload()
+    expect(uses.first.get_by_label("Who", exact=True)).to_have_value("Sales")
+
+
+def test_csv_that_is_wrong_says_where(visit):
+    page = visit("organisation")
+    page.get_by_text("Paste or open CSV").click()
+    page.get_by_label("Columns:").fill("model,people\ngpt-4o,many\n")
+    page.get_by_role("button", name="Take these uses").click()
+    expect(page.get_by_text("line 2: people must be a number, not 'many'")).to_be_visible()
+
+
+def test_a_report_is_shown_in_its_own_view(visit, tmp_path):
+    tracker = ImpactTracker()
+    tracker.start("root", None, name="naturalist", kind="agent")
+    tracker.record(ModelCall(**CALL), "root")
+    tracker.end("root")
+    report = tracker.report()
+    report.to_json(tmp_path / "report.json")
+    page = visit("runs")
+    expect(page.get_by_text("With --db URL the server shows")).to_be_visible()
+    page.get_by_label("A report").set_input_files(tmp_path / "report.json")
+    expect(page.get_by_role("heading", name="naturalist").first).to_be_visible()
+    number, _, rest = str(report.total.gwp).partition(" ")
+    shown = page.locator(".totals .card", has_text="Greenhouse gases").locator(".card-value")
+    expect(shown).to_have_text(f"{number} {rest.rpartition(' ')[2]}")
+    assert "mode=runs" in page.evaluate("location.hash")
+    (tmp_path / "broken.json").write_text("{}")
+    page.get_by_label("A report").set_input_files(tmp_path / "broken.json")
+    expect(page.get_by_text("no report of impactree")).to_be_visible()
+
+
+def test_the_database_is_shown(browser, tmp_path):
+    url = f"sqlite:///{tmp_path / 'impacts.db'}"
+    tracker = ImpactTracker(exporters=[SQLExporter(url)])
+    run = tracker.record(ModelCall(**CALL), name="dear one")
+    assert tracker.flush(20)
+    with serving(ServeSettings(db=url, token=TOKEN)) as address:
+        page = browser.new_page()
+        page.goto(f"{address}/?token={TOKEN}#mode=runs")
+        dearest = page.get_by_role("region", name="The dearest runs").locator("tbody tr")
+        expect(dearest).to_have_count(1)
+        cells = dearest.locator("th, td").all_inner_texts()
+        assert cells[0] == "dear one"
+        assert cells[3] == str(run.total.gwp)
+        page.get_by_label("Totals by").select_option("model")
+        groups = page.get_by_role("region", name="By model").locator("tbody tr")
+        expect(groups).to_have_count(1)
+        assert groups.locator("th, td").all_inner_texts()[3] == str(run.total.gwp)
+        page.close()
+
+
+def test_a_film_shows_the_figures_of_estimate(visit):
+    page = visit("video", film="google/veo-3.1", resolution="1080p", seconds=6, sound="no")
+    film = {"kind": "video", "model": "google/veo-3.1", "resolution": "1080p", "seconds": 6}
+    assert_shows(page, estimate(ModelCall(**film, sound=False)))
+    page.get_by_label("Sound").select_option("yes")
+    assert_shows(page, estimate(ModelCall(**film, sound=True)))
+
+
+def test_the_method_names_its_equations_constants_and_sources(visit):
+    page = visit("method", **ASKED, method="impactree-1")
+    expect(page.get_by_role("region", name="Equations")).to_contain_text("E_gpu")
+    assert page.get_by_role("region", name="Constants").locator("tbody tr").count() > 10
+    told = page.get_by_role("region", name="What makers published themselves")
+    assert told.get_by_role("link").count() > 3
+    expect(page.get_by_text("What is not counted")).to_be_visible()
+
+
+def test_all_by_keyboard(visit):
+    page = visit("one", **ASKED)
+    expect(card(page, "gwp")).to_be_visible()
+    reached = []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.append(
+            page.evaluate("document.activeElement.name || document.activeElement.innerText")
+        )
+    for name in ("theme", "Compare", "task", "input", "output", "model", "provider", "method"):
+        assert name in reached
+    assert "How was this computed?" in reached
+    page.get_by_role("button", name="Compare").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Compare")).to_be_visible()
+
+
+@pytest.mark.parametrize(("size", "theme"), [(WIDE, "light"), (NARROW, "dark")], ids=str)
+def test_it_is_accessible_and_fits(visit, size, theme):
+    for mode in ("one", "compare", "organisation", "runs", "video", "method"):
+        page = visit(mode, size=size, **ASKED, theme=theme)
+        page.wait_for_selector(".panel")
+        page.wait_for_load_state("networkidle")
+        page.evaluate(AXE.read_text("utf-8"))
+        found = page.evaluate("axe.run().then((result) => result.violations)")
+        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= size["width"], mode
+
+
+def test_the_token_is_kept_in_the_tab_and_leaves_the_address(browser, guarded):
+    context = browser.new_context()
+    context.set_default_timeout(15_000)
+    page = context.new_page()
+    page.goto(f"{guarded}/?token={TOKEN}#mode=one&{urlencode(ASKED)}")
+    assert_shows(page, estimate(ModelCall(**CALL)))
+    assert TOKEN not in page.evaluate("location.href")
+    page.reload()
+    assert_shows(page, estimate(ModelCall(**CALL)))
+    other = context.new_page()  # has the page, but not the token
+    other.goto(f"{guarded}/#mode=one&{urlencode(ASKED)}")
+    other.get_by_label("This server asks for its token").fill(TOKEN)
+    other.get_by_role("button", name="Open").click()
+    assert_shows(other, estimate(ModelCall(**CALL)))
+    context.close()
+
+
+def test_the_page_is_small():
+    sizes = [len(gzip.compress((BUILT / name).read_bytes())) for name in ("app.js", "app.css")]
+    assert sum(sizes) < 300_000

@@ -1,0 +1,278 @@
+import { useState } from "preact/hooks";
+import { CRITERIA, criterion, full, integer } from "../units";
+import { RangeBar } from "../views/Range";
+import { type Fields, USE_NAMES, type Use } from "./address";
+import { ask, asked, type Impacts, spanOf, type Organisation as Year } from "./api";
+import { Choice, Field } from "./Fields";
+import { Cards, gwpText, Sheet, Sources } from "./Figures";
+import type { ModeProps } from "./Request";
+import { known, number, useAnswer } from "./request";
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const TITLES: Record<(typeof USE_NAMES)[number], string> = {
+  who: "Who",
+  people: "People",
+  requests_per_day: "Requests a day each",
+  model: "Model",
+  provider: "Host",
+  zone: "Electricity",
+  input_tokens: "Input tokens",
+  cached_input_tokens: "of these cached",
+  output_tokens: "Output tokens",
+  from_month: "From month",
+  months: "Months",
+};
+const TEXTS = ["who", "model", "provider", "zone"];
+
+const bodyOf = (uses: Use[], fields: Fields) => ({
+  ...known({ method: fields.method }),
+  uses: uses
+    .filter((use) => use.model)
+    .map((use) =>
+      known(
+        Object.fromEntries(
+          USE_NAMES.map((name) => [name, TEXTS.includes(name) ? use[name] : number(use[name])]),
+        ),
+      ),
+    ),
+});
+
+/** A year of an organisation: who asks what how often. */
+export function Organisation({ state, change, lists }: ModeProps) {
+  const { uses, fields } = state;
+  const body = bodyOf(uses, fields);
+  const some = (body.uses as unknown[]).length > 0;
+  const found = useAnswer(JSON.stringify(body), (signal) =>
+    some ? ask<Year>("/v1/organisation", body, signal) : Promise.resolve(null),
+  );
+  const set = (place: number, use: Use | null) =>
+    change({ uses: uses.flatMap((old, at) => (at === place ? (use ? [use] : []) : [old])) });
+  return (
+    <section aria-labelledby="organisation-title">
+      <h2 id="organisation-title">Your organisation</h2>
+      <form class="panel" onSubmit={(event) => event.preventDefault()}>
+        <div class="row">
+          <Choice
+            {...{ fields, name: "method", label: "Method" }}
+            edit={(changes) => change({ fields: { ...fields, ...changes } })}
+            options={lists.methods.map((one) => [one.method, one.method] as const)}
+          />
+        </div>
+        {uses.map((use, place) => (
+          <fieldset class="use" key={place}>
+            <legend>Use {place + 1}</legend>
+            <div class="row">
+              {USE_NAMES.map((name) => (
+                <Field key={name} label={TITLES[name]}>
+                  {TEXTS.includes(name) ? (
+                    <input
+                      type="text"
+                      value={use[name] ?? ""}
+                      onInput={(event) => set(place, { ...use, [name]: event.currentTarget.value })}
+                    />
+                  ) : (
+                    <input
+                      type="number"
+                      min="0"
+                      step="any"
+                      value={use[name] ?? ""}
+                      onInput={(event) => set(place, { ...use, [name]: event.currentTarget.value })}
+                    />
+                  )}
+                </Field>
+              ))}
+              <button type="button" onClick={() => set(place, null)}>
+                Remove<span class="hidden"> use {place + 1}</span>
+              </button>
+            </div>
+          </fieldset>
+        ))}
+        <div class="buttons">
+          <button
+            type="button"
+            onClick={() => change({ uses: [...uses, { who: "", people: "1", model: "" }] })}
+          >
+            Add a use
+          </button>
+          <Import take={(read) => change({ uses: read })} />
+        </div>
+      </form>
+      <div class="panel" aria-live="polite">
+        {found.error && <p class="warning">{found.error}</p>}
+        {found.data && <Shown year={found.data} body={body} />}
+      </div>
+    </section>
+  );
+}
+
+/** Uses from a CSV: a file, or pasted from a spreadsheet. */
+function Import({ take }: { take: (uses: Use[]) => void }) {
+  const [text, setText] = useState("");
+  const [error, setError] = useState("");
+  const read = (csv: string) =>
+    ask<{ uses: Record<string, string | number>[] }>("/v1/organisation/read", { csv }).then(
+      ({ uses }) => {
+        setError("");
+        take(
+          uses.map((use) =>
+            Object.fromEntries(Object.entries(use).map(([name, value]) => [name, String(value)])),
+          ),
+        );
+      },
+      (failed: unknown) => setError(failed instanceof Error ? failed.message : String(failed)),
+    );
+  return (
+    <details>
+      <summary>Paste or open CSV</summary>
+      <Field label={`Columns: ${USE_NAMES.join(", ")}`}>
+        <textarea rows={4} value={text} onInput={(event) => setText(event.currentTarget.value)} />
+      </Field>
+      <div class="buttons">
+        <button type="button" onClick={() => read(text)}>
+          Take these uses
+        </button>
+        <Field label="A file">
+          <input
+            type="file"
+            accept=".csv,.tsv,text/csv"
+            onChange={async (event) => {
+              const file = event.currentTarget.files?.[0];
+              if (file) await read(await file.text());
+            }}
+          />
+        </Field>
+      </div>
+      {error && <p class="warning">{error}</p>}
+    </details>
+  );
+}
+
+const totalText = (impacts: Impacts, key: "energy" | "wcf"): string => {
+  const value = spanOf(impacts[key]);
+  return value ? full(value, criterion(key)) : "not estimated";
+};
+
+/** People, requests, months, tokens and place of a use. */
+const howOften = (use: Year["uses"][number]): string => {
+  const { input_tokens: read, cached_input_tokens: cached, output_tokens: wrote } = use.call;
+  const tokens = [read && `${integer(read)} in`, cached && `${integer(cached)} of these cached`];
+  const last = Math.min(use.from_month + use.months - 1, 12);
+  return [
+    `${integer(use.people)} × ${use.requests_per_day} a day`,
+    `${MONTHS[use.from_month - 1]} to ${MONTHS[last - 1]}`,
+    [...tokens, `${wrote === null ? "unknown" : integer(wrote)} out`].filter(Boolean).join(", "),
+    `at ${use.call.provider ?? "the name's host"}, ${use.zone ?? "unknown zone"}`,
+  ].join("; ");
+};
+
+function Shown({ year, body }: { year: Year; body: unknown }) {
+  const models = year.by_model.length;
+  return (
+    <>
+      <h3>A year</h3>
+      <Cards impacts={year.total} />
+      {year.equivalents.length > 0 && (
+        <p>
+          <b>In daily life:</b> {year.equivalents.map((one) => one.text).join("; ")}.
+        </p>
+      )}
+      <div class="buttons">
+        <button type="button" onClick={() => save("/v1/organisation/csv", body, "uses.csv")}>
+          CSV
+        </button>
+        <button type="button" onClick={() => save("/v1/organisation/xlsx", body, "uses.xlsx")}>
+          Excel
+        </button>
+        <button type="button" onClick={() => save("/v1/organisation", body, "uses.json")}>
+          JSON
+        </button>
+        <button type="button" onClick={() => print()}>
+          Print or PDF
+        </button>
+      </div>
+      <Chart year={year} />
+      <Sheet
+        label="By use"
+        columns={["who", "model", "requests", "how", "Greenhouse gases", "Energy", "Water"]}
+      >
+        {year.uses.map((use, place) => (
+          <tr key={place}>
+            <th scope="row">{use.who || `use ${place + 1}`}</th>
+            <td>{use.call.model}</td>
+            <td class="number">{integer(use.requests)}</td>
+            <td>{howOften(use)}</td>
+            <td class="number">{gwpText(use.impacts)}</td>
+            <td class="number">{totalText(use.impacts, "energy")}</td>
+            <td class="number">{totalText(use.impacts, "wcf")}</td>
+          </tr>
+        ))}
+      </Sheet>
+      <Sheet label="By model" columns={["model", ...CRITERIA.map((c) => c.title)]}>
+        {year.by_model.map((row) => (
+          <tr key={row.model}>
+            <th scope="row">{row.model}</th>
+            {CRITERIA.map((c) => {
+              const value = spanOf(row.impacts[c.key]);
+              return (
+                <td class="number" key={c.key}>
+                  {value ? full(value, c) : "not estimated"}
+                </td>
+              );
+            })}
+          </tr>
+        ))}
+      </Sheet>
+      <Sheet
+        label="What it rests on"
+        columns={["hypothesis", "value", "of", "basis and note", "source"]}
+      >
+        {year.hypotheses.map((one) => (
+          <tr key={`${one.name} ${one.value} ${one.basis} ${one.models}`}>
+            <th scope="row">{one.name}</th>
+            <td class="number">
+              {one.value} {one.unit}
+            </td>
+            <td>{one.models.length < models ? one.models.join(", ") : "all"}</td>
+            <td>{[one.basis, one.note, one.year, one.licence].filter(Boolean).join("; ")}</td>
+            <td>
+              <Sources of={one.sources} />
+            </td>
+          </tr>
+        ))}
+      </Sheet>
+      <p class="faint">
+        {`Sums of requests, never of their tokens: each pays its own time to the first token. Method ${year.method}, catalog of ${year.catalog_version}. Estimates, none is a measurement; training, networks and devices are not counted.`}
+      </p>
+      {year.credits.length > 0 && <p class="faint credits">Credits: {year.credits.join("; ")}.</p>}
+    </>
+  );
+}
+
+/** Greenhouse gases by month, each with its range. */
+function Chart({ year }: { year: Year }) {
+  const gwp = criterion("gwp");
+  const most = Math.max(...year.by_month.map((row) => row.impacts.gwp?.value.max ?? 0)) * 1.05;
+  return (
+    <Sheet label="By month" columns={["month", "Greenhouse gases", "low to high"]}>
+      {year.by_month.map((row) => {
+        const value = spanOf(row.impacts.gwp);
+        return (
+          <tr key={row.month}>
+            <th scope="row">{MONTHS[row.month - 1]}</th>
+            <td class="number">{value ? full(value, gwp) : "not estimated"}</td>
+            <td class="bar">{value && <RangeBar value={value} most={most} />}</td>
+          </tr>
+        );
+      })}
+    </Sheet>
+  );
+}
+
+/** Saves what the server answers; a link of this page's own, so that no other host is asked. */
+async function save(path: string, body: unknown, name: string): Promise<void> {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await (await asked(path, body)).blob());
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

@@ -1,0 +1,86 @@
+/** What is typed, as the server takes it. */
+
+import { useEffect, useState } from "preact/hooks";
+import type { Alternative, Fields } from "./address";
+import { Refused } from "./api";
+
+export const number = (text: string | undefined): number | undefined => {
+  if (!text?.trim()) return undefined;
+  const value = Number(text.replace(/[\s,_]/g, ""));
+  return Number.isFinite(value) ? value : undefined;
+};
+
+export const known = (fields: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined && value !== ""),
+  );
+
+/** Of one call, without settings. */
+export function callOf(fields: Fields): Record<string, unknown> {
+  return known({
+    model: fields.model ?? "",
+    provider: fields.provider,
+    zone: fields.zone,
+    region: fields.region,
+    input_tokens: number(fields.input),
+    cached_input_tokens: number(fields.cached),
+    output_tokens: number(fields.output),
+    reasoning_tokens: number(fields.reasoning),
+    latency_s: number(fields.latency),
+  });
+}
+
+/** By what it is estimated; hardware where the method plans with it. */
+export function settingsOf(fields: Fields, plansHardware: boolean): Record<string, unknown> {
+  const deployment = known({
+    accelerator: fields.accelerator,
+    count: number(fields.count),
+    batch_size: number(fields.batch),
+    precision: fields.precision,
+  });
+  const some = plansHardware && Object.keys(deployment).length > 0;
+  return known({ method: fields.method, deployment: some ? deployment : undefined });
+}
+
+export function explainOf(fields: Fields, plansHardware: boolean): Record<string, unknown> {
+  const { reasoning_tokens: _, ...call } = callOf(fields);
+  return { output_tokens: null, ...call, ...settingsOf(fields, plansHardware) };
+}
+
+export const nameOf = (one: Alternative): string =>
+  [one.model, one.provider && `at ${one.provider}`, one.zone && `in ${one.zone}`]
+    .filter(Boolean)
+    .join(" ");
+
+export interface Asked<T> {
+  data: T | null;
+  error: string;
+  locked: boolean;
+}
+
+/** Asks whenever the question changes, a moment later; an older answer never overtakes. */
+export function useAnswer<T>(
+  question: string,
+  fetcher: (signal: AbortSignal) => Promise<T>,
+): Asked<T> {
+  const [found, setFound] = useState<Asked<T>>({ data: null, error: "", locked: false });
+  useEffect(() => {
+    const stop = new AbortController();
+    const wait = setTimeout(() => {
+      fetcher(stop.signal).then(
+        (data) => setFound({ data, error: "", locked: false }),
+        (error: unknown) => {
+          if (stop.signal.aborted) return;
+          const said = error instanceof Error ? error.message : String(error);
+          const locked = error instanceof Refused && error.status === 401;
+          setFound({ data: null, error: said, locked });
+        },
+      );
+    }, 120);
+    return () => {
+      clearTimeout(wait);
+      stop.abort();
+    };
+  }, [question]);
+  return found;
+}
