@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from impactree.engine import Engine
     from impactree.report import Report, RunningTotals
+    from impactree.report._view import Pages
     from impactree.runs import Run
     from impactree.runs.trees import RunTrees
     from impactree.values.impacts import Impacts
@@ -31,6 +32,7 @@ class Reported:
     advice: str | None = None
     """What an empty report says; None: what LangChain's users need."""
     _repeats: Repeats | None = None
+    _pages: Pages | None = None
 
     if TYPE_CHECKING:
 
@@ -55,6 +57,13 @@ class Reported:
         if self._repeats is None:
             self._repeats = Repeats()
         return self._repeats
+
+    @property
+    def pages(self) -> Pages:
+        """The pages that its reports were written to."""
+        if self._pages is None:
+            self._pages = {}
+        return self._pages
 
     @property
     def older(self) -> RunningTotals | None:

@@ -166,10 +166,9 @@ def test_a_diff_by_a_function_and_of_what_is_no_key(today, yesterday):
         today.diff(yesterday, by=[])
 
 
-def test_a_diff_has_what_was_summed_of_runs_no_longer_kept(yesterday):
-    from conftest import FlatEngine
-
-    tracker = ImpactTracker(engine=FlatEngine(), max_runs=2, totals_by=["model", "tag"])
+def test_a_diff_has_what_was_summed_of_runs_no_longer_kept(builder, yesterday):
+    engine = builder().tracker.engine
+    tracker = ImpactTracker(engine=engine, max_runs=2, totals_by=["model", "tag"])
     for _ in range(5):
         tracker.record(ModelCall(model="gpt-4o", input_tokens=800, output_tokens=200))
     for key in ("model", "tag"):
@@ -361,6 +360,30 @@ def test_warnings_and_credits_take_their_lines_from_the_tree():
     assert 50 <= len(text.splitlines()) <= 60
     shown = len(re.findall(r"^[├└] item", text, re.MULTILINE))
     assert f"… {2000 - shown:,} more" in text
+
+
+def test_narrow_reports_keep_to_60_lines_and_tell_warnings_by_code_and_cure():
+    tracker = ImpactTracker()
+    tracker.start("root", name="loop")
+    for n in range(60):
+        call = ModelCall(
+            provider="openai", model="gpt-4o", output_tokens=9, tokens_source="counted"
+        )
+        tracker.start(n, "root", name=f"step {n % 40}", kind="node")
+        tracker.record(call, n)
+        tracker.end(n)
+    tracker.end("root")
+    report = tracker.report()
+    wide, narrow = report.to_text(200), report.to_text(60)
+    assert len(narrow.splitlines()) <= 60
+    meant = "The maker has not released the model's architecture"
+    assert meant in flat(wide)
+    assert meant not in flat(narrow)
+    for text in (wide, narrow):
+        assert "model-arch-not-released (60 calls)" in flat(text)
+        assert "'include_usage': True" in flat(text)
+        assert "EcoLogits 0.11.3, GenAI Impact, MPL-2.0" in flat(text)
+    assert "report.disclosures" in flat(narrow)
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 140, 200])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from impactree import Impacts, ImpactTracker, ModelCall, Report
 from impactree.exceptions import ConfigurationError
@@ -289,6 +293,16 @@ def test_a_filter_that_nothing_matches_says_so(two_users):
     ("ask", "error", "told"),
     [
         (lambda r: r.filter("ann"), TypeError, "filter takes a function of a run, or key=label"),
+        (lambda r: r.by("model", "model"), ValueError, "the key 'model' is given twice"),
+        (lambda r: r.filter(modle="x"), ValueError, "there is no key 'modle'.*'model'"),
+        (lambda r: r.merge([r]), TypeError, "merge takes a Report"),
+        (lambda r: r.find(7), TypeError, "find takes an id, a name or a function, not 7"),
+        (lambda r: ImpactTracker(totals_by=7), ConfigurationError, "must be several keys.*not 7"),
+        (lambda r: ImpactTracker(totals_by=[7]), ConfigurationError, "names of keys.*not 7"),
+        (lambda r: ImpactTracker(totals_by=[()]), ConfigurationError, r"names of keys.*not \(\)"),
+        (lambda r: ImpactTracker(totals_by=[str]), ConfigurationError, "names of keys.*<class"),
+        (lambda r: ImpactTracker(totals_by=["modle"]), ConfigurationError, "'model'"),
+        (lambda r: ImpactTracker().live("x").__enter__(), TypeError, "Console, not 'x'"),
         (lambda r: r.diff(None), TypeError, "diff takes a Report, not None"),
         (lambda r: r.diff(r.runs[0]), TypeError, r"for a run give run\.report\(\)"),
         (lambda r: r.merge("a.json"), TypeError, r"merge takes .* Report\.from_json\(Path"),
@@ -300,3 +314,63 @@ def test_a_filter_that_nothing_matches_says_so(two_users):
 def test_a_wrong_argument_is_named(two_users, ask, error, told):
     with pytest.raises(error, match=told):
         ask(two_users)
+
+
+def test_two_functions_of_one_name_are_two_columns(two_users):
+    groups = two_users.by(lambda run: run.call.model, lambda run: run.call.provider)
+    assert groups.by == ("<lambda>", "<lambda> 2")
+    first = groups.to_dict()["groups"][0]["label"]
+    assert set(first) == {"<lambda>", "<lambda> 2"}
+    assert groups.to_csv().startswith("<lambda>,<lambda> 2,")
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\"'`{0} %s [bold]x[/bold]",
+    "a\nb\r\nc\td\u2028e",
+    "\x1b[31mred\x1b[0m\x07\x1b]8;;http://x\x07",
+    "\u202eevil\u2066",
+    "x" * 10_000,
+    "=1+1",
+    "\ud800",
+    "\u05e9\u05dc\u05d5\u05dd | *a* _b_",
+]
+
+
+def called(tracker, name, first, trees):
+    """Runs whose every text is this one."""
+    told = {"user_id": name, "lc_agent_name": name, "thread_id": name, name: name}
+    for number in range(first, first + trees):
+        tracker.start(number, name=name, kind="agent", tags=[name], metadata=told)
+        call = ModelCall(provider=name, model=name, input_tokens=1, output_tokens=2)
+        tracker.start((number, 1), number, name=name, kind="tool")
+        tracker.record(call, (number, 1), name=name)
+        tracker.end((number, 1))
+        tracker.end(number)
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_names_stay_text_whatever_is_asked(name):
+    tracker = ImpactTracker(max_runs=2, totals_by=["user", "model", ("user", "agent")])
+    console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
+    with tracker.live(console):
+        called(tracker, name, 0, 5)
+    shown = re.sub(r"\x1b\[(\?25[lh]|[12]?[AK])|\r", "", console.file.getvalue())
+    report, elsewhere = tracker.report(), ImpactTracker()
+    assert report.by("user")[name].calls == 5
+    assert report.by("user", "agent")[name, name].calls == 5
+    assert report.filter(user=name, model=name, tag=name).calls == 2
+    assert len(report.find(name)) == 6
+    called(elsewhere, name, 100, 1)
+    merged = report.merge(elsewhere.report(), Report.from_json(report.to_json()))
+    assert merged.calls == 3
+    diff = report.diff(elsewhere.report(), by=["user", "tool"])
+    asked = (report, merged, report.by("user", "tool"), diff, report.filter(user=f"not {name}"))
+    for text in [shown, *map(str, asked)]:
+        assert all(c == "\n" or c.isprintable() for c in text)
+    for one in asked[:4]:
+        assert "<script>" not in one._repr_html_()
+    for ask in (report.by, lambda key: report.filter(**{key: 1}), report.find(name)[0].report().by):
+        with pytest.raises(ValueError, match="there is no key") as raised:
+            ask(name)
+        assert str(raised.value).isprintable()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from impactree.delivery.codec import Tree, TreeKey
     from impactree.runs import Run
+    from impactree.values.impacts import Impacts
 
 __all__ = ["JSONLExporter"]
 
@@ -143,7 +144,8 @@ def _pieces(tree: Tree) -> Iterator[bytes]:
 
     In pieces: the line of a large tree is never in memory as a whole.
     """
-    root = tree.root
+    root, total = tree.root, tree.root.total
+    shown = total.to_dict()
     head = {
         "id": root.id,
         "revision": root.revision,
@@ -154,20 +156,21 @@ def _pieces(tree: Tree) -> Iterator[bytes]:
         "status": root.status,
         "start": root.start,
         "end": root.end,
-        "total": root.total.to_dict(),
+        "total": shown,
         "credits": credits_for([tree]),
         "runs": [],
     }
     data = json_bytes(head)[: -len(b"]}")]
     for number, run in enumerate(in_turns(root.walk())):
-        data += (b"," if number else b"") + json_bytes(_run(run))
+        data += (b"," if number else b"") + json_bytes(_run(run, total, shown))
         if len(data) > _PIECE:
             yield data
             data = b""
     yield data + b"]}\n"
 
 
-def _run(run: Run) -> dict[str, Any]:
+def _run(run: Run, total: Impacts, shown: dict[str, Any]) -> dict[str, Any]:
+    """A run; where its call is the root's only one, its impacts are the total, and shown so."""
     out: dict[str, Any] = {
         "id": run.id,
         "parent_id": run.parent_id,
@@ -191,7 +194,8 @@ def _run(run: Run) -> dict[str, Any]:
             out["call"] |= call.media.known()
         if call.energy is not None:
             out["call"] |= call.energy.to_dict()
-        out["impacts"] = None if run.own is None else run.own.to_dict()
+        own = run.own
+        out["impacts"] = shown if own is total else None if own is None else own.to_dict()
     return out
 
 

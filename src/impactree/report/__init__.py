@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from os import PathLike, fspath
+from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol, Self
 
 from impactree.report._acting import Acting
@@ -11,7 +11,7 @@ from impactree.report._diff import Change, compare
 from impactree.report._groups import Group, RunningTotals
 from impactree.report._shown import Diff, Groups
 from impactree.report._tally import Coverage
-from impactree.report._view import View
+from impactree.report._view import Pages, View
 from impactree.runs import Run
 from impactree.runs.run import show_runs_by
 
@@ -59,6 +59,8 @@ class Tracked(Protocol):
     @property
     def advice(self) -> str | None: ...
     @property
+    def pages(self) -> Pages: ...
+    @property
     def metered(self) -> Mapping[str, Any]: ...
 
 
@@ -88,9 +90,6 @@ class Report(Acting):
         TypeError: something in ``runs`` is not a Run.
     """
 
-    _page: str = ""
-    """The file that :meth:`to_html` wrote."""
-
     @classmethod
     def of(cls, tracker: Tracked, run: Any = None, method: str | None = None) -> Self:
         """A report over the finished root runs that a tracker keeps.
@@ -119,6 +118,7 @@ class Report(Acting):
             "catalog_version": engine.catalog.version,
             "engine": engine,
             "hint": tracker.advice,
+            "pages": tracker.pages,
         }
         if run is None:
             known |= {"problems": tracker.problems, "finished_runs": finished_runs}
@@ -290,7 +290,7 @@ class Report(Acting):
     def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
         """The report as a page for the browser: one file, which asks nothing of any host.
 
-        In a notebook the report then links to it.
+        In a notebook the report then links to it, and so do later ones of the same handler.
 
         Args:
             path: A file, written whole or not at all; None: the text is returned.
@@ -306,7 +306,7 @@ class Report(Acting):
             return "".join(chunks)
         with replacing(path) as file:
             file.writelines(chunks)
-        self._page = fspath(path)
+        self._note_page(path)
         return None
 
     def to_markdown(self) -> str:
@@ -335,7 +335,7 @@ class Report(Acting):
     def _repr_html_(self) -> str:
         from impactree.report.renderers.html import report_html
 
-        return report_html(self, self._page)
+        return report_html(self, *self._written())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": self.to_text(), "text/html": self._repr_html_()}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from impactree.exceptions import ConfigurationError
-from impactree.report._keys import TAG, check_key, key_name, labels_by, plain_label
+from impactree.report._keys import TAG, check_keys, labels_by, plain_label
 from impactree.report._tally import Tally, calls_of, gwp_mean, own_of, share
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Sequence
 
     from impactree.engine import Engine
     from impactree.report._keys import Key
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["OTHERS", "Group", "Grouped", "RunningTotals", "as_group", "group_calls", "regroup"]
 
 _MAX_LABELS: Final = 10_000
+_LIKE: Final = "as in ['user', ('user', 'model')]"
 OTHERS: Final = "(others)"
 """Where running totals put the labels beyond a bound."""
 
@@ -168,14 +170,12 @@ def group_calls(
     """
     if not keys:
         raise ValueError("by() needs a key, such as 'model'")
-    for key in keys:
-        check_key(key)
+    names = check_keys(keys)
     calls = calls_of(roots)
     members: dict[Any, list[Run]] = {}
     for run, labels in zip(calls, labels_by(keys, roots, calls, engine), strict=True):
         for label in labels:
             members.setdefault(label, []).append(run)
-    names = tuple(map(key_name, keys))
     gone = None if older is None else older.of(names)
     sums = _sums(members, gone or {})
     tally, whole = _whole(sums, calls, older if gone else None, TAG not in names)
@@ -241,6 +241,22 @@ def as_group(tally: Tally, total: Impacts, whole: Impacts, runs: Sequence[Run] =
     )
 
 
+def _named_keys(keys: object) -> tuple[tuple[str, ...], ...]:
+    if isinstance(keys, str) or not isinstance(keys, Iterable):
+        raise ConfigurationError(f"totals_by must be several keys, {_LIKE}, not {keys!r:.80}")
+    found = []
+    for key in keys:
+        several = key if isinstance(key, tuple | list) else (key,)
+        if not several or not all(isinstance(one, str) for one in several):
+            raise ConfigurationError(f"totals_by takes names of keys, {_LIKE}, not {key!r:.80}")
+        try:
+            check_keys(several)
+        except ValueError as error:
+            raise ConfigurationError(f"totals_by: {error}") from error
+        found.append(tuple(several))
+    return tuple(found)
+
+
 class RunningTotals:
     """Groups of the runs that a tracker no longer keeps, by keys named beforehand. Thread-safe.
 
@@ -253,14 +269,7 @@ class RunningTotals:
     """
 
     def __init__(self, keys: Iterable[str | tuple[str, ...]], engine: Engine | None) -> None:
-        if isinstance(keys, str):
-            raise ConfigurationError(f"totals_by must be several keys, not {keys!r:.80}")
-        try:
-            self.keys = tuple((key,) if isinstance(key, str) else tuple(key) for key in keys)
-            for key in (key for several in self.keys for key in several):
-                check_key(key)
-        except (TypeError, ValueError) as error:
-            raise ConfigurationError(f"totals_by: {error}") from error
+        self.keys = _named_keys(keys)
         self._engine = engine
         self._lock = threading.Lock()
         self._sums: dict[tuple[str, ...], dict[Any, tuple[Tally, Impacts]]] = {

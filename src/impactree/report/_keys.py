@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Key = str | Callable[[Run], Hashable]
     Labels = tuple[Hashable, ...]
 
-__all__ = ["KEYS", "TAG", "check_key", "key_name", "labels_by", "plain_label"]
+__all__ = ["KEYS", "TAG", "check_key", "check_keys", "labels_by", "plain_label"]
 
 TAG: Final = "tag"
 _METADATA: Final = "metadata."
@@ -75,6 +75,25 @@ def check_key(key: object) -> None:
         raise TypeError(f"a key is a name or a function of a run, not {key!r:.80}")
     if key not in KEYS and (not key.startswith(_METADATA) or key == _METADATA):
         raise ValueError(_unknown_key(key))
+
+
+def check_keys(keys: Iterable[Key]) -> tuple[str, ...]:
+    """The names of the keys, each once: of two functions of one name the second is numbered.
+
+    Raises:
+        ValueError: an unknown name, or one twice.
+        TypeError: neither a name nor a function.
+    """
+    names: list[str] = []
+    for key in keys:
+        check_key(key)
+        name, again = key_name(key), 2
+        if name in names and isinstance(key, str):
+            raise ValueError(f"the key {key!r:.80} is given twice")
+        while name in names:
+            name, again = f"{key_name(key)} {again}", again + 1
+        names.append(name)
+    return tuple(names)
 
 
 def key_name(key: Key) -> str:
@@ -186,6 +205,6 @@ def _unknown_key(key: str) -> str:
     near = get_close_matches(key, (*KEYS, f"{_METADATA}KEY"), n=1, cutoff=0.5)
     hint = f"; the nearest is {near[0]!r}" if near else ""
     return (
-        f"cannot group by {key!r:.80}: use one of {', '.join(KEYS)}, metadata.KEY or a function"
+        f"there is no key {key!r:.80}: use one of {', '.join(KEYS)}, metadata.KEY or a function"
         f"{hint}"
     )

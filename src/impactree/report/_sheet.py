@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -68,6 +68,8 @@ class Sheet:
     reasons: tuple[str, ...]
     """Why calls were not estimated."""
     warnings: tuple[str, ...]
+    in_short: tuple[str, ...]
+    """The warnings by their codes and cures."""
     problems: tuple[str, ...]
     measured: tuple[str, ...]
     """What is known of energy: beside estimates, and what no call can claim."""
@@ -77,6 +79,12 @@ class Sheet:
     """What the makers of the models published about them."""
     credits: tuple[str, ...]
     """What the licences of the electricity factors want to be shown."""
+
+    def brief(self) -> Sheet:
+        """The same where lines are few: what a warning means, and makers' figures, left out."""
+        n = len(self.disclosures)
+        made = (f"{n:,} figures of their own: report.disclosures",) if n > 1 else self.disclosures
+        return replace(self, warnings=self.in_short, disclosures=made)
 
     def tree(self, lines: int | None = None) -> tuple[Entry, ...]:
         """The trees in about so many lines; None: in what the rest leaves as a rule."""
@@ -96,7 +104,8 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
     groups = group_calls(roots, ("model",), None, None, 0)
     total = groups.total
     models = model_entries(groups, _FEW_MODELS) if few else model_entries(groups)
-    warnings = _sentences((run, own_of(run).warnings) for run in calls)
+    said = [(run, own_of(run).warnings) for run in calls]
+    more = hints(roots, runs, calls)
     problems = [f"{n:,} × {clean(name)}" for name, n in report.problems.items()]
     grounds = report.grounds(calls)
     return Sheet(
@@ -114,7 +123,8 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
         uncounted=_uncounted(report),
         coverage=cover(calls),
         reasons=tuple(_sentences((run, own_of(run).errors[:1]) for run in calls)),
-        warnings=(*warnings, *hints(roots, runs, calls)),
+        warnings=(*_sentences(said), *more),
+        in_short=(*_in_short(_sentences(said, brief=True)), *more),
         problems=tuple(problems),
         measured=tuple(_measured(report, calls)),
         history=_history(report),
@@ -162,8 +172,19 @@ def _made_by(report: View) -> str:
     return f"method {report.method}, {zone}, catalog {report.catalog_version}{interval}"
 
 
-def _sentences(said: Iterable[tuple[Run, tuple[Message, ...]]]) -> list[str]:
-    """Per code, its calls, its sentence, and the details, of which a few stand for many."""
+def _in_short(sentences: list[str]) -> list[str]:
+    """Those without a cure in one."""
+    bare = [sentence.removesuffix(":") for sentence in sentences if sentence.endswith(":")]
+    return [*filter(None, [", ".join(bare)]), *(s for s in sentences if not s.endswith(":"))]
+
+
+def _sentences(
+    said: Iterable[tuple[Run, tuple[Message, ...]]], *, brief: bool = False
+) -> list[str]:
+    """Per code, its calls, its sentence, and the details, of which a few stand for many.
+
+    Brief: its calls and its cure.
+    """
     alike: dict[int, tuple[Run, tuple[Message, ...], list[Run]]] = {}
     for run, messages in said:  # one tuple for all calls alike
         if messages:
@@ -177,12 +198,15 @@ def _sentences(said: Iterable[tuple[Run, tuple[Message, ...]]]) -> list[str]:
             example.setdefault(message.code, run)
     out = []
     for code, sentences in by_code.items():
+        what = "1 call" if sentences.total() == 1 else f"{sentences.total():,} calls"
+        advice = cure(code, example[code])
+        if brief:
+            out.append(f"{code} ({what}):{advice and f' {advice}'}")
+            continue
         shown = [clean(text) for text, _ in sentences.most_common(_MAX_SENTENCES)]
         shown[1:] = (text.removeprefix(MESSAGES.get(code, "")).strip() for text in shown[1:])
         more = len(sentences) - len(shown)
         tail = f" And {more:,} more like it." if more else ""
-        what = "1 call" if sentences.total() == 1 else f"{sentences.total():,} calls"
-        advice = cure(code, example[code])
         out.append(f"{code} ({what}): {' '.join(shown)}{tail}{advice and f' {advice}'}")
     return out
 

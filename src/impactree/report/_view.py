@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.advice import Equivalents
@@ -17,14 +18,18 @@ from impactree.values.impacts import Impacts
 from impactree.values.times import past_day
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping
+    from os import PathLike
     from typing import Self
 
     from impactree.catalog import Catalog
     from impactree.report._beside import Beside
     from impactree.report._keys import Key
 
-__all__ = ["View"]
+__all__ = ["Pages", "View"]
+
+Pages = dict[str, "Hashable"]
+"""The file that ``to_html`` wrote last, and what tells whether it still is up to date."""
 
 _COUNTS_INPUT: Final = "impactree-1"
 _NO_MATCH: Final = "no model call matches: by(...) lists the labels that there are."
@@ -53,6 +58,7 @@ class View:
         grounds: Grounds | None = None,
         hint: str | None = None,
         what_if: str | None = None,
+        pages: Pages | None = None,
         unattributed: Impacts | None = None,
         metering: str | None = None,
     ) -> None:
@@ -73,6 +79,7 @@ class View:
         self._engine = engine
         self._grounds = grounds or Grounds()
         self.hint = hint
+        self._pages: Pages = {} if pages is None else pages
         self.unattributed, self.metering = unattributed, metering
         self.assumed = what_if
         """What is otherwise than it was (:meth:`impactree.Report.what_if`); None: nothing."""
@@ -89,6 +96,20 @@ class View:
             hint=_NO_MATCH,
             what_if=self.assumed,
         )
+
+    def _shown(self) -> Hashable:
+        """What tells whether a page written before shows the same."""
+        return self.method, tuple((run.id, run.start, run.revision) for run in self.runs)
+
+    def _note_page(self, path: str | PathLike[str]) -> None:
+        self._pages.clear()
+        self._pages[str(Path(path).absolute())] = self._shown()
+
+    def _written(self) -> tuple[str, bool]:
+        """The page written last, and whether it shows these runs; none: empty."""
+        for path, shown in self._pages.items():
+            return path, shown == self._shown()
+        return "", False
 
     def grouped(self, keys: tuple[Key, ...]) -> groups.Grouped:
         """The groups of :meth:`impactree.Report.by`."""

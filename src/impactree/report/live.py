@@ -75,9 +75,15 @@ def live(tracker: Followed, console: Console | None = None) -> Iterator[None]:
     Args:
         tracker: Whose runs.
         console: Where to; None: standard output.
+
+    Raises:
+        TypeError: another ``console``.
     """
+    from rich.console import Console
     from rich.live import Live
 
+    if not isinstance(console, Console | None):
+        raise TypeError(f"live takes a rich.console.Console, not {console!r:.80}")
     shown = _Current(tracker)
     with Live(
         get_renderable=lambda: shown, console=console, refresh_per_second=_REFRESH_HZ

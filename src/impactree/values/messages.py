@@ -203,6 +203,15 @@ MESSAGES: Final[dict[str, str]] = {
         "What training the model cost is not known, and no rule gives it; the share of training "
         "leaves the call out."
     ),
+    "requests-summed": (
+        "The record sums several requests; each is taken as their mean, which this method does not "
+        "add up exactly. Read logs of single requests."
+    ),
+    "requests-unknown": (
+        "The record sums requests and does not say how many; what each costs beside its tokens is "
+        "left out, and a method that is not linear in tokens cannot tell. Read logs of single "
+        "requests, or use ecologits-0.11."
+    ),
     "estimate-failed": "The estimate failed with an internal error.",
 }
 

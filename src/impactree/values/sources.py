@@ -39,6 +39,9 @@ SOURCE_COLUMNS: Final = ("source", *SOURCE_FIGURES)
 """Columns in tables of calls, runs and groups: the source (or ``mixed``), and each one's kWh."""
 
 
+_ESTIMATED: Final = (SOURCES[-1], *(0.0,) * (len(SOURCES) - 1))
+
+
 class Sourced(Protocol):
     """Impacts, as far as their sources go."""
 
@@ -90,6 +93,8 @@ def source_shares_text(impacts: Sourced) -> str:
 
 def source_cells(impacts: Sourced) -> tuple[float | str | None, ...]:
     """In the order of SOURCE_COLUMNS."""
+    if impacts.by_source is None and impacts.estimated_calls and impacts.figures is not None:
+        return (*_ESTIMATED, impacts.figures.energy_mean)  # nearly all of them
     energies = impacts.energy_by_source
     if not energies:
         return (None,) * len(SOURCE_COLUMNS)

@@ -255,7 +255,8 @@ class _RunWriter:
             impacts.estimated_calls,
             impacts.unestimated_calls,
             impacts.training,
-            impacts.source,
+            impacts.by_source and impacts.source,
+            impacts.figures is None,
         )
         known = self._ends.get(key)
         if known is None:

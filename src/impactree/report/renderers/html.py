@@ -76,12 +76,13 @@ def table(
     return f'<table style="{_TABLE}"><thead><tr>{line(header, "th")}</tr></thead>{body}</table>'
 
 
-def report_html(report: View, page: str = "") -> str:
+def report_html(report: View, page: str = "", current: bool = True) -> str:
     """The whole report.
 
     Args:
         report: What to show.
-        page: The file of the same report as a page, if there is one.
+        page: The file of a report as a page, if there is one.
+        current: Whether it shows the same runs.
     """
     sheet = lay_out_report(report)
     title = (
@@ -102,18 +103,20 @@ def report_html(report: View, page: str = "") -> str:
     parts += [_total(sheet), _sentences(sheet)]
     signs = legend([*rows, *models])
     parts.append(f'<div style="{_FAINT};font-size:11px">{escape(signs)}</div>' if signs else "")
-    parts.append(_link(page))
+    parts.append(_link(page, current))
     return f"<div>{''.join(parts)}</div>"
 
 
-def _link(page: str) -> str:
+def _link(page: str, current: bool) -> str:
     """To the report as a page; a notebook opens what lies beside it."""
     if not page:
         return notes(["To look closer, as a page: handler.report().to_html('report.html')"])
     with suppress(ValueError):  # another drive
         page = os.path.relpath(page)
     where = quote(page.replace(os.sep, "/"))
-    return f'<div><a href="{where}" target="_blank">The report as a page</a> {_bdi(page)}</div>'
+    what = "The report" if current else "An earlier report"
+    link = f'<div><a href="{where}" target="_blank">{what} as a page</a> {_bdi(page)}</div>'
+    return link if current else link + notes([f"Anew: handler.report().to_html({page!r})"])
 
 
 def _tree(entries: Sequence[Entry], rows: Sequence[Row]) -> str:

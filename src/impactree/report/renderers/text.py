@@ -104,6 +104,11 @@ def sheet_lines(sheet: Sheet, width: int, lines: int = MAX_LINES) -> list[Line]:
     width = min(width, _WIDEST)
     if not sheet.roots:
         return joined(_empty(sheet, width), width)
+    whole = _whole(sheet, width, lines)
+    return whole if len(whole) <= lines else _whole(sheet.brief(), width, lines)
+
+
+def _whole(sheet: Sheet, width: int, lines: int) -> list[Line]:
     rest = joined(_sections(sheet, (), width), width)
     tree = sheet.tree(lines - len(rest) - _LEGEND_LINES)
     return joined(_sections(sheet, tree, width), width)
