@@ -80,6 +80,10 @@ MESSAGES: Final[dict[str, str]] = {
     ),
     "model-size-unknown": "The catalog knows the model but not its size.",
     "region-not-registered": "The cloud region is not in the catalog; the host's average is used.",
+    "provider-not-registered": (
+        "The provider is not in the catalog, and where the model runs was told from its name; say "
+        "who runs it with `deployments`, or where with `provider_zones`."
+    ),
     "region-elsewhere": (
         "The cloud region is not one of the host's and has no effect; say where the host runs the "
         "model with `zone` or `provider_zones`."
