@@ -168,6 +168,28 @@ def test_a_region_of_another_cloud_is_said_not_swallowed(asked, settings, said):
     assert said is None or (said in found[0] and "provider_zones" in found[0])
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            call("gpt-4o", "azur"),
+            "'azur'; openai is taken, by the model's name. Nearest known: azure",
+        ),
+        (call("claude-sonnet-4-5", "acme-gateway"), "anthropic is taken"),
+        (call("gpt-4o", "azure"), None),
+        (call("gpt-4o", "ChatOpenAI"), None),
+        (call("gpt-4o", None), None),
+        (call("gpt-4o", "azur", base_url="https://api.openai.com/v1"), None),
+        (call("llama-3.1-70b-instruct", "azur"), None),  # host-unknown says so
+    ],
+)
+def test_a_provider_that_nobody_knows_is_said(asked, said):
+    impacts = Engine().estimate(asked)
+    found = [w.message for w in impacts.warnings if w.code == "provider-not-registered"]
+    assert len(found) == (said is not None)
+    assert said is None or (said in found[0] and "deployments" in found[0])
+
+
 def test_the_zone_is_the_most_specific_one():
     engine = Engine(zone="SWE", provider_zones={"openai": "POL"}, region="eu-west-3")
     bedrock = "anthropic.claude-haiku-4-5-20251001-v1:0"

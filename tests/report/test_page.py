@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import random
 import re
 import sys
 from importlib import resources
@@ -14,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from impactree import Report
+from impactree import ImpactTracker, ModelCall, Report
 from impactree.cli import main
 from impactree.exceptions import PageNotBuiltError
 from impactree.report._outline import outline
 from impactree.report._sheet import lay_out_report
 from impactree.report.renderers.page import GROUPED_BY, page_data
+from impactree.values.criteria import CRITERIA
 from impactree.values.figures import Figures
 
 ROOT = Path(__file__).parents[2]
@@ -45,19 +47,23 @@ def column(columns, place):
     return columns["values"][at if isinstance(at, int) else at[place]]
 
 
+def figure(figures, name, place):
+    """A value of a column: its own, that of an equal one, or a factor of another one's."""
+    values = figures[name]
+    if isinstance(values, str):
+        return figure(figures, values, place)
+    if isinstance(values, dict):
+        return figure(figures, values["of"], place) * column(values, place)
+    value = values[place] if isinstance(values, list) else values
+    return math.nan if value is None else value
+
+
 def figures_of(columns):
     """Figures by the place of their run, as lists of floats; None is not a number."""
-    found = {}
-    for place, having in enumerate(columns["having"]):
-        values = []
-        for name in Figures._fields:
-            values_there = columns["figures"][name]
-            if isinstance(values_there, str):
-                values_there = columns["figures"][values_there]
-            value = values_there[place] if isinstance(values_there, list) else values_there
-            values.append(math.nan if value is None else value)
-        found[columns["at"][having]] = values
-    return found
+    return {
+        columns["at"][having]: [figure(columns["figures"], n, place) for n in Figures._fields]
+        for place, having in enumerate(columns["having"])
+    }
 
 
 def test_every_run_and_figure_is_in_the_data(agent):
@@ -105,6 +111,39 @@ def test_many_groups_end_in_one_for_the_others(build):
     assert page["others"] == 20
     # 1 + ... + 20 output tokens of 2 mWh, by the test's engine
     assert figures_of(page["total"])[40][1] == pytest.approx(210 * 2e-6)
+
+
+@pytest.mark.parametrize("method", ["ecologits-0.11", "impactree-1"])
+def test_figures_that_all_differ_are_in_the_data_in_half_the_room(method):
+    chance = random.Random(1)
+    tracker = ImpactTracker(method=method, include_training=True, max_runs=1000)
+    models = ("gpt-4o", "gpt-4o-mini", "meta-llama/Llama-3.1-8B-Instruct", "nobody-knows")
+    for number in range(1000):
+        call = ModelCall(
+            model=models[number % 4],
+            input_tokens=chance.randrange(9000),
+            output_tokens=chance.randrange(900),
+        )
+        tracker.record(call)
+    report = tracker.report()
+    own = data_of(report, tracker.engine)["lines"]["own"]
+    shown, training = figures_of(own), own["training"]
+    trained = dict(zip(training["having"], range(1000), strict=False))
+    for place, run in enumerate(report.runs):
+        if run.own.figures is None:
+            assert place not in shown
+            continue
+        assert shown[place] == pytest.approx(list(run.own.figures), rel=1e-8, nan_ok=True)
+        if run.own.training is None:
+            assert place not in trained
+            continue
+        for criterion, triple in zip(CRITERIA, run.own.training.values, strict=True):
+            for end, value in zip(("min", "mean", "max"), triple or [math.nan] * 3, strict=True):
+                there = figure(training["figures"], f"{criterion.key}_{end}", trained[place])
+                assert there == pytest.approx(value, rel=1e-8, nan_ok=True)
+    # Each figure has some 14 characters; most are factors of others.
+    written = len(json.dumps(own["figures"], separators=(",", ":")))
+    assert written < 0.5 * 14 * len(Figures._fields) * len(shown)
 
 
 def wide(build, parts):

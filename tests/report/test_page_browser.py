@@ -489,10 +489,12 @@ def test_light_and_dark(show, mixed):
     page = show(mixed, color_scheme="dark")
     dark = paper(page)
     page.get_by_role("radio", name="light").check()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
     light = paper(page)
     assert sum(map(int, re.findall(r"\d+", light)[:3])) > 600
     assert sum(map(int, re.findall(r"\d+", dark)[:3])) < 150
     page.get_by_role("radio", name="auto").check()
+    expect(page.locator("html")).not_to_have_attribute("data-theme", "light")
     assert paper(page) == dark
     page.emulate_media(color_scheme="light")
     assert paper(page) == light

@@ -9,8 +9,14 @@ interface Coded<T extends string = string> {
 }
 /** Numbers, or one that stands everywhere. */
 type Numbers = number | number[];
+/** Another column times few factors. */
+interface Factors {
+  of: string;
+  values: number[];
+  at: Numbers;
+}
 /** As numbers; null is unknown, text the name of an equal column. */
-type Figures = Record<string, Numbers | (number | null)[] | string | null>;
+type Figures = Record<string, Numbers | (number | null)[] | string | Factors | null>;
 
 interface ImpactColumns {
   at: number[];
@@ -25,11 +31,11 @@ interface ImpactColumns {
   training: TrainingColumns | null;
 }
 
-/** Which of them have a share of training; min, mean, max in the order of `TRAINED`. */
+/** Which of them have a share of training. */
 interface TrainingColumns {
   having: number[];
   calls: Numbers;
-  figures: (Numbers | (number | null)[] | null)[];
+  figures: Figures;
 }
 
 type TallyColumns = Record<keyof Tally, Numbers>;
@@ -99,11 +105,12 @@ export interface PageData {
   citation: string;
 }
 
+const ENDS = ["min", "mean", "max"];
 /** In the order of `impactree.values.figures.Figures`. */
 export const FIGURES = [
   ...["energy", "gwp_usage", "adpe_usage", "pe_usage", "wcf"],
   ...["gwp_embodied", "adpe_embodied", "pe_embodied"],
-].flatMap((name) => ["min", "mean", "max"].map((end) => `${name}_${end}`));
+].flatMap((name) => ENDS.map((end) => `${name}_${end}`));
 export const PARTS = ["input", "cached", "output", "host", "overhead"] as const;
 /** The criteria of a share of training, in the order of `impactree.values.criteria`. */
 export const TRAINED = ["energy", "gwp", "adpe", "pe", "wcf"] as const;
@@ -202,16 +209,22 @@ export function addTally(to: Tally, more: Tally): void {
   for (const name of TALLY) to[name] += more[name];
 }
 
+function figureOf(figures: Figures, name: string): (place: number) => number {
+  const column = figures[name];
+  if (typeof column === "string") return figureOf(figures, column);
+  if (column && typeof column === "object" && "of" in column) {
+    const of = figureOf(figures, column.of);
+    return (place) => of(place) * (column.values[number(column.at, place)] ?? Number.NaN);
+  }
+  return (place) => {
+    const value = Array.isArray(column) ? column[place] : column;
+    return typeof value === "number" ? value : Number.NaN;
+  };
+}
+
 function figuresOf(columns: ImpactColumns): Map<number, Float64Array> {
   const having = new Map<number, Float64Array>();
-  const read = COLUMNS.map((name) => {
-    let column = columns.figures[name];
-    if (typeof column === "string") column = columns.figures[column];
-    return (place: number): number => {
-      const value = Array.isArray(column) ? column[place] : column;
-      return typeof value === "number" ? value : Number.NaN;
-    };
-  });
+  const read = COLUMNS.map((name) => figureOf(columns.figures, name));
   columns.having.forEach((which, place) => {
     having.set(
       which,
@@ -222,14 +235,12 @@ function figuresOf(columns: ImpactColumns): Map<number, Float64Array> {
 }
 
 function trainingOf(columns: TrainingColumns | null): Map<number, Float64Array> {
+  if (!columns) return new Map();
+  const { having, calls, figures } = columns;
+  const read = TRAINED.flatMap((key) => ENDS.map((end) => figureOf(figures, `${key}_${end}`)));
+  read.push((place) => number(calls, place));
   return new Map(
-    columns?.having.map((which, place) => [
-      which,
-      Float64Array.from([...columns.figures, columns.calls], (column) => {
-        const value = Array.isArray(column) ? column[place] : column;
-        return typeof value === "number" ? value : Number.NaN;
-      }),
-    ]),
+    having.map((which, place) => [which, Float64Array.from(read, (one) => one(place))]),
   );
 }
 

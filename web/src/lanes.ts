@@ -9,6 +9,10 @@ export interface Lanes {
   /** How many would be needed. */
   needed: number;
   end_s: number;
+  /** How many calls the bars stand for: of folded levels one stands for several. */
+  drawn: number;
+  /** Calls without a bar: of lines that sum up several runs, or without an end. */
+  left: number;
 }
 
 export const MOST_LANES = 40;
@@ -31,5 +35,7 @@ export function inLanes(lines: Line[]): Lanes {
   const needed = free.length;
   const lanes = Math.min(needed, MOST_LANES);
   for (const one of placed) one.lane %= MOST_LANES;
-  return { calls: placed, lanes, needed, end_s: end };
+  const drawn = calls.reduce((sum, line) => sum + line.tally.calls, 0);
+  const left = lines.reduce((sum, line) => sum + line.tally.calls, -drawn);
+  return { calls: placed, lanes, needed, end_s: end, drawn, left };
 }

@@ -3,7 +3,7 @@ import { coloursBy } from "../src/colours";
 import { linesOf, visible } from "../src/data";
 import { inLanes, MOST_LANES } from "../src/lanes";
 import { grow, known, match, meanOf, spanOf, walk } from "../src/tree";
-import { criterion, span } from "../src/units";
+import { criterion, span, trained } from "../src/units";
 import { AGENT, page, type Sample } from "./sample";
 
 const gwp = criterion("gwp");
@@ -88,4 +88,39 @@ test("calls at the same time have lanes of their own, others share one", () => {
 
 test("what cannot be seen is shown escaped", () => {
   expect(visible("a\u202eb\u0000c\u200bd é 漢")).toBe("a\\u202eb\\x00c\\u200bd é 漢");
+});
+
+test("calls of folded lines are told where they have no bar of their own", () => {
+  const runs: Sample[] = [
+    { parent: -1, name: "deep", kind: "agent", mg: 5 },
+    { parent: -1, name: "like ones", kind: "chat", mg: 5 },
+    { parent: -1, name: "one", kind: "chat", mg: 5, begin_s: 2 },
+  ];
+  const data = page(runs);
+  Object.assign(data.lines, { times: [1, 7, 1], timed: [1, 7, 1] });
+  data.lines.tally.calls = [4, 7, 1];
+  const { calls, drawn, left } = inLanes(linesOf(data));
+  expect([calls.length, drawn, left]).toEqual([2, 5, 7]);
+});
+
+test("a column may be few factors of another one, and training is in no figure", () => {
+  const data = page(AGENT);
+  const before = grow(linesOf(data), null, false);
+  data.lines.own.figures.gwp_usage_mean = { of: "energy_mean", values: [3], at: 0 };
+  data.lines.own.training = {
+    having: [0, 1],
+    calls: 1,
+    figures: {
+      ...{ energy_min: 1, energy_mean: [2, 3], energy_max: 4, wcf_mean: null },
+      ...{ gwp_mean: { of: "energy_mean", values: [10, 100], at: [1, 0] } },
+    },
+  };
+  const all = grow(linesOf(data), null, false);
+  expect(all.figures[4]).toBeCloseTo(3 * (before.figures[1] ?? 0), 15);
+  expect(all.figures[1]).toBe(before.figures[1]);
+  expect(trained(all.training, criterion("energy"))).toEqual([2, 5, 8]);
+  expect(trained(all.training, gwp)?.[1]).toBe(2 * 100 + 3 * 10);
+  expect(trained(all.training, criterion("wcf"))?.[1]).toBeNaN();
+  expect(all.training[15]).toBe(2);
+  expect(trained(before.training, gwp)).toBeNull();
 });

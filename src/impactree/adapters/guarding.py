@@ -10,8 +10,9 @@ from impactree.exceptions import BudgetExceededError
 
 if TYPE_CHECKING:
     from impactree.runs import RunStatus
+    from impactree.tracker import ImpactTracker
 
-__all__ = ["guarded", "may_have_answered", "status_of"]
+__all__ = ["failed", "guarded", "may_have_answered", "status_of"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -27,12 +28,21 @@ def guarded(callback: _F) -> _F:
     def safe(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return callback(self, *args, **kwargs)
-        except BudgetExceededError:
-            raise  # the user asked for it
         except Exception as error:
-            self.tracker.note_problem(f"{name}: {type(error).__name__}", error)
+            failed(self.tracker, name, error)
 
     return safe  # type: ignore[return-value]  # same signature, by functools.wraps
+
+
+def failed(tracker: ImpactTracker, callback: str, error: Exception) -> None:
+    """As :func:`guarded`, for callbacks so frequent that a wrapper would cost as much as they do.
+
+    Raises:
+        BudgetExceededError: it was that: the user asked for it.
+    """
+    if isinstance(error, BudgetExceededError):
+        raise error
+    tracker.note_problem(f"{callback}: {type(error).__name__}", error)
 
 
 # By the names of their classes: no client is imported for it.

@@ -40,6 +40,9 @@ _SPLIT: Final = (
 _ASCII_BYTES_PER_TOKEN: Final = 3.6
 _OTHER_BYTES_PER_TOKEN: Final = 3.0
 
+_MOST_COUNTED: Final = 10_000
+_counted: Final[dict[tuple[int, int], int]] = {}
+"""Tokens of what was counted lately, by hash and length: prompts come again, and none is kept."""
 _use_vocabulary = True
 
 
@@ -56,7 +59,13 @@ def count_tokens(text: str) -> int:
     encoding = _encoding() if _use_vocabulary else None
     if encoding is None:
         return count_by_length(text)
-    return len(encoding.encode_ordinary(text))
+    mark = str.__hash__(text), len(text)
+    count = _counted.get(mark)
+    if count is None:
+        if len(_counted) >= _MOST_COUNTED:
+            _counted.clear()
+        count = _counted[mark] = len(encoding.encode_ordinary(text))
+    return count
 
 
 def count_by_length(text: str) -> int:

@@ -17,6 +17,7 @@ _TOOLS: Final = ("tools", "functions")
 # Ollama's ``format`` is none of them: it is a grammar for the sampler, which no model reads.
 _SCHEMAS: Final = ("response_format", "response_schema", "response_json_schema", "output_format")
 _NESTED: Final = (("text", "format"), ("output_config", "format"), ("output_config", "textFormat"))
+_NAMES: Final = frozenset({*_TOOLS, *_SCHEMAS, *(holder for holder, _ in _NESTED)})
 _NO_SCHEMA: Final = frozenset({"text", "json_object", "json"})
 
 
@@ -28,7 +29,8 @@ def definitions(*places: Mapping[str, Any] | None) -> str:
     """
     params: dict[str, Any] = {}
     for place in reversed(places):
-        params |= {key: value for key, value in (place or {}).items() if value}
+        if place and not _NAMES.isdisjoint(place):
+            params |= {key: value for key, value in place.items() if value}
     return "\n".join(filter(None, map(_as_json, _found(params)))) if params else ""
 
 

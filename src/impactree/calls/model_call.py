@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         """The arguments that few calls have."""
 
 
-__all__ = ["Kind", "ModelCall", "TokensSource"]
+__all__ = ["Kind", "ModelCall", "TokensSource", "repeating"]
 
 Kind = Literal[
     "chat", "completion", "embedding", "rerank", "image", "video", "speech", "transcription"
@@ -212,6 +212,15 @@ class ModelCall:
         if isinstance(self.tokens, Media):
             fields |= self.tokens.known()
         return fields if self.energy is None else fields | self.energy.to_dict()
+
+
+def repeating(call: ModelCall, tokens: int) -> ModelCall:
+    """A call of whose input so many tokens had been sent before: ``replace`` checks all anew."""
+    copied = object.__new__(ModelCall)
+    for name in ModelCall.__slots__:
+        _set(copied, name, getattr(call, name))
+    _set(copied, "repeated", tokens)
+    return copied
 
 
 _NONE: Final = Tokens()

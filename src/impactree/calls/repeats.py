@@ -6,11 +6,11 @@ The key is random, of this process alone, and never leaves it; nor do the hashes
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls.counting import count_tokens
+from impactree.calls.model_call import repeating
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,10 +46,10 @@ class Repeats:
         if not tokens or True not in again:
             return call
         if False not in again:
-            return replace(call, repeated=tokens)
+            return repeating(call, tokens)
         sizes = [count_tokens(str(one)) for one in sent]
         share = sum(size for size, known in zip(sizes, again, strict=True) if known) / sum(sizes)
-        return replace(call, repeated=min(tokens, round(tokens * share)))
+        return repeating(call, min(tokens, round(tokens * share)))
 
     def _again(self, call: ModelCall, sent: object) -> bool:
         """Whether this was sent before; from now on it was."""

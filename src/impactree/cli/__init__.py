@@ -20,6 +20,7 @@ from impactree.cli.langsmith import langsmith
 from impactree.cli.report import report
 from impactree.cli.serve import serve
 from impactree.cli.spool import spool
+from impactree.cli.table import table
 from impactree.exceptions import ImpactreeError
 from impactree.values.formatting import clean
 
@@ -37,7 +38,7 @@ def cli() -> None:
 
 for _command in (
     *(explain, resolve, report, advise, models, zones, providers, methods),
-    *(serve, spool, langsmith, db),
+    *(serve, spool, langsmith, db, table),
 ):
     cli.add_command(_command)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from impactree.catalog._near import nearest
+from impactree.catalog._places import UNKNOWN
 from impactree.values.messages import Message, message
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from impactree.engine.settings import Settings
     from impactree.methods import Method
 
-__all__ = ["region_of", "region_warnings", "zone_error", "zone_of"]
+__all__ = ["place_warnings", "region_of", "zone_error", "zone_of"]
 
 
 def region_of(
@@ -30,7 +31,32 @@ def region_of(
     return None
 
 
-def region_warnings(
+def place_warnings(
+    catalog: Catalog,
+    settings: Settings,
+    call: ModelCall,
+    host: Host,
+    region: Region | None,
+    *,
+    is_said: bool,
+) -> tuple[Message, ...]:
+    """What was said of the place and is not used; ``is_said``: the user says the zone."""
+    found = _of_provider(catalog, call, host)
+    return found if is_said else found + _of_region(catalog, settings, call, host, region)
+
+
+def _of_provider(catalog: Catalog, call: ModelCall, host: Host) -> tuple[Message, ...]:
+    """A provider that names no host, without an address: the model's name told who runs it."""
+    said = (call.provider or "").strip()
+    if not said or call.base_url or host.id == UNKNOWN or catalog.host(said) is not None:
+        return ()
+    near = nearest(said.lower(), catalog.hosts)
+    hint = f" Nearest known: {', '.join(near)}." if near else ""
+    text = f"Asked for {said!r:.40}; {host.id} is taken, by the model's name.{hint}"
+    return (message("provider-not-registered", text),)
+
+
+def _of_region(
     catalog: Catalog, settings: Settings, call: ModelCall, host: Host, used: Region | None
 ) -> tuple[Message, ...]:
     """A region that was asked for and is not used: nobody's, or one of another cloud."""

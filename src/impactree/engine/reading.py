@@ -13,7 +13,12 @@ from impactree.catalog._places import UNKNOWN
 from impactree.catalog._records import Host
 from impactree.catalog._resolve import resolve_name
 from impactree.engine.deployments import deployment_of, hardware
-from impactree.engine.places import region_of, region_warnings, zone_error, zone_of
+from impactree.engine.places import (
+    place_warnings,
+    region_of,
+    zone_error,
+    zone_of,
+)
 from impactree.engine.targets import ANY_HOST
 from impactree.methods import (
     Deployment,
@@ -134,7 +139,7 @@ def read_call(
     if not error:
         if method.plans_hardware and not own:
             warnings += _of_hardware(catalog, resolution, host, hardware_known)
-        warnings += () if is_said else region_warnings(catalog, settings, call, host, region)
+        warnings += place_warnings(catalog, settings, call, host, region, is_said=is_said)
     return Reading(
         kind=call.kind,
         resolution=resolution,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Unpack
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from impactree.adapters.guarding import guarded, status_of
+from impactree.adapters.guarding import failed, guarded, status_of
 from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for, watch_over
 from impactree.calls.media import media_in
 from impactree.exceptions import BudgetExceededError, ConfigurationError
@@ -103,7 +103,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         try:
             return not told_with_all(self, sys._getframe(1))
         except Exception as error:
-            self._failed("run_inline", error)
+            failed(self.tracker, "run_inline", error)
             return True
 
     def instrument(self) -> NoReturn:
@@ -143,14 +143,14 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
                 kind = self._chain_kind(name, parent_id, tags, metadata)
             self._start(run_id, parent_id, name, kind, tags, metadata)
         except Exception as error:
-            self._failed("on_chain_start", error)
+            failed(self.tracker, "on_chain_start", error)
 
     def on_chain_end(self, outputs: Any, *, run_id: Any, **kwargs: Any) -> None:
         """A chain ends."""
         try:
             self.tracker.end(run_id)
         except Exception as error:
-            self._failed("on_chain_end", error)
+            failed(self.tracker, "on_chain_end", error)
 
     @guarded
     def on_chain_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
@@ -231,7 +231,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
                 "chat", serialized, prompt, run_id, parent_run_id, tags, metadata, kwargs
             )
         except Exception as error:
-            self._failed("on_chat_model_start", error)
+            failed(self.tracker, "on_chat_model_start", error)
 
     @guarded
     def on_llm_start(
@@ -284,7 +284,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             if self._watch is not None:
                 self._watch.check_run(run_id)
         except Exception as error:
-            self._failed("on_llm_end", error)
+            failed(self.tracker, "on_llm_end", error)
             self._calls.let_go(run_id)
 
     def on_llm_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
@@ -300,15 +300,10 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             if self._watch is not None:
                 self._watch.check_run(run_id)
         except Exception as fault:
-            self._failed("on_llm_error", fault)
+            failed(self.tracker, "on_llm_error", fault)
             self._calls.let_go(run_id)
 
     # Inside
-
-    def _failed(self, callback: str, error: Exception) -> None:
-        if isinstance(error, BudgetExceededError):
-            raise error  # the user asked for it
-        self.tracker.note_problem(f"{callback}: {type(error).__name__}", error)
 
     def _chain_kind(self, name: str, parent_id: Any, tags: Any, metadata: Any) -> RunKind:
         """The kind of a chain that starts; it may tell what its parent is, too."""

@@ -9,6 +9,7 @@ from llama_index_instrumentation import root_dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 from llama_index_instrumentation.span_handlers import BaseSpanHandler
 
+from impactree.adapters.guarding import failed
 from impactree.delivery.forks import free_in_child
 from impactree.llama_index._events import matters
 from impactree.llama_index._hook import Hook
@@ -33,7 +34,10 @@ class _Events(BaseEventHandler):
 
     def handle(self, event: Any, **kwargs: Any) -> None:
         if matters(type(event)):  # type: ignore[arg-type]  # every class is hashable
-            self._hook.event(event)
+            try:
+                self._hook.event(event)
+            except Exception as error:
+                failed(self._hook.tracker, "event", error)
 
 
 class _Spans(BaseSpanHandler[Any]):
@@ -51,12 +55,18 @@ class _Spans(BaseSpanHandler[Any]):
         **kwargs: Any,
     ) -> None:
         if not is_step(id_):
-            self._hook.span_enter(id_, bound_args, instance, parent_id, tags)
+            try:
+                self._hook.span_enter(id_, bound_args, instance, parent_id, tags)
+            except Exception as error:
+                failed(self._hook.tracker, "span_enter", error)
 
     def span_exit(
         self, id_: str, bound_args: Any, instance: Any = None, result: Any = None, **kwargs: Any
     ) -> None:
-        self._hook.span_exit(id_, instance, result)  # of a step, too: it is not known there
+        try:
+            self._hook.span_exit(id_, instance, result)  # of a step, too: it is not known there
+        except Exception as error:
+            failed(self._hook.tracker, "span_exit", error)
 
     def span_drop(
         self,
@@ -67,7 +77,10 @@ class _Spans(BaseSpanHandler[Any]):
         **kwargs: Any,
     ) -> None:
         if not is_step(id_):
-            self._hook.span_drop(id_, err)
+            try:
+                self._hook.span_drop(id_, err)
+            except Exception as error:
+                failed(self._hook.tracker, "span_drop", error)
 
     def capture_propagation_context(self) -> dict[str, Any]:
         return capture(self._hook.tracker)

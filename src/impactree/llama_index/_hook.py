@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.adapters.guarding import guarded, status_of
+from impactree.adapters.guarding import status_of
 from impactree.llama_index import _spans as spans
 from impactree.llama_index import _streams as streams
 from impactree.llama_index._embeddings import document_counts
@@ -39,7 +39,7 @@ _MODEL_KINDS: Final = GENERATING | {"embedding", "rerank"}
 
 
 class Hook:
-    """What follows LlamaIndex's dispatcher for one tracker."""
+    """What follows LlamaIndex's dispatcher for one tracker; its caller catches what it raises."""
 
     def __init__(self, tracker: ImpactTracker, left: Callable[[], None]) -> None:
         self.tracker = tracker
@@ -62,12 +62,10 @@ class Hook:
         if not self.runs.streams:
             self._left()
 
-    @guarded
     def event(self, event: Any) -> None:
         """Something happened inside a span."""
         self.events.handle(event)
 
-    @guarded
     def span_enter(
         self,
         id_: str,
@@ -107,7 +105,6 @@ class Hook:
         if role == "embedding":
             streams.embedding_entered(run)
 
-    @guarded
     def span_exit(self, id_: str, instance: Any = None, result: Any = None) -> None:
         """A method has returned."""
         run = self._own(id_, result)
@@ -132,7 +129,6 @@ class Hook:
                 self.tracker.annotate(run.id, metadata=dict(document_counts(result)))
             self.runs.end(run, _status(run, pending, result))
 
-    @guarded
     def span_drop(self, id_: str, err: BaseException | None = None) -> None:
         """A method has raised."""
         run = self._own(id_)

@@ -7,18 +7,19 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls.building import Asked
-from impactree.calls.names import MODEL_KEYS, address, field, first_address, first_text, known
+from impactree.calls.names import MODEL_KEYS, address, field, first_address, known
 from impactree.calls.names import answered_model as answered_in
 from impactree.calls.scrubbing import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["Asked", "answered_model", "asked"]
 
 _ANSWER_WRAPPERS: Final = ("response", "data", "message")
 _NAMELESS: Final = "base_component"  # LlamaIndex's default where a class gives itself no name
 _CLIENTS: Final = ("_client", "_aclient")
+_REGION: Final = ("region_name",)
 # llama_index.llms.openai.base -> openai; these hold no client of their own.
 _PACKAGES: Final = ("llama_index.llms.", "llama_index.embeddings.", "llama_index.postprocessor.")
 
@@ -84,10 +85,9 @@ def _package_of_class(name: str) -> str | None:
 
 def _requested_model(instance: Any, model_dict: dict[str, Any]) -> str | None:
     """The model's name as it was asked for: the object's, else the event's."""
-    places = [(place, known(place, MODEL_KEYS)) for place in (model_dict, instance)]
+    held = known(instance, MODEL_KEYS)
     for key in MODEL_KEYS:
-        for place, held in places:
-            found = field(place, key) if key in held else None
+        for found in (model_dict.get(key), getattr(instance, key, None) if key in held else None):
             if found and found != "unknown" and text(found):  # LlamaIndex's default for no name
                 return text(found)
     return None
@@ -116,15 +116,19 @@ def _base_url(instance: Any) -> str | None:
 
 def _region(instance: Any) -> str | None:
     """The cloud region, where the client tells it (Bedrock and Vertex do)."""
-    found = first_text(("region_name",), instance)
+    found = text(getattr(instance, "region_name", None)) if known(instance, _REGION) else None
     return found or next(
         filter(None, (text(field(c, "location")) for c in _clients(instance))), None
     )
 
 
-def _clients(instance: Any) -> Iterator[Any]:
+def _clients(instance: Any) -> Iterable[Any]:
     """What a model holds for its requests: never a property that would make one."""
-    private = getattr(instance, "__pydantic_private__", None) or {}
+    private = getattr(instance, "__pydantic_private__", None)
+    return _held(private) if private and ("_client" in private or "_aclient" in private) else ()
+
+
+def _held(private: dict[str, Any]) -> Iterator[Any]:
     for name in _CLIENTS:
         client = private.get(name)
         if client is not None:

@@ -39,6 +39,7 @@ class EcoLogits011:
     citation: str = "Rincé and Banse, JOSS 10(111) 7471, 2025, doi:10.21105/joss.07471"
     interval: str = ""
     plans_hardware: bool = False
+    linear: bool = True
     checked: str = "2026-11-24"
     """The day on which the constants were checked against EcoLogits 0.11.3."""
 

@@ -46,6 +46,7 @@ class ImageMethod:
     checked: str = "2026-11-29"
     interval: str = "Pictures: from the least to the most that was measured on open models."
     plans_hardware: bool = False
+    linear: bool = False
 
     def covers(self, kind: str, *, via: str | None = None) -> bool:
         """Pictures."""

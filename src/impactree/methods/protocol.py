@@ -120,6 +120,14 @@ class Method(Protocol):
         ...
 
     @property
+    def linear(self) -> bool:
+        """Whether requests cost together what one costs with the sum of their tokens.
+
+        What each pays once, such as the time to its first token, apart.
+        """
+        ...
+
+    @property
     def factors(self) -> FactorChoice:
         """Whose electricity factors the equations are used with."""
         ...

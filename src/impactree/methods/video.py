@@ -85,6 +85,7 @@ class VideoMethod:
     checked: str = "2026-11-29"
     interval: str = "Films: the range of the machine's power, 95 %."
     plans_hardware: bool = False
+    linear: bool = False
 
     def covers(self, kind: str, *, via: str | None = None) -> bool:
         """Films."""

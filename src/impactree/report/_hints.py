@@ -35,6 +35,7 @@ _CURES: Final = {
     "model-prior": _FOR_INSTANCE,
     "model-size-unknown": _NAME_THE_MODEL,
     "host-unknown": _FOR_INSTANCE,
+    "provider-not-registered": _FOR_INSTANCE,
     "usage-reconciled": _LOOK_AT_USAGE,
     "usage-unclear": _LOOK_AT_USAGE,
     "part-above-whole": _LOOK_AT_USAGE,

@@ -20,7 +20,7 @@ from impactree.values.times import DAY_S
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["COUNTS", "MEDIA_COUNTS", "NEWEST", "PLACES", "prepared"]
+__all__ = ["COUNTS", "MEDIA_COUNTS", "NEWEST", "PLACES", "checked_columns", "day_of", "prepared"]
 
 COUNTS: Final = (
     *("input_tokens", "cached_input_tokens", "cache_write_tokens"),
@@ -44,6 +44,22 @@ def prepared(table: ir.Table) -> ir.Table:
     Raises:
         TableError: a column is missing or of the wrong type; the message names it.
     """
+    columns = checked_columns(table)
+    columns["day"] = day_of(table)
+    columns["kind"] = _or(columns.get("kind"), "chat")
+    columns["tokens_source"] = _or(columns.get("tokens_source"), "reported")
+    columns["cached"] = _or(columns.get("cached"), False)
+    columns["requests"] = _or(columns.get("requests"), 1)
+    return table.mutate(**columns).mutate(rejected=_rejected)
+
+
+def checked_columns(table: ir.Table) -> dict[str, Any]:
+    """The columns of ours that a table has, each of the type that it must be.
+
+    Raises:
+        TableError: one is missing or of another type; the message names it.
+    """
+    _day(table)
     names = set(table.columns)
     if "model" not in names:
         near = near_text("model", table.columns)
@@ -59,16 +75,11 @@ def prepared(table: ir.Table) -> ir.Table:
             "no column says what the calls read or wrote: expected 'input_tokens', "
             f"'output_tokens' or both; nearest of the table's: {near}"
         )
-    columns = {name: _typed(table, name) for name in _known() if name in names}
-    columns["day"] = _day(table).fill_null(ibis.literal(NEWEST))
-    columns["kind"] = _or(columns.get("kind"), "chat")
-    columns["tokens_source"] = _or(columns.get("tokens_source"), "reported")
-    columns["cached"] = _or(columns.get("cached"), False)
-    return table.mutate(**columns).mutate(rejected=_rejected)
+    return {name: _typed(table, name) for name in _known() if name in table.columns}
 
 
 def _known() -> tuple[str, ...]:
-    return (*_TEXTS, *COUNTS, *MEDIA_COUNTS, *_REALS, *_FLAGS)
+    return (*_TEXTS, *COUNTS, *MEDIA_COUNTS, *_REALS, *_FLAGS, "requests")
 
 
 def _or(column: ir.Column | None, value: Any) -> Any:
@@ -92,18 +103,23 @@ def _typed(table: ir.Table, name: str) -> Any:
     return column.cast("float64") if kind.is_decimal() or name in _REALS else column
 
 
+def day_of(table: ir.Table) -> Any:
+    """The UTC day of each call; ``NEWEST`` where it is not known."""
+    return _day(table).fill_null(ibis.literal(NEWEST))
+
+
 def _day(table: ir.Table) -> Any:
-    """The UTC day of each call."""
-    name = next((n for n in ("day", "started_at") if n in table.columns), None)
-    if name is None:
-        return ibis.null("date")
-    column = table[name]
+    found = [_day_of(table[name], name) for name in ("day", "started_at") if name in table.columns]
+    return ibis.coalesce(*found) if found else ibis.null("date")
+
+
+def _day_of(column: Any, name: str) -> Any:
     kind = column.type()
     if kind.is_null():
         return ibis.null("date")
     if kind.is_timestamp() and kind.timezone is not None:  # a cast would take the session's zone
         days = (column.delta(_EPOCH, unit="second") / DAY_S).floor().cast("int64")
-        return ibis.date(1970, 1, 1) + days.as_interval("D")
+        return (ibis.timestamp("1970-01-01") + days.as_interval("D")).date()
     if kind.is_date() or kind.is_timestamp():
         return column.cast("date")
     raise TableError(f"column {name!r} is of type {kind}; expected a date or a time")
@@ -114,11 +130,13 @@ def _rejected(table: ir.Table) -> Any:
     wrong = [("model", table.model.isnull()), ("kind", ~table.kind.isin(get_args(Kind)))]
     wrong.append(("tokens_source", ~table.tokens_source.isin(get_args(TokensSource))))
     media = table.kind.isin(sorted(MEDIA_KINDS))
-    numbers = [n for n in (*COUNTS, *MEDIA_COUNTS, *_REALS) if n in table.columns]
+    numbers = [n for n in (*COUNTS, *MEDIA_COUNTS, *_REALS, "requests") if n in table.columns]
     wrong += [(name, _no_such_number(table[name], name)) for name in numbers]
     made = [name for name in MEDIA_FIELDS if name in table.columns]
     wrong += [(name, table[name].notnull() & ~media) for name in made]
-    return ibis.cases(*((is_wrong, name) for name, is_wrong in wrong), else_=None)
+    unreadable = table.unreadable if "unreadable" in table.columns else ibis.null("string")
+    ours = ibis.cases(*((is_wrong, name) for name, is_wrong in wrong), else_=None)
+    return ibis.coalesce(unreadable, ours)
 
 
 def _no_such_number(column: Any, name: str) -> Any:

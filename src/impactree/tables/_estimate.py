@@ -69,7 +69,7 @@ def estimate(
     """
     if at not in ("call", "today"):
         raise TableError(f"at must be 'call' or 'today', not {at!r:.80}")
-    rows = per_call(_as_ibis(table), shared_engine(**settings), at)
+    rows, _ = per_call(_as_ibis(table), shared_engine(**settings), at)
     if by is None:
         return rows
     keys = [by] if isinstance(by, str) else list(by)
@@ -91,8 +91,8 @@ def _as_ibis(table: Any) -> ir.Table:
     return ibis.memtable(pa.table(table))
 
 
-def per_call(table: ir.Table, engine: Engine, at: At) -> ir.Table:
-    """A row per call, with its figures."""
+def per_call(table: ir.Table, engine: Engine, at: At) -> tuple[ir.Table, Small]:
+    """A row per call, with its figures, and the plans behind them."""
     calls = prepared(table)
     calls = calls.mutate(missing=missing(calls))
     small = plans(calls, engine, by_day=at == "call")
@@ -108,7 +108,7 @@ def per_call(table: ir.Table, engine: Engine, at: At) -> ir.Table:
     columns |= _words(rows, asked, engine)
     columns |= _figures(rows, small)
     columns |= _training(rows, asked, engine)
-    return rows.select(**columns)
+    return rows.select(**columns), small
 
 
 def _joined(calls: ir.Table, small: Small) -> ir.Table:
@@ -163,7 +163,8 @@ def _by_one(rows: ir.Table, variant: Variant) -> tuple[Any, ...]:
     figures = Figures._make(figures)
     both = [figures[at] + figures[at + 12] for at in range(3, 12)]  # usage and embodied
     market = figures.market_based(rows.market)
-    return (*figures[:3], *both, *figures[12:15], *figures[24:], *market)
+    cells = (*figures[:3], *both, *figures[12:15], *figures[24:], *market)
+    return tuple(cell * _requests(rows) for cell in cells)
 
 
 def _quantities(rows: ir.Table, sized: bool) -> SimpleNamespace:
@@ -189,7 +190,14 @@ def _amount(rows: ir.Table, name: str, unknown: float | None = 0) -> Any:
     if name not in rows.columns:
         return ibis.literal(unknown, "float64")
     column = rows[name].cast("float64")
+    if name in COUNTS:
+        column = column / _requests(rows)  # of a sum of requests: their mean
     return column if unknown is None else column.fill_null(unknown)
+
+
+def _requests(rows: ir.Table) -> Any:
+    """How many requests a row stands for, where it says so; else one."""
+    return ibis.ifelse(rows.requests > 1, rows.requests, 1)
 
 
 def _training(rows: ir.Table, asked: Any, engine: Engine) -> dict[str, Any]:
@@ -199,13 +207,13 @@ def _training(rows: ir.Table, asked: Any, engine: Engine) -> dict[str, Any]:
         kinds = {TRAINING_CALLS: "int64", TRAINING_SHARED: "string"}
         return {name: ibis.null(kinds.get(name, "float64")) for name in TRAINING_COLUMNS}
     known = asked & rows.shared_over.notnull()
-    times = ibis.literal(1.0)
+    times = _requests(rows)
     if sharing.unit == "output_tokens":
-        times = _amount(rows, "output_tokens", None)
+        times = _amount(rows, "output_tokens", None) * times
         known = known & times.notnull()
     columns: dict[str, Any] = {
         name: ibis.ifelse(known, rows[name] * times, None) for name in TRAINING_FIGURES
     }
-    columns[TRAINING_CALLS] = ibis.ifelse(known, 1, None).cast("int64")
+    columns[TRAINING_CALLS] = ibis.ifelse(known, _requests(rows), None).cast("int64")
     columns[TRAINING_SHARED] = ibis.ifelse(known, rows.shared_over, None)
     return columns

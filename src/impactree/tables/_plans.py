@@ -37,7 +37,10 @@ KEY: Final = "key_"
 _NAMES: Final = ("input", "output", "cached_input", "cache_write", "reasoning")
 _UNKNOWN: Final = {name: 1 << place for place, name in enumerate(_NAMES)}
 _ABOVE: Final = {name: 1 << (place + 5) for place, name in enumerate(_NAMES[2:])}
-"""Bits of ``missing``: of a count that it is not known, of a part that it is above its whole."""
+_SUMMED: Final = 256
+_UNCOUNTED: Final = 512
+"""Bits of ``missing``: of a count that it is not known, of a part that it is above its whole, and
+of a record that it sums requests, and does not say how many."""
 
 
 class Variant(NamedTuple):
@@ -192,7 +195,8 @@ def missing(calls: ir.Table) -> Any:
     if "reasoning" in known:
         whole = 0 if wrote is None else wrote.fill_null(0)
         bits = bits + ibis.ifelse(known["reasoning"] > whole, _ABOVE["reasoning"], 0)
-    return bits.cast("int16")
+    several = ibis.cases((calls.requests > 1, _SUMMED), (calls.requests < 1, _UNCOUNTED), else_=0)
+    return (bits + several).cast("int16")
 
 
 def judgements(calls: ir.Table, engine: Engine) -> Small:
@@ -211,13 +215,20 @@ def _judged(row: dict[str, Any], engine: Engine) -> dict[str, Any]:
     judged = Judgement()  # of films and pictures: with their plans
     if not covers_media(engine.method.name, row["kind"]):
         judged = engine.method.judge(_like(row["missing"]), row["kind"])
+    warnings, errors = judged
+    if row["missing"] & _SUMMED and not engine.method.linear:
+        warnings = (*warnings, message("requests-summed"))
+    if row["missing"] & _UNCOUNTED and not engine.method.linear:
+        errors = errors or (message("requests-unknown"),)
+    elif row["missing"] & _UNCOUNTED:
+        warnings = (*warnings, message("requests-unknown"))
     said = [message("token-count-approximate")] if row["tokens_source"] == "counted" else []
     said += map(usage_message, (row.get("usage_notes") or "").split())
     return {
         **{KEY + name: value for name, value in row.items()},
         "call_warnings": _codes(said),
-        "judged_warnings": _codes(judged.warnings),
-        "judged_errors": _codes(judged.errors),
+        "judged_warnings": _codes(warnings),
+        "judged_errors": _codes(errors),
     }
 
 

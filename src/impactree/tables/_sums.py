@@ -37,12 +37,17 @@ def sums(rows: ir.Table, keys: Sequence[str]) -> ir.Table:
     counted = rows.rejected.isnull()
     asked = counted & ~rows.cached
     group = rows.group_by(keys) if keys else rows
+    each = ibis.ifelse(rows.requests > 1, rows.requests, 1)
+
+    def number_of(which: Any) -> Any:
+        return ibis.ifelse(which, each, 0).sum()
+
     counts = {
-        "calls": counted.sum(),
-        "estimated_calls": rows.estimated.sum(),
-        "unestimated_calls": (asked & ~rows.estimated).sum(),
-        "cached_calls": (counted & rows.cached).sum(),
-        "counted_calls": (asked & (rows.tokens_source == "counted")).sum(),
+        "calls": number_of(counted),
+        "estimated_calls": number_of(rows.estimated),
+        "unestimated_calls": number_of(asked & ~rows.estimated),
+        "cached_calls": number_of(counted & rows.cached),
+        "counted_calls": number_of(asked & (rows.tokens_source == "counted")),
         "rejected_calls": rows.rejected.notnull().sum(),
     }
     rank = ibis.cases(*((rows.grade == grade, n) for n, grade in enumerate(GRADES)))

@@ -80,6 +80,10 @@ MESSAGES: Final[dict[str, str]] = {
     ),
     "model-size-unknown": "The catalog knows the model but not its size.",
     "region-not-registered": "The cloud region is not in the catalog; the host's average is used.",
+    "provider-not-registered": (
+        "The provider is not in the catalog, and where the model runs was told from its name; say "
+        "who runs it with `deployments`, or where with `provider_zones`."
+    ),
     "region-elsewhere": (
         "The cloud region is not one of the host's and has no effect; say where the host runs the "
         "model with `zone` or `provider_zones`."
@@ -202,6 +206,15 @@ MESSAGES: Final[dict[str, str]] = {
     "training-unknown": (
         "What training the model cost is not known, and no rule gives it; the share of training "
         "leaves the call out."
+    ),
+    "requests-summed": (
+        "The record sums several requests; each is taken as their mean, which this method does not "
+        "add up exactly. Read logs of single requests."
+    ),
+    "requests-unknown": (
+        "The record sums requests and does not say how many; what each costs beside its tokens is "
+        "left out, and a method that is not linear in tokens cannot tell. Read logs of single "
+        "requests, or use ecologits-0.11."
     ),
     "estimate-failed": "The estimate failed with an internal error.",
 }

@@ -109,7 +109,7 @@ function Criteria({ node, c, total, more }: Props) {
         {[...more, ...training(node)].map(([name, cells]) => (
           <tr key={name}>
             <th scope="row">{name}</th>
-            <td class="number" colSpan={3}>
+            <td class="number words" colSpan={3}>
               {cells}
             </td>
           </tr>

@@ -13,7 +13,7 @@ export function Timeline({ lines, nodeOf, c, colours, theme, picked, pick }: Pro
   const canvas = useRef<HTMLCanvasElement>(null);
   const [width, setWidth] = useState(0);
   const [at, setAt] = useState(-1);
-  const { calls, lanes, needed, end_s } = useMemo(() => inLanes(lines), [lines]);
+  const { calls, lanes, needed, end_s, drawn, left } = useMemo(() => inLanes(lines), [lines]);
   const begin = calls[0]?.line.begin_s ?? 0;
   const row = Math.max(5, Math.min(18, 240 / Math.max(1, lanes)));
   const height = lanes * row + AXIS;
@@ -32,7 +32,14 @@ export function Timeline({ lines, nodeOf, c, colours, theme, picked, pick }: Pro
     dark.addEventListener("change", draw);
     return () => dark.removeEventListener("change", draw);
   }, [calls, width, height, colours, theme, shownAt, nodeOf]);
-  if (!calls.length) return null;
+  const missing = left > 0 && `${many(left, "call")} of lines that sum up runs are not drawn`;
+  if (!calls.length)
+    return missing ? (
+      <section class="panel" aria-labelledby="time-title">
+        <h2 id="time-title">When it ran</h2>
+        <p class="faint">{missing}.</p>
+      </section>
+    ) : null;
 
   function paint(): void {
     const element = canvas.current;
@@ -103,9 +110,11 @@ export function Timeline({ lines, nodeOf, c, colours, theme, picked, pick }: Pro
       <header class="panel-head">
         <h2 id="time-title">When it ran</h2>
         <span class="faint">
-          {many(calls.length, "call")} in {duration(end_s - begin)}, at most {integer(needed)} at
-          once
+          {many(drawn, "call")} in {duration(end_s - begin)}
+          {drawn > calls.length && `, drawn as ${many(calls.length, "bar")}`}, at most{" "}
+          {integer(needed)} at once
           {needed > MOST_LANES && `; ${MOST_LANES} lanes are drawn, which they share`}
+          {missing && `; ${missing}`}
         </span>
       </header>
       <div class="timeline">

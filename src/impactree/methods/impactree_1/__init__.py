@@ -39,6 +39,7 @@ class Impactree1:
         "Ranges are 90 % intervals of what each call costs on the hardware that may have served it."
     )
     plans_hardware: bool = True
+    linear: bool = False
     factors: FactorChoice = "yearly"
     checked: str = "2026-11-28"
     """The day on which the constants were fitted."""

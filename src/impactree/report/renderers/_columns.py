@@ -1,24 +1,26 @@
 """Runs, groups and their impacts column by column: what a page carries, in little room.
 
-A column is a list, one value where all are equal, the name of an equal column (figures), or for
-text ``{"values": [...], "at": [...]}``. Floats have nine digits.
+A column is a list, one value where all are equal, the name of an equal column (figures), or
+``{"values": [...], "at": [...]}``: text, or with ``of`` factors of another column. Floats have nine
+digits.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import fields
-from math import isnan, nan
+from math import isfinite, isnan, nan
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls.scrubbing import plain_values
 from impactree.report._tally import Tally, own_of
 from impactree.runs import LABELS
+from impactree.values.criteria import CRITERIA
 from impactree.values.figures import Figures
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from impactree.report._groups import Grouped
     from impactree.report._outline import OutlineLine
@@ -28,6 +30,20 @@ if TYPE_CHECKING:
 __all__ = ["group_columns", "line_columns"]
 
 _UNKNOWN: Final = (nan, nan, nan)
+_ENDS: Final = ("min", "mean", "max")
+_BASES: Final = {
+    f"{column}_{end}": f"{base}_{end}"
+    for base, columns in (
+        ("energy", ("gwp_usage", "adpe_usage", "pe_usage", "wcf")),
+        ("gwp_embodied", ("adpe_embodied", "pe_embodied")),
+    )
+    for column in columns
+    for end in _ENDS
+}
+"""What most figures are a multiple of, by a factor of the place or of the hardware."""
+_TRAINING: Final = [f"{c.key}_{end}" for c in CRITERIA for end in _ENDS]
+_OF_TRAINING: Final = {name: f"energy_{name.rpartition('_')[2]}" for name in _TRAINING[3:]}
+_MOST_FACTORS: Final = 200
 _COUNTS: Final = tuple(f.name for f in fields(Tally))
 
 
@@ -153,21 +169,44 @@ def _training(phases: Sequence[TrainingPhase | None]) -> dict[str, Any] | None:
     if not known:
         return None
     rows = [[end for triple in phase.values for end in triple or _UNKNOWN] for phase in known]
+    columns = zip(_TRAINING, zip(*rows, strict=True), strict=True)
     return {
         "having": having,
         "calls": _numbers([phase.calls for phase in known]),
-        "figures": [_numbers([*map(_short, column)]) for column in zip(*rows, strict=True)],
+        "figures": _written(dict(columns), _OF_TRAINING),
     }
 
 
 def _figures(figures: Sequence[Figures]) -> dict[str, Any]:
+    columns = dict(zip(Figures._fields, zip(*figures, strict=True), strict=False))
+    return _written(columns, _BASES)
+
+
+def _written(columns: Mapping[str, Sequence[float]], bases: Mapping[str, str]) -> dict[str, Any]:
+    """Each column: its numbers, the name of an equal one, or few factors of another one."""
     out: dict[str, Any] = {}
     seen: dict[tuple[float | None, ...], str] = {}
-    for name, column in zip(Figures._fields, zip(*figures, strict=True), strict=False):
+    for name, column in columns.items():
         values = tuple(map(_short, column))
-        same = seen.setdefault(values, name)
-        out[name] = _numbers(values) if same == name else same
+        same, base = seen.setdefault(values, name), bases.get(name)
+        written = _numbers(values) if same == name else same
+        if isinstance(written, list) and base is not None:
+            written = _factors(column, columns[base], base) or written
+        out[name] = written
     return out
+
+
+def _factors(column: Sequence[float], base: Sequence[float], name: str) -> dict[str, Any] | None:
+    """A column as another one times few factors, to the same digits; None: there are many."""
+    places: dict[float, int] = {}
+    at = []
+    for value, of in zip(column, base, strict=True):
+        if not of or not isfinite(value / of):
+            return None
+        at.append(places.setdefault(float(f"{value / of:.12g}"), len(places)))
+        if len(places) > _MOST_FACTORS:
+            return None
+    return {"of": name, "values": [*places], "at": at if len(places) > 1 else 0}
 
 
 def _short(value: float) -> float | None:
