@@ -6,11 +6,12 @@ import pickle
 import threading
 
 import pytest
-from langchain_core.documents import Document
+from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ImageBlock, TextBlock
@@ -21,7 +22,7 @@ from llama_index.core.llms.callbacks import llm_chat_callback
 from llama_index.core.storage.kvstore.types import BaseKVStore
 
 from impactree import ImpactBudget, ImpactHandler, track_impacts
-from impactree.langchain import track_embeddings
+from impactree.langchain import track_embeddings, track_reranker
 from impactree.llama_index import ImpactHandler as LlamaIndexHandler
 
 
@@ -48,6 +49,38 @@ def test_embeddings_that_langchain_does_not_show():
 
 def test_embeddings_that_are_wrapped_are_not_said_to_be_unseen():
     assert "not-seen" not in flat(_search(track_embeddings(DeterministicFakeEmbedding(size=4))))
+
+
+class ContextualCompressionRetriever(BaseRetriever):
+    """As langchain-classic's: it asks another retriever, and a compressor sorts what was found."""
+
+    base: BaseRetriever
+    compressor: BaseDocumentCompressor
+
+    def _get_relevant_documents(self, query, *, run_manager):
+        found = self.base.invoke(query, {"callbacks": run_manager.get_child()})
+        return self.compressor.compress_documents(found, query, run_manager.get_child())
+
+
+class CohereRerank(BaseDocumentCompressor):
+    def compress_documents(self, documents, query, callbacks=None):
+        return documents[::-1]
+
+
+@pytest.mark.parametrize(("wrap", "unseen"), [(lambda it: it, True), (track_reranker, False)])
+def test_a_reranker_that_langchain_does_not_show(wrap, unseen):
+    """Beside embeddings that are seen, too: those are the asked retriever's."""
+    store = InMemoryVectorStore(track_embeddings(DeterministicFakeEmbedding(size=4)))
+    store.add_documents([Document("Ulm lies on the Danube.")])
+    handler = ImpactHandler()
+    reranked = ContextualCompressionRetriever(
+        base=store.as_retriever(), compressor=wrap(CohereRerank())
+    )
+    reranked.invoke("Where is Ulm?", {"callbacks": [handler]})
+    text = flat(handler)
+    assert ("reranker-not-seen (1 retriever)" in text) is unseen
+    assert ("Cure: track_reranker(...) of impactree.langchain" in text) is unseen
+    assert "embedding-not-seen" not in text
 
 
 def test_a_plain_thread_loses_its_run():

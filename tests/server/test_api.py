@@ -144,6 +144,15 @@ def test_explain_is_the_commands(ask, command, arguments, body):
     assert found.json() == command("explain", *arguments)
 
 
+def test_a_step_that_no_open_factor_gives_is_null(ask, command):
+    body = {"model": "gpt-4o", "zone": "AFG", "method": "impactree-1"}
+    found = ask.post("/v1/explain", json=body).json()
+    assert found == command("explain", "gpt-4o", "--zone", "AFG", "--method", "impactree-1")
+    (metals,) = [step for step in found["steps"] if step["symbol"] == "adpe_u"]
+    assert (metals["min"], metals["mean"], metals["max"]) == (None, None, None)
+    assert found["impacts"]["adpe"] is None
+
+
 def test_resolve_is_the_commands(ask, command):
     asked = {"name": "us.anthropic.claude-haiku-4-5-20251001-v1:0", "provider": "bedrock"}
     found = ask.get("/v1/resolve", params=asked).json()

@@ -140,6 +140,14 @@ def test_what_cannot_be_estimated_says_why(visit):
     expect(card(page, "gwp")).to_contain_text("not estimated")
 
 
+def test_what_no_open_factor_gives_is_unknown(visit):
+    page = visit("one", **ASKED, method="impactree-1", zone="AFG")
+    expect(card(page, "adpe")).to_contain_text("unknown")
+    page.get_by_text("How was this computed?").click()
+    steps = page.get_by_role("region", name="Steps").locator("tr", has_text="adpe_u")
+    expect(steps.locator("td").nth(1)).to_have_text("unknown")
+
+
 def test_what_is_wrong_is_said(visit):
     page = visit("one", **{**ASKED, "output": "-3"})
     expect(page.get_by_text("output_tokens: Input should be")).to_be_visible()

@@ -74,7 +74,7 @@ class Explanation:
             "catalog_version": self.catalog_version,
             "zone": self.zone,
             "hypotheses": [asdict(h) for h in self.hypotheses],
-            "steps": [s._asdict() for s in self.steps],
+            "steps": [_plain(s) for s in self.steps],
             "impacts": self.impacts.to_dict(),
             "disclosures": [d._asdict() for d in self.disclosures],
             "credits": list(self.credits),
@@ -133,6 +133,11 @@ def explain(
     if energy_kwh is not None:
         call = replace(call, energy=KnownEnergy.of(energy_kwh))
     return explained(shared_engine(**settings), call, as_day(at))
+
+
+def _plain(step: Step) -> dict[str, Any]:
+    """A step as plain values; what no open factor gives is None, as in impacts."""
+    return {k: None if v != v else v for k, v in step._asdict().items()}  # noqa: PLR0124
 
 
 def _quantities(kind: Kind, tokens: Tokens, media: Media | None) -> Tokens:

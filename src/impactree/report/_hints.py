@@ -133,7 +133,7 @@ def _unseen(runs: Sequence[Run]) -> Iterator[str]:
     silent = [run for run in asked if all(below.call is None for below in run.walk())]
     for what, wrap, lost in (
         ("embedding", "track_embeddings", sum(1 for run in silent if _embeds(run))),
-        ("reranker", "track_reranker", sum(1 for run in silent if run.name == _RERANKS)),
+        ("reranker", "track_reranker", sum(1 for run in asked if _reranks_unseen(run))),
     ):
         if lost:
             times = "1 retriever" if lost == 1 else f"{lost:,} retrievers"
@@ -146,6 +146,12 @@ def _unseen(runs: Sequence[Run]) -> Iterator[str]:
 def _embeds(run: Run) -> bool:
     """Whether a vector store names a model of embeddings that is not wrapped and has no cache."""
     return any("mbedding" in tag and tag not in _WRAPPED for tag in run.tags)
+
+
+def _reranks_unseen(run: Run) -> bool:
+    """Whether all calls of a compressing retriever are those of the retriever that it asks."""
+    own = (below for below in run.children if below.kind != "retriever")
+    return run.name == _RERANKS and not any(below.calls for below in own)
 
 
 def _remote(runs: Sequence[Run]) -> Iterator[str]:

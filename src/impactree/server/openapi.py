@@ -130,6 +130,7 @@ _ABOUT_ERROR: Final = {
     "status": {"type": "integer"},
     "detail": _TEXT,
 }
+_ENDS: Final = {end: _or_null("number") for end in ("min", "mean", "max")}
 _STEP: Final = dict.fromkeys(("symbol", "name", "unit", "equation"), _TEXT)
 _ROW: Final = {"name": _TEXT, "total": _IMPACTS, "change_gwp_kgco2eq": _SPAN}
 _PAIRS: Final = {"cannot_be_told_apart": _list(_list(_TEXT)), "notes": _list(_TEXT)}
@@ -162,7 +163,7 @@ _ANSWERS: Final[dict[str, Any]] = {
             "catalog_version": _TEXT,
             "zone": _TEXT,
             "hypotheses": _list(_PLAIN),
-            "steps": _list(_object({**_STEP, "min": _NUMBER, "mean": _NUMBER, "max": _NUMBER})),
+            "steps": _list(_object({**_STEP, **_ENDS})),
             "impacts": _IMPACTS,
             "disclosures": _list(_PLAIN),
             "credits": _list(_TEXT),

@@ -1,6 +1,6 @@
 import { CRITERIA, criterion, full, percent, shown } from "../units";
 import { RangeBar } from "../views/Range";
-import type { Estimate, Explanation, Impacts } from "./api";
+import type { Estimate, Explanation, Impacts, Step } from "./api";
 import { spanOf } from "./api";
 
 const PARTS: Record<string, string> = {
@@ -86,7 +86,8 @@ export function Beside({ estimate }: { estimate: Estimate }) {
 }
 
 /** A number with its unit as the steps have it: nothing is scaled. */
-const plain = (low: number, mean: number, high: number, unit: string): string => {
+const plain = ({ min: low, mean, max: high, unit }: Step): string => {
+  if (low === null || mean === null || high === null) return "unknown";
   const one = (value: number) => Number(value.toPrecision(4)).toString();
   const range = low === high ? "" : ` (${one(low)} to ${one(high)})`;
   return `${one(mean)}${range} ${unit}`.trim();
@@ -105,7 +106,7 @@ export function HowComputed({ found }: { found: Explanation }) {
           <tr key={step.symbol}>
             <th scope="row">{step.symbol}</th>
             <td>{step.name}</td>
-            <td class="number">{plain(step.min, step.mean, step.max, step.unit)}</td>
+            <td class="number">{plain(step)}</td>
             <td>
               <code>{step.equation}</code>
             </td>

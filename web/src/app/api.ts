@@ -32,9 +32,10 @@ export interface Estimate {
 export interface Step {
   symbol: string;
   name: string;
-  min: number;
-  mean: number;
-  max: number;
+  /** null: nobody publishes an open factor. */
+  min: number | null;
+  mean: number | null;
+  max: number | null;
   unit: string;
   equation: string;
 }
