@@ -1,6 +1,6 @@
 """Impacts of whole tables of calls, on the engine that holds them (the extra ``tables``).
 
-One expression of Ibis: DuckDB by default, Spark and the warehouses that Ibis speaks to likewise.
+One expression of Ibis, which names no engine; tested on DuckDB.
 """
 
 from __future__ import annotations

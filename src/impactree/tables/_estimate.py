@@ -142,20 +142,23 @@ def _words(rows: ir.Table, asked: Any, engine: Engine) -> dict[str, Any]:
 
 
 def _figures(rows: ir.Table, small: Small) -> dict[str, Any]:
-    """The lines of ``methods/``, run on columns."""
-    by_variant = [_by_one(rows, variant) for variant in small.variants]
-    found = {}
-    for place, name in enumerate(_NAMES):
-        cells = [(rows.variant == n, cells[place]) for n, cells in enumerate(by_variant)]
-        value = cells[0][1] if len(cells) == 1 else ibis.cases(*cells) if cells else None
-        if value is None:
-            value = ibis.null("float64")
-        cached = rows.cached & rows.rejected.isnull()
-        found[name] = ibis.cases((rows.estimated, value), (cached, 0.0), else_=None)
+    """The lines of ``methods/``, run on columns.
+
+    What is not to be estimated is null from the start: engines work out what expressions share
+    once, but not what stands in a CASE.
+    """
+    nothing = ibis.ifelse(rows.cached & rows.rejected.isnull(), 0.0, None).cast("float64")
+    by_variant = [_by_one(rows, variant, n) for n, variant in enumerate(small.variants)]
+    columns = zip(*by_variant, strict=True) if by_variant else [()] * len(_NAMES)
+    found = {
+        name: ibis.coalesce(*cells, nothing) if cells else nothing
+        for name, cells in zip(_NAMES, columns, strict=True)
+    }
     return found | sources(rows.estimated, found[f"{ENERGY.column}_mean"])
 
 
-def _by_one(rows: ir.Table, variant: Variant) -> tuple[Any, ...]:
+def _by_one(rows: ir.Table, variant: Variant, place: int) -> tuple[Any, ...]:
+    """The figures of the rows of one variant, null elsewhere."""
     plan = variant.plan._make(rows[f"plan_{name}"] for name in variant.plan._fields)
     latency = rows.latency_s if "latency_s" in rows.columns else None
     quantities = _quantities(rows, variant.sized)
@@ -164,7 +167,8 @@ def _by_one(rows: ir.Table, variant: Variant) -> tuple[Any, ...]:
     both = [figures[at] + figures[at + 12] for at in range(3, 12)]  # usage and embodied
     market = figures.market_based(rows.market)
     cells = (*figures[:3], *both, *figures[12:15], *figures[24:], *market)
-    return tuple(cell * _requests(rows) for cell in cells)
+    amount = ibis.ifelse(rows.estimated & (rows.variant == place), _requests(rows), None)
+    return tuple(cell * amount for cell in cells)
 
 
 def _quantities(rows: ir.Table, sized: bool) -> SimpleNamespace:
