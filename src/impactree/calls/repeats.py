@@ -5,7 +5,7 @@ The key is random, of this process alone, and never leaves it; nor do the hashes
 
 from __future__ import annotations
 
-import secrets
+import os
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Repeats", "asked_with"]
 
-_KEY: Final = secrets.token_bytes(32)
+_KEY: Final = os.urandom(32)
 _MOST: Final = 50_000
 """Hashes of one of two generations: when the newer one is full, the older one is forgotten."""
 _DEPTH: Final = 12

@@ -10,7 +10,6 @@ from weakref import ref
 from impactree.calls import KnownEnergy, ModelCall
 from impactree.calls.reported_energy import ReportedEnergy, read_reported
 from impactree.loops import off_loop
-from impactree.measure.measurement import Measurement, read_measurement
 from impactree.runs import run_key
 from impactree.values.impacts import Impacts
 from impactree.values.sources import as_by_source
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from impactree.calls.building import Asked
     from impactree.engine import Engine
     from impactree.measure.ledger import Claim
+    from impactree.measure.measurement import Measurement
     from impactree.measure.measuring import Measuring
     from impactree.measure.scope import Verdict
     from impactree.runs import Run
@@ -66,6 +66,8 @@ class KnowsEnergy:
             measure = settings.measure if measure is None else measure
         self._held: dict[Any, _Held] = {}
         if measure:
+            from impactree.measure.measurement import read_measurement  # with the catalog's code
+
             self._measurement = read_measurement(measure)
             self._measuring = measuring = self._measurement.measuring()
             measuring.notes.add(self)
