@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from langchain_core.documents import Document
-from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 
 from impactree import ImpactHandler, ImpactTracker, ModelCall, Range, Report, estimate
 from impactree.advice import LEAST_SHARE
+from impactree.calls.counting import count_tokens
 from impactree.cli import cli
 from impactree.langchain import track_embeddings
 from impactree.report import schema
@@ -530,20 +530,25 @@ def test_the_same_call_made_again(openai):
     assert only(asked(openai, "Is it?", "Is it so?"), "repeats") is None
 
 
-def embedded(*batches):
+def embedded(server, *batches):
+    from langchain_openai import OpenAIEmbeddings
+
     handler = ImpactHandler()
-    embeddings = track_embeddings(DeterministicFakeEmbedding(size=2), handler)
+    client = OpenAIEmbeddings(model="text-embedding-3-small", check_embedding_ctx_length=False)
+    embeddings = track_embeddings(client, handler)
     for batch in batches:
-        embeddings.embed_documents([letter * 3600 for letter in batch])
+        texts = [f"{letter} and then some " * 400 for letter in batch]
+        server.script(Answer(usage=Usage(input=sum(map(count_tokens, texts)))))
+        embeddings.embed_documents(texts)
     return handler.report()
 
 
-def test_the_same_embedding_made_again():
-    before = embedded("abc", "abd")
+def test_the_same_embedding_made_again(openai):
+    before = embedded(openai, "abc", "abd")
     item = only(before, "repeats")
-    check_saved(item, before, embedded("abc", "d"))
+    check_saved(item, before, embedded(openai, "abc", "d"))
     assert "cache of embeddings" in item.how
-    assert only(embedded("abc", "d"), "repeats") is None
+    assert only(embedded(openai, "abc", "d"), "repeats") is None
 
 
 def test_a_saving_of_one_percent(bench):
