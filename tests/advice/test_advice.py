@@ -46,11 +46,13 @@ def model(name="gpt-4o", **more):
     return ChatOpenAI(model=name, max_retries=0, **more)
 
 
-def cost(report):
+def cost(report, **settings):
     """What the calls cost by hand: without measured times, each alone. Low, mean and high."""
     found = Range(0, 0)
     for run in report.find(lambda run: run.call is not None and not run.cached):
-        own = estimate(ModelCall(**{**run.call.to_dict(), "latency_s": None}), method=BY)
+        own = estimate(
+            ModelCall(**{**run.call.to_dict(), "latency_s": None}), method=BY, **settings
+        )
         if own.gwp is not None:
             found += own.gwp.value
     return found
@@ -275,6 +277,35 @@ def test_a_region_on_lower_carbon_electricity(bench):
     catalog = before.engine.catalog
     for region in (r.id for r in catalog.regions.values() if r.cloud == "aws"):
         assert cost(in_region(bench, region)).mean >= other.mean * (1 - 1e-9)
+    assert only(after, "region") is None
+
+
+def test_a_region_that_its_client_is_moved_to(wire_server):
+    """The same call by AWS's own client, on the local server, which stands in for Bedrock."""
+    from langchain_aws import ChatBedrockConverse
+
+    name = "anthropic.claude-haiku-4-5-20251001-v1:0"
+    settings = {"deployments": {name: f"aws-bedrock/{name}"}}
+
+    def asked(region):
+        wire_server.script(Answer(text="Yes.", usage=Usage(input=3000, output=400)))
+        bedrock = ChatBedrockConverse(
+            model=name,
+            region_name=region,
+            endpoint_url=wire_server.base("bedrock"),
+            aws_access_key_id="scripted",
+            aws_secret_access_key="scripted",
+        )
+        handler = ImpactHandler(**settings)
+        bedrock.invoke("Is it?", {"callbacks": [handler]})
+        return handler.report()
+
+    before = asked("us-east-1")
+    item = only(before, "region")
+    after = asked(item.what.removeprefix("Move calls from us-east-1 to "))
+    one, other = cost(before, **settings), cost(after, **settings)
+    assert item.saving.mean == pytest.approx(one.mean - other.mean, rel=1e-9)
+    assert item.saving.min <= one.min - other.min <= one.max - other.max <= item.saving.max
     assert only(after, "region") is None
 
 
