@@ -1,7 +1,7 @@
 """Calls on their trees: each once, the innermost of those that wrap one another, with its labels.
 
-By SQL of DuckDB, day by day where parents must be followed; LangSmith's dotted orders are
-parents, too, so one way serves all formats.
+By SQL of DuckDB, parents followed upwards from each call; LangSmith's dotted orders end in parents,
+too, so one way serves all formats.
 """
 
 from __future__ import annotations
