@@ -309,6 +309,27 @@ def test_a_bushy_tree_stays_readable_and_complete_at_the_top(build):
         assert sum(f"branch_{a} " in row for row in rows) == 1
 
 
+def test_a_narrow_report_gives_up_evidence_before_it_grows():
+    tracker = ImpactTracker()
+    tracker.start("agent", name="research_agent", kind="agent")
+    for n in range(15):
+        step, chat = f"step {n}", f"chat {n}"
+        tracker.start(step, "agent", name="model", kind="node")
+        tracker.start(chat, step, name="ChatOpenAI", kind="chat")
+        call = {"model": "gpt-4o-mini", "provider": "openai", "output_tokens": 90}
+        tracker.end(chat, call=ModelCall(input_tokens=500 + 300 * n, **call))
+        tracker.end(step)
+        tracker.start(f"tools {n}", "agent", name="tools", kind="node")
+        tracker.end(f"tools {n}")
+    tracker.end("agent")
+    report = tracker.report()
+    for width in range(60, 201, 10):
+        assert len(report.to_text(width).splitlines()) <= 60
+        assert "Let a prompt cache serve" in report.to_text(width)
+    assert "calls of 15 sent" in " ".join(report.to_text(200).split())
+    assert "calls of 15 sent" not in " ".join(report.to_text(60).split())
+
+
 def test_of_many_runs_the_newest_are_shown(build):
     for n in range(1000):
         build.chat(out=1, name=f"question_{n}")

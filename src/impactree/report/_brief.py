@@ -33,17 +33,19 @@ def advice_data(view: View, calls: int) -> dict[str, Any] | None:
     return Advised(*advice_parts(view)).to_dict() if calls <= _MOST else None
 
 
-def brief(view: View, calls: int) -> tuple[str, ...]:
-    """The first few suggestions in a sentence each, for a report."""
+def brief(view: View, calls: int) -> tuple[tuple[str, str], ...]:
+    """The first few suggestions, for a report: of each a sentence, and one of its evidence."""
     if calls > _MOST:
-        return (f"of {calls:,} calls only when it is asked for: report.advice()",)
+        return ((f"of {calls:,} calls only when it is asked for: report.advice()", ""),)
     found = Advised(*advice_parts(view))
     if not found.total or not found:
         return ()
-    said = [clean(f"{i.what}: {i.text}. {_first(i.evidence)}") for i in found.items[:_BRIEF]]
+    said = [
+        (clean(f"{i.what}: {i.text}."), clean(_first(i.evidence))) for i in found.items[:_BRIEF]
+    ]
     more = f"; {len(found) - _BRIEF:,} more" if len(found) > _BRIEF else ""
     whole = Impact(GWP.type, GWP.name, found.total, GWP.unit)
-    return (f"of {whole} by {BY}, times left out{more}; see report.advice()", *said)
+    return ((f"of {whole} by {BY}, times left out{more}; see report.advice()", ""), *said)
 
 
 def _first(sentences: str) -> str:

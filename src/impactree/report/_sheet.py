@@ -60,8 +60,8 @@ class Sheet:
     """What the energy goes into: ``input 41 %, output 59 %``."""
     everyday: str
     """What the total means in daily life."""
-    advice: tuple[str, ...]
-    """What would save most."""
+    advice: tuple[tuple[str, str], ...]
+    """What would save most, and what shows it."""
     uncounted: str
     """What the method leaves out, and what the other one says."""
     coverage: Coverage
@@ -81,10 +81,11 @@ class Sheet:
     """What the licences of the electricity factors want to be shown."""
 
     def brief(self) -> Sheet:
-        """The same where lines are few: what a warning means, and makers' figures, left out."""
+        """Where lines are few: what warnings mean, makers' figures and evidence left out."""
         n = len(self.disclosures)
         made = (f"{n:,} figures of their own: report.disclosures",) if n > 1 else self.disclosures
-        return replace(self, warnings=self.in_short, disclosures=made)
+        advice = tuple((said, "") for said, _ in self.advice)
+        return replace(self, warnings=self.in_short, disclosures=made, advice=advice)
 
     def tree(self, lines: int | None = None) -> tuple[Entry, ...]:
         """The trees in about so many lines; None: in what the rest leaves as a rule."""

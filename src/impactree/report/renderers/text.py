@@ -257,7 +257,7 @@ def named_sentences(sheet: Sheet) -> list[dict[str, Sequence[str]]]:
         "beside": (sheet.uncounted,),
         "market": (_market(sheet.total),),
         "training": (_training(sheet.total),),
-        "advice": sheet.advice,
+        "advice": [f"{said} {shown}".strip() for said, shown in sheet.advice],
     }
     coverage = coverage_sentences(sheet) if sheet.coverage.calls else ()
     blocks: list[dict[str, Sequence[str]]] = [
