@@ -43,7 +43,7 @@ def brief(view: View, calls: int) -> tuple[tuple[str, str], ...]:
     said = [
         (clean(f"{i.what}: {i.text}."), clean(_first(i.evidence))) for i in found.items[:_BRIEF]
     ]
-    more = f"; {len(found) - _BRIEF:,} more" if len(found) > _BRIEF else ""
+    more = f"; {len(found):,} in all" if len(found) > 1 else ""
     whole = Impact(GWP.type, GWP.name, found.total, GWP.unit)
     return ((f"of {whole} by {BY}, times left out{more}; see report.advice()", ""), *said)
 

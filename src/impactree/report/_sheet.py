@@ -34,7 +34,7 @@ _EMPTY: Final = (
 )
 _MAX_SENTENCES: Final = 3
 _FEW_MODELS: Final = 8
-_FEWEST: Final = 14
+_FEWEST: Final = 12
 """Lines that trees get at least."""
 _SMALL: Final = 40
 """Runs that are shown whatever the rest takes."""
@@ -81,10 +81,10 @@ class Sheet:
     """What the licences of the electricity factors want to be shown."""
 
     def brief(self) -> Sheet:
-        """Where lines are few: what warnings mean, makers' figures and evidence left out."""
+        """Where lines are few: the first advice alone, without evidence; of warnings the codes."""
         n = len(self.disclosures)
         made = (f"{n:,} figures of their own: report.disclosures",) if n > 1 else self.disclosures
-        advice = tuple((said, "") for said, _ in self.advice)
+        advice = tuple((said, "") for said, _ in self.advice[:2])
         return replace(self, warnings=self.in_short, disclosures=made, advice=advice)
 
     def tree(self, lines: int | None = None) -> tuple[Entry, ...]:
