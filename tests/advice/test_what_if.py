@@ -444,3 +444,16 @@ def test_films_and_pictures_are_compared_by_their_own_equations(bench):
     change = compared["zone FRA"].change
     assert change.verdict == "lower"
     assert change.mean == pytest.approx(after.mean - before.mean)
+
+
+def test_a_name_for_which_a_family_stands_in_is_said(bench):
+    made = bench()
+    made.chat(None, "gpt-4o", 3000, 400, provider="openai")
+    report = made.report()
+    asked = report.what_if(model="gpt-4o-mni")
+    assert "model-family" in [w.code for w in asked.total.warnings]
+    compared = report.compare([{"model": "gpt-4o-mni"}, {"model": "gpt-4o-mini"}])
+    said = [note for note in compared.notes if "gpt-4o-mni" in note]
+    assert len(said) == 1
+    assert "'gpt-4o' stands in" in said[0]
+    assert not [note for note in compared.notes if "gpt-4o-mini" in note]

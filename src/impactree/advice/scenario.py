@@ -157,8 +157,8 @@ class Scenario:
         if not _fits(call.kind, then.resolution.kind):
             return call
         self._used.add(("model", None))
-        if then.resolution.model == now.resolution.model:
-            return call
+        if then.resolution.model == now.resolution.model and then.resolution.grade != "family":
+            return call  # else what stands in for the name is said
         if then.host.id != now.host.id:  # whoever was asked does not run it
             asked = replace(asked, provider=None, base_url=None, region=None, zone=None)
         return asked

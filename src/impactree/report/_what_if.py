@@ -148,7 +148,13 @@ class Alternatives:
         numbers = {row.name: number for number, row in enumerate(self.rows, 1)}
         alike = [f"{numbers[a]} and {numbers[b]}" for a, b in self.alike]
         told = (f"Cannot be told apart: {', '.join(alike)}.",) if alike else ()
-        return (*told, *self._notes)
+        read = (
+            f"{row.name}: {w.message}"
+            for row in self.rows
+            for w in row.total.warnings
+            if row is not self.base and w.code == "model-family"
+        )
+        return (*told, *read, *self._notes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: ``method``, ``rows``, ``cannot_be_told_apart``, ``notes``."""
