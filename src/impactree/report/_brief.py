@@ -18,8 +18,8 @@ __all__ = ["BY", "advice_data", "advice_parts", "brief"]
 BY: Final = "impactree-1"
 """The method of advice: in it input has a cost."""
 _BRIEF: Final = 3
-_MOST: Final = 20_000
-"""Calls up to which a report has its advice with it: of more it takes seconds, for who asks."""
+_MOST: Final = 2_500
+"""Calls up to which a report has its advice with it: of more it takes longer than all else."""
 
 
 def advice_parts(view: View) -> tuple[Any, ...]:
