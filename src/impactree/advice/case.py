@@ -25,7 +25,6 @@ __all__ = [
     "Case",
     "Finding",
     "call_of",
-    "many",
     "pair",
     "span",
     "tokens_of",
@@ -121,11 +120,6 @@ def pair(run: Run, **changes: object) -> Pair:
 def tokens_of(runs: Iterable[Run], name: str) -> int:
     """The sum of one token count; an unknown one adds nothing."""
     return sum(getattr(call_of(run).tokens, name) or 0 for run in runs)
-
-
-def many(number: int, what: str) -> str:
-    """``1 call``, ``2 calls``."""
-    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def span(numbers: Iterable[int]) -> str:

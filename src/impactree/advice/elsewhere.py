@@ -7,10 +7,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.advice.case import Finding, call_of, many, span, where
+from impactree.advice.case import Finding, call_of, span, where
 from impactree.advice.difference import Pair
 from impactree.advice.scenario import Scenario
 from impactree.engine import PLACE_FIELDS, placed_by
+from impactree.values.formatting import many
 from impactree.values.times import past_day
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from impactree.advice.case import Finding, call_of, many, pair, span, tokens_of, where
+from impactree.advice.case import Finding, call_of, pair, span, tokens_of, where
+from impactree.values.formatting import many
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from impactree.advice.case import Finding, call_of, many, pair, tokens_of, where
+from impactree.advice.case import Finding, call_of, pair, tokens_of, where
 from impactree.advice.difference import Pair
+from impactree.values.formatting import many
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

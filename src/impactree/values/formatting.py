@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["clean", "csv_cell", "exact", "json_text", "quantity", "range_text", "shares"]
+__all__ = ["clean", "csv_cell", "exact", "json_text", "many", "quantity", "range_text", "shares"]
 
 _MAX_TEXT: Final = 1000
 _PREFIXES: Final = ("p", "n", "µ", "m", "", "k", "M", "G", "T")
@@ -78,6 +78,11 @@ def json_text(value: Any, **options: Any) -> str:
     """
     text = json.dumps(value, ensure_ascii=False, **options)
     return _OBEYED.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def many(number: int, noun: str) -> str:
+    """``1 call``, ``2 calls``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def csv_cell(value: object) -> object:

@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { Themes } from "../views/Themes";
 import { MODES, type Mode, useAddress } from "./address";
 import { ask, type Lists, setToken } from "./api";
 import { Compare } from "./Compare";
@@ -68,19 +69,7 @@ export function App() {
           Energy, greenhouse gases, water, primary energy and metals, as ranges. Computed on your
           own server; what you type is not kept.
         </p>
-        <div class="tools tabs" role="radiogroup" aria-label="Colours of the page">
-          {(["auto", "light", "dark"] as const).map((theme) => (
-            <label key={theme}>
-              <input
-                type="radio"
-                name="theme"
-                checked={state.theme === theme}
-                onChange={() => change({ theme })}
-              />
-              <span>{theme}</span>
-            </label>
-          ))}
-        </div>
+        <Themes theme={state.theme} set={(theme) => change({ theme })} />
       </header>
       <nav aria-label="What the page does">
         {MODES.map((mode) => (

@@ -2,6 +2,7 @@ import { CRITERIA, criterion, full, percent, shown } from "../units";
 import { RangeBar } from "../views/Range";
 import type { Estimate, Explanation, Impacts, Step } from "./api";
 import { spanOf } from "./api";
+import type { Asked } from "./request";
 
 const PARTS: Record<string, string> = {
   input: "reading the input",
@@ -10,6 +11,22 @@ const PARTS: Record<string, string> = {
   host: "the rest of the server",
   overhead: "cooling and losses of the data centre",
 };
+
+/** What one call costs, and how that was computed. */
+export function Answer({ found, how }: { found: Asked<Estimate>; how: Asked<Explanation> }) {
+  return (
+    <div class="panel" aria-live="polite">
+      {found.error && <p class="warning">{found.error}</p>}
+      {found.data && (
+        <>
+          <Cards impacts={found.data.impacts} />
+          <Beside estimate={found.data} />
+        </>
+      )}
+      {how.data && <HowComputed found={how.data} />}
+    </div>
+  );
+}
 
 /** The five criteria, each with its range. */
 export function Cards({ impacts }: { impacts: Impacts }) {

@@ -1,7 +1,7 @@
 import type { Change, State } from "./address";
 import { ask, type Estimate, type Explanation, type Lists } from "./api";
 import { type Edit, Place, Tokens } from "./Fields";
-import { Beside, Cards, HowComputed } from "./Figures";
+import { Answer } from "./Figures";
 import { callOf, explainOf, settingsOf, useAnswer } from "./request";
 
 /** One request: what it costs, and why. */
@@ -24,16 +24,7 @@ export function Request({ state, change, lists }: ModeProps) {
         <Tokens {...{ fields, edit }} />
         <Place {...{ fields, edit, lists }} />
       </form>
-      <div class="panel" aria-live="polite">
-        {found.error && <p class="warning">{found.error}</p>}
-        {found.data && (
-          <>
-            <Cards impacts={found.data.impacts} />
-            <Beside estimate={found.data} />
-          </>
-        )}
-        {how.data && <HowComputed found={how.data} />}
-      </div>
+      <Answer {...{ found, how }} />
     </section>
   );
 }

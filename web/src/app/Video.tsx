@@ -1,6 +1,6 @@
 import { ask, type Estimate, type Explanation } from "./api";
 import { Choice, type Edit, Field, NumberField } from "./Fields";
-import { Beside, Cards, HowComputed } from "./Figures";
+import { Answer } from "./Figures";
 import type { ModeProps } from "./Request";
 import { known, number, useAnswer } from "./request";
 
@@ -59,16 +59,7 @@ export function Video({ state, change, lists }: ModeProps) {
           />
         </div>
       </form>
-      <div class="panel" aria-live="polite">
-        {found.error && <p class="warning">{found.error}</p>}
-        {found.data && (
-          <>
-            <Cards impacts={found.data.impacts} />
-            <Beside estimate={found.data} />
-          </>
-        )}
-        {how.data && <HowComputed found={how.data} />}
-      </div>
+      <Answer {...{ found, how }} />
     </section>
   );
 }

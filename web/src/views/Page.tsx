@@ -10,6 +10,7 @@ import { Grounds, Remarks } from "./Grounds";
 import { Groups } from "./Groups";
 import { Icicle } from "./Icicle";
 import { Table } from "./Table";
+import { Themes } from "./Themes";
 import { Timeline } from "./Timeline";
 import { Totals } from "./Totals";
 
@@ -105,7 +106,6 @@ interface HeaderProps {
 
 function Header({ data, state, change, alone }: HeaderProps) {
   const { report } = data;
-  const themes = ["auto", "light", "dark"] as const;
   const when = data.lines.parent.length ? new Date(data.lines.start_s * 1000) : null;
   const facts = [
     when &&
@@ -129,21 +129,7 @@ function Header({ data, state, change, alone }: HeaderProps) {
           <b>What if</b> {visible(report.what_if)}: these are not the calls as they were made.
         </p>
       )}
-      {alone && (
-        <div class="tools tabs" role="radiogroup" aria-label="Colours of the page">
-          {themes.map((theme) => (
-            <label key={theme}>
-              <input
-                type="radio"
-                name="theme"
-                checked={state.theme === theme}
-                onChange={() => change({ theme })}
-              />
-              <span>{theme}</span>
-            </label>
-          ))}
-        </div>
-      )}
+      {alone && <Themes theme={state.theme} set={(theme) => change({ theme })} />}
     </header>
   );
 }

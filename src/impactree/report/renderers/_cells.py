@@ -24,7 +24,6 @@ __all__ = [
     "count",
     "duration",
     "grid",
-    "many",
     "percent",
     "wrap",
 ]
@@ -89,11 +88,6 @@ def count(number: int) -> str:
             if value < 999.5:
                 return f"{value:.1f}{unit}" if value < 99.95 else f"{value:.0f}{unit}"
     return ">999T"
-
-
-def many(number: int, noun: str) -> str:
-    """``1 call``, ``2 calls``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def duration(seconds: float) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from impactree.report.renderers._cells import Row, Style, amount, count, duration, many, percent
+from impactree.report.renderers._cells import Row, Style, amount, count, duration, percent
 from impactree.values.criteria import GWP
-from impactree.values.formatting import quantity
+from impactree.values.formatting import many, quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 from impactree.report._groups import as_group
 from impactree.report._layout import MAX_LINES, label_text
 from impactree.report._tally import Tally, gwp_mean
-from impactree.report.renderers._cells import Line, Row, amount, count, grid, many
+from impactree.report.renderers._cells import Line, Row, amount, count, grid
 from impactree.report.renderers._rows import gwp_text, header
 from impactree.report.renderers.text import joined, listed
-from impactree.values.formatting import clean
+from impactree.values.formatting import clean, many
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from impactree.report._layout import group_entries, label_text
 from impactree.report._sheet import lay_out_report
-from impactree.report.renderers._cells import many
 from impactree.report.renderers._rows import (
     COLUMNS,
     legend,
@@ -19,6 +18,7 @@ from impactree.report.renderers._rows import (
 )
 from impactree.report.renderers._rows import numbers as numbers_of
 from impactree.report.renderers.text import group_notes, named_sentences, total_cells
+from impactree.values.formatting import many
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

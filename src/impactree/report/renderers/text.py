@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 
 from impactree.report._layout import MAX_LINES, group_entries, label_text
 from impactree.report._sheet import Sheet, lay_out_report
-from impactree.report.renderers._cells import Line, Row, Style, clip, grid, many, wrap
+from impactree.report.renderers._cells import Line, Row, Style, clip, grid, wrap
 from impactree.report.renderers._rows import (
     COLUMNS,
     OPTIONAL,
@@ -23,6 +23,7 @@ from impactree.report.renderers._rows import (
     used_columns,
 )
 from impactree.values.criteria import CRITERIA
+from impactree.values.formatting import many
 from impactree.values.range import Range
 from impactree.values.sources import source_shares_text
 
