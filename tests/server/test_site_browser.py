@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import os
 import re
-import shutil
-from importlib import import_module, resources
-from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 from server_helpers import TOKEN, serving
 
+from browsing import BUILT, NARROW, WIDE, needs_browser, violations
 from impactree import ImpactTracker, ModelCall, estimate, explain
 from impactree.advice import scaled
 from impactree.exporters import SQLExporter
@@ -20,35 +17,11 @@ from impactree.server.settings import ServeSettings
 from impactree.service.reporting import report_of_calls
 from impactree.values.criteria import CRITERIA
 
-ROOT = Path(__file__).parents[2]
-AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
-CHROMIUM = shutil.which("chromium")
-BUILT = resources.files("impactree") / "web"
-READY = CHROMIUM and (BUILT / "app.js").is_file() and AXE.is_file()
-if os.environ.get("CI") != "true":
-    pytest.importorskip("playwright")
-    if not READY:
-        pytest.skip("needs Debian's chromium, and `make web`", allow_module_level=True)
-sync_api = import_module("playwright.sync_api")
-expect = sync_api.expect
+expect = needs_browser().expect
 
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-)
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 REFUSED = re.compile("status of (409|422)")
 ASKED = {"model": "gpt-4o", "provider": "openai", "input": 1200, "output": 400}
 CALL = {"model": "gpt-4o", "provider": "openai", "input_tokens": 1200, "output_tokens": 400}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    # Of this module alone: its event loop would be in the way of asynchronous tests.
-    with sync_api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -310,9 +283,7 @@ def test_it_is_accessible_and_fits(visit, size, theme):
         page = visit(mode, size=size, **ASKED, theme=theme)
         page.wait_for_selector(".panel")
         page.wait_for_load_state("networkidle")
-        page.evaluate(AXE.read_text("utf-8"))
-        found = page.evaluate("axe.run().then((result) => result.violations)")
-        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+        assert violations(page) == []
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= size["width"], mode
 
