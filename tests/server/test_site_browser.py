@@ -12,6 +12,7 @@ from server_helpers import TOKEN, serving
 from browsing import BUILT, NARROW, WIDE, needs_browser, violations
 from impactree import ImpactTracker, ModelCall, estimate, explain
 from impactree.advice import scaled
+from impactree.calls.counting import count_tokens
 from impactree.exporters import SQLExporter
 from impactree.server.settings import ServeSettings
 from impactree.service.reporting import report_of_calls
@@ -100,9 +101,38 @@ def test_a_task_fills_in_its_tokens_and_says_where_they_are_from(visit):
     expect(page.get_by_label("Task")).to_have_value("")
 
 
+def test_a_pasted_text_is_counted_here_and_stands_in_no_link(visit):
+    page = visit("one", **ASKED)
+    page.get_by_text("Count the tokens of a text").click()
+    page.get_by_label("Text to read").fill("Quokkas live on Rottnest Island. " * 30)
+    count = count_tokens("Quokkas live on Rottnest Island. " * 30)
+    expect(page.get_by_label("Input tokens")).to_have_value(str(count))
+    expect(page.get_by_role("status")).to_contain_text(f"{count} tokens")
+    assert_shows(page, estimate(ModelCall(**{**CALL, "input_tokens": count})))
+    assert f"input={count}" in page.evaluate("location.hash")
+    kept = "decodeURIComponent(location.href) + JSON.stringify([localStorage, sessionStorage])"
+    assert "Quokka" not in page.evaluate(kept)
+    page.reload()
+    expect(page.get_by_label("Input tokens")).to_have_value(str(count))
+    assert "Quokka" not in page.content()
+
+
+def test_a_region_is_one_of_its_host_s_cloud(visit):
+    page = visit("one", **{**ASKED, "model": "claude-haiku-4-5", "provider": "aws-bedrock"})
+    region = page.locator("select[name=region]")
+    region.select_option("eu-west-3")
+    call = {**CALL, "model": "claude-haiku-4-5", "provider": "aws-bedrock", "region": "eu-west-3"}
+    assert_shows(page, estimate(ModelCall(**call)))
+    page.locator("select[name=provider]").select_option("anthropic")
+    expect(region).to_have_count(0)
+    del call["region"]
+    assert_shows(page, estimate(ModelCall(**{**call, "provider": "anthropic"})))
+
+
 def test_hardware_counts_by_the_method_that_plans_with_it(visit):
-    page = visit("one", **ASKED, method="impactree-1", accelerator="H100", count=2, batch=32)
-    deployment = {"accelerator": "H100", "count": 2, "batch_size": 32}
+    known = {"accelerator": "H100", "count": 2, "precision": "fp8", "parallelism": "tensor"}
+    page = visit("one", **ASKED, method="impactree-1", batch=32, **known)
+    deployment = {**known, "batch_size": 32}
     call = ModelCall(**CALL)
     assert_shows(page, estimate(call, method="impactree-1", deployment=deployment))
 
