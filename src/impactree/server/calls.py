@@ -4,21 +4,27 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from impactree.server.answers import answer, described, ref
-from impactree.server.bodies import Day, Estimate, Explain, ManyCalls, Text
+from impactree.server.bodies import Day, Estimate, Explain, ManyCalls, Strict, Text
 from impactree.server.examples import ESTIMATES, EXPLAINED, ONE_ESTIMATE, RESOLVED
 from impactree.server.problems import checked_call
 from impactree.server.reading import JsonRoute
 from impactree.service import listing
-from impactree.service.estimating import estimates, explanation, one_estimate
+from impactree.service.estimating import counted, estimates, explanation, one_estimate
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["Estimates"], route_class=JsonRoute)
 _ANSWERS = {"anyOf": [ref("EstimateAnswer"), ref("EstimatesAnswer")]}
+
+
+class TextToCount(Strict):
+    """A text."""
+
+    text: Annotated[str, Field(max_length=1_000_000)]
 
 
 class NameQuery(BaseModel):
@@ -59,6 +65,16 @@ def explain(body: Explain) -> Response:
     """How the name is read, every hypothesis with its source, and every step to the result."""
     asked = body.asked()
     return answer(explanation(body.model, at=body.at, **asked).to_dict())
+
+
+@router.post(
+    "/tokens",
+    summary="How many tokens a text has",
+    responses=described(ref("Counted"), {"tokens": 4, "by": "cl100k_base"}),
+)
+def tokens(body: TextToCount) -> Response:
+    """Counted here as where a client reports no usage; the text is neither kept nor logged."""
+    return answer(counted(body.text))
 
 
 @router.get(

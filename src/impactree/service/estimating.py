@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from impactree.advice import Equivalents
 from impactree.calls import MEDIA_FIELDS, Media
+from impactree.calls.counting import count_tokens, counts_by
 from impactree.catalog._catalog import as_day
 from impactree.engine import shared_engine
 from impactree.engine.explain import explain
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from impactree.engine.explain import Explanation
     from impactree.engine.reading import Reading
 
-__all__ = ["engine_of", "estimates", "explanation", "one_estimate"]
+__all__ = ["counted", "engine_of", "estimates", "explanation", "one_estimate"]
 
 
 def one_estimate(
@@ -127,3 +128,8 @@ def explanation(name: str, **asked: Any) -> Explanation:
         engine_of({name: asked[name] for name in ("method", "deployment") if name in asked})
     fields = {key: asked.pop(key) for key in [*asked] if key in MEDIA_FIELDS}
     return explain(name, media=Media(**fields), **asked)
+
+
+def counted(text: str) -> dict[str, Any]:
+    """How many tokens a text has, and by what they were counted."""
+    return {"tokens": count_tokens(text), "by": counts_by()}
