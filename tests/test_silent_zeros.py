@@ -75,7 +75,6 @@ def call_of(name: str, **more: Any) -> dict[str, Any]:
 COUNTED = {
     "text beside a zero": (AIMessage(TEXT, usage_metadata=usage(3, 0)), 5),
     "text beside zeros": (AIMessage(TEXT, usage_metadata=usage(0, 0)), 5),
-    "nothing beside zeros": (AIMessage("", usage_metadata=usage(0, 0)), 0),
     "a tool call in the content alone": (AIMessage([call_of("tool_use")]), 6),
     "a tool of the provider's": (AIMessage([call_of("server_tool_use")]), 6),
     "code that the provider runs": (
@@ -105,7 +104,9 @@ def test_langchain_what_can_be_counted_is(message, wrote):
 
 
 def test_an_answer_of_nothing_may_be_reported():
-    """A filter of the provider's may stop an answer before its first word."""
+    """A filter of the provider's may stop an answer before its first word; something was read."""
+    call = langchain(AIMessage("", usage_metadata=usage(0, 0))).last_run.call
+    assert counts(call) == (None, 0, "reported")
     assert counts(langchain(AIMessage("", usage_metadata=usage(3, 0))).last_run.call) == (
         *(3, 0, "reported"),
     )

@@ -118,10 +118,10 @@ def _text(generation: Any) -> str:
 
 def _without_zeros(usage: Reading, wrote: bool) -> Reading | None:
     """Usage without a zero that says nothing: some clients put it where nothing was reported."""
-    read = usage.tokens.input
-    if not read and not usage.notes:
-        return None
-    return usage._replace(tokens=replace(usage.tokens, output=None)) if wrote else usage
+    tokens = usage.tokens
+    if not tokens.input and not usage.notes:  # whoever answers has read something
+        return None if wrote else usage._replace(tokens=replace(tokens, input=None))
+    return usage._replace(tokens=replace(tokens, output=None)) if wrote else usage
 
 
 @dataclass(slots=True, eq=False, repr=False)
