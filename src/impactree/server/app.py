@@ -35,7 +35,7 @@ def create_app(settings: ServeSettings) -> FastAPI:
         (uses.router, ERRORS),
         (v1beta.router, v1beta.DETAIL),
         (runs.runs_router(settings), ERRORS),
-        (health_router(registry), {}),
+        (health_router(registry), {status: ERRORS[status] for status in (401, 403, 503)}),
         (site_router(app, settings), {}),
     ]
     for router, errors in routers:

@@ -48,8 +48,8 @@ class GroupsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    by: Annotated[str, Field(pattern=f"^(?:{'|'.join(KEYS)})$")] = "model"
-    since: Since | None = None
+    by: Annotated[str, Field(pattern=f"^(?:{'|'.join(KEYS)})$", examples=["model"])] = "model"
+    since: Since | None = Field(None, examples=["7d"])
 
 
 class DearestQuery(BaseModel):
@@ -57,7 +57,7 @@ class DearestQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    since: Since | None = None
+    since: Since | None = Field(None, examples=["7d"])
     top: Annotated[int, Field(ge=1, le=200)] = 20
 
 

@@ -39,7 +39,9 @@ DETAIL: Final[dict[int | str, dict[str, Any]]] = {
     ).items()
 }
 router = APIRouter(prefix="/v1beta", tags=["As the EcoLogits API"], route_class=JsonRoute)
-Name = Annotated[str, Path(max_length=200)]
+Provider = Annotated[str, Path(max_length=200, examples=["openai"])]
+Maker = Annotated[str, Path(max_length=200, examples=["google"])]
+Zone = Annotated[str, Path(max_length=200, examples=["FRA"])]
 
 
 class _Asked(BaseModel):
@@ -78,7 +80,7 @@ def providers() -> Response:
 
 
 @router.get("/models/{provider_name}", summary="Models of a provider", responses=_one("models"))
-def models(provider_name: Name) -> Response:
+def models(provider_name: Provider) -> Response:
     """Those that EcoLogits lists, with their sources, and other spellings of them."""
     if provider_name not in ecologits.PROVIDERS:
         raise HTTPException(404, "Provider not found")
@@ -92,7 +94,7 @@ def video_providers() -> Response:
 
 
 @router.get("/video-models/{provider_name}", summary="Models of films", responses=_one("models"))
-def video_models(provider_name: Name) -> Response:
+def video_models(provider_name: Maker) -> Response:
     """Those that EcoLogits lists, with what they can do."""
     found = ecologits.video_models_of(provider_name)
     if not found:
@@ -105,7 +107,7 @@ def video_models(provider_name: Name) -> Response:
     summary="Electricity mix of a zone",
     responses=_one("electricity_mix"),
 )
-def electricity_mix(zone: Name) -> Response:
+def electricity_mix(zone: Zone) -> Response:
     """EcoLogits' factors of a country, or of the world (`WOR`)."""
     found = ecologits.zone_of(zone)
     if found is None:
