@@ -1,13 +1,15 @@
 """The routes of EcoLogits' own API, so that its clients work unchanged."""
 
 # No annotations from __future__: FastAPI reads them.
+import re
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from impactree.calls import MAX_TOKENS
 from impactree.catalog._near import near_text
 from impactree.server.answers import ERRORS, answer, described, problem_of, ref
 from impactree.server.bodies import Count, Resolution, Seconds, Text
@@ -44,6 +46,36 @@ Maker = Annotated[str, Path(max_length=200, examples=["google"])]
 Zone = Annotated[str, Path(max_length=200, examples=["FRA"])]
 
 
+def _read(value: Any) -> Any:
+    """That API reads numbers from texts, too."""
+    if isinstance(value, str) and re.fullmatch(_WRITTEN, value):
+        return float(value) if "." in value else int(value)
+    return value
+
+
+_WRITTEN: Final = r"[0-9]{1,9}(\.[0-9]{1,9})?"
+_AS_TEXT: Final = {"type": "string", "pattern": f"^{_WRITTEN}$"}
+_POSITIVE: Final = {"type": "string", "pattern": r"^[1-9][0-9]{0,8}(\.[0-9]{1,9})?$"}
+_WHOLE: Final = {"type": "integer", "minimum": 0, "maximum": MAX_TOKENS}
+Number = Annotated[
+    Count,
+    BeforeValidator(_read),
+    WithJsonSchema({"anyOf": [_WHOLE, {"type": "string", "pattern": "^[0-9]{1,9}$"}]}),
+]
+Duration = Annotated[
+    Seconds,
+    BeforeValidator(_read),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 1e9}, _POSITIVE]}
+    ),
+]
+Latency = Annotated[
+    Annotated[float, Field(ge=0)],
+    BeforeValidator(_read),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, _AS_TEXT]}),
+]
+
+
 class _Asked(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
@@ -53,8 +85,8 @@ class Estimation(_Asked):
 
     provider: Text = Field(examples=["openai"])
     model_name: Text = Field(examples=["gpt-4o-mini"])
-    output_token_count: Count = Field(examples=[300])
-    request_latency: Annotated[float, Field(ge=0)] | None = Field(None, description="s")
+    output_token_count: Number = Field(examples=[300])
+    request_latency: Latency | None = Field(None, description="s")
     datacenter_location: Text | None = Field(None, description="Default: the provider's.")
     electricity_mix_zone: Text | None = Field(None, json_schema_extra={"deprecated": True})
 
@@ -64,7 +96,7 @@ class VideoEstimation(_Asked):
 
     model_name: Text = Field(examples=["google/veo-3.1"])
     resolution: Resolution = Field(examples=["720p"])
-    duration: Seconds = Field(description="s", examples=[4])
+    duration: Duration = Field(description="s", examples=[4])
     with_audio: bool = True
     datacenter_location: Text | None = Field(None, description="Default: the provider's.")
 
