@@ -45,7 +45,9 @@ def visit(browser, address):
     yield visit
     for context in contexts:
         context.close()
-    assert {url for url in asked if not url.startswith(("http://127.0.0.1", "data:"))} == set()
+    assert {
+        url for url in asked if not url.startswith(("http://127.0.0.1", "data:", "file:"))
+    } == set()
     assert [text for text in said if not REFUSED.search(text)] == []  # what it then says
 
 
@@ -233,24 +235,74 @@ def test_csv_that_is_wrong_says_where(visit):
     expect(page.get_by_text("line 2: people must be a number, not 'many'")).to_be_visible()
 
 
-def test_a_report_is_shown_in_its_own_view(visit, tmp_path):
-    tracker = ImpactTracker()
-    tracker.start("root", None, name="naturalist", kind="agent")
-    tracker.record(ModelCall(**CALL), "root")
-    tracker.end("root")
-    report = tracker.report()
+SHOWN = (".card-value", ".card-range", ".bars", "tr[data-row]", ".detail", ".advice")
+"""Where the figures of a report's page stand."""
+
+
+def texts(page):
+    return {
+        where: [re.sub(r"\s+", " ", text) for text in page.locator(where).all_inner_texts()]
+        for where in SHOWN
+    }
+
+
+@pytest.mark.parametrize("by", ["choosing", "dropping"])
+def test_a_report_is_read_in_the_browser_as_its_own_page_shows_it(visit, mixed, tmp_path, by):
+    more = (
+        ModelCall(model="claude-haiku-4-5", provider="anthropic", output_tokens=70),
+        ModelCall(model="nobody-knows", input_tokens=9, output_tokens=5, tokens_source="counted"),
+        ModelCall(**CALL),
+    )
+    report = mixed("impactree-1", more=more).report()
     report.to_json(tmp_path / "report.json")
+    report.to_html(tmp_path / "report.html")
     page = visit("runs")
-    expect(page.get_by_text("With --db URL the server shows")).to_be_visible()
-    page.get_by_label("A report").set_input_files(tmp_path / "report.json")
-    expect(page.get_by_role("heading", name="naturalist").first).to_be_visible()
-    number, _, rest = str(report.total.gwp).partition(" ")
-    shown = page.locator(".totals .card", has_text="Greenhouse gases").locator(".card-value")
-    expect(shown).to_have_text(f"{number} {rest.rpartition(' ')[2]}")
+    page.wait_for_load_state("networkidle")
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    if by == "choosing":
+        page.get_by_label("A report").set_input_files(tmp_path / "report.json")
+    else:
+        page.evaluate(DROP, (tmp_path / "report.json").read_text("utf-8"))
+    expect(page.get_by_role("heading", name="root").first).to_be_visible()
+    found = texts(page)
+    assert asked == []
+    notes = page.locator(".grounds").inner_text() + page.locator(".remarks").inner_text()
+    assert "model-prior (1 call)" in notes
+    assert "1 counted locally" in notes
+    assert f"{report.total.training.gwp}: training the models" in notes
     assert "mode=runs" in page.evaluate("location.hash")
-    (tmp_path / "broken.json").write_text("{}")
+    page.goto((tmp_path / "report.html").as_uri())
+    page.wait_for_selector("tr[data-row]")
+    assert found == texts(page)
+    assert len(found["tr[data-row]"]) == 9
+
+
+DROP = """(text) => {
+  const carried = new DataTransfer();
+  carried.items.add(new File([text], "report.json"));
+  const dropped = new DragEvent("drop", {dataTransfer: carried, bubbles: true, cancelable: true});
+  document.querySelector(".drop").dispatchEvent(dropped);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}", "it lacks method, runs, total, coverage"),
+        ("[1, 2", "it is no JSON"),
+        ('{"format": 9, "runs": []}', "which is newer than this page reads"),
+        (
+            '{"method": null, "total": {}, "coverage": {}, "runs": [{"id": "a"}]}',
+            "runs[0] has no name",
+        ),
+    ],
+)
+def test_what_is_no_report_says_why(visit, tmp_path, text, said):
+    page = visit("runs")
+    (tmp_path / "broken.json").write_text(text)
     page.get_by_label("A report").set_input_files(tmp_path / "broken.json")
-    expect(page.get_by_text("no report of impactree")).to_be_visible()
+    expect(page.locator(".drop .warning")).to_contain_text(said)
 
 
 def test_the_database_is_shown(browser, tmp_path):

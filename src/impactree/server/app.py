@@ -29,7 +29,7 @@ def create_app(settings: ServeSettings) -> FastAPI:
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     registry = CollectorRegistry()
-    for router in (calls.router, lists.router, reports.router, runs.page_router, uses.router):
+    for router in (calls.router, lists.router, reports.router, uses.router):
         app.include_router(router, responses=ERRORS)
     app.include_router(v1beta.router, responses={**ERRORS, **v1beta.DETAIL})
     app.include_router(runs.runs_router(settings), responses=ERRORS)

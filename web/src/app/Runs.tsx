@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
-import type { PageData } from "../data";
+import type { Shown } from "../data";
+import { readReport } from "../reading";
 import { criterion, full, integer, type Span } from "../units";
 import { Page } from "../views/Page";
 import { ask } from "./api";
@@ -12,14 +13,13 @@ type Row = Record<string, string | number | null>;
 
 /** A report in its own view, and the server's database, where it was given one. */
 export function Runs() {
-  const [data, setData] = useState<PageData | null>(null);
+  const [data, setData] = useState<Shown | null>(null);
   const [error, setError] = useState("");
   const take = async (file: File | undefined) => {
     if (!file) return;
     setData(null);
     try {
-      const report: unknown = JSON.parse(await file.text());
-      setData(await ask<PageData>("/v1/report/page", { report }));
+      setData(readReport(await file.text()));
       setError("");
     } catch (failed) {
       setError(failed instanceof Error ? failed.message : String(failed));
@@ -45,7 +45,7 @@ export function Runs() {
             onChange={(event) => void take(event.currentTarget.files?.[0])}
           />
         </Field>
-        <p class="faint">It goes to this server alone, which lays it out and keeps nothing.</p>
+        <p class="faint">It is read in this page and sent nowhere, not even to this server.</p>
         {error && <p class="warning">{error}</p>}
       </div>
       {data && (
