@@ -305,24 +305,54 @@ def test_what_is_no_report_says_why(visit, tmp_path, text, said):
     expect(page.locator(".drop .warning")).to_contain_text(said)
 
 
-def test_the_database_is_shown(browser, tmp_path):
+@pytest.fixture
+def team(tmp_path):
+    """A server with a database of an agent's run; and the run."""
     url = f"sqlite:///{tmp_path / 'impacts.db'}"
-    tracker = ImpactTracker(exporters=[SQLExporter(url)])
-    run = tracker.record(ModelCall(**CALL), name="dear one")
+    tracker = ImpactTracker(exporters=[SQLExporter(url)], method="impactree-1")
+    tracker.start("root", None, name="dear one", kind="graph", metadata={"user_id": "ada"})
+    for step, tokens in enumerate((4000, 7000, 10_000)):
+        tracker.start(f"n{step}", "root", name="plan", kind="node", labels={"node": "plan"})
+        call = ModelCall(**{**CALL, "input_tokens": tokens, "output_tokens": 60})
+        tracker.record(call, f"n{step}", name=f"ask {step}")
+        tracker.end(f"n{step}")
+    tracker.end("root")
     assert tracker.flush(20)
     with serving(ServeSettings(db=url, token=TOKEN)) as address:
-        page = browser.new_page()
-        page.goto(f"{address}/?token={TOKEN}#mode=runs")
-        dearest = page.get_by_role("region", name="The dearest runs").locator("tbody tr")
-        expect(dearest).to_have_count(1)
-        cells = dearest.locator("th, td").all_inner_texts()
-        assert cells[0] == "dear one"
-        assert cells[3] == str(run.total.gwp)
-        page.get_by_label("Totals by").select_option("model")
-        groups = page.get_by_role("region", name="By model").locator("tbody tr")
+        yield address, tracker.runs[0]
+
+
+def test_the_database_is_shown_with_each_run_s_tree(browser, team):
+    address, run = team
+    page = browser.new_page()
+    page.goto(f"{address}/?token={TOKEN}#mode=runs")
+    dearest = page.get_by_role("region", name="The dearest runs").locator("tbody tr")
+    expect(dearest).to_have_count(1)
+    cells = dearest.locator("th, td").all_inner_texts()
+    assert cells[0] == "dear one"
+    assert cells[3] == str(run.total.gwp)
+    for by, label in (("model", "gpt-4o"), ("user", "ada"), ("kind", "chat")):
+        page.get_by_label("Totals by").select_option(by)
+        groups = page.get_by_role("region", name=f"By {by}").locator("tbody tr")
         expect(groups).to_have_count(1)
-        assert groups.locator("th, td").all_inner_texts()[3] == str(run.total.gwp)
-        page.close()
+        cells = groups.locator("th, td").all_inner_texts()
+        assert cells[:2] == [label, "3"]
+        assert cells[3:6] == [str(run.total.gwp), str(run.total.energy), str(run.total.wcf)]
+    page.get_by_role("button", name="dear one").press("Enter")
+    rows = page.locator("tr[data-row]")
+    expect(rows).to_have_count(7)
+    for name in ("dear one", "ask 2"):
+        (found,) = [one for one in run.walk() if one.name == name]
+        number, _, rest = str(found.total.gwp).partition(" ")
+        row = page.locator(f'tr[data-row]:has(bdi[title="{name}"])')
+        expect(row.locator("td.value")).to_have_text(f"{number} {rest.rpartition(' ')[2]}")
+    assert page.locator(".advice h3").count() > 0
+    expect(page.locator(".detail")).not_to_contain_text("embodied")
+    expect(page.get_by_text("usage and embodied impacts are kept as one")).to_be_visible()
+    assert "run=root" in page.evaluate("location.hash")
+    page.reload()  # a link to the run
+    expect(rows).to_have_count(7)
+    page.close()
 
 
 def test_a_film_shows_the_figures_of_estimate(visit):

@@ -16,7 +16,7 @@ from impactree.server.settings import ServeSettings
 
 __all__ = ["runs_router"]
 
-KEYS = ("agent", "day", "model", "user", "node", "tool", "provider", "thread", "kind", "run")
+KEYS = ("day", "agent", "model", "user", "node", "tool", "provider", "thread", "kind", "run")
 _LIST = {"type": "object", "properties": {"rows": {"type": "array", "items": {"type": "object"}}}}
 _ERRORS: dict[int | str, dict[str, Any]] = {
     404: problem_of(

@@ -30,6 +30,10 @@ export interface State {
   fields: Fields;
   alternatives: Alternative[];
   uses: Use[];
+  /** Of the database: what its totals are by, since when, and which run is shown. */
+  by: string;
+  since: string;
+  run: string;
   theme: "auto" | "light" | "dark";
 }
 
@@ -97,6 +101,9 @@ export function parse(fragment: string): State {
     fields,
     alternatives: alternatives.length ? alternatives : [{ model: "gpt-4o" }, { zone: "SWE" }],
     uses: readUses(said.get("uses")),
+    by: said.get("by") || "day",
+    since: said.get("since") ?? "",
+    run: said.get("run") ?? "",
     theme: theme === "light" || theme === "dark" ? theme : "auto",
   };
 }
@@ -111,6 +118,9 @@ export function write(state: State): string {
     });
   if (state.mode === "organisation")
     said.set("uses", JSON.stringify(state.uses.map((u) => USE_NAMES.map((name) => u[name] ?? ""))));
+  if (state.mode === "runs")
+    for (const name of ["by", "since", "run"] as const)
+      if (state[name]) said.set(name, state[name]);
   if (state.theme !== "auto") said.set("theme", state.theme);
   return said.toString();
 }
