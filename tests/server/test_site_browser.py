@@ -13,10 +13,13 @@ from browsing import BUILT, NARROW, WIDE, needs_browser, violations
 from impactree import ImpactTracker, ModelCall, estimate, explain
 from impactree.advice import scaled
 from impactree.calls.counting import count_tokens
+from impactree.engine import Engine
+from impactree.engine.own import Own, OwnEngine
 from impactree.exporters import SQLExporter
 from impactree.server.settings import ServeSettings
 from impactree.service.reporting import report_of_calls
 from impactree.values.criteria import CRITERIA
+from impactree.values.range import Range
 
 expect = needs_browser().expect
 
@@ -137,6 +140,47 @@ def test_hardware_counts_by_the_method_that_plans_with_it(visit):
     deployment = {**known, "batch_size": 32}
     call = ModelCall(**CALL)
     assert_shows(page, estimate(call, method="impactree-1", deployment=deployment))
+
+
+@pytest.mark.parametrize("method", ["ecologits-0.11", "impactree-1"])
+def test_an_expert_s_figures_stand_in_place_of_the_catalog_s(visit, method):
+    page = visit("expert", **ASKED, method=method)
+    expect(page.get_by_label("of these active")).to_be_visible()
+    typed = {"total": "100 to 120", "active": "20", "pue": "1.1 - 1.3", "wue_dc": "0.5"}
+    typed |= {"gwp": "0.05", "wue": "2", "pe": "9", "adpe": "1e-7"}
+    for name, value in typed.items():
+        page.locator(f"[name={name}]").fill(value)
+    own = Own(
+        total=Range(100, 120),
+        active=Range(20, 20),
+        pue=Range(1.1, 1.3),
+        wue_dc=Range(0.5, 0.5),
+        gwp=0.05,
+        wue=2.0,
+        pe=9.0,
+        adpe=1e-7,
+    )
+    known = {}
+    if method == "impactree-1":
+        page.locator("[name=accelerator]").select_option("H100")
+        page.locator("[name=batch]").fill("32")
+        known = {"deployment": {"accelerator": "H100", "batch_size": 32}}
+    expected = OwnEngine(Engine(method=method, **known), own).estimate(ModelCall(**CALL))
+    assert_shows(page, expected)
+    assert page.get_by_text("catalog: 440").count() == 1  # which stands beside what is entered
+    page.get_by_text("How was this computed?").click()
+    rows = page.get_by_role("region", name="Hypotheses").locator("tbody tr")
+    expect(rows.filter(has_text="entered")).to_have_count(8)
+    page.reload()  # a link reopens it
+    assert_shows(page, expected)
+
+
+def test_an_expert_s_mistake_is_named(visit):
+    page = visit("expert", **ASKED, pue="many")
+    expect(page.get_by_text("Write a number, or two")).to_be_visible()
+    expect(page.get_by_text("own.pue: Input should be a valid list")).to_be_visible()
+    page.locator("[name=pue]").fill("0.5")
+    expect(page.get_by_text("own.pue.0: Input should be greater than")).to_be_visible()
 
 
 def test_what_cannot_be_estimated_says_why(visit):

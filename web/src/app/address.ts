@@ -2,7 +2,15 @@
 
 import { useCallback, useEffect, useState } from "preact/hooks";
 
-export const MODES = ["one", "compare", "organisation", "runs", "video", "method"] as const;
+export const MODES = [
+  "one",
+  "expert",
+  "compare",
+  "organisation",
+  "runs",
+  "video",
+  "method",
+] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Fields of a request as they are typed; empty: left out. */
@@ -11,6 +19,7 @@ export const FIELD_NAMES = [
   ...["task", "model", "provider", "zone", "region", "method"],
   ...["input", "cached", "output", "reasoning", "latency"],
   ...["accelerator", "count", "batch", "precision", "parallelism"],
+  ...["total", "active", "pue", "wue_dc", "gwp", "wue", "pe", "adpe"],
   ...["film", "resolution", "seconds", "sound"],
 ] as const;
 export type FieldName = (typeof FIELD_NAMES)[number];
