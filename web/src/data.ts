@@ -103,6 +103,8 @@ export interface PageData {
   more_models: number;
   hypotheses: Hypothesis[];
   citation: string;
+  /** False: usage and embodied are known as one alone, and stand in the place of usage. */
+  phases?: boolean;
 }
 
 const ENDS = ["min", "mean", "max"];

@@ -25,6 +25,7 @@ from impactree.calls.known_energy import BOUNDARIES
 from impactree.catalog._near import near_text
 from impactree.engine import shared_engine
 from impactree.engine.deployments import PRECISIONS
+from impactree.server.own import OwnFigures
 from impactree.service import listing
 
 __all__ = [
@@ -217,6 +218,8 @@ class MediaCall(_Call, _Media):
 class OneText(TextCall, Settings):
     """One request for text, and by what it is estimated."""
 
+    own: OwnFigures | None = None
+
 
 class OneMedia(MediaCall, Settings):
     """One request for pictures, films or sound, and by what it is estimated."""
@@ -274,7 +277,7 @@ class _Explain(Settings):
         """The arguments beside the model's name."""
         settings = self.settings()
         mixed = {"model", "at", "deployment", "zone", "region", "method"}
-        mixed |= {"unknown_models", "include_training"}
+        mixed |= {"unknown_models", "include_training", "own"}
         given = {n: getattr(self, n) for n in type(self).model_fields if n not in mixed}
         return {k: v for k, v in given.items() if v is not None or k == "output_tokens"} | settings
 
@@ -283,6 +286,7 @@ class ExplainText(_Explain):
     """A request for text, embeddings or a ranking."""
 
     kind: Literal["chat", "completion", "embedding", "rerank"] = "chat"
+    own: OwnFigures | None = None
 
 
 class ExplainMedia(_Explain, _Media):

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from impactree.engine.own import Own
 from impactree.server.answers import answer, described, ref
 from impactree.server.bodies import Day, Estimate, Explain, ManyCalls, Strict, Text, model_call
 from impactree.server.examples import ESTIMATES, EXPLAINED, ONE_ESTIMATE, RESOLVED
@@ -49,7 +50,7 @@ def estimate(body: Annotated[Estimate, Body(openapi_examples=ESTIMATES)]) -> Res
     if not isinstance(body, ManyCalls):
         for name in ("zone", "region"):
             settings.pop(name, None)  # the call's own
-        return answer(one_estimate(_call(body, ""), body.at, settings))
+        return answer(one_estimate(_call(body, ""), body.at, settings, _own(body)))
     calls = [_call(one, f"calls.{place}") for place, one in enumerate(body.calls)]
     text = "".join(estimates(calls, body.at, settings))
     return Response(text, media_type="application/json")
@@ -63,6 +64,12 @@ def _call(body: Any, place: str) -> Any:
         raise ContradictionError(f"{place}.{field}" if place else field, error) from None
 
 
+def _own(body: Any) -> Own | None:
+    """Figures in place of the catalog's, of requests that can have some."""
+    figures = getattr(body, "own", None)
+    return None if figures is None else figures.own()
+
+
 @router.post(
     "/explain",
     summary="How a figure came about",
@@ -72,7 +79,7 @@ def explain(body: Explain) -> Response:
     """How the name is read, every hypothesis with its source, and every step to the result."""
     asked = body.asked()
     try:
-        found = explanation(body.model, at=body.at, **asked)
+        found = explanation(body.model, _own(body), at=body.at, **asked)
     except ValueError as error:
         raise ContradictionError("explain", error) from None
     return answer(found.to_dict())

@@ -16,7 +16,7 @@ from impactree.server.settings import ServeSettings
 
 __all__ = ["runs_router"]
 
-KEYS = ("agent", "day", "model", "user", "node", "tool", "provider", "thread", "kind", "run")
+KEYS = ("day", "agent", "model", "user", "node", "tool", "provider", "thread", "kind", "run")
 _LIST = {"type": "object", "properties": {"rows": {"type": "array", "items": {"type": "object"}}}}
 _ERRORS: dict[int | str, dict[str, Any]] = {
     404: problem_of(
@@ -24,6 +24,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     ),
     503: problem_of(503, "Service Unavailable", "the database cannot be read"),
 }
+_PAGE = {**_ERRORS, **described({"type": "object"})}
 Since = Annotated[
     str,
     Field(
@@ -83,11 +84,7 @@ def runs_router(settings: ServeSettings) -> APIRouter:
         with _reading(settings) as url:
             return answer({"rows": stored.dearest_runs(url, query.since, query.top)})
 
-    @router.get(
-        "/page",
-        summary="A run as its report's page shows it",
-        responses={**_ERRORS, **described({"type": "object"})},
-    )
+    @router.get("/page", summary="A run as its report's page shows it", responses=_PAGE)
     def page(query: Annotated[RunQuery, Query()]) -> Response:
         """Tree, groups, hypotheses, sources and advice, as data for the page of this server."""
         from impactree.service import stored

@@ -85,7 +85,13 @@ export function Page({ data, inAddress = true }: { data: Shown; inAddress?: bool
         </header>
         <Filters {...{ state, change, together }} found={wanted ? counted.length : null} />
         <Icicle {...{ all, c, colours, zoom, go }} picked={picked.key} />
-        <Detail node={picked} c={c} total={meanOf(all, c)} more={more} />
+        <Detail
+          node={picked}
+          c={c}
+          total={meanOf(all, c)}
+          more={more}
+          phases={data.phases !== false}
+        />
       </section>
       {advice}
       {groups}
