@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from impactree.engine.own import Own
     from impactree.engine.reading import Reading
 
-__all__ = ["counted", "estimates", "explanation", "one_estimate"]
+__all__ = ["counted", "engine_of", "estimates", "explanation", "one_estimate"]
 
 
 def one_estimate(
@@ -47,7 +47,7 @@ def one_estimate(
     Raises:
         ConfigurationError: a setting, or a figure of one's own, is wrong.
     """
-    engine, day = _engine(settings), as_day(at)
+    engine, day = engine_of(settings), as_day(at)
     if own is not None:
         engine = OwnEngine(engine, own)
     impacts = engine.estimate(call, at=day)
@@ -70,7 +70,7 @@ def estimates(
     Raises:
         ConfigurationError: a setting is wrong.
     """
-    engine, day = _engine(settings), as_day(at)
+    engine, day = engine_of(settings), as_day(at)
     found = [engine.estimate(call, at=day) for call in calls]
     total = Impacts.sum(found)
     head = {**_head(engine, calls, day, total), "total": total.to_dict()}
@@ -106,10 +106,16 @@ def _head(
     }
 
 
-def _engine(settings: Mapping[str, Any] | None) -> Engine:
-    engine = shared_engine(**(settings or {}))
-    if engine.settings.deployment and not engine.method.plans_hardware:
-        engine.served_by(engine.settings.deployment)  # says which methods do
+def engine_of(settings: Mapping[str, Any] | None) -> Engine:
+    """The engine of some settings.
+
+    Raises:
+        ConfigurationError: one is wrong, or hardware is asked for of a method without any.
+    """
+    asked = settings or {}
+    engine = shared_engine(**asked)
+    if asked.get("deployment") and not engine.method.plans_hardware:
+        engine.served_by(asked["deployment"])  # says which methods do
     return engine
 
 
@@ -133,6 +139,8 @@ def explanation(name: str, own: Own | None = None, **asked: Any) -> Explanation:
         ConfigurationError: a setting, or a figure of one's own, is wrong.
         ValueError: of pictures and films, a value that cannot be.
     """
+    if asked.get("deployment"):
+        engine_of({name: asked[name] for name in ("method", "deployment") if name in asked})
     fields = {key: asked.pop(key) for key in [*asked] if key in MEDIA_FIELDS}
     found = explain(name, media=Media(**fields), **asked)
     if own is None:
