@@ -289,7 +289,7 @@ class _Explain(DatedSettings):
     def asked(self) -> dict[str, Any]:
         """The arguments beside the model's name."""
         settings = self.settings()
-        mixed = {"model", "zone", "region", "own", *Settings.model_fields}
+        mixed = {"model", "at", "zone", "region", "own", *Settings.model_fields}
         given = {n: getattr(self, n) for n in type(self).model_fields if n not in mixed}
         return {k: v for k, v in given.items() if v is not None or k == "output_tokens"} | settings
 
