@@ -272,6 +272,27 @@ def test_lists_are_the_commands(ask, command, name, arguments, query):
     assert found[name] == command(name, *arguments) != []
 
 
+def test_figures_of_one_s_own_stand_in_place_of_the_catalog_s(ask):
+    body = {"model": "gpt-4o", "provider": "openai", "output_tokens": 400}
+    plain = ask.post("/v1/estimate", json=body).json()["impacts"]
+    own = {"pue": [2.4, 2.4]}  # the catalog's is 1.2
+    found = ask.post("/v1/estimate", json={**body, "own": own}).json()["impacts"]
+    mean = plain["energy"]["value"]["mean"]
+    assert found["energy"]["value"]["mean"] == pytest.approx(2 * mean, rel=1e-12)
+    told = ask.post("/v1/explain", json={**body, "own": own}).json()
+    assert told["impacts"] == found
+    (pue,) = [row for row in told["hypotheses"] if row["name"] == "PUE"]
+    assert (pue["value"], pue["sources"]) == ("2.4", [])
+    wrong = {"pue": [0.5, 2]}, {"pue": [2, 1]}, {"gwp": "much"}, {"wind": 1}
+    for own, field in zip(wrong, ("own.pue.0", "own.pue", "own.gwp", "own.wind"), strict=True):
+        refused = ask.post("/v1/estimate", json={**body, "own": own})
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["field"] == field
+    above = ask.post("/v1/estimate", json={**body, "own": {"active": [900, 900]}})
+    assert above.status_code == 409
+    assert "own.active" in above.json()["detail"]
+
+
 def test_a_text_is_counted_and_neither_kept_nor_logged(ask, caplog, capfd):
     text = "tiktoken is great!"  # t|ikt|oken| is| great|!, as OpenAI's cookbook splits it
     with caplog.at_level("DEBUG"):

@@ -14,8 +14,6 @@ from impactree import __version__
 from impactree.calls import ModelCall
 from impactree.engine import shared_engine
 from impactree.report import schema
-from impactree.report._sheet import lay_out_report
-from impactree.report.renderers.page import page_data
 from impactree.service import ecologits, listing
 from impactree.service.estimating import counted, explanation, one_estimate
 from impactree.service.organisation import Use, organisation, read_uses, to_csv
@@ -74,7 +72,6 @@ def requests(report: Any) -> dict[str, Any]:
         "/v1/explain": {"one": _named("In France", _ASKED)},
         "/v1/tokens": {"one": _named("A text", {"text": "How many tokens has this?"})},
         "/v1/report": {"groups": _named("By model", {"report": data, "by": ["model"]})},
-        "/v1/report/page": {"one": _named("A report", {"report": data})},
         "/v1/compare": {
             "models": _named(
                 "Another model, and elsewhere", {"calls": [_CALL], "alternatives": _ALTERNATIVES}
@@ -110,7 +107,7 @@ def answers(report: Any) -> dict[str, Any]:
 
 
 def _of_calls() -> dict[str, Any]:
-    asked = {key: value for key, value in _ASKED.items() if key != "model"}
+    asked: dict[str, Any] = {key: value for key, value in _ASKED.items() if key != "model"}
     return {
         "/v1/estimate": one_estimate(_call(_CALL)),
         "/v1/explain": explanation("gpt-4o-mini", **asked).to_dict(),
@@ -128,13 +125,13 @@ def _of_reports(report: Any) -> dict[str, Any]:
     named = {one.get("name") or name_of(one): _changes(one) for one in _ALTERNATIVES}
     return {
         "/v1/report": {"groups": shown(report, Question(by=["model"])).to_dict(), "report": told},
-        "/v1/report/page": page_data(report, None, lay_out_report(report)),
         "/v1/compare": compared(report, named).to_dict(),
         "/v1/organisation": year,
         "/v1/organisation/csv": to_csv(year),
         "/v1/organisation/read": {"uses": read_uses(_CSV)},
         # Without its references, which tools would look for in the document.
         "/v1/schemas/{name}": {key: schema("impacts")[key] for key in ("$schema", "$id", "title")},
+        "/v1/runs/page": {"title": "agent", "report": {"method": "impactree-1"}},
         "/v1/runs": {"database": True, "by": ["agent"]},
         "/v1/runs/groups": {"rows": [{"model": "gpt-4o-mini", "calls": 3, "estimated_calls": 3}]},
         "/v1/runs/dearest": {"rows": [{"name": "agent", "calls": 3, "estimated_calls": 3}]},
