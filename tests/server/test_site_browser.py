@@ -16,6 +16,7 @@ from impactree.calls.counting import count_tokens
 from impactree.engine import Engine
 from impactree.engine.own import Own, OwnEngine
 from impactree.exporters import SQLExporter
+from impactree.methods import METHODS
 from impactree.server.settings import ServeSettings
 from impactree.service.reporting import report_of_calls
 from impactree.values.criteria import CRITERIA
@@ -272,6 +273,25 @@ def test_a_year_of_an_organisation_is_the_sum_of_its_calls(visit, tmp_path):
     expect(uses.first.get_by_label("Who", exact=True)).to_have_value("Sales")
 
 
+def test_a_year_is_printed_whole_from_the_first_page_on(visit):
+    page = visit("organisation", theme="dark")
+    page.get_by_role("region", name="What it rests on").wait_for()
+    page.emulate_media(media="print")
+    for hidden in ("nav", "form.panel", ".buttons"):
+        expect(page.locator(hidden).first).to_be_hidden()
+    for shown in ("A year", "By month", "By use", "By model", "What it rests on"):
+        expect(page.get_by_text(shown, exact=True).first).to_be_visible()
+    expect(page.locator(".credits")).to_contain_text("CC BY 4.0")
+    source = page.locator(".sheet a").first
+    printed = source.evaluate("(link) => getComputedStyle(link, '::after').content")
+    assert source.get_attribute("href") in printed  # on paper nobody can follow a link
+    panel = page.locator("div.panel")
+    assert panel.evaluate("(one) => getComputedStyle(one).breakInside") == "auto"
+    body = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(body) == "rgb(255, 255, 255)"
+    assert page.pdf().startswith(b"%PDF")
+
+
 def test_csv_that_is_wrong_says_where(visit):
     page = visit("organisation")
     page.get_by_text("Paste or open CSV").click()
@@ -408,11 +428,22 @@ def test_a_film_shows_the_figures_of_estimate(visit):
     assert_shows(page, estimate(ModelCall(**film, sound=True)))
 
 
+CELLS = ("td:nth-of-type(1)", "td:nth-of-type(2)")
+"""What a constant is, and its value."""
+
+
 def test_the_method_names_its_equations_constants_and_sources(visit):
     page = visit("method", **ASKED, method="impactree-1")
     expect(page.get_by_role("region", name="Equations")).to_contain_text("E_gpu")
     assert page.get_by_role("region", name="Constants").locator("tbody tr").count() > 10
+    constants = page.get_by_role("region", name="Constants").locator("tbody tr")
+    shown = dict(zip(*(constants.locator(c).all_inner_texts() for c in CELLS), strict=True))
+    for constant in METHODS["impactree-1"].constants():
+        number, _, unit = shown[constant.name].partition(" ")
+        assert float(number) == pytest.approx(constant.value, rel=1e-5)
+        assert unit == constant.unit
     told = page.get_by_role("region", name="What makers published themselves")
+    expect(told).to_contain_text("0.24 Wh")  # Google's median text prompt, August 2025
     assert told.get_by_role("link").count() > 3
     expect(page.get_by_text("What is not counted")).to_be_visible()
 

@@ -67,7 +67,13 @@ export function Everyday({ of }: { of: Estimate["equivalents"] }) {
       {of.map((one, place) => (
         <Fragment key={one.id}>
           {place > 0 && "; "}
-          {criterion(one.criterion).label} as {one.text} (<Sources of={one.sources} />)
+          {criterion(one.criterion).label} as {one.text}
+          {one.sources.length > 0 && (
+            <>
+              {" "}
+              (<Sources of={one.sources} />)
+            </>
+          )}
         </Fragment>
       ))}
       .
