@@ -240,6 +240,10 @@ def test_alternatives_that_cannot_be_told_apart_are_named(visit):
     alike = {"1.model": "claude-haiku-4-5", "1.provider": "anthropic"}
     page = visit("compare", **{**ASKED, "model": "gpt-4o-mini"}, method="impactree-1", **alike)
     expect(page.get_by_text("Cannot be told apart")).to_be_visible()
+    page.locator("[name=model-1]").fill("")
+    page.locator("[name=zone-1]").select_option("SWE")  # the same machine, another mix
+    expect(page.get_by_text("All of these can be told apart")).to_be_visible()
+    expect(page.get_by_text("Cannot be told apart")).to_have_count(0)
 
 
 def test_a_year_of_an_organisation_is_the_sum_of_its_calls(visit, tmp_path):
@@ -394,15 +398,16 @@ def test_the_database_is_shown_with_each_run_s_tree(browser, team):
     dearest = page.get_by_role("region", name="The dearest runs").locator("tbody tr")
     expect(dearest).to_have_count(1)
     cells = dearest.locator("th, td").all_inner_texts()
-    assert cells[0] == "dear one"
-    assert cells[3] == str(run.total.gwp)
+    assert cells[:2] == ["dear one", str(run.total.gwp)]
+    assert cells[4] == "3"
     for by, label in (("model", "gpt-4o"), ("user", "ada"), ("kind", "chat")):
         page.get_by_label("Totals by").select_option(by)
         groups = page.get_by_role("region", name=f"By {by}").locator("tbody tr")
         expect(groups).to_have_count(1)
         cells = groups.locator("th, td").all_inner_texts()
-        assert cells[:2] == [label, "3"]
-        assert cells[3:6] == [str(run.total.gwp), str(run.total.energy), str(run.total.wcf)]
+        total = run.total
+        assert cells[:4] == [label, str(total.gwp), str(total.energy), str(total.wcf)]
+        assert cells[5:] == ["3", "21,000, 180"]
     page.get_by_role("button", name="dear one").press("Enter")
     rows = page.locator("tr[data-row]")
     expect(rows).to_have_count(7)

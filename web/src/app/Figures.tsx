@@ -177,7 +177,7 @@ export function Sheet({ label, columns, short = false, children }: SheetProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keys
     <div class="scroll" tabIndex={0} role="region" aria-label={label}>
-      <table class={short ? "sheet" : "sheet long"}>
+      <table class={`sheet ${short ? "short" : "long"}`}>
         <caption>{label}</caption>
         <thead>
           <tr>
