@@ -241,6 +241,7 @@ def test_alternatives_that_cannot_be_told_apart_are_named(visit):
     page = visit("compare", **{**ASKED, "model": "gpt-4o-mini"}, method="impactree-1", **alike)
     expect(page.get_by_text("Cannot be told apart")).to_be_visible()
     page.locator("[name=model-1]").fill("")
+    page.locator("[name=provider-1]").select_option("")
     page.locator("[name=zone-1]").select_option("SWE")  # the same machine, another mix
     expect(page.get_by_text("All of these can be told apart")).to_be_visible()
     expect(page.get_by_text("Cannot be told apart")).to_have_count(0)
