@@ -200,15 +200,19 @@ class OpenModel(OpenSpan):
     def answer(self, response: Any) -> ModelCall:
         """The finished chat or completion call; :attr:`drawn` has those of an image tool."""
         if self.prompt:
-            self.sent = (asked_with(self.beside, (self.model_dict, _asked(self.prompt))),)
-        call = self._answered(response)
-        items, tools = response_items(getattr(response, "__dict__", {}).get("raw"))
-        made = [p for p in pictures_in(items) if p.by_tool]
-        self.drawn = tool_calls(call, made, image_tool(tools)) if made else []
-        own = 0 if made else _pictures(response)
+            params = {**self.model_dict, **(self.beside or {})}
+            self.sent = (asked_with(params, _asked(self.prompt)),)
+        media = _media(response)
+        call = self._answered(response, media)
+        raw = _held(response).get("raw")
+        if raw is not None:
+            items, tools = response_items(raw)
+            made = [p for p in pictures_in(items) if p.by_tool]
+            self.drawn = tool_calls(call, made, image_tool(tools)) if made else []
+        own = 0 if self.drawn else media.count("image")
         return drawing(call, own) if own else call
 
-    def _answered(self, response: Any) -> ModelCall:
+    def _answered(self, response: Any, media: Sequence[str]) -> ModelCall:
         latency = time.perf_counter() - self.started
         self._read(response)
         usage = self.usage
@@ -216,12 +220,16 @@ class OpenModel(OpenSpan):
             return self._call(usage.tokens, "reported", latency, usage.notes)
         text = max(answer_text(response), "".join(self.parts), key=len)
         notes = () if usage is None else usage.notes
-        tokens = Tokens(input=self._prompt_tokens()) if usage is None else usage.tokens
-        if _has_media(response):
-            if not text:
-                return self._call(tokens, "unknown", latency, notes)
+        if media and not text:
+            tokens = Tokens(input=self._prompt_tokens()) if usage is None else usage.tokens
+            return self._call(tokens, "unknown", latency, notes)
+        output = count_tokens(text)
+        if usage is None:
+            tokens = Tokens(input=self._prompt_tokens(), output=output)
+        else:
+            tokens = replace(usage.tokens, output=output)
+        if media:  # their tokens are in no text
             notes = (*notes, "media-not-counted")
-        tokens = replace(tokens, output=count_tokens(text))
         return self._call(tokens, "counted", latency, notes)
 
     def read(self, texts: Iterable[str]) -> ModelCall:
@@ -259,18 +267,18 @@ class OpenModel(OpenSpan):
         return self._call(Tokens(), "unknown", None)
 
     def _read(self, response: Any, *, named: bool = False) -> None:
-        places = tuple(place for place in _places(response) if place is not None)
+        places = _places(response)
         self.places = places or self.places
         try:
             for place in places:
-                usage = read_usage(place) if place else None
+                usage = read_usage(place)
                 if usage is not None:
                     self.usage = updated(self.usage, usage)
                     break
         except MalformedUsageError as wrong:
             self.note("usage of an unknown shape", wrong)
         if not named:
-            self.answered = names.answered_model(getattr(response, "raw", None)) or self.answered
+            self.answered = names.answered_model(_held(response).get("raw")) or self.answered
 
     def _prompt_tokens(self) -> int:
         read = count_tokens("\n".join(prompt_texts(self.prompt)))
@@ -297,6 +305,7 @@ class OpenModel(OpenSpan):
         )
 
 
+_NOTHING: Final[dict[str, Any]] = {}
 _MEDIA: Final = frozenset({"image", "audio", "video", "document"})
 GENERATING: Final = frozenset({"chat", "completion"})
 _FAMILY: Final[dict[Kind, frozenset[str]]] = {
@@ -307,18 +316,21 @@ _FAMILY: Final[dict[Kind, frozenset[str]]] = {
 }
 
 
-def _places(response: Any) -> Iterable[Any]:
-    """Where a response may carry usage, nearest to the provider first."""
-    # By what it holds: asking a completion for its message raises within pydantic.
-    held = getattr(response, "__dict__", {})
-    yield held.get("raw")
-    yield held.get("additional_kwargs")
-    yield getattr(held.get("message"), "additional_kwargs", None)
+def _held(response: Any) -> dict[str, Any]:
+    """What a response holds: asking a completion for its message raises within pydantic."""
+    return getattr(response, "__dict__", _NOTHING)
+
+
+def _places(response: Any) -> tuple[Any, ...]:
+    """Where a response carries what may be usage, nearest to the provider first."""
+    held = _held(response)
+    beside = getattr(held.get("message"), "additional_kwargs", None)
+    return tuple(filter(None, (held.get("raw"), held.get("additional_kwargs"), beside)))
 
 
 def _message(response: Any) -> Any:
-    """The message of a chat's response, looked for as above; else what was given."""
-    return getattr(response, "__dict__", {}).get("message", response)
+    """The message of a chat's response; else what was given."""
+    return _held(response).get("message", response)
 
 
 def prompt_texts(prompt: Any) -> list[str]:
@@ -332,18 +344,18 @@ def _asked(prompt: Any) -> object:
     """What tells a prompt from another one: roles and blocks, without ids of tool calls."""
     if isinstance(prompt, str):
         return prompt
-    return [(str(getattr(m, "role", "")), [*map(_block, _blocks(m))]) for m in prompt]
+    return tuple([(str(getattr(m, "role", "")), *map(_block, _blocks(m))) for m in prompt])
 
 
 def _blocks(message: Any) -> Iterable[Any]:
-    return getattr(message, "__dict__", {}).get("blocks") or (answer_text(message),)
+    return _held(message).get("blocks") or (answer_text(message),)
 
 
 def _block(block: Any) -> object:
-    fields = getattr(block, "__dict__", None)
+    fields = _held(block)
     if not fields:
         return str(block)
-    return {name: value for name, value in fields.items() if name != "tool_call_id"}
+    return tuple([item for item in fields.items() if item[0] != "tool_call_id"])
 
 
 def answer_text(response: Any, *, thoughts: bool = True) -> str:
@@ -356,7 +368,7 @@ def answer_text(response: Any, *, thoughts: bool = True) -> str:
     if isinstance(response, str):
         return response
     message = _message(response)
-    blocks = getattr(message, "__dict__", {}).get("blocks")
+    blocks = _held(message).get("blocks")
     if blocks is None:
         return str(getattr(message, "text", None) or getattr(message, "content", None) or "")
     parts = []
@@ -373,16 +385,11 @@ def answer_text(response: Any, *, thoughts: bool = True) -> str:
     return "".join(parts)
 
 
-def _pictures(response: Any) -> int:
-    """How many pictures an answer holds."""
-    blocks = getattr(_message(response), "__dict__", {}).get("blocks") or ()
-    return sum(getattr(block, "block_type", None) == "image" for block in blocks)
-
-
-def _has_media(response: Any) -> bool:
-    """Whether a picture or a sound is part of an answer: their tokens are in no text."""
-    blocks = getattr(_message(response), "__dict__", {}).get("blocks") or ()
-    return any(getattr(block, "block_type", None) in _MEDIA for block in blocks)
+def _media(response: Any) -> list[str]:
+    """What of an answer is no text: its tokens are in none."""
+    blocks = _held(_message(response)).get("blocks") or ()
+    kinds = [getattr(block, "block_type", None) for block in blocks]
+    return [kind for kind in kinds if kind in _MEDIA]
 
 
 def _tool_call_text(call: Any) -> str:
