@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import may_have_answered
 from impactree.calls import Kind, ModelCall, Tokens, TokensSource
+from impactree.calls.advising import other_calls
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens
 from impactree.calls.definitions import definitions
@@ -24,6 +25,13 @@ from impactree.calls.pictures import (
 from impactree.calls.repeats import asked_with
 from impactree.calls.usage import MalformedUsageError, read_usage, updated
 from impactree.llama_index import _names as names
+from impactree.llama_index._text import (
+    answer_text,
+    beside_text,
+    held,
+    media_of,
+    prompt_texts,
+)
 
 if TYPE_CHECKING:
     import weakref
@@ -169,7 +177,7 @@ class OpenModel(OpenSpan):
     places: tuple[Any, ...] = ()
     """Where the client keeps the rest of what was answered, of a stream its last word."""
     drawn: list[ModelCall] = field(default_factory=list)
-    """What the provider's image tool has done for it."""
+    """What the provider's image tool, or another model, has done for it."""
     run: weakref.ref[Run] | None = None
     ended: float | None = None
     """When the call was over, Unix time in s, if its run waits for the one around it."""
@@ -198,37 +206,40 @@ class OpenModel(OpenSpan):
         self._read(response, named=self.answered is not None)
 
     def answer(self, response: Any) -> ModelCall:
-        """The finished chat or completion call; :attr:`drawn` has those of an image tool."""
+        """The finished chat or completion call; :attr:`drawn` has those made for it."""
         if self.prompt:
             params = {**self.model_dict, **(self.beside or {})}
             self.sent = (asked_with(params, _asked(self.prompt)),)
-        media = _media(response)
+        media = media_of(response)
         call = self._answered(response, media)
-        raw = _held(response).get("raw")
+        self.drawn = other_calls(call, self.places)
+        made: list[Any] = []
+        raw = held(response).get("raw")
         if raw is not None:
             items, tools = response_items(raw)
             made = [p for p in pictures_in(items) if p.by_tool]
-            self.drawn = tool_calls(call, made, image_tool(tools)) if made else []
-        own = 0 if self.drawn else media.count("image")
+            if made:
+                self.drawn += tool_calls(call, made, image_tool(tools))
+        own = 0 if made else media.count("image")
         return drawing(call, own) if own else call
 
     def _answered(self, response: Any, media: Sequence[str]) -> ModelCall:
         latency = time.perf_counter() - self.started
         self._read(response)
         usage = self.usage
-        if usage is not None and usage.tokens.output is not None:
+        if usage is not None and usage.tokens.output:
             return self._call(usage.tokens, "reported", latency, usage.notes)
-        text = max(answer_text(response), "".join(self.parts), key=len)
+        text = max(answer_text(response), "".join(self.parts), key=len) + beside_text(response)
         notes = () if usage is None else usage.notes
-        if media and not text:
-            tokens = Tokens(input=self._prompt_tokens()) if usage is None else usage.tokens
-            return self._call(tokens, "unknown", latency, notes)
-        output = count_tokens(text)
         if usage is None:
-            tokens = Tokens(input=self._prompt_tokens(), output=output)
+            tokens = Tokens(input=self._prompt_tokens(), output=count_tokens(text))
+        elif usage.tokens.output is None or text or media:  # a zero that the answer belies
+            tokens = replace(usage.tokens, output=count_tokens(text))
         else:
-            tokens = replace(usage.tokens, output=output)
-        if media:  # their tokens are in no text
+            return self._call(usage.tokens, "reported", latency, notes)
+        if media:
+            if not text:
+                return self._call(replace(tokens, output=None), "unknown", latency, notes)
             notes = (*notes, "media-not-counted")
         return self._call(tokens, "counted", latency, notes)
 
@@ -278,7 +289,7 @@ class OpenModel(OpenSpan):
         except MalformedUsageError as wrong:
             self.note("usage of an unknown shape", wrong)
         if not named:
-            self.answered = names.answered_model(_held(response).get("raw")) or self.answered
+            self.answered = names.answered_model(held(response).get("raw")) or self.answered
 
     def _prompt_tokens(self) -> int:
         read = count_tokens("\n".join(prompt_texts(self.prompt)))
@@ -305,8 +316,6 @@ class OpenModel(OpenSpan):
         )
 
 
-_NOTHING: Final[dict[str, Any]] = {}
-_MEDIA: Final = frozenset({"image", "audio", "video", "document"})
 GENERATING: Final = frozenset({"chat", "completion"})
 _FAMILY: Final[dict[Kind, frozenset[str]]] = {
     "chat": GENERATING,
@@ -316,28 +325,11 @@ _FAMILY: Final[dict[Kind, frozenset[str]]] = {
 }
 
 
-def _held(response: Any) -> dict[str, Any]:
-    """What a response holds: asking a completion for its message raises within pydantic."""
-    return getattr(response, "__dict__", _NOTHING)
-
-
 def _places(response: Any) -> tuple[Any, ...]:
     """Where a response carries what may be usage, nearest to the provider first."""
-    held = _held(response)
-    beside = getattr(held.get("message"), "additional_kwargs", None)
-    return tuple(filter(None, (held.get("raw"), held.get("additional_kwargs"), beside)))
-
-
-def _message(response: Any) -> Any:
-    """The message of a chat's response; else what was given."""
-    return _held(response).get("message", response)
-
-
-def prompt_texts(prompt: Any) -> list[str]:
-    """The text of each message, of a prompt, or of nothing."""
-    if isinstance(prompt, str):
-        return [prompt]
-    return [answer_text(message) for message in prompt or ()]
+    fields = held(response)
+    beside = getattr(fields.get("message"), "additional_kwargs", None)
+    return tuple(filter(None, (fields.get("raw"), fields.get("additional_kwargs"), beside)))
 
 
 def _asked(prompt: Any) -> object:
@@ -348,53 +340,11 @@ def _asked(prompt: Any) -> object:
 
 
 def _blocks(message: Any) -> Iterable[Any]:
-    return _held(message).get("blocks") or (answer_text(message),)
+    return held(message).get("blocks") or (answer_text(message),)
 
 
 def _block(block: Any) -> object:
-    fields = _held(block)
+    fields = held(block)
     if not fields:
         return str(block)
     return tuple([item for item in fields.items() if item[0] != "tool_call_id"])
-
-
-def answer_text(response: Any, *, thoughts: bool = True) -> str:
-    """All that a model reads or writes: text, reasoning, tool calls, of a response or message.
-
-    Args:
-        response: A response, a message or a text.
-        thoughts: Whether reasoning is part of it: of a chat's, a completion hands on the rest.
-    """
-    if isinstance(response, str):
-        return response
-    message = _message(response)
-    blocks = _held(message).get("blocks")
-    if blocks is None:
-        return str(getattr(message, "text", None) or getattr(message, "content", None) or "")
-    parts = []
-    for block in blocks:
-        if not thoughts and getattr(block, "block_type", None) == "thinking":
-            continue
-        # TextBlock, ThinkingBlock, ToolCallBlock; pictures and sound carry no text.
-        parts.append(str(getattr(block, "text", None) or getattr(block, "content", None) or ""))
-        if hasattr(block, "tool_name"):
-            parts.append(f"{block.tool_name}{block.tool_kwargs}")
-    if not any(hasattr(block, "tool_name") for block in blocks):
-        calls = (getattr(message, "additional_kwargs", None) or {}).get("tool_calls") or ()
-        parts.extend(_tool_call_text(call) for call in calls)
-    return "".join(parts)
-
-
-def _media(response: Any) -> list[str]:
-    """What of an answer is no text: its tokens are in none."""
-    blocks = _held(_message(response)).get("blocks") or ()
-    kinds = [getattr(block, "block_type", None) for block in blocks]
-    return [kind for kind in kinds if kind in _MEDIA]
-
-
-def _tool_call_text(call: Any) -> str:
-    if isinstance(call, dict):
-        function = call.get("function", call)
-        return f"{function.get('name', '')}{function.get('arguments', '')}"
-    function = getattr(call, "function", call)
-    return f"{getattr(function, 'name', '')}{getattr(function, 'arguments', '')}"

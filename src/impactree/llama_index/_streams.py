@@ -42,7 +42,6 @@ __all__ = [
 _GENERATORS: Final = (GeneratorType, AsyncGeneratorType)
 _ITERATORS: Final = (Iterator, AsyncIterator)
 _MAX_WRAPPERS: Final = 4
-_NOTHING: Final[dict[str, Any]] = {}
 _PLAIN: Final = frozenset({str, int, float, bool, list, dict, type(None)})
 
 
@@ -94,10 +93,9 @@ def streams_of(result: Any) -> list[Any]:
     # Of the object itself: on some there are properties that make one, or raise.
     if type(result) in _PLAIN:
         return []
-    found = [_unwrapped(result)]
-    for value in getattr(result, "__dict__", _NOTHING).values():
-        if type(value) not in _PLAIN:
-            found.append(_unwrapped(value))
+    held = getattr(result, "__dict__", None)
+    values = (result, *held.values()) if held else (result,)
+    found = [_unwrapped(value) for value in values if type(value) not in _PLAIN]
     return [stream for stream in found if stream is not None]
 
 
