@@ -272,8 +272,7 @@ class Engine:
         self, call: ModelCall, at: dt.date | None = None, name: Resolution | None = None
     ) -> Plan:
         """All that calls like this have in common, worked out anew; ``name``: as it was read."""
-        s = self
-        found = read_call(s.catalog, s.settings, s.method, call, at, s.hardware, name)
+        found = self._read(call, at, name)
         situation, share = found.situation, self._share(found)
         method = self.method_for(call.kind)
         return Plan(
@@ -286,6 +285,10 @@ class Engine:
             method,
             found,
         )
+
+    def _read(self, call: ModelCall, at: dt.date | None, name: Resolution | None = None) -> Reading:
+        s = self
+        return read_call(s.catalog, s.settings, s.method, call, at, s.hardware, name)
 
     def _share(self, found: Reading) -> Share | None:
         if self.sharing is None:
