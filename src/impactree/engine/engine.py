@@ -107,7 +107,7 @@ class Engine:
         self._catalog = catalog
         self._plans: dict[object, Plan] = {}
         self._check()
-        self._hardware: Mapping[str, Deployment] = (
+        self.hardware: Mapping[str, Deployment] = (
             read_deployment(self.catalog, settings.deployment, settings.where("deployment"))
             if settings.deployment
             else {}
@@ -180,7 +180,7 @@ class Engine:
             )
         engine = copy(self)
         engine.settings = replace(self.settings, deployment=dict(deployment))
-        engine._hardware = read_deployment(self.catalog, deployment, "deployment")
+        engine.hardware = read_deployment(self.catalog, deployment, "deployment")
         engine._plans = {}
         return engine
 
@@ -268,9 +268,12 @@ class Engine:
         """Everything behind an estimate but the tokens: the model, its size, who runs it where."""
         return self._planned(call, at).found
 
-    def plan(self, call: ModelCall, at: dt.date | None = None) -> Plan:
-        """All that calls like this have in common, worked out anew."""
-        found = read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
+    def plan(
+        self, call: ModelCall, at: dt.date | None = None, name: Resolution | None = None
+    ) -> Plan:
+        """All that calls like this have in common, worked out anew; ``name``: as it was read."""
+        s = self
+        found = read_call(s.catalog, s.settings, s.method, call, at, s.hardware, name)
         situation, share = found.situation, self._share(found)
         method = self.method_for(call.kind)
         return Plan(

@@ -313,14 +313,9 @@ def _figures_text(impacts: Impacts) -> str:
     f = impacts.figures
     if f is None:
         return _NO_FIGURES
-    totals = (
-        *(f[3] + f[15], f[4] + f[16], f[5] + f[17]),
-        *(f[6] + f[18], f[7] + f[19], f[8] + f[20]),
-        *(f[9] + f[21], f[10] + f[22], f[11] + f[23]),
-    )
     market = impacts.market
     energies = impacts.energy_by_source or {}
-    numbers = [*f[:3], *totals, *f[12:15], *(market or ()), *f, *energies.values()]
+    numbers = [*f.totals(), *(market or ()), *f, *energies.values()]
     unknown: tuple[int, ...] = ()
     if isnan(f[6] + f[9] + f[24]):
         unknown = tuple(place for place, number in enumerate(f) if isnan(number))
