@@ -89,10 +89,10 @@ def per_call(known: Beside, engine: Engine) -> ir.Table:
     columns["day"] = rows.day.nullif(ibis.literal(NEWEST))
     columns |= words(rows, asked, engine)
     found = [_by_one(rows, variant, n) for n, variant in enumerate(known.plans.variants)]
-    columns |= either(rows, found)
+    columns |= either(found, rows.cached & rows.rejected.isnull())
     columns |= sources(rows.estimated, columns[f"{ENERGY.column}_mean"])
     wrote = rows.output_tokens if "output_tokens" in calls.columns else None
-    columns |= training(rows, asked, engine, requests(rows), wrote)
+    columns |= training(rows, engine, ibis.ifelse(asked, requests(rows), 0), wrote)
     return rows.select(**columns)
 
 

@@ -84,7 +84,8 @@ def judgements(
         states += [state + bit for state in states]
     states = [state for state in states if not (state & _SUMMED and state & _UNCOUNTED)]
     keys = [(kind, state) for kind in kinds for state in states]
-    rows = [_judged(kind, state, engine.method) for kind, state in keys]
+    method: Any = engine.method
+    rows = [_judged(kind, state, method) for kind, state in keys]
     found = pa.table(
         {
             "kind": pa.array([kind for kind, _ in keys], pa.string()),
