@@ -268,12 +268,9 @@ class Engine:
         """Everything behind an estimate but the tokens: the model, its size, who runs it where."""
         return self._planned(call, at).found
 
-    def plan(
-        self, call: ModelCall, at: dt.date | None = None, name: Resolution | None = None
-    ) -> Plan:
+    def plan(self, call: ModelCall, at: dt.date | None = None, name: Any = None) -> Plan:
         """All that calls like this have in common, worked out anew; ``name``: as it was read."""
-        s = self
-        found = read_call(s.catalog, s.settings, s.method, call, at, s.hardware, name)
+        found = self._read(call, at, name)
         situation, share = found.situation, self._share(found)
         method = self.method_for(call.kind)
         return Plan(
@@ -286,6 +283,10 @@ class Engine:
             method,
             found,
         )
+
+    def _read(self, call: ModelCall, at: dt.date | None, name: Resolution | None = None) -> Reading:
+        asked = self.catalog, self.settings, self.method, call, at, self.hardware, name
+        return read_call(*asked)
 
     def _share(self, found: Reading) -> Share | None:
         if self.sharing is None:

@@ -60,7 +60,7 @@ def cells(
     latency = wrap(rows.latency_s) if "latency_s" in rows.columns else None
     quantities = _quantities(rows, variant.sized, wrap, fixed)
     figures = Figures._make(variant.method.impacts(plan, quantities, latency, where=where))
-    return (*figures.totals(), *figures[24:], *figures.market_based(fixed("market")))
+    return (*figures.totals, *figures[24:], *figures.market_based(fixed("market")))
 
 
 def _quantities(

@@ -41,7 +41,7 @@ def figure_cells(impacts: Impacts | None) -> tuple[Cell, ...]:
 
 
 def _known(f: Figures) -> tuple[float | None, ...]:
-    cells = (*f.totals(), *f[24:])
+    cells = (*f.totals, *f[24:])
     if math.isnan(sum(cells)):
         return tuple(None if math.isnan(cell) else cell for cell in cells)
     return cells

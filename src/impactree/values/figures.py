@@ -2,6 +2,7 @@
 
 # No annotations from __future__: a NamedTuple compiles each that is a string when it is imported.
 import math
+from operator import add
 from typing import Final, NamedTuple
 
 __all__ = ["PARTS", "ZERO", "Figures", "added", "same_figures", "sum_of_all"]
@@ -50,14 +51,10 @@ class Figures(NamedTuple):
     part_overhead: float
     """The data centre around the servers: cooling, conversion."""
 
+    @property
     def totals(self) -> tuple[float, ...]:
-        """Low, expected and high of the five criteria: usage plus embodied, as CRITERIA stand."""
-        f = self
-        return (
-            *(f[0], f[1], f[2], f[3] + f[15], f[4] + f[16], f[5] + f[17]),
-            *(f[6] + f[18], f[7] + f[19], f[8] + f[20], f[9] + f[21], f[10] + f[22]),
-            *(f[11] + f[23], f[12], f[13], f[14]),
-        )
+        """Low, expected and high of the five criteria, usage plus embodied."""
+        return (*self[:3], *map(add, self[3:12], self[15:24]), *self[12:15])
 
     def market_based(self, factor: float) -> tuple[float, float, float]:
         """Low, expected and high gwp, kgCO2eq, by another factor of the usage, kgCO2eq/kWh."""
