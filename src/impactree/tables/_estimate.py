@@ -83,7 +83,7 @@ def _as_ibis(table: Any) -> ir.Table:
 def per_call(known: Beside, engine: Engine) -> ir.Table:
     """A row per call, with its figures."""
     calls = known.calls
-    rows = known.joined(calls, known.plans.whole())
+    rows = known.joined(calls)
     asked = rows.rejected.isnull() & ~rows.cached
     columns = {name: rows[name] for name in calls.columns if name not in INNER}
     columns["day"] = rows.day.nullif(ibis.literal(NEWEST))

@@ -14,7 +14,7 @@ from impactree.catalog import near_text
 from impactree.exceptions import TableError
 from impactree.tables._calls import COUNTS, INNER, NEWEST, refused
 from impactree.tables._figures import DERIVED, amount, cells, either, requests, training, words
-from impactree.tables._small import KEY, Small, joined
+from impactree.tables._small import KEY
 from impactree.tables._terms import CALLS, Term, choose_term, named_features
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from impactree.engine import Engine
     from impactree.tables._beside import Beside
-    from impactree.tables._plans import Plans
 
 __all__ = ["SUMMED", "TALLIES", "Groups", "grouped"]
 
@@ -77,7 +76,7 @@ def grouped(known: Beside, engine: Engine, keys: Sequence[str]) -> Groups:
     of_plans = {*known.plans.places, *DERIVED}
     own = [key for key in keys if key in known.calls.columns and key not in of_plans]
     summed, traced = _summed(known, own)
-    groups = known.joined(summed, _by_number(known.plans))
+    groups = known.joined(summed, numbered=True)
     features = dict.fromkeys(name for one in traced for name in one.features)
     judged = _judged(groups, engine, keys, own, features)
     complete = {*names.keys} <= {*keys} and (not names.dated or "day" in keys)
@@ -100,13 +99,6 @@ def _check(calls: ir.Table, keys: Sequence[str]) -> None:
             raise TableError(f"by: no column {key!r:.80} to group by; nearest: {near}")
 
 
-def _by_number(plans: Plans) -> Small:
-    """The plans, to be joined by the number of the name."""
-    table = plans.whole().table
-    names = [KEY + name if name == "name_no" else name for name in table.column_names]
-    return Small(table.rename_columns(names), ("name_no",))
-
-
 class _Traced(NamedTuple):
     """The figures of one variant, as they follow from sums."""
 
@@ -116,7 +108,7 @@ class _Traced(NamedTuple):
 
 def _summed(known: Beside, own: Sequence[str]) -> tuple[ir.Table, list[_Traced]]:
     """Sums of the calls that have all in common; and what the figures make of them."""
-    rows = joined(known.calls, known.plans.whole())
+    rows = known.plans.joined(known.calls)
     counted = {CALLS: requests(rows).sum() if "requests" in known.given else rows.count()}
     counted |= {_sum(n): rows[n].cast("float64").sum() for n in SUMMED if n in rows.columns}
     names = {amount(rows, name).op(): _sum(name) for name in COUNTS if name in rows.columns}
@@ -203,7 +195,7 @@ def _figured(
     keys: Sequence[str],
 ) -> ir.Table:
     """The figures out of the sums of features."""
-    groups = joined(judged, _by_number(known.plans))
+    groups = known.plans.joined(judged, numbered=True)
     plain = {name: groups[name] for name in groups.columns}
     found = []
     for place, one in enumerate(traced):
