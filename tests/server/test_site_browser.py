@@ -113,6 +113,7 @@ def test_a_pasted_text_is_counted_here_and_stands_in_no_link(visit):
     page.get_by_label("Text to read").fill("Quokkas live on Rottnest Island. " * 30)
     count = count_tokens("Quokkas live on Rottnest Island. " * 30)
     expect(page.get_by_label("Input tokens")).to_have_value(str(count))
+    expect(page.get_by_label("of these cached")).to_have_value("")
     expect(page.get_by_role("status")).to_contain_text(f"{count} tokens")
     assert_shows(page, estimate(ModelCall(**{**CALL, "input_tokens": count})))
     assert f"input={count}" in page.evaluate("location.hash")
