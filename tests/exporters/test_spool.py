@@ -141,9 +141,8 @@ def test_what_fails_and_succeeds_by_turns_is_said_once(caplog: pytest.LogCapture
         run_tree(tracker)
         assert tracker.flush(10)
     assert (len(sink.trees), sink.attempts) == (5, 10)
-    assert lines(caplog) == [
-        "impactree: test:full: OSError: No space left on device; impacts wait in the spool, retrying"
-    ]
+    (line,) = lines(caplog)
+    assert line.startswith("impactree: test:full: OSError: No space left on device; impacts wait")
 
 
 def test_while_it_is_down_an_attempt_takes_one_run_alone(
