@@ -13,6 +13,7 @@ from impactree.engine import shared_engine
 from impactree.exceptions import TableError
 from impactree.tables._calls import COUNTS, NEWEST, prepared
 from impactree.tables._plans import KEY, Small, Variant, judgements, missing, plans
+from impactree.tables._placing import placed
 from impactree.tables._sums import sources, sums
 from impactree.values.criteria import ENERGY, FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.figures import Figures
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import ibis.expr.types as ir
+    import pyarrow as pa
 
     from impactree.engine import Engine
     from impactree.engine.settings import EngineSettings
@@ -113,13 +115,19 @@ def per_call(table: ir.Table, engine: Engine, at: At) -> tuple[ir.Table, Small]:
 
 def _joined(calls: ir.Table, small: Small) -> ir.Table:
     """Each call with its row of a small table; without one, nulls."""
-    beside = ibis.memtable(small.table)
-    conditions: list[Any] = [calls[name].identical_to(beside[KEY + name]) for name in small.keys]
+    beside = placed(small.table, calls)
+    conditions = [_same(calls[name], beside[KEY + name], small.table) for name in small.keys]
     if small.dated:
         conditions += [calls.day >= beside.valid_from, calls.day <= beside.valid_to]
     if not conditions:
         return calls.cross_join(beside)
     return calls.left_join(beside, conditions)
+
+
+def _same(ours: Any, key: Any, table: pa.Table) -> Any:
+    """Equal, null too; plainly where no key is null, which every engine joins by hashing."""
+    plain = table[key.get_name()].null_count == 0
+    return ours == key if plain else ours.identical_to(key)
 
 
 def _words(rows: ir.Table, asked: Any, engine: Engine) -> dict[str, Any]:
@@ -135,8 +143,8 @@ def _words(rows: ir.Table, asked: Any, engine: Engine) -> dict[str, Any]:
         "estimated": rows.estimated,
         "grade": ibis.ifelse(asked, grades, None),
         "method": ibis.ifelse(rows.estimated, engine.method.name, None),
-        "warnings": ibis.ifelse(asked, warnings.strip(), ""),
-        "errors": ibis.ifelse(asked, errors.strip(), ""),
+        "warnings": ibis.ifelse(asked, warnings.substr(1), ""),  # not the space before the first
+        "errors": ibis.ifelse(asked, errors.substr(1), ""),
         "zone_used": ibis.ifelse(rows.estimated, rows.zone_used, None),
     }
 
@@ -190,10 +198,13 @@ def _quantities(rows: ir.Table, sized: bool) -> SimpleNamespace:
 
 
 def _amount(rows: ir.Table, name: str, unknown: float | None = 0) -> Any:
-    """A count as a float: products of counts outgrow whole numbers."""
+    """A count as a float, products of counts outgrow whole numbers; null where none is to be used.
+
+    Of negative counts some engines would stop at a division by zero.
+    """
     if name not in rows.columns:
         return ibis.literal(unknown, "float64")
-    column = rows[name].cast("float64")
+    column = ibis.ifelse(rows.estimated, rows[name].cast("float64"), None)
     if name in COUNTS:
         column = column / _requests(rows)  # of a sum of requests: their mean
     return column if unknown is None else column.fill_null(unknown)
@@ -213,7 +224,8 @@ def _training(rows: ir.Table, asked: Any, engine: Engine) -> dict[str, Any]:
     known = asked & rows.shared_over.notnull()
     times = _requests(rows)
     if sharing.unit == "output_tokens":
-        times = _amount(rows, "output_tokens", None) * times
+        written = "output_tokens" in rows.columns
+        times = rows.output_tokens.cast("float64") if written else ibis.null("float64")
         known = known & times.notnull()
     columns: dict[str, Any] = {
         name: ibis.ifelse(known, rows[name] * times, None) for name in TRAINING_FIGURES

@@ -93,7 +93,7 @@ def plans(calls: ir.Table, engine: Engine, *, by_day: bool) -> Small:
     if engine.sharing is not None:
         columns = (*columns, *_TRAINING)
     columns = (*_keys(found.schema, keys), *columns)
-    return Small(_arrow(rows, columns), _varying(rows, keys), dated, tuple(variants))
+    return Small(_arrow(rows, columns), _varying(rows, keys, "model"), dated, tuple(variants))
 
 
 _FIXED: Final = (
@@ -174,8 +174,8 @@ def _number(value: Any) -> float | None:
 
 
 def _codes(messages: Iterable[Any]) -> str:
-    """Each followed by a space, so that texts can be put together."""
-    return "".join(f"{m.code} " for m in messages)
+    """Each after a space, so that texts can be put together."""
+    return "".join(f" {m.code}" for m in messages)
 
 
 def missing(calls: ir.Table) -> Any:
@@ -208,7 +208,7 @@ def judgements(calls: ir.Table, engine: Engine) -> Small:
     rows = [_judged(row, engine) for row in found.to_pylist()]
     names = ("call_warnings", "judged_warnings", "judged_errors")
     columns = (*_keys(found.schema, keys), *((name, pa.string()) for name in names))
-    return Small(_arrow(rows, columns), _varying(rows, keys))
+    return Small(_arrow(rows, columns), _varying(rows, keys, "missing"))
 
 
 def _judged(row: dict[str, Any], engine: Engine) -> dict[str, Any]:
@@ -240,10 +240,11 @@ def _like(bits: int) -> Tokens:
     return Tokens(**{n: None if bits & _UNKNOWN[n] else found[n] for n in _NAMES})
 
 
-def _varying(rows: list[dict[str, Any]], keys: Sequence[str]) -> tuple[str, ...]:
-    """The keys that tell rows apart; at least one, so that there is something to join by."""
-    found = tuple(name for name in keys if len({row[KEY + name] for row in rows}) > 1)
-    return found or (() if len(rows) == 1 else tuple(keys[:1]))
+def _varying(rows: list[dict[str, Any]], keys: Sequence[str], always: str) -> tuple[str, ...]:
+    """The keys that tell rows apart, and one that is never null: engines want an equality."""
+    if len(rows) == 1:
+        return ()
+    return tuple(n for n in keys if n == always or len({row[KEY + n] for row in rows}) > 1)
 
 
 def _keys(schema: pa.Schema, names: Iterable[str]) -> Iterator[tuple[str, pa.DataType]]:
