@@ -166,6 +166,7 @@ def test_resolve_is_the_commands(ask, command):
         ("models", ("haiku", "--maker", "anthropic"), {"search": "haiku", "maker": "anthropic"}),
         ("models", ("--kind", "rerank"), {"kind": "rerank"}),
         ("zones", ("france",), {"search": "france"}),
+        ("regions", ("paris",), {"search": "paris"}),
         ("providers", ("openai",), {"search": "openai"}),
         ("methods", (), {}),
     ],
@@ -173,6 +174,16 @@ def test_resolve_is_the_commands(ask, command):
 def test_lists_are_the_commands(ask, command, name, arguments, query):
     found = ask.get(f"/v1/{name}", params=query).json()
     assert found[name] == command(name, *arguments) != []
+
+
+def test_a_text_is_counted_and_neither_kept_nor_logged(ask, caplog, capfd):
+    text = "tiktoken is great!"  # t|ikt|oken| is| great|!, as OpenAI's cookbook splits it
+    with caplog.at_level("DEBUG"):
+        found = ask.post("/v1/tokens", json={"text": text}).json()
+    assert found == {"tokens": 6, "by": "cl100k_base"}
+    assert text not in caplog.text + "".join(capfd.readouterr())
+    assert ask.post("/v1/tokens", json={"text": ""}).json()["tokens"] == 0
+    assert ask.post("/v1/tokens", json={"text": "x" * 1_000_001}).status_code == 422
 
 
 def test_reports_are_the_commands(ask, command, report, tmp_path):

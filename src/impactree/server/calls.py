@@ -4,20 +4,26 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from impactree.server.answers import answer, described, ref
-from impactree.server.bodies import Day, Estimate, Explain, ManyCalls, Text, model_call
+from impactree.server.bodies import Day, Estimate, Explain, ManyCalls, Strict, Text, model_call
 from impactree.server.examples import ESTIMATES, EXPLAINED, ONE_ESTIMATE, RESOLVED
 from impactree.server.problems import ContradictionError
 from impactree.service import listing
-from impactree.service.estimating import estimates, explanation, one_estimate
+from impactree.service.estimating import counted, estimates, explanation, one_estimate
 
 __all__ = ["router"]
 
 router = APIRouter(prefix="/v1", tags=["Estimates"])
 _ANSWERS = {"anyOf": [ref("EstimateAnswer"), ref("EstimatesAnswer")]}
+
+
+class TextToCount(Strict):
+    """A text."""
+
+    text: Annotated[str, Field(max_length=1_000_000)]
 
 
 class NameQuery(BaseModel):
@@ -70,6 +76,16 @@ def explain(body: Explain) -> Response:
     except ValueError as error:
         raise ContradictionError("explain", error) from None
     return answer(found.to_dict())
+
+
+@router.post(
+    "/tokens",
+    summary="How many tokens a text has",
+    responses=described(ref("Counted"), {"tokens": 4, "by": "cl100k_base"}),
+)
+def tokens(body: TextToCount) -> Response:
+    """Counted here as where a client reports no usage; the text is neither kept nor logged."""
+    return answer(counted(body.text))
 
 
 @router.get(

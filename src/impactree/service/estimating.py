@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from impactree.advice import Equivalents
 from impactree.calls import MEDIA_FIELDS, Media
+from impactree.calls.counting import count_tokens, counts_by
 from impactree.catalog._catalog import as_day
 from impactree.engine import shared_engine
 from impactree.engine.explain import explain
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from impactree.engine.explain import Explanation
     from impactree.engine.reading import Reading
 
-__all__ = ["estimates", "explanation", "one_estimate"]
+__all__ = ["counted", "estimates", "explanation", "one_estimate"]
 
 
 def one_estimate(
@@ -119,3 +120,8 @@ def explanation(name: str, **asked: Any) -> Explanation:
     """
     fields = {key: asked.pop(key) for key in [*asked] if key in MEDIA_FIELDS}
     return explain(name, media=Media(**fields), **asked)
+
+
+def counted(text: str) -> dict[str, Any]:
+    """How many tokens a text has, and by what they were counted."""
+    return {"tokens": count_tokens(text), "by": counts_by()}
