@@ -107,8 +107,8 @@ MISSING = [
     (
         "spark",
         ["pyspark"],
-        "from impactree.cli import cli\n"
-        "cli.main('table c.csv --out o --engine spark'.split(), standalone_mode=False)",
+        "from pathlib import Path; from impactree.tables._spark import spark\n"
+        "with spark(Path()): pass",
     ),
     ("serve", ["fastapi"], "from impactree.server.running import run"),
     ("serve", ["uvicorn"], "from impactree.cli import cli; cli.main(['serve'])"),

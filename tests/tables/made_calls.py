@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from impactree import Impacts, ModelCall
 from impactree.catalog import load_catalog
+from impactree.report.renderers.flat import figure_columns
 
 FIELDS = {
     "model": pa.string(),
@@ -144,3 +145,51 @@ def same(ours, theirs):
 
 def arrow(rows):
     return pa.table({n: pa.array([r.get(n) for r in rows], kind) for n, kind in FIELDS.items()})
+
+
+def same_calls(found, expected):
+    """A table of a row per call, in any order, against what the Python engine says of each."""
+    found = found.sort_by("id")
+    assert found["id"].to_pylist() == list(range(len(expected)))
+    refused = [one is None for one in expected]
+    assert [v is not None for v in found["rejected"].to_pylist()] == refused
+    for name, column in figure_columns(expected).items():
+        ours = found[name].to_pylist()
+        if name in ("training_shared_over", "source"):
+            assert ours == column
+        else:
+            same(ours, column)
+    for name in ("grade", "method"):
+        theirs = [None if one is None else getattr(one, name) for one in expected]
+        assert found[name].to_pylist() == theirs
+    for name in ("warnings", "errors"):
+        theirs = ["" if x is None else " ".join(m.code for m in getattr(x, name)) for x in expected]
+        assert found[name].to_pylist() == theirs
+
+
+def same_sums(found, rows, expected):
+    """A table of sums by team and day against sums of what the Python engine says."""
+    groups = {}
+    for row, one in zip(rows, expected, strict=True):
+        groups.setdefault((row["team"], row["day"]), []).append((row, one))
+    assert found.num_rows == len(groups)
+    for group in found.to_pylist():
+        members = groups[group["team"], group["day"]]
+        calls = [(row, one) for row, one in members if one is not None]
+        total = Impacts.sum(one for _, one in calls)
+        assert group["rejected_calls"] == len(members) - len(calls)
+        assert group["calls"] == len(calls)
+        assert group["estimated_calls"] == total.estimated_calls
+        assert group["unestimated_calls"] == total.unestimated_calls
+        cached = [bool(row["cached"]) for row, _ in calls]
+        assert group["cached_calls"] == sum(cached)
+        asked = [row for row, _ in calls if not row["cached"]]
+        counted = [row for row in asked if row["tokens_source"] == "counted"]
+        assert group["counted_calls"] == len(counted)
+        assert group["output_tokens"] == sum(row["output_tokens"] or 0 for row in asked)
+        assert group["grade"] == total.grade
+        for name, (value,) in figure_columns([total]).items():
+            if name in ("training_shared_over", "source"):
+                assert group[name] == value
+            else:
+                same([group[name]], [value])

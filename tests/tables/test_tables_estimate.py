@@ -8,9 +8,9 @@ import ibis
 import pandas as pd
 import pyarrow as pa
 import pytest
-from made_calls import arrow, by_python, made_rows, same
+from made_calls import arrow, by_python, made_rows, same_calls, same_sums
 
-from impactree import Impacts, ModelCall
+from impactree import ModelCall
 from impactree.engine import Engine
 from impactree.exceptions import ConfigurationError, TableError
 from impactree.methods import METHODS
@@ -39,23 +39,9 @@ def both(request, rows):
 
 def test_calls_equal_the_python_engine(both):
     table, settings, expected = both
-    found = estimate(table, **settings).order_by("id").to_pyarrow()
-    assert found["id"].to_pylist() == list(range(ROWS))
-    refused = [one is None for one in expected]
-    assert [v is not None for v in found["rejected"].to_pylist()] == refused
-    assert sum(refused) > 100
-    for name, column in figure_columns(expected).items():
-        ours = found[name].to_pylist()
-        if name in ("training_shared_over", "source"):
-            assert ours == column
-        else:
-            same(ours, column)
-    for name in ("grade", "method"):
-        theirs = [None if one is None else getattr(one, name) for one in expected]
-        assert found[name].to_pylist() == theirs
-    for name in ("warnings", "errors"):
-        theirs = ["" if x is None else " ".join(m.code for m in getattr(x, name)) for x in expected]
-        assert found[name].to_pylist() == theirs
+    found = estimate(table, **settings).to_pyarrow()
+    same_calls(found, expected)
+    assert found["rejected"].null_count < ROWS - 100
 
 
 def test_the_rows_hold_every_grade_and_both_sorts_of_null(both):
@@ -69,31 +55,7 @@ def test_the_rows_hold_every_grade_and_both_sorts_of_null(both):
 
 def test_sums_equal_sums_of_the_python_engine(both, rows):
     table, settings, expected = both
-    groups = {}
-    for row, one in zip(rows, expected, strict=True):
-        groups.setdefault((row["team"], row["day"]), []).append((row, one))
-    found = estimate(table, by=["team", "day"], **settings).to_pyarrow().to_pylist()
-    assert len(found) == len(groups)
-    for group in found:
-        members = groups[group["team"], group["day"]]
-        calls = [(row, one) for row, one in members if one is not None]
-        total = Impacts.sum(one for _, one in calls)
-        assert group["rejected_calls"] == len(members) - len(calls)
-        assert group["calls"] == len(calls)
-        assert group["estimated_calls"] == total.estimated_calls
-        assert group["unestimated_calls"] == total.unestimated_calls
-        cached = [bool(row["cached"]) for row, _ in calls]
-        assert group["cached_calls"] == sum(cached)
-        asked = [row for row, _ in calls if not row["cached"]]
-        counted = [row for row in asked if row["tokens_source"] == "counted"]
-        assert group["counted_calls"] == len(counted)
-        assert group["output_tokens"] == sum(row["output_tokens"] or 0 for row in asked)
-        assert group["grade"] == total.grade
-        for name, (value,) in figure_columns([total]).items():
-            if name in ("training_shared_over", "source"):
-                assert group[name] == value
-            else:
-                same([group[name]], [value])
+    same_sums(estimate(table, by=["team", "day"], **settings).to_pyarrow(), rows, expected)
 
 
 def test_a_sum_of_nothing_known_is_null_and_of_cached_calls_zero():

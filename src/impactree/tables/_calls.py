@@ -34,8 +34,10 @@ _TEXTS: Final = (*PLACE_FIELDS, "resolution", "tokens_source", "usage_notes")
 MEDIA_COUNTS: Final = tuple(n for n in MEDIA_FIELDS if n not in (*_TEXTS, *_REALS, *_FLAGS))
 _NEEDED: Final = ("input_tokens", "output_tokens", *MEDIA_FIELDS)
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-NEWEST: Final = dt.date(9999, 12, 31)
-"""The day of calls that tell none: they are read as the catalog reads names now."""
+NEWEST: Final = dt.date(2149, 6, 6)
+"""The day of calls that tell none: they are read as the catalog reads names now.
+
+It is the last that every engine knows (ClickHouse's ``Date``)."""
 
 
 def prepared(table: ir.Table) -> ir.Table:

@@ -12,8 +12,8 @@ from impactree.catalog import near_text
 from impactree.engine import shared_engine
 from impactree.exceptions import TableError
 from impactree.tables._calls import COUNTS, NEWEST, prepared
-from impactree.tables._plans import KEY, Small, Variant, judgements, missing, plans
 from impactree.tables._placing import placed
+from impactree.tables._plans import KEY, Small, Variant, judgements, missing, plans
 from impactree.tables._sums import sources, sums
 from impactree.values.criteria import ENERGY, FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
 from impactree.values.figures import Figures
@@ -26,7 +26,7 @@ from impactree.values.training import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import ibis.expr.types as ir
     import pyarrow as pa
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from impactree.engine import Engine
     from impactree.engine.settings import EngineSettings
 
-__all__ = ["At", "estimate", "per_call"]
+__all__ = ["At", "estimate", "grouped", "per_call"]
 
 At = Literal["call", "today"]
 _NAMES: Final = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS)
@@ -72,9 +72,15 @@ def estimate(
     if at not in ("call", "today"):
         raise TableError(f"at must be 'call' or 'today', not {at!r:.80}")
     rows, _ = per_call(_as_ibis(table), shared_engine(**settings), at)
-    if by is None:
-        return rows
-    keys = [by] if isinstance(by, str) else list(by)
+    return rows if by is None else grouped(rows, [by] if isinstance(by, str) else by)
+
+
+def grouped(rows: ir.Table, keys: Sequence[str]) -> ir.Table:
+    """Sums by columns that the rows have.
+
+    Raises:
+        TableError: they lack one.
+    """
     for key in keys:
         if key not in rows.columns:
             near = near_text(key, rows.columns)
@@ -93,13 +99,29 @@ def _as_ibis(table: Any) -> ir.Table:
     return ibis.memtable(pa.table(table))
 
 
-def per_call(table: ir.Table, engine: Engine, at: At) -> tuple[ir.Table, Small]:
-    """A row per call, with its figures, and the plans behind them."""
-    calls = prepared(table)
-    calls = calls.mutate(missing=missing(calls))
-    small = plans(calls, engine, by_day=at == "call")
-    judged = judgements(calls, engine)
-    rows = _joined(_joined(calls, small), judged)
+def per_call(
+    table: ir.Table,
+    engine: Engine,
+    at: At,
+    *,
+    seen: ir.Table | None = None,
+    place: Callable[[pa.Table, ir.Table], ir.Table] = placed,
+) -> tuple[ir.Table, Small]:
+    """A row per call, with its figures, and the plans behind them.
+
+    Args:
+        table: The calls.
+        engine: Estimates.
+        at: As for :func:`estimate`.
+        seen: Where their situations are looked up; None: in the calls.
+        place: Makes a table beside the calls of a small one.
+    """
+    calls = _marked(table)
+    known = calls if seen is None else _marked(seen)
+    small = plans(known, engine, by_day=at == "call")
+    rows = calls
+    for one in (small, judgements(known, engine)):
+        rows = _joined(rows, one, place(one.table, table))
     rows = rows.mutate(rejected=ibis.coalesce(rows.rejected, rows.wrong))
     asked = rows.rejected.isnull() & ~rows.cached
     rows = rows.mutate(
@@ -113,9 +135,13 @@ def per_call(table: ir.Table, engine: Engine, at: At) -> tuple[ir.Table, Small]:
     return rows.select(**columns), small
 
 
-def _joined(calls: ir.Table, small: Small) -> ir.Table:
+def _marked(table: ir.Table) -> ir.Table:
+    calls = prepared(table)
+    return calls.mutate(missing=missing(calls))
+
+
+def _joined(calls: ir.Table, small: Small, beside: ir.Table) -> ir.Table:
     """Each call with its row of a small table; without one, nulls."""
-    beside = placed(small.table, calls)
     conditions = [_same(calls[name], beside[KEY + name], small.table) for name in small.keys]
     if small.dated:
         conditions += [calls.day >= beside.valid_from, calls.day <= beside.valid_to]

@@ -1,4 +1,4 @@
-"""Where the small tables beside the calls stand: in the engine that holds the calls."""
+"""Small tables into the engine that holds the calls, and out of it, without loss."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pyarrow as pa
 
-__all__ = ["placed"]
+__all__ = ["fetched", "placed"]
 
 
 def placed(small: pa.Table, calls: ir.Table) -> ir.Table:
@@ -24,3 +24,12 @@ def placed(small: pa.Table, calls: ir.Table) -> ir.Table:
     name = f"impactree_{hashlib.sha256(held.encode()).hexdigest()[:16]}"
     backend._session.createDataFrame(small).createOrReplaceTempView(name)
     return backend.table(name)
+
+
+def fetched(expression: ir.Table) -> pa.Table:
+    """What an expression gives."""
+    backend: Any = expression.get_backend()
+    if backend.name != "pyspark":
+        return expression.to_pyarrow()
+    # By Ibis and pandas, whole numbers beside nulls would be rounded.
+    return backend._session.sql(backend.compile(expression)).toArrow()

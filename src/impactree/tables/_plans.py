@@ -17,6 +17,7 @@ from impactree.catalog import WatchedDay, change_days, same_until
 from impactree.engine.engine import usage_message
 from impactree.methods import Judgement, covers_media
 from impactree.tables._calls import MEDIA_COUNTS, NEWEST, PLACES
+from impactree.tables._placing import fetched
 from impactree.values.grades import GRADES
 from impactree.values.messages import message
 from impactree.values.training import TRAINING_FIGURES
@@ -79,7 +80,7 @@ def plans(calls: ir.Table, engine: Engine, *, by_day: bool) -> Small:
         found = groups.agg(first=known.day.min(), last=known.day.max())
     else:
         found = known.select(keys).distinct()
-    found = found.to_pyarrow()
+    found = fetched(found)
     changes = change_days(engine.catalog) if by_day else ()
     variants: dict[Variant, int] = {}
     rows = [
@@ -204,7 +205,7 @@ def judgements(calls: ir.Table, engine: Engine) -> Small:
     keys = ["kind", "tokens_source", "missing"]
     keys += ["usage_notes"] if "usage_notes" in calls.columns else []
     asked = calls.filter(calls.rejected.isnull() & ~calls.cached)
-    found = asked.select(keys).distinct().to_pyarrow()
+    found = fetched(asked.select(keys).distinct())
     rows = [_judged(row, engine) for row in found.to_pylist()]
     names = ("call_warnings", "judged_warnings", "judged_errors")
     columns = (*_keys(found.schema, keys), *((name, pa.string()) for name in names))

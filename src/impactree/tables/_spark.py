@@ -15,10 +15,7 @@ from impactree.exceptions import MissingExtraError, TableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import ibis.expr.types as ir
-    import pyarrow as pa
-
-__all__ = ["arrow", "spark"]
+__all__ = ["spark"]
 
 _JAVA: Final = "Spark needs Java 17 or 21 (JAVA_HOME or the path), e.g. openjdk-17-jre-headless"
 _LOGGING: Final = """
@@ -90,11 +87,3 @@ def _settings(folder: Path) -> dict[str, str]:
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.sql.shuffle.partitions": str(os.cpu_count() or 1),
     }
-
-
-def arrow(expression: ir.Table) -> pa.Table:
-    """What an expression gives: by Ibis on Spark, whole numbers beside nulls would be rounded."""
-    backend: Any = expression.get_backend()
-    if backend.name != "pyspark":
-        return expression.to_pyarrow()
-    return backend._session.sql(backend.compile(expression)).toArrow()
