@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import encodings.idna  # noqa: F401
 import json
+import math
 import netrc  # noqa: F401 (both: else by the first request, which a fork must not fall into)
 import uuid
 from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.delivery.codec import json_bytes
 from impactree.delivery.errors import DeliveryRefusedError, TreeRejectedError
 from impactree.exceptions import MissingExtraError
 from impactree.exporters._langsmith_errors import ConflictError, TooLargeError, meaning
@@ -54,6 +56,7 @@ TRAINING_FEEDBACK: Final = {
 }
 """The same of the share of training, where it is asked for and known."""
 
+_CRITERIA: Final = tuple(criterion.key for criterion in CRITERIA)
 _SIZE_LIMIT: Final = 20 * 2**20
 _PART_OVERHEAD: Final = 400  # boundary and headers, bytes
 _Body = dict[str, Any]
@@ -73,7 +76,7 @@ class LangSmithAPI:
         self._sessions: dict[str, str] = {}
         self._configured: set[str] = set()
         self._multipart: bool | None = None
-        self._limit = _SIZE_LIMIT
+        self._limit = self._servers_limit = _SIZE_LIMIT
 
     def sampled(self, trace_id: str) -> bool:
         """Whether the client's sampling keeps a trace; the tracer's client decides the same."""
@@ -128,7 +131,8 @@ class LangSmithAPI:
             return
         self._ingest(records)
         for item in items:
-            self._request("POST", "/feedback", data=json.dumps(item))
+            about = [item["id"], item["run_id"]]
+            self._request("POST", "/feedback", about=about, data=json.dumps(item))
 
     def read_run(self, run_id: str) -> dict[str, Any] | None:
         """A stored run; None when it is not there."""
@@ -151,7 +155,7 @@ class LangSmithAPI:
             version = tuple(int(p) for p in str(info.get("version", "")).split(".") if p.isdigit())
             limit = config.get("size_limit_bytes")
             if type(limit) is int and limit > 0:
-                self._limit = limit
+                self._limit = self._servers_limit = limit
             self._multipart = (
                 config.get("use_multipart_endpoint", True) and version >= _MULTIPART_FEEDBACK_SINCE
             )
@@ -174,7 +178,8 @@ class LangSmithAPI:
     def _post(self, batch: Sequence[_Record]) -> None:
         try:
             parts = [part for record in batch for part in record.parts]
-            self._request("POST", "/runs/multipart", files=parts)
+            ids = [record.id for record in batch]
+            self._request("POST", "/runs/multipart", about=ids, files=parts)
         except ConflictError:  # runs that an earlier attempt had written
             if not any(record.operation == "post" for record in batch):
                 raise
@@ -186,17 +191,26 @@ class LangSmithAPI:
             middle = len(batch) // 2
             self._post(batch[:middle])
             self._post(batch[middle:])
+        else:  # it may have been the limit of a moment
+            self._limit = min(self._servers_limit, self._limit + self._limit // 8)
 
-    def _request(self, method: Any, path: str, **kwargs: Any) -> Any:
+    def _request(self, method: Any, path: str, about: Iterable[str] = (), **kwargs: Any) -> Any:
         try:
             response = self.client.request_with_retries(method, path, **kwargs)
         except Exception as error:
-            raise meaning(error, path) from None
+            raise meaning(error, path, about) from None
+        if response.status_code == 202 and not response.content:
+            return None
         try:
-            return response.json() if response.content else None
-        except ValueError:  # a page of the website, or of a proxy
+            answer = response.json()
+        except ValueError:  # a page of the website, of a proxy or of a hotspot's login
             said = f"LangSmith answered {path} with something that is not JSON"
             raise DeliveryRefusedError(f"{said}: check LANGSMITH_ENDPOINT") from None
+        # Such a redirect leaves behind what was sent.
+        if about and any(step.status_code not in (307, 308) for step in response.history):
+            said = f"LangSmith answered {path} with a redirect"
+            raise DeliveryRefusedError(f"{said}: check LANGSMITH_ENDPOINT")
+        return answer
 
 
 class _Record:
@@ -204,6 +218,7 @@ class _Record:
 
     def __init__(self, operation: str, body: _Body) -> None:
         self.operation = operation
+        self.id = body["id"]
         self._body = body
         name = f"{operation}.{body['id']}"
         apart = () if operation == "feedback" else ("extra", "inputs")
@@ -220,18 +235,23 @@ class _Record:
 
 
 def _part(name: str, body: Any) -> tuple[str, tuple[None, bytes, str, dict[str, str]]]:
-    data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    data = json_bytes(body)
     return name, (None, data, "application/json", {"Content-Length": str(len(data))})
 
 
 def feedback_values(impacts: Impacts) -> dict[str, dict[str, float]]:
     """Feedback key -> mean, min and max in the key's unit; empty when nothing was estimated."""
     out = {}
-    for source, keys in ((impacts, FEEDBACK), (impacts.training, TRAINING_FEEDBACK)):
+    totals = None if impacts.figures is None else impacts.figures.totals
+    estimated = [totals[at : at + 3] for at in range(0, len(totals), 3)] if totals else []
+    training = () if impacts.training is None else impacts.training.values
+    for triples, keys in ((estimated, FEEDBACK), (training, TRAINING_FEEDBACK)):
+        known = dict(zip(_CRITERIA, triples, strict=False))
         for key, (criterion, factor) in keys.items():
-            impact = getattr(source, criterion, None)
-            if impact is not None:
-                out[key] = (impact.value * factor).to_dict()
+            triple = known.get(criterion)
+            if triple is not None and not math.isnan(triple[1]):
+                low, mean, high = (value * factor for value in triple)
+                out[key] = {"min": low, "mean": mean, "max": high}
     return out
 
 

@@ -7,16 +7,18 @@ from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from impactree.engine.own import Own
 from impactree.server.answers import answer, described, ref
-from impactree.server.bodies import Day, Estimate, Explain, ManyCalls, Strict, Text, model_call
+from impactree.server.bodies import Day, Estimate, Explain, ManyCalls, Strict, Text
 from impactree.server.examples import ESTIMATES, EXPLAINED, ONE_ESTIMATE, RESOLVED
-from impactree.server.problems import ContradictionError
+from impactree.server.problems import checked_call
+from impactree.server.reading import JsonRoute
 from impactree.service import listing
 from impactree.service.estimating import counted, estimates, explanation, one_estimate
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["Estimates"])
+router = APIRouter(prefix="/v1", tags=["Estimates"], route_class=JsonRoute)
 _ANSWERS = {"anyOf": [ref("EstimateAnswer"), ref("EstimatesAnswer")]}
 
 
@@ -49,18 +51,16 @@ def estimate(body: Annotated[Estimate, Body(openapi_examples=ESTIMATES)]) -> Res
     if not isinstance(body, ManyCalls):
         for name in ("zone", "region"):
             settings.pop(name, None)  # the call's own
-        return answer(one_estimate(_call(body, ""), body.at, settings))
-    calls = [_call(one, f"calls.{place}") for place, one in enumerate(body.calls)]
+        return answer(one_estimate(checked_call(body, ""), body.at, settings, _own(body)))
+    calls = [checked_call(one, f"calls.{place}") for place, one in enumerate(body.calls)]
     text = "".join(estimates(calls, body.at, settings))
     return Response(text, media_type="application/json")
 
 
-def _call(body: Any, place: str) -> Any:
-    try:
-        return model_call(body)
-    except ValueError as error:
-        field = str(error).partition(" ")[0]  # the call's errors begin with it
-        raise ContradictionError(f"{place}.{field}" if place else field, error) from None
+def _own(body: Any) -> Own | None:
+    """Figures in place of the catalog's, of requests that can have some."""
+    figures = getattr(body, "own", None)
+    return None if figures is None else figures.own()
 
 
 @router.post(
@@ -71,10 +71,7 @@ def _call(body: Any, place: str) -> Any:
 def explain(body: Explain) -> Response:
     """How the name is read, every hypothesis with its source, and every step to the result."""
     asked = body.asked()
-    try:
-        found = explanation(body.model, at=body.at, **asked)
-    except ValueError as error:
-        raise ContradictionError("explain", error) from None
+    found = explanation(body.model, _own(body), at=body.at, **asked)
     return answer(found.to_dict())
 
 

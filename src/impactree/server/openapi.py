@@ -27,6 +27,7 @@ _TEXT: Final = {"type": "string"}
 _NAMES: Final = {
     "accelerators": "AcceleratorId",
     "kinds": "ModelKind",
+    "messages": "MessageCode",
     "methods": "MethodName",
     "regions": "RegionId",
     "zones": "ZoneCode",

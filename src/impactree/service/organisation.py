@@ -11,30 +11,34 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.advice import Equivalents, scaled
-from impactree.engine import shared_engine
 from impactree.engine.explain import explained
 from impactree.exceptions import ConfigurationError, MissingExtraError
+from impactree.service.estimating import engine_of
 from impactree.values.criteria import CRITERIA, ENDS
 from impactree.values.formatting import csv_cell
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Mapping, Sequence
 
     from impactree.calls import ModelCall
     from impactree.engine import Engine
+    from impactree.engine.reading import Reading
 
 __all__ = ["Use", "organisation", "read_uses", "to_csv", "to_xlsx"]
 
 _DAYS: Final = [calendar.monthrange(2025, month)[1] for month in range(1, 13)]
 """Of the months of a year that is no leap year."""
-_TEXTS: Final = ("who", "model", "provider", "zone")
+_TEXTS: Final = ("who", "model", "provider", "region", "zone")
 _COUNTS: Final = ("input_tokens", "cached_input_tokens", "output_tokens", "from_month", "months")
 _ASKED: Final = (
-    *("who", "people", "requests_per_day", "model", "provider", "zone"),
+    *("who", "people", "requests_per_day", "model", "provider", "region", "zone"),
     *_COUNTS,
 )
 _FIGURES: Final = tuple(f"{c.column}_{end}" for c in CRITERIA for end in ENDS)
+_GROUNDS: Final = ("read_as", "method", "catalog_version", "hypotheses", "credits")
+"""What a file says of each use's figures."""
 _MOST_USES: Final = 500
 
 
@@ -62,25 +66,30 @@ class Use:
         return sum(self.requests_in(month) for month in range(1, 13))
 
 
-def organisation(uses: Sequence[Use], settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def organisation(
+    uses: Sequence[Use],
+    settings: Mapping[str, Any] | None = None,
+    at: dt.date | None = None,
+) -> dict[str, Any]:
     """The year of an organisation: by use, model and month, and all together.
 
     Args:
         uses: Who asks what how often.
         settings: As for :class:`impactree.engine.settings.EngineSettings`.
+        at: Day of the calls; None: today.
 
     Raises:
         ConfigurationError: a setting is wrong.
     """
-    engine = shared_engine(**(settings or {}))
-    each = [engine.estimate(use.call) for use in uses]
+    engine = engine_of(settings)
+    each = [engine.estimate(use.call, at=at) for use in uses]
     whole = [scaled(one, use.requests) for one, use in zip(each, uses, strict=True)]
     total = Impacts.sum(whole)
     return {
         "method": engine.method.name,
         "catalog_version": engine.catalog.version,
         "uses": [
-            _row(use, one, impacts, engine)
+            _row(use, one, impacts, engine.read(use.call, at))
             for use, one, impacts in zip(uses, each, whole, strict=True)
         ],
         "total": total.to_dict(),
@@ -90,13 +99,12 @@ def organisation(uses: Sequence[Use], settings: Mapping[str, Any] | None = None)
             for month in range(1, 13)
         ],
         "equivalents": Equivalents(total, engine.catalog.equivalents).to_dict()["readable"],
-        "credits": list(engine.credits_for(use.call for use in uses)),
-        "hypotheses": _hypotheses(uses, engine),
+        "credits": list(engine.credits_for((use.call for use in uses), at)),
+        "hypotheses": _hypotheses(uses, engine, at),
     }
 
 
-def _row(use: Use, one: Impacts, whole: Impacts, engine: Engine) -> dict[str, Any]:
-    found = engine.read(use.call)
+def _row(use: Use, one: Impacts, whole: Impacts, found: Reading) -> dict[str, Any]:
     return {
         "who": use.who,
         "people": use.people,
@@ -109,6 +117,7 @@ def _row(use: Use, one: Impacts, whole: Impacts, engine: Engine) -> dict[str, An
         "zone": found.zone.id if found.zone else None,
         "per_request": one.to_dict(),
         "impacts": whole.to_dict(),
+        "credits": list(found.credits),
     }
 
 
@@ -125,12 +134,13 @@ def _of_month(uses: Sequence[Use], each: Sequence[Impacts], month: int) -> Impac
     return Impacts.sum(scaled(one, use.requests_in(month)) for use, one in pairs)
 
 
-def _hypotheses(uses: Sequence[Use], engine: Engine) -> list[dict[str, Any]]:
-    """What the figures rest on, each once, with its sources and the models it is about."""
+def _hypotheses(uses: Sequence[Use], engine: Engine, at: dt.date | None) -> list[dict[str, Any]]:
+    """What the figures rest on, each once, with its sources, the models and uses it is about."""
     found: dict[Any, dict[str, Any]] = {}
-    for use in uses:
-        for one in explained(engine, use.call, None).hypotheses:
-            row = found.setdefault(one, {"models": [], **asdict(one)})
+    for place, use in enumerate(uses):
+        for one in explained(engine, use.call, at).hypotheses:
+            row = found.setdefault(one, {"models": [], "uses": [], **asdict(one)})
+            row["uses"].append(place)
             if use.call.model not in row["models"]:
                 row["models"].append(use.call.model)
     return list(found.values())
@@ -142,11 +152,20 @@ def read_uses(text: str) -> list[dict[str, Any]]:
     Raises:
         ConfigurationError: names the line, the column, the value and what was expected.
     """
-    head = text.partition("\n")[0]
+    file = io.StringIO(text.removeprefix("\ufeff"), newline=None)  # any ends of lines
+    head = file.readline()
+    file.seek(0)
     split = max(",;\t", key=head.count)  # spreadsheets write ; where the comma is for decimals
-    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), delimiter=split)
+    rows = csv.DictReader(file, delimiter=split, strict=True)
+    try:
+        return _read_rows(rows)
+    except csv.Error as error:
+        raise ConfigurationError(f"line {rows.line_num + 1}: no CSV: {error}") from None
+
+
+def _read_rows(rows: csv.DictReader[str]) -> list[dict[str, Any]]:
     names = [name.strip().lower() for name in rows.fieldnames or ()]
-    unknown = {*names} - {*_ASKED, *_FIGURES, "requests"}
+    unknown = {*names} - {*_ASKED, *_FIGURES, *_GROUNDS, "requests"}
     if "model" not in names or unknown:
         what = f"unknown column {min(unknown)!r:.60}" if unknown else "the column model is missing"
         raise ConfigurationError(f"line 1: {what}; columns: {', '.join(_ASKED)}")
@@ -183,11 +202,20 @@ def _number(name: str, value: str, line: int) -> float | int:
 
 
 def _cells(data: Mapping[str, Any]) -> Iterable[list[Any]]:
-    """The uses as rows, with their figures."""
-    yield [*_ASKED, "requests", *_FIGURES]
-    for use in data["uses"]:
-        asked = {**use["call"], **use}
-        yield [*(asked.get(name) for name in _ASKED), use["requests"], *_figures(use["impacts"])]
+    """The uses as rows, with their figures and what these rest on."""
+    yield [*_ASKED, "requests", *_FIGURES, *_GROUNDS]
+    for place, use in enumerate(data["uses"]):
+        asked = {**use, **use["call"]}
+        grounds = "; ".join(_ground(row) for row in data["hypotheses"] if place in row["uses"])
+        made = (use["read_as"], data["method"], data["catalog_version"], grounds)
+        told = (*made, "; ".join(use["credits"]))
+        yield [*map(asked.get, _ASKED), use["requests"], *_figures(use["impacts"]), *told]
+
+
+def _ground(row: Mapping[str, Any]) -> str:
+    """``PUE = 1.2 (host openai; https://...)``."""
+    value = f"{row['name']} = {row['value']} {row['unit']}".rstrip()
+    return f"{value} ({'; '.join(filter(None, (row['basis'], row['note'], *row['sources'])))})"
 
 
 def _figures(impacts: Mapping[str, Any]) -> list[float | None]:
@@ -233,16 +261,8 @@ def to_xlsx(data: Mapping[str, Any]) -> bytes:
 
 def _sheets(data: Mapping[str, Any]) -> dict[str, Iterable[Sequence[Any]]]:
     told = (
-        "models",
-        "name",
-        "value",
-        "unit",
-        "basis",
-        "note",
-        "year",
-        "licence",
-        "sources",
-        "checked",
+        *("models", "name", "value", "unit", "basis", "kind", "note"),
+        *("year", "licence", "sources", "checked"),
     )
     return {
         "Uses": _cells(data),

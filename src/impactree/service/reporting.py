@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from impactree.service.estimating import engine_of
 from impactree.tracker import ImpactTracker
 
 if TYPE_CHECKING:
@@ -11,8 +12,9 @@ if TYPE_CHECKING:
 
     from impactree.calls import ModelCall
     from impactree.report import Report
+    from impactree.report._shown import Comparison
 
-__all__ = ["Question", "compared", "only", "report_of_calls", "shown"]
+__all__ = ["Question", "compared", "name_of", "only", "report_of_calls", "shown"]
 
 
 class Question(NamedTuple):
@@ -76,17 +78,23 @@ def report_of_calls(
     Raises:
         ConfigurationError: a setting is wrong.
     """
+    engine_of(settings)
     tracker = ImpactTracker(max_runs=max(len(calls), 1), **(settings or {}))
     for call in calls:
         tracker.record(call)
     return tracker.report()
 
 
-def compared(report: Report, alternatives: Any, method: str | None = None) -> dict[str, Any]:
+def name_of(changes: Mapping[str, Any]) -> str:
+    """What an alternative without a name is called."""
+    return ", ".join(f"{key} {value}" for key, value in changes.items())
+
+
+def compared(report: Report, alternatives: Any, method: str | None = None) -> Comparison:
     """The calls of a report as they are and as they would be: see :meth:`Report.compare`.
 
     Raises:
         ValueError: an alternative that nothing knows, or no call can take.
         ConfigurationError: an unknown method, or hardware.
     """
-    return report.compare(alternatives, method=method).to_dict()
+    return report.compare(alternatives, method=method)
