@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from impactree.tables._calls import COUNTS
+from impactree.tables._groups import ROWS
+from impactree.tables._terms import CALLS
 from impactree.values.criteria import CRITERIA, ENDS, ENERGY, GWP_MARKET, PART_COLUMNS
 from impactree.values.grades import GRADES
 from impactree.values.sources import SOURCES
@@ -27,49 +29,43 @@ def sources(known: Any, energy: Any) -> dict[str, Any]:
     return {"source": ibis.ifelse(known, "estimated", None), **kwh}
 
 
-def sums(rows: ir.Table, keys: Sequence[str]) -> ir.Table:
-    """The groups' sums.
+def sums(groups: ir.Table, keys: Sequence[str]) -> ir.Table:
+    """The sums of ``grouped`` calls by keys.
 
     A sum over calls of which none could be estimated is null, never 0; one that leaves calls out
     (``unestimated_calls``, ``rejected_calls``) is a lower bound. ``adpe``, ``pe`` and what is
     market-based are null where a factor of one of the calls is not known.
     """
-    counted = rows.rejected.isnull()
-    asked = counted & ~rows.cached
-    group = rows.group_by(keys) if keys else rows
-    each = ibis.ifelse(rows.requests > 1, rows.requests, 1)
+    counted = groups.rejected.isnull()
+    asked = counted & ~groups.cached
 
     def number_of(which: Any) -> Any:
-        return ibis.ifelse(which, each, 0).sum()
+        return ibis.ifelse(which, groups[CALLS], 0).sum()
 
     counts = {
         "calls": number_of(counted),
-        "estimated_calls": number_of(rows.estimated),
-        "unestimated_calls": number_of(asked & ~rows.estimated),
-        "cached_calls": number_of(counted & rows.cached),
-        "counted_calls": number_of(asked & (rows.tokens_source == "counted")),
-        "rejected_calls": rows.rejected.notnull().sum(),
+        "estimated_calls": number_of(groups.estimated),
+        "unestimated_calls": number_of(asked & ~groups.estimated),
+        "cached_calls": number_of(counted & groups.cached),
+        "counted_calls": number_of(asked & groups.counted),
+        "rejected_calls": ibis.ifelse(counted, 0, groups[ROWS]).sum(),
     }
-    rank = ibis.cases(*((rows.grade == grade, n) for n, grade in enumerate(GRADES)))
-    found = group.agg(
+    rank = ibis.cases(*((groups.grade == grade, n) for n, grade in enumerate(GRADES)))
+    found = (groups.group_by(keys) if keys else groups).agg(
         **counts,
-        **_tokens(rows, asked),
+        **_tokens(groups, asked),
         worst=rank.max(),
-        **_figures(rows),
+        **_figures(groups),
     )
     worst = ibis.cases(*((found.worst == n, grade) for n, grade in enumerate(GRADES)))
     return found.mutate(grade=worst).drop("worst")
 
 
-def _tokens(rows: ir.Table, asked: Any) -> dict[str, Any]:
+def _tokens(groups: ir.Table, asked: Any) -> dict[str, Any]:
     """Token counts leave out cached calls, as in the report: no model saw those tokens."""
-    found = {}
-    for name in COUNTS:
-        if name in rows.columns:
-            tokens = rows[name].cast("float64") if rows[name].type().is_floating() else rows[name]
-            found[name] = tokens.sum(where=asked)
-    if "latency_s" in rows.columns:
-        found["latency_s"] = rows.latency_s.sum(where=rows.rejected.isnull())
+    found = {name: groups[name].sum(where=asked) for name in COUNTS if name in groups.columns}
+    if "latency_s" in groups.columns:
+        found["latency_s"] = groups.latency_s.sum(where=groups.rejected.isnull())
     return found
 
 
