@@ -128,6 +128,18 @@ def read_call(
     ``name``: how the model's is read, where that is known already.
     """
     resolution = name or read_name(catalog, settings, call, at)
+    return _read(catalog, settings, method, call, at, known, resolution)
+
+
+def _read(
+    catalog: Catalog,
+    settings: Settings,
+    method: Method,
+    call: ModelCall,
+    at: dt.date | None,
+    known: Mapping[str, Deployment],
+    resolution: Resolution,
+) -> Reading:
     host = _host(catalog, call, resolution)
     region = region_of(catalog, settings, call, resolution, host)
     code, origin, is_said = zone_of(catalog, settings, call, resolution, host, region, method)

@@ -31,9 +31,9 @@ class Beside(NamedTuple):
     noted: Small | None
     """None: no column of notes."""
 
-    def joined(self, rows: ir.Table, planned: Small) -> ir.Table:
+    def joined(self, rows: ir.Table, *, numbered: bool = False) -> ir.Table:
         """Rows or groups with all that is known of them, and whether they are estimated."""
-        rows = joined(rows, planned)
+        rows = self.plans.joined(rows, numbered=numbered)
         kind = rows[f"{KEY}kind"] if "kind" not in rows.columns else rows.kind
         rows = joined(rows.mutate(kind=kind), self.judged)
         rows = (

@@ -83,16 +83,16 @@ def _as_ibis(table: Any) -> ir.Table:
 def per_call(known: Beside, engine: Engine) -> ir.Table:
     """A row per call, with its figures."""
     calls = known.calls
-    rows = known.joined(calls, known.plans.whole())
+    rows = known.joined(calls)
     asked = rows.rejected.isnull() & ~rows.cached
     columns = {name: rows[name] for name in calls.columns if name not in INNER}
     columns["day"] = rows.day.nullif(ibis.literal(NEWEST))
     columns |= words(rows, asked, engine)
     found = [_by_one(rows, variant, n) for n, variant in enumerate(known.plans.variants)]
-    columns |= either(rows, found)
+    columns |= either(found, rows.cached & rows.rejected.isnull())
     columns |= sources(rows.estimated, columns[f"{ENERGY.column}_mean"])
     wrote = rows.output_tokens if "output_tokens" in calls.columns else None
-    columns |= training(rows, asked, engine, requests(rows), wrote)
+    columns |= training(rows, engine, ibis.ifelse(asked, requests(rows), 0), wrote)
     return rows.select(**columns)
 
 

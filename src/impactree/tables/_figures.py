@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from impactree.engine import Engine
     from impactree.tables._plans import Variant
 
-__all__ = ["DERIVED", "cells", "either", "requests", "training", "words"]
+__all__ = ["DERIVED", "amount", "cells", "either", "no_training", "requests", "training", "words"]
 
 DERIVED: Final = ("rejected", "estimated", "grade", "method", "warnings", "errors", "zone_used")
 """What is said of calls, by which they can be grouped, too."""
@@ -71,23 +71,23 @@ def _quantities(
     What is not known is 0, as a method takes it; where it may not be, its judgement is an error.
     """
     found = {
-        name.removesuffix("_tokens"): wrap(_amount(rows, name)) if name in rows.columns else 0.0
+        name.removesuffix("_tokens"): wrap(amount(rows, name)) if name in rows.columns else 0.0
         for name in COUNTS
     }
     frames = ibis.coalesce(
-        _amount(rows, "frames", None), (_amount(rows, "seconds", None) * FRAMES_PER_S + 1).floor()
+        amount(rows, "frames", None), (amount(rows, "seconds", None) * FRAMES_PER_S + 1).floor()
     )
     sound = rows.sound if "sound" in rows.columns else ibis.null("boolean")
     return SimpleNamespace(
         **found,
         pixels=fixed("pixels") if sized else None,
         frame_count=wrap(frames),
-        pieces=wrap(_amount(rows, "count", 1)) if "count" in rows.columns else 1.0,
+        pieces=wrap(amount(rows, "count", 1)) if "count" in rows.columns else 1.0,
         silent=wrap((sound == ibis.literal(False)).fill_null(False)),
     )
 
 
-def _amount(rows: ir.Table, name: str, unknown: float | None = 0) -> Any:
+def amount(rows: ir.Table, name: str, unknown: float | None = 0) -> Any:
     """A count as a float: products of counts outgrow whole numbers.
 
     Counts that no call can have are null: some engines stop at a division by zero.
@@ -103,9 +103,9 @@ def _amount(rows: ir.Table, name: str, unknown: float | None = 0) -> Any:
     return column if unknown is None else column.fill_null(unknown)
 
 
-def either(rows: ir.Table, found: Sequence[Sequence[Any]]) -> dict[str, Any]:
-    """Each row's figures by name, of the variant that has any; 0 where a cache answered."""
-    nothing = ibis.ifelse(rows.cached & rows.rejected.isnull(), 0.0, None).cast("float64")
+def either(found: Sequence[Sequence[Any]], cached: Any) -> dict[str, Any]:
+    """Figures by name: of the variant that has any; 0 where a cache answered."""
+    nothing = ibis.ifelse(cached, 0.0, None).cast("float64")
     columns = zip(*found, strict=True) if found else [()] * len(_NAMES)
     return {
         name: ibis.coalesce(*several, nothing) if several else nothing
@@ -132,21 +132,25 @@ def words(rows: ir.Table, asked: Any, engine: Engine) -> dict[str, Any]:
     }
 
 
-def training(rows: ir.Table, asked: Any, engine: Engine, calls: Any, output: Any) -> dict[str, Any]:
+def no_training() -> dict[str, Any]:
+    """The columns of training, empty."""
+    kinds = {TRAINING_CALLS: "int64", TRAINING_SHARED: "string"}
+    return {name: ibis.null(kinds.get(name, "float64")) for name in TRAINING_COLUMNS}
+
+
+def training(rows: ir.Table, engine: Engine, calls: Any, output: Any) -> dict[str, Any]:
     """The share of training, where it is asked for and known.
 
     Args:
         rows: With their plans.
-        asked: Which of them a model answered.
         engine: Knows over what training is shared out.
-        calls: How many calls each row is.
+        calls: How many calls, that a model answered, each row is.
         output: How many tokens they wrote; None: no column says.
     """
     sharing = engine.sharing
     if sharing is None:
-        kinds = {TRAINING_CALLS: "int64", TRAINING_SHARED: "string"}
-        return {name: ibis.null(kinds.get(name, "float64")) for name in TRAINING_COLUMNS}
-    known, times = asked & rows.shared_over.notnull(), calls
+        return no_training()
+    known, times = (calls > 0) & rows.shared_over.notnull(), calls
     if sharing.unit == "output_tokens":
         times = ibis.null("float64") if output is None else output.cast("float64")
         known = known & times.notnull()

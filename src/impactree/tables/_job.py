@@ -173,7 +173,7 @@ class Job:
                 told.credits_on,
                 lambda _: progress("days written", next(done), len(new)),
             )
-            write_plans(self.out, known.plans.whole().table, stamp)
+            write_plans(self.out, known.plans.whole(), stamp)
         if self.restate:
             told.changed = (old, changes(database, before.values()))
         return told

@@ -16,7 +16,7 @@ from impactree.engine.reading import alike, read_name
 from impactree.methods import Judgement, covers_media
 from impactree.tables._calls import MEDIA_COUNTS, NEWEST, PLACES
 from impactree.tables._placing import fetched
-from impactree.tables._small import KEY, Small, codes, small
+from impactree.tables._small import KEY, Small, codes, joined, small
 from impactree.values.grades import GRADES
 from impactree.values.training import TRAINING_FIGURES
 
@@ -51,18 +51,33 @@ class Plans(NamedTuple):
     """The plans, each once; ``plan_no`` is the number of the row."""
     variants: tuple[Variant, ...]
 
+    def joined(self, rows: ir.Table, *, numbered: bool = False) -> ir.Table:
+        """Rows with their plans, by way of the few that there are: wide rows are slow to gather.
+
+        Args:
+            rows: Calls; or groups of calls that have all the same name.
+            numbered: Whether they have the number of their name already.
+        """
+        names = self.names
+        if numbered:
+            columns = [KEY + n if n == "name_no" else n for n in names.table.column_names]
+            names = Small(names.table.rename_columns(columns), ("name_no",))
+        number = pa.array(range(self.made.num_rows), pa.int32())
+        made = Small(self.made.append_column(f"{KEY}plan_no", number), ("plan_no",))
+        return joined(joined(rows, names), made)
+
     @property
     def places(self) -> tuple[str, ...]:
         """What of the calls they are made for."""
         columns = self.names.table.column_names
         return tuple(name.removeprefix(KEY) for name in columns if name.startswith(KEY))
 
-    def whole(self) -> Small:
+    def whole(self) -> pa.Table:
         """The names, each with its plan."""
         table, beside = self.names.table, self.made.take(self.names.table["plan_no"])
         for name in beside.column_names:
             table = table.append_column(name, beside[name])
-        return self.names._replace(table=table)
+        return table
 
 
 def plans(calls: ir.Table, engine: Engine, *, by_day: bool) -> Plans:
