@@ -16,17 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from impactree.tables._files import Source
+    from impactree.tables._job import Job
     from impactree.tables._summary import Summary
 
 __all__ = ["table"]
 
 _OUT = click.Path(file_okay=False, path_type=Path)
 _DAY = click.DateTime(["%Y-%m-%d"])
+_DIALECTS = ("bigquery", "clickhouse", "databricks", "duckdb", "postgres", "snowflake")
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="IN...")
-@click.option("--out", type=_OUT, required=True, help="The folder to write to, a file per day.")
+@click.option("--out", type=_OUT, help="The folder to write to, a file per day.")
 @click.option("--by", default="day,model", show_default=True, help="Columns to group by.")
 @click.option("--per-call", is_flag=True, help="A row per call instead of groups.")
 @click.option("--map", "maps", multiple=True, metavar="OURS=THEIRS", help="A plain table's column.")
@@ -38,26 +40,22 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--dry-run", is_flag=True, help="Say what was recognised; write nothing.")
 @click.option("--restate", is_flag=True, help="Say what the new figures changed, by model.")
 @click.option("--wait", type=click.FloatRange(0), default=0.0, help="s to wait for another run.")
+@click.option(
+    "--print-sql", type=click.Choice(_DIALECTS), help="Write SQL for --table; IN: rows of it."
+)
+@click.option("--table", "name", default="calls", show_default=True, help="Its name in the SQL.")
 @as_json_option
 def table(
     inputs: tuple[str, ...], dry_run: bool, as_json: bool, by: str, per_call: bool, **asked: Any
 ) -> int:
     """Estimate the calls in IN...: files or folders of logs, Parquet, CSV; or database URLs."""
-    from impactree.engine import shared_engine
-    from impactree.tables._job import Job
-
-    job = Job(
-        paths=inputs,
-        out=asked["out"],
-        engine=shared_engine(method=asked["method"], zone=asked["zone"]),
-        by=None if per_call else [key.strip() for key in by.split(",")],
-        at=asked["at"],
-        since=_date(asked["since"]),
-        until=_date(asked["until"]),
-        mapping=dict(map(_pair, asked["maps"])),
-        wait_s=asked["wait"],
-        restate=asked["restate"],
-    )
+    keys = None if per_call else [key.strip() for key in by.split(",")]
+    if asked["print_sql"]:
+        click.echo(_sql(inputs, keys, asked), nl=False)
+        return 0
+    if asked["out"] is None:
+        raise click.UsageError("--out names the folder to write to; or --print-sql a dialect")
+    job = _job(inputs, keys, asked)
     if dry_run:
         return _recognised(job.recognised(), as_json)
     with _bar() as progress:
@@ -67,6 +65,37 @@ def table(
     else:
         _print(told)
     return 0
+
+
+def _job(inputs: tuple[str, ...], keys: list[str] | None, asked: dict[str, Any]) -> Job:
+    from impactree.engine import shared_engine
+    from impactree.tables._job import Job
+
+    return Job(
+        paths=inputs,
+        out=asked["out"],
+        engine=shared_engine(method=asked["method"], zone=asked["zone"]),
+        by=keys,
+        at=asked["at"],
+        since=_date(asked["since"]),
+        until=_date(asked["until"]),
+        mapping=dict(map(_pair, asked["maps"])),
+        wait_s=asked["wait"],
+        restate=asked["restate"],
+    )
+
+
+def _sql(inputs: tuple[str, ...], keys: list[str] | None, asked: dict[str, Any]) -> str:
+    from impactree.engine import shared_engine
+    from impactree.tables._sql import sql_of_files
+
+    for name in ("since", "until", "maps"):
+        if asked[name]:
+            option = "map" if name == "maps" else name
+            raise click.UsageError(f"--{option} is not for SQL: name a view that has it already")
+    engine = shared_engine(method=asked["method"], zone=asked["zone"])
+    named = {"dialect": asked["print_sql"], "name": asked["name"], "at": asked["at"]}
+    return sql_of_files(inputs, engine, by=keys, **named)
 
 
 def _date(moment: dt.datetime | None) -> dt.date | None:
