@@ -108,11 +108,12 @@ def test_a_task_fills_in_its_tokens_and_says_where_they_are_from(visit):
 
 
 def test_a_pasted_text_is_counted_here_and_stands_in_no_link(visit):
-    page = visit("one", **ASKED)
+    page = visit("one", **ASKED, cached=1000)  # of another text
     page.get_by_text("Count the tokens of a text").click()
     page.get_by_label("Text to read").fill("Quokkas live on Rottnest Island. " * 30)
     count = count_tokens("Quokkas live on Rottnest Island. " * 30)
     expect(page.get_by_label("Input tokens")).to_have_value(str(count))
+    expect(page.get_by_label("of these cached")).to_have_value("")
     expect(page.get_by_role("status")).to_contain_text(f"{count} tokens")
     assert_shows(page, estimate(ModelCall(**{**CALL, "input_tokens": count})))
     assert f"input={count}" in page.evaluate("location.hash")
