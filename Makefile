@@ -14,7 +14,7 @@ LIVE := .venv-live
 PEERS := .venv-peers
 # The tests that must pass with the oldest frameworks we claim, too.
 OLDEST_TESTS := $(wildcard tests/langchain tests/llama_index) tests/test_cookbook.py
-ENGINES_TESTS := tests/tables/engines
+ENGINES_TESTS := tests/tables/test_tables_spark.py
 LLAMA_TESTS := $(addprefix tests/llama_index/,test_matrix.py test_mixed.py) tests/langchain/test_pictures.py -k "anthropic or langchain or wrapper"
 
 .PHONY: help test lint page web postgresql chromium openjdk-17-jre-headless test-oldest test-llama test-engines demo serve live bench peers format catalog-diff clean
@@ -137,7 +137,9 @@ $(ENGINES)/.ready: $(ENGINES)/bin/python pyproject.toml
 	$(PIP) --editable ".[spark,sql]" --group engines
 	@touch $@
 
-# Not quiet: the server is built from source, and torch is large.
+# Not quiet: the server is built from source (without its own tests, and not all files at once), and torch is large.
+$(LIVE)/.ready: export LLAMA_CPP_BUILD_JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+$(LIVE)/.ready: export CMAKE_ARGS ?= -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF
 $(LIVE)/.ready: $(LIVE)/bin/python
 	$(PIP) --upgrade "pip>=25.1"
 	$< -m pip install --editable ".[llama-index,measure]" --group live
