@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import guarded, status_of
+from impactree.llama_index import _names as names
 from impactree.llama_index._embeddings import document_counts, ranked_texts
 from impactree.llama_index._managers import asked_now, is_running
 from impactree.llama_index._models import OpenModel, OpenPrediction, answer_text, prompt_texts
@@ -96,7 +97,10 @@ class CallbackEvents:
             name = getattr(fields.get("tool"), "name", None) or name
         around = self.around(parent) or read_now(self.tracker)  # a stream names no parent
         parent_id = innermost(self.tracker, None if around is None else around.id, current_run_id)
-        run = self.tracker.start(event_id, parent_id, name=name, kind=kind, pending=pending)
+        told = None if pending is None else names.with_retries(None, pending.instance)
+        run = self.tracker.start(
+            event_id, parent_id, name=name, kind=kind, metadata=told, pending=pending
+        )
         if pending is not None:
             pending.run = weakref.ref(run)
             if kind in ("chat", "completion"):
