@@ -1,6 +1,7 @@
+import { Fragment } from "preact";
 import { CRITERIA, criterion, full, percent, shown } from "../units";
 import { RangeBar } from "../views/Range";
-import type { Estimate, Explanation, Impacts, Step } from "./api";
+import type { Estimate, Explanation, Hypothesis, Impacts, Step } from "./api";
 import { spanOf } from "./api";
 import type { Asked } from "./request";
 
@@ -57,6 +58,23 @@ export function Cards({ impacts }: { impacts: Impacts }) {
   );
 }
 
+/** Things of daily life that have as much of a criterion, each with its source. */
+export function Everyday({ of }: { of: Estimate["equivalents"] }) {
+  if (!of.length) return null;
+  return (
+    <p>
+      <b>In daily life:</b>{" "}
+      {of.map((one, place) => (
+        <Fragment key={one.id}>
+          {place > 0 && "; "}
+          {criterion(one.criterion).label} as {one.text} (<Sources of={one.sources} />)
+        </Fragment>
+      ))}
+      .
+    </p>
+  );
+}
+
 /** What has to be said beside figures: why there are none, what they mean, what is uncertain. */
 export function Beside({ estimate }: { estimate: Estimate }) {
   const { impacts, equivalents, credits } = estimate;
@@ -69,11 +87,7 @@ export function Beside({ estimate }: { estimate: Estimate }) {
           <b>Not estimated.</b> {one.message}
         </p>
       ))}
-      {equivalents.length > 0 && (
-        <p>
-          <b>In daily life:</b> {equivalents.map((one) => one.text).join("; ")}.
-        </p>
-      )}
+      <Everyday of={equivalents} />
       {all > 0 && (
         <p>
           <b>Where the energy goes:</b>{" "}
@@ -110,6 +124,10 @@ const plain = ({ min: low, mean, max: high, unit }: Step): string => {
   return `${one(mean)}${range} ${unit}`.trim();
 };
 
+/** What a hypothesis rests on, in a line. */
+export const groundsOf = ({ basis, kind, note, year, licence }: Hypothesis): string =>
+  [basis, kind, note, year && `year ${year}`, licence].filter(Boolean).join("; ");
+
 /** How a figure came about: steps, hypotheses, sources. */
 export function HowComputed({ found }: { found: Explanation }) {
   return (
@@ -137,7 +155,7 @@ export function HowComputed({ found }: { found: Explanation }) {
             <td class="number">
               {one.value} {one.unit}
             </td>
-            <td>{[one.basis, one.note, one.year, one.licence].filter(Boolean).join("; ")}</td>
+            <td>{groundsOf(one)}</td>
             <td>
               <Sources of={one.sources} />
             </td>
@@ -148,11 +166,12 @@ export function HowComputed({ found }: { found: Explanation }) {
   );
 }
 
-export function Sheet({ label, columns, children }: SheetProps) {
+/** A table; a long one keeps its width where the page has less, and scrolls. */
+export function Sheet({ label, columns, short = false, children }: SheetProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keys
     <div class="scroll" tabIndex={0} role="region" aria-label={label}>
-      <table class="sheet">
+      <table class={short ? "sheet" : "sheet long"}>
         <caption>{label}</caption>
         <thead>
           <tr>
@@ -172,6 +191,7 @@ export function Sheet({ label, columns, children }: SheetProps) {
 interface SheetProps {
   label: string;
   columns: string[];
+  short?: boolean;
   children: preact.ComponentChildren;
 }
 
