@@ -148,6 +148,35 @@ def test_a_stream_through_llama_index(case: Case) -> None:
     assert (buckets(call), call.tokens_source) == (expected(case), "reported")
 
 
+def test_parts_of_the_output_through_llama_index() -> None:
+    """Twelve chunks of a token each, which is what 40 characters come to: not 1 token."""
+    from llama_index.core.llms import CompletionResponse, CustomLLM, LLMMetadata
+    from llama_index.core.llms.callbacks import llm_completion_callback
+
+    from impactree.llama_index import ImpactHandler
+
+    class Model(CustomLLM):
+        @property
+        def metadata(self) -> LLMMetadata:
+            return LLMMetadata(model_name="m")
+
+        @llm_completion_callback()
+        def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+            raise NotImplementedError
+
+        @llm_completion_callback()
+        def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+            told = {"usage": {"prompt_tokens": 10, "completion_tokens": 1}}
+            for _ in range(12):
+                yield CompletionResponse(text="", delta="word", raw=told)
+
+    with ImpactHandler().instrument() as handler:
+        list(Model().stream_complete("Hi"))
+    call = handler.last_run.call
+    assert (call.input_tokens, call.output_tokens, call.tokens_source) == (10, 12, "reported")
+    assert call.usage_notes == ("input-repeated",)
+
+
 def test_what_other_models_did_for_an_answer() -> None:
     """Anthropic's advisor is asked within the request; a fallback answers after a refusal."""
     advised, declined = (CASES[f"anthropic-{name}"].answer for name in ("advisor", "fallback"))

@@ -24,6 +24,8 @@ READINGS: Final = {
     "other-models-apart": "Another model worked for the answer, an advisor or an attempt that was "
     "declined; its tokens count apart.",
     "cumulative-chunks": "Every chunk of the stream repeated the usage so far; the last counts.",
+    "input-repeated": "Every chunk of the stream repeated the input, which counts once; the "
+    "outputs were parts, by the length of the text, and add up.",
     "two-readings": "Two readings fit the total, so neither is taken.",
     "total-too-small": "The total is smaller than input and output.",
     "sum-of-chunks": "Only the framework's sum over the chunks of the stream was seen; where a "

@@ -11,11 +11,11 @@ from langchain_core.globals import get_llm_cache
 from impactree.calls import Kind, ModelCall, Tokens, TokensSource
 from impactree.calls.advising import other_calls
 from impactree.calls.building import Asked, build_call
+from impactree.calls.chunks import ChunkUsage
 from impactree.calls.counting import count_tokens, tokens_by_length
 from impactree.calls.definitions import definitions
 from impactree.calls.pictures import Picture, drawing, image_tool, pictures_in, tool_calls
 from impactree.calls.usage import (
-    ChunkUsage,
     MalformedUsageError,
     noted,
     read_langchain_usage,
@@ -260,11 +260,12 @@ class PendingCall:
 
     def _reading(self, told: Reading | None) -> Reading | None:
         """The usage of the result, or of a stream whose chunks say that the result's is wrong."""
-        whole = None if self.chunks is None else self.chunks.whole
-        if whole is not None:
+        found = None if self.chunks is None else self.chunks.whole(self.streamed_tokens)
+        if found is not None:
+            whole, note = found
             reading = read_langchain_usage(whole)
             if told is None or reading.tokens != told.tokens:
-                return noted(reading, "cumulative-chunks")
+                return noted(reading, note)
         elif told is not None and self.events and self._asked().base_url is not None:
             return noted(told, "sum-of-chunks")
         if told is not None and self.streamed_tokens:

@@ -70,7 +70,8 @@ def with_retries(
     """The metadata of a call, marked where its client may ask again by itself."""
     told = params.get("max_retries")
     if told is None and isinstance(serialized, dict):
-        told = (serialized.get("kwargs") or {}).get("max_retries")
+        given = serialized.get("kwargs")
+        told = given.get("max_retries") if isinstance(given, dict) else None
         if told is None and (found := _RETRIES.search(str(serialized.get("repr", "")))):
             told = int(found[1])  # of a class that LangChain cannot serialize
     return {**(metadata or {}), MAY_RETRY: True} if may_retry(class_name, told) else metadata
