@@ -245,6 +245,25 @@ def test_a_spent_budget_that_could_not_stop_says_so(spent_at_once):
     assert "cure: the handler in the model's CallbackManager as well" in text
 
 
+@pytest.mark.parametrize("instrumented", [False, True])
+def test_what_a_manager_alone_told_of(instrumented):
+    """It tells nothing of agents and workflows."""
+    handler = LlamaIndexHandler()
+    model = MockLLM(max_tokens=5, callback_manager=CallbackManager([handler]))
+    if instrumented:
+        with handler.instrument():
+            model.chat([ChatMessage(content="Hi")])
+    else:
+        model.chat([ChatMessage(content="Hi")])
+    (root,) = handler.runs  # its ``chat`` calls its ``complete``, which serves it
+    assert len(root.calls) == 1
+    text = flat(handler)
+    assert ("told-by-manager (1 run)" in text) is not instrumented
+    assert ("Cure: ImpactHandler().instrument() of impactree.llama_index" in text) is (
+        not instrumented
+    )
+
+
 def test_a_stream_that_a_manager_tells_nothing_of_names_the_cure():
     handler = LlamaIndexHandler()
     model = MockLLM(max_tokens=5, callback_manager=CallbackManager([handler]))

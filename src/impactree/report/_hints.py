@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from impactree.calls.retrying import MAY_RETRY
+from impactree.runs.marks import BY_MANAGER, TOLD_BY
 from impactree.values.formatting import clean
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def hints(roots: Sequence[Run], runs: Sequence[Run], calls: Sequence[Run]) -> li
     """
     found = (
         _orphans(roots),
+        _told_less(roots),
         _strays(roots),
         _contradictions(calls),
         _unseen(runs),
@@ -94,6 +96,18 @@ def _orphans(roots: Sequence[Run]) -> Iterator[str]:
             f"parent-unknown ({_calls(lost)}): A model call belongs to a run that this handler "
             "did not see. Cure: pass the handler to the outermost chain or graph "
             '(config={"callbacks": [handler]}), not to the model alone.'
+        )
+
+
+def _told_less(roots: Sequence[Run]) -> Iterator[str]:
+    """Trees that LlamaIndex's callback manager alone told of."""
+    number = sum(1 for root in roots if root.metadata.get(TOLD_BY) == BY_MANAGER)
+    if number:
+        yield (
+            f"told-by-manager ({number:,} run{'s' * (number != 1)}): LlamaIndex's CallbackManager "
+            "tells nothing of agents, workflows and the pieces of streams, and of two streams that "
+            "overlap and are asked and answered the same it tells one. Cure: "
+            "ImpactHandler().instrument() of impactree.llama_index, which sees all of it."
         )
 
 
