@@ -72,8 +72,10 @@ def with_retries(
     if told is None and isinstance(serialized, dict):
         given = serialized.get("kwargs")
         told = given.get("max_retries") if isinstance(given, dict) else None
-        if told is None and (found := _RETRIES.search(str(serialized.get("repr", "")))):
-            told = int(found[1])  # of a class that LangChain cannot serialize
+        shown = serialized.get("repr") if told is None else None
+        if isinstance(shown, str) and "max_retries=" in shown:  # a class that is not serializable
+            found = _RETRIES.search(shown)
+            told = int(found[1]) if found else None
     return {**(metadata or {}), MAY_RETRY: True} if may_retry(class_name, told) else metadata
 
 
