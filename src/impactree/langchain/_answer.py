@@ -64,11 +64,7 @@ def read_answer(
     response: Any, note: Callable[[str, BaseException], None], error: BaseException | None = None
 ) -> Answer:
     """Read an ``LLMResult``; ``note`` is told about usage of a wrong shape."""
-    generations: Any = getattr(response, "generations", None) or ()
-    if len(generations) == 1:  # LangChain hands each run its own
-        generations = generations[0]
-    else:
-        generations = [g for prompt in generations for g in prompt]
+    generations = _generations(response)
     llm_output = getattr(response, "llm_output", None)
     first = generations[0] if generations else None
     message = getattr(first, "message", None)
@@ -103,6 +99,13 @@ def read_answer(
         () if message is None else _pictures(message),
         (getattr(message, "response_metadata", None), llm_output, info),
     )
+
+
+def _generations(response: Any) -> Any:
+    found: Any = getattr(response, "generations", None) or ()
+    if len(found) == 1:  # LangChain hands each run its own
+        return found[0]
+    return [g for prompt in found for g in prompt]
 
 
 def _is_bare(message: Any, llm_output: Any) -> bool:
