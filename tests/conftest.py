@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
+import browsing
 import no_network
 from impactree import ImpactTracker, ModelCall
 
@@ -19,6 +20,13 @@ def pytest_configure() -> None:
 def _no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     """What runs the tests in parallel says how wide its own terminal is."""
     monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Of one module alone: its event loop would be in the way of asynchronous tests."""
+    with browsing.chromium() as opened:
+        yield opened
 
 
 @pytest.fixture

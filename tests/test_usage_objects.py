@@ -8,12 +8,19 @@ from typing import Any
 
 import pytest
 
-from impactree import ModelCall, estimate
+from impactree import ModelCall, Tokens, estimate
 from impactree.calls.reconciling import READINGS, UNCLEAR
-from impactree.calls.usage import read_input, read_usage
-from usage_objects import CASES, Case
+from impactree.calls.usage import (
+    MalformedUsageError,
+    others_of,
+    read_input,
+    read_usage,
+    updated,
+)
+from usage_objects import CASES, STREAMS, Case
 
 each_case = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+each_stream = pytest.mark.parametrize("case", STREAMS.values(), ids=list(STREAMS))
 
 
 def objects(value: Any) -> Any:
@@ -26,8 +33,10 @@ def objects(value: Any) -> Any:
 
 
 def test_there_are_enough_of_them_and_each_has_its_address() -> None:
-    assert len(CASES) >= 60
-    assert all(case.docs.startswith("https://") for case in CASES.values())
+    addresses = [case.docs for case in (*CASES.values(), *STREAMS.values())]
+    assert len(CASES) >= 135
+    assert len(set(addresses)) == len(addresses)
+    assert all(address.startswith("https://") for address in addresses)
 
 
 @each_case
@@ -100,6 +109,64 @@ def test_through_llama_index(case: Case) -> None:
     else:
         assert (buckets(call), call.tokens_source) == (expected(case), "reported")
     assert call.usage_notes == case.notes
+
+
+@each_stream
+@pytest.mark.parametrize("shape", [dict, objects])
+def test_read_piece_by_piece(case: Case, shape: Any) -> None:
+    so_far = None
+    for chunk in case.answer:
+        reading = read_usage(shape(chunk))
+        so_far = so_far if reading is None else updated(so_far, reading)
+    assert so_far == (case.tokens, case.notes)
+
+
+@each_stream
+def test_a_stream_through_llama_index(case: Case) -> None:
+    """One call, of the counts that the whole stream comes to."""
+    from llama_index.core.llms import CompletionResponse, CustomLLM, LLMMetadata
+    from llama_index.core.llms.callbacks import llm_completion_callback
+
+    from impactree.llama_index import ImpactHandler
+
+    class Model(CustomLLM):
+        @property
+        def metadata(self) -> LLMMetadata:
+            return LLMMetadata(model_name="m")
+
+        @llm_completion_callback()
+        def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+            raise NotImplementedError
+
+        @llm_completion_callback()
+        def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+            return (CompletionResponse(text="x", delta="", raw=raw) for raw in case.answer)
+
+    with ImpactHandler().instrument() as handler:
+        list(Model().stream_complete("Hi"))
+    (call,) = [run.call for run in handler.last_run.calls]
+    assert (buckets(call), call.tokens_source) == (expected(case), "reported")
+
+
+def test_what_other_models_did_for_an_answer() -> None:
+    """Anthropic's advisor is asked within the request; a fallback answers after a refusal."""
+    advised, declined = (CASES[f"anthropic-{name}"].answer for name in ("advisor", "fallback"))
+    assert others_of(advised) == {"claude-opus-4-6": Tokens(input=823, output=1612)}
+    assert others_of(declined) == {"claude-fable-5": Tokens(input=200, output=3)}
+    assert others_of(CASES["anthropic-compaction"].answer) == {}
+
+
+@pytest.mark.parametrize("bad", ["12", "many", -1, 1.5, float("nan"), float("inf"), 2**53 + 1])
+@pytest.mark.parametrize("place", ["prompt_tokens", "completion_tokens"])
+def test_a_count_that_is_none_is_told(bad: Any, place: str) -> None:
+    """It is no usage that nobody reported, and no zero."""
+    other = {"prompt_tokens": "completion_tokens", "completion_tokens": "prompt_tokens"}[place]
+    for usage in ({place: bad}, {place: bad, "total_tokens": 9}):
+        with pytest.raises(MalformedUsageError):
+            read_usage({"usage": usage})
+    if not isinstance(bad, str):
+        with pytest.raises(MalformedUsageError):
+            read_usage({"usage": {place: bad, other: 3}})
 
 
 @pytest.mark.parametrize("note", READINGS)

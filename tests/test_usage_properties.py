@@ -164,9 +164,78 @@ def compaction(n: True_) -> Any:
     return {"usage": {**last, "iterations": [first, last]}}
 
 
+def gemini_live(n: True_) -> Any:
+    found = gemini(n)["usageMetadata"]
+    found["responseTokenCount"] = found.pop("candidatesTokenCount")
+    return {"usageMetadata": found}
+
+
+def interactions(n: True_) -> Any:
+    return {
+        "usage": {
+            "total_input_tokens": n.fresh + n.cached,
+            "total_cached_tokens": n.cached,
+            "total_tool_use_tokens": n.written,
+            "total_output_tokens": n.answered,
+            "total_thought_tokens": n.thought,
+            "total_tokens": n.input + n.output,
+        }
+    }
+
+
+def connectors(n: True_) -> Any:
+    return {
+        "usage": {
+            "prompt_tokens": n.fresh,
+            "connector_tokens": n.cached + n.written,
+            "completion_tokens": n.output,
+            "total_tokens": n.input + n.output,
+        }
+    }
+
+
+def timings(n: True_) -> Any:
+    return {
+        "timings": {
+            "prompt_n": n.fresh + n.written,
+            "cache_n": n.cached,
+            "predicted_n": n.output,
+        }
+    }
+
+
+def generation(n: True_) -> Any:
+    """Beside the tokens of one tokenizer for all, which are some other number."""
+    return {
+        "data": {
+            "tokens_prompt": n.input + 7,
+            "tokens_completion": n.output + 3,
+            "native_tokens_prompt": n.input,
+            "native_tokens_completion": n.output,
+            "native_tokens_cached": n.cached,
+            "native_tokens_cache_creation": n.written,
+            "native_tokens_reasoning": n.thought,
+        }
+    }
+
+
+def advised(n: True_) -> Any:
+    """An advisor's tokens are another model's."""
+    own = {
+        "type": "message",
+        "input_tokens": n.fresh,
+        "cache_read_input_tokens": n.cached,
+        "cache_creation_input_tokens": n.written,
+        "output_tokens": n.output,
+    }
+    other = {"type": "advisor_message", "model": "m", "input_tokens": 5, "output_tokens": 6}
+    return {"usage": {**own, "iterations": [own, other]}}
+
+
 RULES: list[Callable[[True_], Any]] = [
     *(openai, responses, anthropic, bedrock, gemini, gemini_by_openai, xai, perplexity),
-    *(deepseek, cohere, ollama, compaction),
+    *(deepseek, cohere, ollama, compaction, gemini_live, interactions, connectors, timings),
+    *(generation, advised),
 ]
 counts = st.integers(0, 200_000)
 trues = st.builds(True_, st.integers(1, 200_000), counts, counts, counts, st.integers(1, 10**5))

@@ -47,7 +47,9 @@ def thought(n: int, **more: int) -> dict[str, Any]:
 
 
 OPENAI = "https://platform.openai.com/docs/api-reference/"
-ANTHROPIC = "https://docs.claude.com/en/docs/build-with-claude/"
+OPENAI_SDK = "https://github.com/openai/openai-python/blob/main/src/openai/types/"
+ANTHROPIC_SDK = "https://github.com/anthropics/anthropic-sdk-python/blob/main/src/anthropic/types/"
+ANTHROPIC = "https://platform.claude.com/docs/en/build-with-claude/"
 GEMINI = "https://ai.google.dev/api/generate-content#UsageMetadata"
 BEDROCK = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html"
 BESIDE = ("reasoning-beside-output",)
@@ -56,7 +58,7 @@ CASES: dict[str, Case] = {
     # OpenAI and Azure
     "openai": Case(OPENAI + "chat/object", chat(19, 10), t(19, 10)),
     "openai-details": Case(
-        OPENAI + "chat/object",
+        OPENAI_SDK + "completion_usage.py",
         chat(
             1117,
             346,
@@ -160,7 +162,7 @@ CASES: dict[str, Case] = {
     ),
     # Anthropic
     "anthropic": Case(
-        "https://docs.claude.com/en/api/messages",
+        "https://platform.claude.com/docs/en/api/messages",
         {"type": "message", "usage": {"input_tokens": 12, "output_tokens": 6}},
         t(12, 6),
     ),
@@ -177,7 +179,7 @@ CASES: dict[str, Case] = {
         t(188500, 393, 188086, 393),
     ),
     "anthropic-ttl": Case(
-        ANTHROPIC + "prompt-caching#1-hour-cache-duration",  # 2048 + 1800 + 248
+        ANTHROPIC_SDK + "cache_creation.py",  # 2048 + 1800 + 248
         {
             "usage": {
                 "input_tokens": 2048,
@@ -204,7 +206,7 @@ CASES: dict[str, Case] = {
         t(40, 5, None, 30),
     ),
     "anthropic-server-tools": Case(
-        "https://docs.claude.com/en/docs/agents-and-tools/tool-use/web-search-tool",
+        "https://platform.claude.com/docs/en/agents-and-tools/tool-use/web-search-tool",
         {
             "usage": {
                 "input_tokens": 105,
@@ -233,7 +235,7 @@ CASES: dict[str, Case] = {
         ("iterations-summed",),
     ),
     "anthropic-one-iteration": Case(
-        ANTHROPIC + "compaction",
+        ANTHROPIC_SDK + "beta/beta_message_iteration_usage.py",
         {
             "usage": {
                 "input_tokens": 10,
@@ -244,7 +246,8 @@ CASES: dict[str, Case] = {
         t(10, 5),
     ),
     "anthropic-iterations-with-caches": Case(
-        ANTHROPIC + "compaction",  # 1 + 50 + 9 read and written at first, then 5 + 60
+        ANTHROPIC_SDK + "beta/beta_compaction_iteration_usage.py",
+        # 1 + 50 + 9 read and written at first, then 5 + 60
         {
             "usage": {
                 "input_tokens": 5,
@@ -271,12 +274,12 @@ CASES: dict[str, Case] = {
         ("iterations-summed",),
     ),
     "anthropic-message-start": Case(
-        ANTHROPIC + "streaming",
+        ANTHROPIC + "streaming#event-types",
         {"type": "message_start", "message": {"usage": {"input_tokens": 25, "output_tokens": 1}}},
         t(25, 1),
     ),
     "anthropic-message-delta": Case(
-        ANTHROPIC + "streaming",
+        ANTHROPIC_SDK + "message_delta_usage.py",
         {"type": "message_delta", "usage": {"output_tokens": 15}},
         t(None, 15),
     ),
@@ -306,7 +309,8 @@ CASES: dict[str, Case] = {
         t(8, 530, None, None, 500),
     ),
     "gemini-only-thoughts": Case(
-        "https://ai.google.dev/gemini-api/docs/thinking",  # cut off before the first word
+        "https://github.com/googleapis/python-genai/blob/main/google/genai/types.py",
+        # cut off before the first word
         {
             "usageMetadata": {
                 "promptTokenCount": 8,
@@ -357,7 +361,9 @@ CASES: dict[str, Case] = {
         t(264, 80),
     ),
     "gemini-blocked": Case(
-        GEMINI, {"usageMetadata": {"promptTokenCount": 9, "totalTokenCount": 9}}, t(9, 0)
+        "https://ai.google.dev/api/generate-content#PromptFeedback",
+        {"usageMetadata": {"promptTokenCount": 9, "totalTokenCount": 9}},
+        t(9, 0),
     ),
     "gemini-openai-endpoint": Case(
         "https://ai.google.dev/gemini-api/docs/openai",  # the thoughts are in the total alone
@@ -387,7 +393,8 @@ CASES: dict[str, Case] = {
         BEDROCK, {"usage": {"inputTokens": 30, "outputTokens": 628, "totalTokens": 658}}, t(30, 628)
     ),
     "bedrock-cache": Case(
-        BEDROCK,  # 4 + 1,313 + 200; the total counts all of them and 100 written
+        "https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html",
+        # 4 + 1,313 + 200; the total counts all of them and 100 written
         {
             "usage": {
                 "inputTokens": 4,
@@ -400,7 +407,7 @@ CASES: dict[str, Case] = {
         t(1517, 100, 1313, 200),
     ),
     "bedrock-cache-not-in-total": Case(
-        BEDROCK,
+        "https://github.com/boto/botocore/blob/develop/botocore/data/bedrock-runtime/2023-09-30/service-2.json",
         {
             "usage": {
                 "inputTokens": 4,
@@ -462,7 +469,9 @@ CASES: dict[str, Case] = {
     ),
     "mistral": Case("https://docs.mistral.ai/api/", chat(16, 34), t(16, 34)),
     "mistral-cached": Case(
-        "https://docs.mistral.ai/api/", chat(160, 34, num_cached_tokens=128), t(160, 34, 128)
+        "https://docs.mistral.ai/capabilities/prompt_caching/",
+        chat(160, 34, num_cached_tokens=128),
+        t(160, 34, 128),
     ),
     # OpenAI's shape, with each one's own additions
     "groq": Case(
@@ -471,7 +480,7 @@ CASES: dict[str, Case] = {
         t(18, 556),
     ),
     "groq-stream": Case(
-        "https://console.groq.com/docs/api-reference#chat-create",
+        "https://github.com/groq/groq-python/blob/main/src/groq/types/chat/chat_completion_chunk.py",
         {"choices": [], "x_groq": {"id": "r", **chat(18, 556)}},
         t(18, 556),
     ),
@@ -487,7 +496,7 @@ CASES: dict[str, Case] = {
         BESIDE,
     ),
     "xai-short-thought": Case(
-        "https://docs.x.ai/docs/guides/reasoning",
+        "https://github.com/langchain-ai/langchain/blob/master/libs/partners/xai/langchain_xai/chat_models.py",
         chat(32, 90, 136, **thought(14)),
         t(32, 104, None, None, 14),
         BESIDE,
@@ -504,7 +513,7 @@ CASES: dict[str, Case] = {
         BESIDE,
     ),
     "perplexity-little-thought": Case(
-        "https://docs.perplexity.ai/getting-started/models/models/sonar-deep-research",
+        "https://docs.perplexity.ai/getting-started/pricing",
         chat(108, 3256, citation_tokens=7299, num_search_queries=7, reasoning_tokens=256),
         t(108, 3512, None, None, 256),
         BESIDE,
@@ -573,7 +582,7 @@ CASES: dict[str, Case] = {
         t(29, 64),
     ),
     "llama.cpp-openai": Case(
-        "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md",
+        "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md#post-v1chatcompletions-openai-compatible-chat-completions-api",
         {**chat(29, 64), "timings": {"prompt_n": 29, "predicted_n": 64}},
         t(29, 64),
     ),
@@ -583,7 +592,7 @@ CASES: dict[str, Case] = {
         t(26, 298),
     ),
     "ollama-prompt-cached": Case(
-        "https://github.com/ollama/ollama/blob/main/docs/api.md",
+        "https://github.com/ollama/ollama/issues/2068",
         {"done": True, "eval_count": 298},
         t(None, 298),
     ),
@@ -644,13 +653,780 @@ CASES: dict[str, Case] = {
         ),
         t(2000, 50, 1500, 400),
     ),
+    # More of OpenAI and Azure
+    "openai-cache-write": Case(
+        OPENAI_SDK + "responses/response_usage.py",
+        {
+            "usage": {
+                "input_tokens": 4096,
+                "input_tokens_details": {"cached_tokens": 1024, "cache_write_tokens": 2048},
+                "output_tokens": 52,
+                "output_tokens_details": {"reasoning_tokens": 0},
+                "total_tokens": 4148,
+            }
+        },
+        t(4096, 52, 1024, 2048, 0),
+    ),
+    "openai-realtime-cached-sound": Case(
+        OPENAI_SDK + "realtime/realtime_response_usage_input_token_details.py",
+        {
+            "response": {
+                "usage": {
+                    "input_tokens": 900,
+                    "output_tokens": 120,
+                    "total_tokens": 1020,
+                    "input_token_details": {
+                        "cached_tokens": 640,
+                        "text_tokens": 100,
+                        "audio_tokens": 700,
+                        "image_tokens": 100,
+                        "cached_tokens_details": {"text_tokens": 64, "audio_tokens": 576},
+                    },
+                }
+            }
+        },
+        t(900, 120, 640),
+    ),
+    "openai-transcription-event": Case(
+        OPENAI_SDK + "audio/transcription_text_done_event.py",
+        {
+            "type": "transcript.text.done",
+            "text": "x",
+            "usage": {
+                "input_tokens": 14,
+                "input_token_details": {"audio_tokens": 14, "text_tokens": 0},
+                "output_tokens": 31,
+                "total_tokens": 45,
+            },
+        },
+        t(14, 31),
+    ),
+    "openai-image-stream": Case(
+        OPENAI_SDK + "image_gen_completed_event.py",
+        {
+            "type": "image_generation.completed",
+            "usage": {
+                "input_tokens": 50,
+                "output_tokens": 1056,
+                "total_tokens": 1106,
+                "input_tokens_details": {"text_tokens": 50, "image_tokens": 0},
+            },
+        },
+        t(50, 1056),
+    ),
+    "openai-batch-line": Case(
+        "https://platform.openai.com/docs/guides/batch",
+        {"custom_id": "1", "response": {"status_code": 200, "body": chat(22, 2)}},
+        t(22, 2),
+    ),
+    "azure-audio": Case(
+        "https://learn.microsoft.com/azure/ai-foundry/openai/audio-completions-quickstart",
+        chat(14, 310, **thought(0, audio_tokens=250, text_tokens=60)),
+        t(14, 310, None, None, 0),
+    ),
+    "github-models": Case(
+        "https://docs.github.com/en/rest/models/inference", chat(17, 9), t(17, 9)
+    ),
+    # More of Anthropic
+    "anthropic-thinking": Case(
+        ANTHROPIC_SDK + "output_tokens_details.py",  # of which thought: always a part
+        {
+            "usage": {
+                "input_tokens": 30,
+                "output_tokens": 800,
+                "output_tokens_details": {"thinking_tokens": 700},
+            }
+        },
+        t(30, 800, None, None, 700),
+    ),
+    "anthropic-advisor": Case(
+        "https://platform.claude.com/docs/en/agents-and-tools/tool-use/advisor-tool",
+        # 412 = 412 + 0 read and 531 = 89 + 442 written by the model itself
+        {
+            "usage": {
+                "input_tokens": 412,
+                "output_tokens": 531,
+                "iterations": [
+                    {"type": "message", "input_tokens": 412, "output_tokens": 89},
+                    {
+                        "type": "advisor_message",
+                        "model": "claude-opus-4-6",
+                        "input_tokens": 823,
+                        "output_tokens": 1612,
+                    },
+                    {"type": "message", "input_tokens": 0, "output_tokens": 442},
+                ],
+            }
+        },
+        t(412, 531),
+        ("other-models-apart",),
+    ),
+    "anthropic-fallback": Case(
+        ANTHROPIC_SDK + "beta/beta_fallback_message_iteration_usage.py",
+        # the declined attempt is in the top level: 200 + 210 read, 3 + 150 written
+        {
+            "usage": {
+                "input_tokens": 410,
+                "output_tokens": 153,
+                "iterations": [
+                    {
+                        "type": "message",
+                        "model": "claude-fable-5",
+                        "input_tokens": 200,
+                        "output_tokens": 3,
+                    },
+                    {
+                        "type": "fallback_message",
+                        "model": "claude-opus-4-8",
+                        "input_tokens": 210,
+                        "output_tokens": 150,
+                    },
+                ],
+            }
+        },
+        t(210, 150),
+        ("other-models-apart",),
+    ),
+    "anthropic-server-tool-loop": Case(
+        ANTHROPIC_SDK + "beta/beta_iterations_usage.py",  # the top level is the sum
+        {
+            "usage": {
+                "input_tokens": 4,
+                "cache_read_input_tokens": 1000,
+                "output_tokens": 90,
+                "server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 0},
+                "iterations": [
+                    {
+                        "type": "message",
+                        "input_tokens": 2,
+                        "cache_read_input_tokens": 400,
+                        "output_tokens": 40,
+                    },
+                    {
+                        "type": "message",
+                        "input_tokens": 2,
+                        "cache_read_input_tokens": 600,
+                        "output_tokens": 50,
+                    },
+                ],
+            }
+        },
+        t(1004, 90, 1000),
+    ),
+    "anthropic-batch": Case(
+        "https://platform.claude.com/docs/en/api/retrieving-message-batch-results",
+        {
+            "type": "succeeded",
+            "message": {
+                "usage": {"input_tokens": 11, "output_tokens": 36, "service_tier": "batch"}
+            },
+        },
+        t(11, 36),
+    ),
+    # More of Google
+    "gemini-live": Case(
+        "https://ai.google.dev/api/live#UsageMetadata",  # 150 + 12 read, 45 + 30 written
+        {
+            "usageMetadata": {
+                "promptTokenCount": 150,
+                "cachedContentTokenCount": 100,
+                "responseTokenCount": 45,
+                "toolUsePromptTokenCount": 12,
+                "thoughtsTokenCount": 30,
+                "totalTokenCount": 237,
+                "responseTokensDetails": [{"modality": "AUDIO", "tokenCount": 45}],
+            }
+        },
+        t(162, 75, 100, None, 30),
+    ),
+    "gemini-live-python": Case(
+        "https://github.com/googleapis/python-genai/blob/main/google/genai/tests/live/test_live_response.py",
+        {
+            "usage_metadata": {
+                "prompt_token_count": 15,
+                "response_token_count": 25,
+                "total_token_count": 40,
+            }
+        },
+        t(15, 25),
+    ),
+    "gemini-interactions": Case(
+        "https://ai.google.dev/gemini-api/docs/interactions",  # 10 + 5 read, 4 + 2 written
+        {
+            "status": "completed",
+            "usage": {
+                "total_input_tokens": 10,
+                "total_cached_tokens": 3,
+                "total_output_tokens": 4,
+                "total_thought_tokens": 2,
+                "total_tool_use_tokens": 5,
+                "total_tokens": 21,
+                "input_tokens_by_modality": [{"modality": "text", "tokens": 10}],
+            },
+        },
+        t(15, 6, 3, None, 2),
+    ),
+    "gemini-interaction-event": Case(
+        "https://ai.google.dev/api/interactions-api",
+        {
+            "event_type": "interaction.completed",
+            "interaction": {
+                "usage": {"total_input_tokens": 9, "total_output_tokens": 5, "total_tokens": 14}
+            },
+        },
+        t(9, 5),
+    ),
+    "vertex-openai-endpoint": Case(
+        "https://cloud.google.com/vertex-ai/generative-ai/docs/migrate/openai/overview",
+        chat(9, 151, 542, extra_properties={"google": {"traffic_type": "ON_DEMAND"}}),
+        t(9, 533, None, None, 382),
+        ("thoughts-missing",),
+    ),
+    # More of Bedrock
+    "bedrock-ttl": Case(
+        BEDROCK.replace("TokenUsage", "CacheDetail"),  # 4 + 1,313 + 200
+        {
+            "usage": {
+                "inputTokens": 4,
+                "outputTokens": 100,
+                "totalTokens": 1617,
+                "cacheReadInputTokens": 1313,
+                "cacheWriteInputTokens": 200,
+                "cacheDetails": [
+                    {"ttl": "1h", "inputTokens": 150},
+                    {"ttl": "5m", "inputTokens": 50},
+                ],
+            }
+        },
+        t(1517, 100, 1313, 200),
+    ),
+    "bedrock-nova-invoke": Case(
+        "https://docs.aws.amazon.com/nova/latest/userguide/using-invoke-api.html",  # 23 + 11,890
+        {
+            "output": {"message": {"content": [{"text": "x"}]}},
+            "usage": {
+                "inputTokens": 23,
+                "outputTokens": 412,
+                "totalTokens": 435,
+                "cacheReadInputTokenCount": 11890,
+                "cacheWriteInputTokenCount": 0,
+            },
+        },
+        t(11913, 412, 11890, 0),
+    ),
+    "bedrock-invoke-stream-cache": Case(
+        "https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html",
+        {
+            "type": "message_stop",
+            "amazon-bedrock-invocationMetrics": {
+                "inputTokenCount": 14,
+                "outputTokenCount": 9,
+                "cacheReadInputTokenCount": 100,
+                "cacheWriteInputTokenCount": 6,
+            },
+        },
+        t(120, 9, 100, 6),
+    ),
+    "bedrock-titan-stream": Case(
+        "https://github.com/spring-projects/spring-ai/blob/v1.0.0-M2/models/spring-ai-bedrock/src/main/java/org/springframework/ai/bedrock/titan/api/TitanChatBedrockApi.java",
+        {
+            "outputText": "x",
+            "index": 0,
+            "totalOutputTextTokenCount": 13,
+            "completionReason": "FINISH",
+            "inputTextTokenCount": 3,
+        },
+        t(3, 13),
+    ),
+    "bedrock-jamba": Case(
+        "https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-jamba.html",
+        chat(25, 60),
+        t(25, 60),
+    ),
+    # More of Cohere and Mistral
+    "cohere-v2-stream": Case(
+        "https://docs.cohere.com/v2/docs/streaming#message-end",
+        {
+            "type": "message-end",
+            "delta": {
+                "finish_reason": "COMPLETE",
+                "usage": {
+                    "billed_units": {"input_tokens": 3, "output_tokens": 7},
+                    "tokens": {"input_tokens": 209, "output_tokens": 9},
+                },
+            },
+        },
+        t(209, 9),
+    ),
+    "cohere-v1-stream": Case(
+        "https://docs.cohere.com/v1/reference/chat-stream",
+        {
+            "event_type": "stream-end",
+            "response": {
+                "meta": {
+                    "billed_units": {"input_tokens": 3.0, "output_tokens": 7.0},
+                    "tokens": {"input_tokens": 69.0, "output_tokens": 7.0},
+                }
+            },
+        },
+        t(69, 7),
+    ),
+    "cohere-billed-alone": Case(
+        "https://github.com/cohere-ai/cohere-python/blob/main/src/cohere/types/usage_billed_units.py",
+        {"usage": {"billed_units": {"input_tokens": 3.0, "output_tokens": 7.0}}},
+        t(3, 7),
+    ),
+    "mistral-audio": Case(
+        "https://github.com/mistralai/client-python/blob/main/docs/models/usageinfo.md",
+        chat(365, 40, prompt_audio_seconds=28),
+        t(365, 40),
+    ),
+    "mistral-connectors": Case(
+        "https://docs.mistral.ai/agents/connectors/websearch",  # 188 + 7,112 that the search found
+        {
+            "object": "conversation.response",
+            "usage": {
+                "prompt_tokens": 188,
+                "completion_tokens": 55,
+                "total_tokens": 7355,
+                "connector_tokens": 7112,
+                "connectors": {"web_search": 1},
+            },
+        },
+        t(7300, 55),
+    ),
+    "mistral-no-connectors": Case(
+        "https://docs.mistral.ai/agents/function_calling",
+        {
+            "usage": {
+                "prompt_tokens": 91,
+                "completion_tokens": 29,
+                "total_tokens": 120,
+                "connector_tokens": None,
+                "connectors": None,
+            }
+        },
+        t(91, 29),
+    ),
+    # More in OpenAI's shape
+    "groq-details": Case(
+        "https://github.com/groq/groq-python/blob/main/src/groq/types/completion_usage.py",
+        chat(4641, 1817, total_time=1.3, **cached(4608), **thought(170)),
+        t(4641, 1817, 4608, None, 170),
+    ),
+    "groq-compound": Case(
+        "https://github.com/groq/groq-python/blob/main/src/groq/types/chat/chat_completion.py",
+        {
+            **chat(1200, 90),
+            "usage_breakdown": {
+                "models": [{"model": "openai/gpt-oss-120b", **chat(1200, 90)}],
+            },
+        },
+        t(1200, 90),
+    ),
+    "xai-sdk": Case(
+        "https://github.com/xai-org/xai-proto/blob/main/proto/xai/api/v1/usage.proto",
+        # 69 + 123, as 701 + 192 = 893 says
+        {
+            "usage": {
+                "completion_tokens": 69,
+                "prompt_tokens": 701,
+                "total_tokens": 893,
+                "prompt_text_tokens": 701,
+                "reasoning_tokens": 123,
+                "cached_prompt_text_tokens": 679,
+            }
+        },
+        t(701, 192, 679, None, 123),
+        BESIDE,
+    ),
+    "xai-responses": Case(
+        "https://docs.x.ai/docs/api-reference#create-new-response",  # here it is within
+        {
+            "usage": {
+                "input_tokens": 32,
+                "input_tokens_details": {"cached_tokens": 6},
+                "output_tokens": 215,
+                "output_tokens_details": {"reasoning_tokens": 206},
+                "total_tokens": 247,
+                "num_sources_used": 0,
+                "num_server_side_tools_used": 0,
+            }
+        },
+        t(32, 215, 6, None, 206),
+    ),
+    "perplexity-agent": Case(
+        "https://docs.perplexity.ai/api-reference/responses-post",
+        {
+            "usage": {
+                "input_tokens": 3681,
+                "input_tokens_details": {
+                    "cache_creation_input_tokens": 0,
+                    "cache_read_input_tokens": 2048,
+                },
+                "output_tokens": 780,
+                "total_tokens": 4461,
+                "cost": {"currency": "USD", "total_cost": 0.02},
+            }
+        },
+        t(3681, 780, 2048, 0),
+    ),
+    "openrouter-generation": Case(
+        "https://openrouter.ai/docs/api-reference/get-a-generation",  # the model's own tokens
+        {
+            "data": {
+                "tokens_prompt": 9361,
+                "tokens_completion": 43,
+                "native_tokens_prompt": 9191,
+                "native_tokens_completion": 56,
+                "native_tokens_reasoning": 20,
+                "native_tokens_cached": 8576,
+                "native_tokens_cache_creation": 0,
+                "usage": 0.0012,
+            }
+        },
+        t(9191, 56, 8576, 0, 20),
+    ),
+    "openrouter-video": Case(
+        "https://github.com/OpenRouterTeam/python-sdk/blob/main/docs/components/chatusage.md",
+        chat(
+            10339,
+            60,
+            is_byok=False,
+            **cached(0, cache_write_tokens=0, audio_tokens=0, video_tokens=10320),
+            **thought(0, accepted_prediction_tokens=None),
+        ),
+        t(10339, 60, 0, 0, 0),
+    ),
+    "together-details": Case(
+        "https://github.com/togethercomputer/together-py/blob/main/src/together/types/chat/chat_completion_usage.py",
+        chat(40, 212, **thought(180), **cached(0)),
+        t(40, 212, 0, None, 180),
+    ),
+    "moonshot-choice": Case(
+        "https://platform.moonshot.ai/docs/guide/utilize-the-streaming-output-feature-of-kimi-api",
+        {
+            "object": "chat.completion.chunk",
+            "choices": [
+                {
+                    "index": 0,
+                    "delta": {},
+                    "finish_reason": "stop",
+                    "usage": {"prompt_tokens": 19, "completion_tokens": 13, "total_tokens": 32},
+                }
+            ],
+        },
+        t(19, 13),
+    ),
+    "dashscope-explicit-cache": Case(
+        "https://help.aliyun.com/zh/model-studio/context-cache",
+        chat(
+            1824,
+            120,
+            prompt_tokens_details={
+                "cached_tokens": 0,
+                "cache_creation_input_tokens": 1721,
+                "cache_creation": {"ephemeral_5m_input_tokens": 1721},
+                "cache_type": "ephemeral",
+            },
+        ),
+        t(1824, 120, 0, 1721),
+    ),
+    "dashscope-vision": Case(
+        "https://help.aliyun.com/zh/model-studio/vision",
+        {
+            "output": {"choices": []},
+            "usage": {"input_tokens": 1277, "output_tokens": 81, "image_tokens": 1247},
+        },
+        t(1277, 81),
+    ),
+    "zhipu-details": Case(
+        "https://docs.bigmodel.cn/cn/guide/capabilities/cache",
+        chat(1200, 300, **cached(1000), **thought(120)),
+        t(1200, 300, 1000, None, 120),
+    ),
+    "minimax": Case(
+        "https://platform.minimaxi.com/document/ChatCompletion%20v2",
+        chat(75, 19, total_characters=0),
+        t(75, 19),
+    ),
+    "minimax-anthropic": Case(
+        "https://platform.minimax.io/docs/api-reference/text-anthropic-api",
+        {
+            "type": "message",
+            "usage": {
+                "input_tokens": 43,
+                "cache_read_input_tokens": 128,
+                "cache_creation_input_tokens": 0,
+                "output_tokens": 50,
+            },
+        },
+        t(171, 50, 128, 0),
+    ),
+    "sambanova": Case(
+        "https://docs.sambanova.ai/cloud/api-reference/endpoints/chat",
+        chat(
+            10,
+            51,
+            completion_tokens_after_first_per_sec=203.2,
+            is_last_response=True,
+            time_to_first_token=0.13,
+            total_latency=0.38,
+        ),
+        t(10, 51),
+    ),
+    "nebius": Case("https://docs.tokenfactory.nebius.com/api-reference", chat(21, 8), t(21, 8)),
+    "databricks-claude": Case(
+        "https://docs.databricks.com/aws/en/machine-learning/foundation-model-apis/api-reference",
+        chat(1500, 30, cache_read_input_tokens=1200, cache_creation_input_tokens=0),
+        t(1500, 30, 1200, 0),
+    ),
+    "writer": Case(
+        "https://dev.writer.com/api-reference/completion-api/chat-completion",
+        chat(40, 90, prompt_token_details={"cached_tokens": 0}),
+        t(40, 90, 0),
+    ),
+    "cloudflare": Case(
+        "https://developers.cloudflare.com/workers-ai/models/llama-3.1-8b-instruct",
+        {
+            "result": {
+                "response": "x",
+                "usage": {"prompt_tokens": 24, "completion_tokens": 26, "total_tokens": 50},
+            },
+            "success": True,
+        },
+        t(24, 26),
+    ),
+    "replicate": Case(
+        "https://replicate.com/docs/reference/http#predictions.get",
+        {"metrics": {"input_token_count": 13, "output_token_count": 88, "predict_time": 0.9}},
+        t(13, 88),
+    ),
+    "oci": Case(
+        "https://docs.oracle.com/en-us/iaas/api/#/en/generative-ai-inference/20231130/datatypes/Usage",
+        {
+            "usage": {
+                "promptTokens": 20,
+                "completionTokens": 90,
+                "totalTokens": 110,
+                "completionTokensDetails": {"reasoningTokens": 64},
+                "promptTokensDetails": {"cachedTokens": 16},
+            }
+        },
+        t(20, 90, 16, None, 64),
+    ),
+    # More local servers
+    "vllm-responses": Case(
+        "https://github.com/vllm-project/vllm/blob/main/vllm/entrypoints/openai/responses/protocol.py",
+        {
+            "usage": {
+                "input_tokens": 310,
+                "input_tokens_details": {
+                    "cached_tokens": 288,
+                    "input_tokens_per_turn": [150, 160],
+                    "cached_tokens_per_turn": [140, 148],
+                },
+                "output_tokens": 70,
+                "output_tokens_details": {"reasoning_tokens": 44, "tool_output_tokens": 0},
+                "total_tokens": 380,
+            }
+        },
+        t(310, 70, 288, None, 44),
+    ),
+    "llama.cpp-timings": Case(
+        "https://github.com/ggml-org/llama.cpp/blob/master/tools/server/server-task.cpp",
+        # 236 from the cache and 1 fresh: a stream that did not ask for usage has these alone
+        {
+            "choices": [{"finish_reason": "stop", "index": 0, "delta": {}}],
+            "timings": {"cache_n": 236, "prompt_n": 1, "prompt_ms": 30.9, "predicted_n": 35},
+        },
+        t(237, 35, 236),
+    ),
+    "tgi-stream": Case(
+        "https://github.com/huggingface/text-generation-inference/blob/main/docs/openapi.json",
+        {
+            "token": {"id": 1, "text": "x"},
+            "generated_text": "x",
+            "details": {"finish_reason": "length", "generated_tokens": 20, "input_length": 9},
+        },
+        t(9, 20),
+    ),
+    "ollama-cached": Case(
+        "https://github.com/stdapi-ai/stdapi.ai/issues/252",  # the cached ones are among the read
+        {"prompt_eval_count": 900, "prompt_eval_cached_count": 850, "eval_count": 18},
+        t(900, 18, 850),
+    ),
+    "ollama-openai-cached": Case(
+        "https://github.com/ollama/ollama/issues/5370",  # 0 stands for what was not counted
+        chat(0, 18),
+        t(None, 18),
+    ),
+    "ollama-chat": Case(
+        "https://docs.ollama.com/api/usage",
+        {"message": {"role": "assistant"}, "prompt_eval_count": 11, "eval_count": 18},
+        t(11, 18),
+    ),
+    "watsonx-stream": Case(
+        "https://github.com/langchain-ai/langchain-ibm/blob/main/libs/ibm/langchain_ibm/llms.py",
+        {
+            "model_id": "ibm/granite",
+            "results": [{"generated_token_count": 9, "input_token_count": 0}],
+        },
+        t(None, 9),
+    ),
+    "litellm-details": Case(
+        "https://github.com/BerriAI/litellm/blob/main/litellm/types/utils.py",
+        chat(
+            1000,
+            120,
+            **cached(400, cache_creation_tokens=300, audio_tokens=None),
+            **thought(70, text_tokens=50),
+        ),
+        t(1000, 120, 400, 300, 70),
+    ),
     "cache-under-the-wrong-name": Case(
-        "https://docs.claude.com/en/api/openai-sdk",  # a gateway that renames Anthropic's counts
+        "https://platform.claude.com/docs/en/api/openai-sdk",
+        # a gateway renames Anthropic's counts
         chat(21, 50, **cached(188086, cache_write_tokens=393)),
         t(188500, 50, 188086, 393),
         ("cache-beside-input",),
     ),
     "a-total-that-is-too-small": Case(
-        OPENAI + "chat/object", chat(100, 50, 120), t(100, 50), ("total-too-small",)
+        "https://github.com/openai/openai-python/blob/main/src/openai/types/chat/chat_completion.py",
+        chat(100, 50, 120),
+        t(100, 50),
+        ("total-too-small",),
+    ),
+}
+
+
+def so_far(*outputs: int) -> list[dict[str, Any]]:
+    """OpenAI's chunks, each with the usage up to it."""
+    return [{**chat(10, n), "object": "chat.completion.chunk"} for n in outputs]
+
+
+STREAMS: dict[str, Case] = {
+    # At the first event and at the last
+    "anthropic": Case(
+        ANTHROPIC + "streaming#full-http-stream-response",  # 21 + 300 + 40 read
+        [
+            {
+                "type": "message_start",
+                "message": {
+                    "usage": {
+                        "input_tokens": 21,
+                        "cache_read_input_tokens": 300,
+                        "cache_creation_input_tokens": 40,
+                        "output_tokens": 1,
+                    }
+                },
+            },
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta"}},
+            {"type": "message_delta", "delta": {}, "usage": {"output_tokens": 15}},
+            {"type": "message_stop"},
+        ],
+        t(361, 15, 300, 40),
+    ),
+    "anthropic-cumulative-delta": Case(
+        ANTHROPIC_SDK + "beta/beta_message_delta_usage.py",  # a search made the input grow
+        [
+            {
+                "type": "message_start",
+                "message": {"usage": {"input_tokens": 2679, "output_tokens": 3}},
+            },
+            {
+                "type": "message_delta",
+                "usage": {
+                    "input_tokens": 10682,
+                    "output_tokens": 510,
+                    "server_tool_use": {"web_search_requests": 1},
+                },
+            },
+        ],
+        t(10682, 510),
+    ),
+    # At the last one alone
+    "openai": Case(
+        OPENAI_SDK + "chat/chat_completion_chunk.py",
+        [
+            {"object": "chat.completion.chunk", "choices": [{"delta": {}}], "usage": None},
+            {"object": "chat.completion.chunk", "choices": [], **chat(19, 10, **cached(0))},
+        ],
+        t(19, 10, 0),
+    ),
+    "cohere": Case(
+        "https://docs.cohere.com/v2/reference/chat-stream",
+        [
+            {"type": "message-start", "delta": {"message": {"role": "assistant"}}},
+            {"type": "content-delta", "delta": {"message": {"content": {"text": "x"}}}},
+            {
+                "type": "message-end",
+                "delta": {"usage": {"tokens": {"input_tokens": 71.0, "output_tokens": 9.0}}},
+            },
+        ],
+        t(71, 9),
+    ),
+    "bedrock": Case(
+        "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStreamMetadataEvent.html",
+        [
+            {"messageStart": {"role": "assistant"}},
+            {"contentBlockDelta": {"delta": {"text": "x"}, "contentBlockIndex": 0}},
+            {"metadata": {"usage": {"inputTokens": 7, "outputTokens": 6, "totalTokens": 13}}},
+        ],
+        t(7, 6),
+    ),
+    "ollama": Case(
+        "https://docs.ollama.com/api/streaming",
+        [
+            {"message": {"content": "x"}, "done": False},
+            {"message": {"content": ""}, "done": True, "prompt_eval_count": 26, "eval_count": 298},
+        ],
+        t(26, 298),
+    ),
+    "openai-responses": Case(
+        "https://platform.openai.com/docs/guides/streaming-responses",
+        [
+            {"type": "response.created", "response": {"status": "in_progress", "usage": None}},
+            {"type": "response.output_text.delta", "delta": "x"},
+            {
+                "type": "response.completed",
+                "response": {
+                    "usage": {"input_tokens": 37, "output_tokens": 11, "total_tokens": 48}
+                },
+            },
+        ],
+        t(37, 11),
+    ),
+    # At each one, the whole so far
+    "vllm": Case(
+        "https://github.com/vllm-project/vllm/blob/main/vllm/entrypoints/openai/engine/protocol.py",
+        so_far(1, 2, 3, 3),
+        t(10, 3),
+    ),
+    "gemini": Case(
+        "https://ai.google.dev/api/generate-content#method:-models.streamgeneratecontent",
+        [
+            {
+                "usageMetadata": {
+                    "promptTokenCount": 8,
+                    "thoughtsTokenCount": 40,
+                    "totalTokenCount": 48,
+                }
+            },
+            {
+                "usageMetadata": {
+                    "promptTokenCount": 8,
+                    "candidatesTokenCount": 12,
+                    "thoughtsTokenCount": 40,
+                    "totalTokenCount": 60,
+                }
+            },
+        ],
+        t(8, 52, None, None, 40),
+    ),
+    "perplexity": Case(
+        "https://docs.perplexity.ai/guides/streaming-responses",
+        so_far(5, 9, 12),
+        t(10, 12),
     ),
 }

@@ -160,6 +160,11 @@ def test_copies_hold_it():
         ({"energy_kwh": {}}, ValueError, "names no source"),
         ({"energy_boundary": "rack"}, ValueError, "energy_boundary must be one of gpu, server"),
         ({"energy_alone": "yes"}, TypeError, "energy_alone must be True, False or None"),
+        (
+            {"energy_notes": ["energy-model"]},
+            ValueError,
+            "no code 'energy-model'; nearest: energy-mo",
+        ),
         ({"energy_kwh": None, "energy_alone": False}, ValueError, "which is missing"),
         ({"energie_kwh": 1}, TypeError, "no argument 'energie_kwh'"),
     ],

@@ -20,7 +20,7 @@ def listening(monkeypatch):
 
     def says(**known):
         ports = {int(port.removeprefix("at_")): found for port, found in known.items()}
-        monkeypatch.setattr(listeners, "listener_on", ports.get)
+        monkeypatch.setattr(listeners, "listener_on", lambda port, host: ports.get(port))
 
     return says
 

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from importlib import import_module, resources
-from pathlib import Path
 
 import pytest
 
+from browsing import NARROW, WIDE, needs_browser, violations
 from impactree.report._layout import label_text
 from impactree.report.renderers._cells import count, duration, percent
 from impactree.values.criteria import CRITERIA
 
-ROOT = Path(__file__).parents[2]
-AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
-CHROMIUM = shutil.which("chromium")
-READY = CHROMIUM and (resources.files("impactree") / "web" / "page.js").is_file() and AXE.is_file()
-if os.environ.get("CI") != "true":
-    pytest.importorskip("playwright")
-    if not READY:
-        pytest.skip("needs Debian's chromium, and `make web`", allow_module_level=True)
-sync_api = import_module("playwright.sync_api")
-expect = sync_api.expect
+expect = needs_browser().expect
 
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-)
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 ATTACK = "</script><img src=x onerror=alert(1)>"
 TITLES = {
     "gwp": "Greenhouse gases",
@@ -38,15 +21,6 @@ TITLES = {
     "pe": "Primary energy",
     "adpe": "Abiotic depletion",
 }
-
-
-@pytest.fixture(scope="module")
-def browser():
-    # Of this module alone: its event loop would be in the way of asynchronous tests.
-    with sync_api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -545,18 +519,12 @@ def test_folded_runs_are_said_to_be(show, build, monkeypatch):
 
 def test_nothing_serious_is_in_the_way_of_anybody(show, mixed):
     page = show(mixed, "together=0", strict=False, bypass_csp=True)
-    page.add_script_tag(path=AXE)
     for summary in page.locator("summary").all():
         summary.click()
     for size, scheme in ((WIDE, "light"), (WIDE, "dark"), (NARROW, "light"), (NARROW, "dark")):
         page.set_viewport_size(size)
         page.emulate_media(color_scheme=scheme)
-        serious = [
-            (one["id"], one["nodes"][0]["html"][:200], one["nodes"][0]["any"])
-            for one in page.evaluate("axe.run()")["violations"]
-            if one["impact"] in ("serious", "critical")
-        ]
-        assert serious == [], (size, scheme)
+        assert violations(page) == [], (size, scheme)
 
 
 def test_nothing_is_wider_than_a_phone(show, mixed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import inspect
 import json
 import math
@@ -166,6 +167,7 @@ def test_resolve_is_the_commands(ask, command):
         ("models", ("haiku", "--maker", "anthropic"), {"search": "haiku", "maker": "anthropic"}),
         ("models", ("--kind", "rerank"), {"kind": "rerank"}),
         ("zones", ("france",), {"search": "france"}),
+        ("regions", ("paris",), {"search": "paris"}),
         ("providers", ("openai",), {"search": "openai"}),
         ("methods", (), {}),
     ],
@@ -173,6 +175,16 @@ def test_resolve_is_the_commands(ask, command):
 def test_lists_are_the_commands(ask, command, name, arguments, query):
     found = ask.get(f"/v1/{name}", params=query).json()
     assert found[name] == command(name, *arguments) != []
+
+
+def test_a_text_is_counted_and_neither_kept_nor_logged(ask, caplog, capfd):
+    text = "tiktoken is great!"  # t|ikt|oken| is| great|!, as OpenAI's cookbook splits it
+    with caplog.at_level("DEBUG"):
+        found = ask.post("/v1/tokens", json={"text": text}).json()
+    assert found == {"tokens": 6, "by": "cl100k_base"}
+    assert text not in caplog.text + "".join(capfd.readouterr())
+    assert ask.post("/v1/tokens", json={"text": ""}).json()["tokens"] == 0
+    assert ask.post("/v1/tokens", json={"text": "x" * 1_000_001}).status_code == 422
 
 
 def test_reports_are_the_commands(ask, command, report, tmp_path):
@@ -238,6 +250,14 @@ def test_schemas_are_published(ask):
         (b"[" * 100_000, 400, "body"),
         (b'{"model": "gpt-4o", "usage_notes":' + b"[" * 100_000, 400, "body"),
         ('{"model": "é"}'.encode("latin-1"), 400, "body"),
+        (json.dumps(CALL).encode("utf-16"), 400, "body"),
+        (json.dumps(CALL).encode("utf-16-le"), 400, "body"),
+        (json.dumps(CALL).encode("utf-32-be"), 400, "body"),
+        (json.dumps(CALL).encode("utf-8-sig"), 400, "body"),
+        (b'{"model": "x", "output_tokens": 1, "output_tokens": 2}', 422, "output_tokens"),
+        (b'{"calls": [{"model": "x", "zone": "FRA", "zone": "SWE"}]}', 422, "zone"),
+        (b'{"model": "x", "\\ud800": 1}', 422, "body"),
+        (b'{"model": "x"} {"model": "y"}', 422, "body"),
         (b"\xff\xfe\x00", 400, "body"),
         (b'{"model": "x", "output_tokens": ' + b"9" * 5000 + b"}", 400, "body"),
         (b'{"model": "x", "latency_s": NaN}', 422, "latency_s"),
@@ -254,6 +274,8 @@ def test_schemas_are_published(ask):
         (b'{"model": "x", "seconds": 3}', 422, "seconds"),
         (b'{"model": "x", "kind": "video", "resolution": "0x9"}', 422, "resolution"),
         (b'{"model": "x", "at": "2026-02-30"}', 422, "at"),
+        (b'{"model": "x", "energy_kwh": {}}', 422, "energy_kwh"),
+        (b'{"model": "x", "energy_kwh": 1, "energy_notes": ["nonsense"]}', 422, "energy_notes.0"),
         (b'{"model": "x", "method": "ecologits"}', 422, "method"),
         (b'{"calls": [], "zone": "FRE"}', 422, "calls"),
         (b'{"calls": [{"model": "x"}], "zone": "FRE"}', 422, "zone"),
@@ -269,6 +291,38 @@ def test_a_wrong_body_is_refused_by_its_field(ask, content, status, field):
     assert said["errors"][0]["field"].startswith(field)
     assert said["detail"]
     assert said["title"]
+
+
+PLAIN = json.dumps(CALL).encode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "field"),
+    [
+        ({"content-type": "text/plain"}, "Content-Type"),
+        ({"content-type": "application/x-www-form-urlencoded"}, "Content-Type"),
+        ({"content-type": "application/xml"}, "Content-Type"),
+        ({"content-type": "application/json; charset=latin-1"}, "Content-Type"),
+        ([("content-type", "application/json"), ("content-type", "text/plain")], "Content-Type"),
+        ({}, "Content-Type"),
+        ({**JSON, "content-encoding": "gzip"}, "Content-Encoding"),
+    ],
+    ids=str,
+)
+def test_no_route_takes_but_plain_json(ask, headers, field):
+    paths = ask.get("/openapi.json").json()["paths"]
+    taking = [path for path, methods in paths.items() if "post" in methods]
+    assert len(taking) >= 10
+    body = gzip.compress(b" " * 10**7) if field == "Content-Encoding" else PLAIN
+    for path in taking:
+        found = ask.post(path, content=body, headers=headers)
+        assert found.status_code == 415, path
+        assert field in json.dumps(found.json().get("errors") or found.json()["detail"])
+
+
+def test_utf8_may_be_said(ask):
+    for kind in ("application/json; charset=utf-8", 'Application/JSON;charset="UTF-8"'):
+        assert ask.post("/v1/estimate", content=PLAIN, headers={"content-type": kind}).is_success
 
 
 def test_the_nearest_name_is_said(ask):
@@ -304,18 +358,43 @@ def test_a_broken_report_says_where(ask, report):
     assert "runs[1].own.gwp" in said["detail"]
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
-def test_only_json_is_taken(ask, kind):
-    headers = {} if kind is None else {"content-type": kind}
-    found = ask.post("/v1/estimate", content=json.dumps(CALL), headers=headers)
-    assert found.status_code == 415
-    assert found.json()["errors"][0]["field"] == "Content-Type"
-
-
 def test_a_count_that_contradicts_another_is_named(ask):
     found = ask.post("/v1/estimate", json={"calls": [CALL, {**CALL, "repeated": 1300}]})
     assert found.status_code == 409
     assert found.json()["errors"][0]["field"] == "calls.1.repeated"
+
+
+HARDWARE = {"deployment": {"accelerator": "H100"}}
+USE = {"who": "", "model": "gpt-4o"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "field"),
+    [
+        # Hardware has no effect by ecologits-0.11, which plans with none.
+        ("estimate", {**CALL, **HARDWARE}, 409, "deployment"),
+        ("estimate", {"calls": [CALL], **HARDWARE}, 409, "deployment"),
+        ("explain", {**CALL, **HARDWARE}, 409, "deployment"),
+        ("organisation", {"uses": [USE], **HARDWARE}, 409, "deployment"),
+        ("compare", {"calls": [CALL], "alternatives": [{"zone": "SWE"}], **HARDWARE}, 409, "depl"),
+        ("compare", {"calls": [CALL], "alternatives": [{"zone": "SWE"}, HARDWARE]}, 409, "alt.1"),
+        ("compare", {"calls": [CALL], "alternatives": [{"provider": "opnai"}]}, 409, "alt.0"),
+        ("compare", {"calls": [CALL], "alternatives": [{"name": "x"}]}, 409, "alt.0"),
+        ("compare", {"calls": [CALL], "alternatives": [{"zone": "SWE"}] * 2}, 409, "alt.1"),
+        ("compare", {"calls": [CALL], "alternatives": [], "at": "2026-01-02"}, 422, "at"),
+        ("compare", {"calls": [{**CALL, "repeated": 1300}], "alternatives": [HARDWARE]}, 409, "ca"),
+        ("estimate", {**CALL, "energy_alone": False}, 409, "energy_alone"),
+        ("estimate", {**CALL, "calls": [CALL]}, 422, "model"),
+        ("organisation/read", {"csv": "model\n" + "x" * 200_000}, 409, "csv"),
+        ("organisation/read", {"csv": 'model\n"gpt-4o'}, 409, "csv"),
+    ],
+    ids=str,
+)
+def test_what_contradicts_itself_is_named_everywhere(ask, path, body, status, field):
+    found = ask.post(f"/v1/{path}", json=body)
+    assert found.status_code == status
+    named = [one["field"].replace("alternatives", "alt") for one in found.json()["errors"]]
+    assert any(one.startswith(field) for one in named)
 
 
 def test_every_argument_of_a_call_can_be_sent():
@@ -332,9 +411,27 @@ def test_too_many_calls_are_refused(ask):
 
 
 def test_unknown_addresses_and_ways_are_refused_alike(ask):
-    for found in (ask.get("/v1/nothing"), ask.put("/v1/estimate")):
-        assert found.status_code in (404, 405)
+    for found, status, field, said in (
+        (ask.get("/v1/modles"), 404, "path", "/v1/models"),
+        (ask.get("/v1/models/"), 404, "path", "/v1/models"),
+        (ask.put("/v1/estimate"), 405, "method", "takes POST, not PUT"),
+        (ask.options("/v1/models"), 405, "method", "takes GET, not OPTIONS"),
+    ):
+        assert found.status_code == status
         assert found.headers["content-type"] == "application/problem+json"
+        (error,) = found.json()["errors"]
+        assert error["field"] == field
+        assert said in error["message"]
+    assert ask.put("/v1/estimate").headers["allow"] == "POST"
+
+
+def test_what_can_be_got_has_a_head(ask):
+    for path in ("/health", "/v1/methods", "/"):
+        got, head = ask.get(path), ask.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == got.headers["content-length"]
+    assert ask.head("/v1/estimate").status_code == 405
+    assert 'method="HEAD",route="/v1/methods"' in ask.get("/metrics").text
 
 
 def test_large_and_slow_bodies_are_refused():
@@ -358,3 +455,17 @@ def test_large_and_slow_bodies_are_refused():
                 raw.sendall(f"{head}\r\n{{".encode())
                 assert raw.recv(100).startswith(b"HTTP/1.1 408")
             assert client.get(f"{address}/health").status_code == 200
+
+
+def test_whoever_says_nothing_is_left(monkeypatch):
+    """Neither a connection without a request nor half a header, also after an answer, holds one."""
+    monkeypatch.setattr("impactree.server.running._HEADER_S", 0.3)
+    with serving(ServeSettings()) as address:
+        host, port = address.removeprefix("http://").split(":")
+        whole = f"GET /health HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode()
+        for said in (b"", whole[:20], whole + whole[:20]):
+            with socket.create_connection((host, int(port)), timeout=20) as raw:
+                raw.sendall(said)
+                answered = b"".join(iter(lambda: raw.recv(4096), b""))
+            assert answered.startswith(b"HTTP/1.1 200") == (len(said) > len(whole))
+        assert httpx.get(f"{address}/health").status_code == 200

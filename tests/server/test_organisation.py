@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 
 import openpyxl
@@ -53,9 +54,9 @@ def figure(impacts, criterion, end):
     return impacts[criterion.key]["value"][end]
 
 
-def one(use, method):
+def one(use, method, at=None):
     names = ("model", "provider", "zone", "input_tokens", "cached_input_tokens", "output_tokens")
-    return estimate(ModelCall(**{name: use.get(name) for name in names}), method=method)
+    return estimate(ModelCall(**{name: use.get(name) for name in names}), method=method, at=at)
 
 
 @pytest.mark.parametrize("method", ["ecologits-0.11", "impactree-1"])
@@ -156,3 +157,19 @@ def test_csv_of_a_spreadsheet_is_read(ask):
     assert found["uses"] == [
         {"who": "Support", "people": 1200.0, "model": "gpt-4o", "output_tokens": 20}
     ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_csv_is_read_whatever_ends_its_lines(ask, end):
+    text = end.join(["model,who", "gpt-4o,ada", "gpt-4o,bob", ""])
+    found = ask.post("/v1/organisation/read", json={"csv": text}).json()
+    assert [use["who"] for use in found["uses"]] == ["ada", "bob"]
+
+
+def test_the_day_of_the_calls_counts(ask):
+    """France's grid of 2020 was another than today's."""
+    body = {"uses": [USES[1]], "method": "impactree-1"}
+    then = ask.post("/v1/organisation", json={**body, "at": "2020-06-01"}).json()
+    ours = one(USES[1], "impactree-1", at="2020-06-01")
+    assert then["uses"][0]["per_request"] == json.loads(json.dumps(ours.to_dict()))
+    assert then["total"] != ask.post("/v1/organisation", json=body).json()["total"]

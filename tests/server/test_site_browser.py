@@ -3,52 +3,26 @@
 from __future__ import annotations
 
 import gzip
-import os
 import re
-import shutil
-from importlib import import_module, resources
-from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 from server_helpers import TOKEN, serving
 
+from browsing import BUILT, NARROW, WIDE, needs_browser, violations
 from impactree import ImpactTracker, ModelCall, estimate, explain
 from impactree.advice import scaled
+from impactree.calls.counting import count_tokens
 from impactree.exporters import SQLExporter
 from impactree.server.settings import ServeSettings
 from impactree.service.reporting import report_of_calls
 from impactree.values.criteria import CRITERIA
 
-ROOT = Path(__file__).parents[2]
-AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
-CHROMIUM = shutil.which("chromium")
-BUILT = resources.files("impactree") / "web"
-READY = CHROMIUM and (BUILT / "app.js").is_file() and AXE.is_file()
-if os.environ.get("CI") != "true":
-    pytest.importorskip("playwright")
-    if not READY:
-        pytest.skip("needs Debian's chromium, and `make web`", allow_module_level=True)
-sync_api = import_module("playwright.sync_api")
-expect = sync_api.expect
+expect = needs_browser().expect
 
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-)
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 REFUSED = re.compile("status of (409|422)")
 ASKED = {"model": "gpt-4o", "provider": "openai", "input": 1200, "output": 400}
 CALL = {"model": "gpt-4o", "provider": "openai", "input_tokens": 1200, "output_tokens": 400}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    # Of this module alone: its event loop would be in the way of asynchronous tests.
-    with sync_api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -127,9 +101,38 @@ def test_a_task_fills_in_its_tokens_and_says_where_they_are_from(visit):
     expect(page.get_by_label("Task")).to_have_value("")
 
 
+def test_a_pasted_text_is_counted_here_and_stands_in_no_link(visit):
+    page = visit("one", **ASKED)
+    page.get_by_text("Count the tokens of a text").click()
+    page.get_by_label("Text to read").fill("Quokkas live on Rottnest Island. " * 30)
+    count = count_tokens("Quokkas live on Rottnest Island. " * 30)
+    expect(page.get_by_label("Input tokens")).to_have_value(str(count))
+    expect(page.get_by_role("status")).to_contain_text(f"{count} tokens")
+    assert_shows(page, estimate(ModelCall(**{**CALL, "input_tokens": count})))
+    assert f"input={count}" in page.evaluate("location.hash")
+    kept = "decodeURIComponent(location.href) + JSON.stringify([localStorage, sessionStorage])"
+    assert "Quokka" not in page.evaluate(kept)
+    page.reload()
+    expect(page.get_by_label("Input tokens")).to_have_value(str(count))
+    assert "Quokka" not in page.content()
+
+
+def test_a_region_is_one_of_its_host_s_cloud(visit):
+    page = visit("one", **{**ASKED, "model": "claude-haiku-4-5", "provider": "aws-bedrock"})
+    region = page.locator("select[name=region]")
+    region.select_option("eu-west-3")
+    call = {**CALL, "model": "claude-haiku-4-5", "provider": "aws-bedrock", "region": "eu-west-3"}
+    assert_shows(page, estimate(ModelCall(**call)))
+    page.locator("select[name=provider]").select_option("anthropic")
+    expect(region).to_have_count(0)
+    del call["region"]
+    assert_shows(page, estimate(ModelCall(**{**call, "provider": "anthropic"})))
+
+
 def test_hardware_counts_by_the_method_that_plans_with_it(visit):
-    page = visit("one", **ASKED, method="impactree-1", accelerator="H100", count=2, batch=32)
-    deployment = {"accelerator": "H100", "count": 2, "batch_size": 32}
+    known = {"accelerator": "H100", "count": 2, "precision": "fp8", "parallelism": "tensor"}
+    page = visit("one", **ASKED, method="impactree-1", batch=32, **known)
+    deployment = {**known, "batch_size": 32}
     call = ModelCall(**CALL)
     assert_shows(page, estimate(call, method="impactree-1", deployment=deployment))
 
@@ -310,9 +313,7 @@ def test_it_is_accessible_and_fits(visit, size, theme):
         page = visit(mode, size=size, **ASKED, theme=theme)
         page.wait_for_selector(".panel")
         page.wait_for_load_state("networkidle")
-        page.evaluate(AXE.read_text("utf-8"))
-        found = page.evaluate("axe.run().then((result) => result.violations)")
-        assert [(one["id"], one["nodes"][0]["html"]) for one in found] == []
+        assert violations(page) == []
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= size["width"], mode
 

@@ -17,8 +17,8 @@ from impactree.catalog import load_catalog
 from impactree.engine import Engine
 from impactree.exceptions import ConfigurationError, TableError
 from impactree.methods import METHODS
-from impactree.report.renderers.flat import figure_columns
 from impactree.tables import estimate
+from impactree.values.columns import figure_columns
 from impactree.values.grades import GRADES
 
 ROWS = 20_000

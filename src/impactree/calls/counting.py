@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "count_by_length",
     "count_tokens",
+    "counts_by",
     "counts_of_documents",
     "set_vocabulary",
     "tokens_by_length",
@@ -66,6 +67,11 @@ def count_tokens(text: str) -> int:
             _counted.clear()
         count = _counted[mark] = len(encoding.encode_ordinary(text))
     return count
+
+
+def counts_by() -> str:
+    """By what :func:`count_tokens` counts: a vocabulary's name, or ``length``."""
+    return "length" if not _use_vocabulary or _encoding() is None else "cl100k_base"
 
 
 def count_by_length(text: str) -> int:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Final, Literal, TypedDict, cast, get_args
 
+from impactree.values.messages import MESSAGES
 from impactree.values.sources import SOURCES, BySource, as_by_source
 
 __all__ = ["BOUNDARIES", "ENERGY_FIELDS", "Boundary", "EnergyFields", "KnownEnergy", "read_energy"]
@@ -30,6 +32,13 @@ class KnownEnergy:
     """Whether it is this request's alone; None: whoever gave it does not say."""
     notes: tuple[str, ...] = field(default=())
     """What is to be said of it: codes of ``values.messages``."""
+
+    def __post_init__(self) -> None:
+        """Refuse a note that nothing can be said of."""
+        for note in self.notes:
+            if note not in MESSAGES:
+                near = ", ".join(get_close_matches(note[:100], MESSAGES)) or "none"
+                raise ValueError(f"energy_notes knows no code {note!r:.80}; nearest: {near}")
 
     @classmethod
     def of(cls, kwh: float | Mapping[str, float]) -> KnownEnergy:

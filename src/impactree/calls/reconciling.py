@@ -21,6 +21,8 @@ READINGS: Final = {
     "input-from-total": "The input is the total less the output.",
     "iterations-summed": "The counts are those of all iterations, of which the answer's own top "
     "level leaves some out.",
+    "other-models-apart": "Another model worked for the answer, an advisor or an attempt that was "
+    "declined; its tokens count apart.",
     "cumulative-chunks": "Every chunk of the stream repeated the usage so far; the last counts.",
     "two-readings": "Two readings fit the total, so neither is taken.",
     "total-too-small": "The total is smaller than input and output.",
@@ -28,10 +30,10 @@ READINGS: Final = {
     "server repeats its usage in every chunk, that is too much.",
     "counted-by-client": "LiteLLM counts a stream's tokens itself where the server reports none, "
     "and does not say so. Cure: ask with invoke, or turn the server's usage on.",
-    "media-not-counted": "Nothing was reported, and a picture or a sound in the answer has tokens "
-    "that its text does not hold.",
-    "iterations-not-shown": "The client dropped the usage of single iterations; a compaction's "
-    "tokens are missing.",
+    "media-not-counted": "Nothing was reported, and a part of the answer (a picture, a sound, a "
+    "thought that is not shown) has tokens that its text does not hold.",
+    "iterations-not-shown": "The client dropped the usage of single iterations; the tokens of a "
+    "compaction or an advisor are missing. Cure: ask with invoke, which keeps it.",
 }
 """Sentences of the notes on a reading, by code."""
 UNCLEAR: Final = frozenset(

@@ -1,24 +1,29 @@
 """Token usage as providers' own answers state it, in inclusive buckets.
 
-An answer may be a dict or an SDK object, whole or the chunk of a stream; its usage may lie a few
-levels down. Counts that contradict one another are read by :mod:`impactree.calls.reconciling`.
-Checked against ``genai-prices``' extractors in the tests.
+Where an answer holds it is for :mod:`impactree.calls.finding`; counts that contradict one another
+are read by :mod:`impactree.calls.reconciling`. Checked against ``genai-prices``' extractors in the
+tests.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from impactree.calls.finding import Found, find, first, is_number
 from impactree.calls.names import field
 from impactree.calls.reconciling import Reading, Stated, reconciled
 from impactree.calls.tokens import MAX_TOKENS, Tokens, is_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "ChunkUsage",
     "MalformedUsageError",
     "count",
     "noted",
+    "others_of",
     "read_input",
     "read_langchain_usage",
     "read_usage",
@@ -31,59 +36,49 @@ class MalformedUsageError(Exception):
     """Usage was there but not of any documented shape."""
 
 
-# Where usage lies in an answer, and what it may be wrapped in.
-_HOLDERS: Final = (
-    *("usage", "usage_metadata", "usageMetadata", "token_usage", "tokenUsage", "token_count"),
-    *("x_groq", "stats", "details", "amazon-bedrock-invocationMetrics"),
-)
-_WRAPPERS: Final = ("response", "data", "metadata", "message", "meta", "body", "results")
-_UNITS: Final = ("tokens", "billed_units")  # Cohere nests its counts once more
-_MAX_DEPTH: Final = 3
-
-_INPUT: Final = (
-    *("prompt_tokens", "input_tokens", "prompt_token_count", "promptTokenCount", "inputTokens"),
-    *("promptTokens", "prompt_eval_count", "tokens_evaluated", "input_token_count"),
-    *("inputTokenCount", "inputTextTokenCount"),
-)
-_OUTPUT: Final = (
-    *("completion_tokens", "output_tokens", "candidates_token_count", "candidatesTokenCount"),
-    *("outputTokens", "completionTokens", "eval_count", "tokens_predicted", "total_output_tokens"),
-    *("generated_token_count", "generated_tokens", "generation_token_count", "outputTokenCount"),
-)
 _TOTAL: Final = ("total_tokens", "totalTokens", "total_token_count", "totalTokenCount")
-# Anthropic and Bedrock count these apart from the input, everybody else within it.
-_APART: Final = frozenset({"input_tokens", "inputTokens", "inputTokenCount"})
-_READ_APART: Final = ("cache_read_input_tokens", "cacheReadInputTokens", "cacheReadInputTokenCount")
+# Anthropic, Bedrock and llama.cpp's timings count these apart from the input, all others within it.
+_APART: Final = frozenset({"input_tokens", "inputTokens", "inputTokenCount", "prompt_n"})
+_READ_APART: Final = (
+    *("cache_read_input_tokens", "cacheReadInputTokens", "cacheReadInputTokenCount", "cache_n"),
+)
 _WRITTEN_APART: Final = (
     *("cache_creation_input_tokens", "cacheWriteInputTokens", "cacheWriteInputTokenCount"),
 )
 _CACHED: Final = (
     *("cached_content_token_count", "cachedContentTokenCount", "prompt_cache_hit_tokens"),
-    *("cached_tokens", "num_cached_tokens"),
+    *("cached_tokens", "num_cached_tokens", "total_cached_tokens", "native_tokens_cached"),
+    *("cached_prompt_text_tokens", "prompt_eval_cached_count"),
 )
-# Apart from Gemini's output and input.
-_THOUGHTS: Final = ("thoughts_token_count", "thoughtsTokenCount")
-_TOOL_PROMPT: Final = ("tool_use_prompt_token_count", "toolUsePromptTokenCount")
+# Apart from the output and the input of Gemini, and from the input of Mistral's conversations.
+_THOUGHTS: Final = ("thoughts_token_count", "thoughtsTokenCount", "total_thought_tokens")
+_TOOL_PROMPT: Final = (
+    *("tool_use_prompt_token_count", "toolUsePromptTokenCount", "total_tool_use_tokens"),
+    "connector_tokens",
+)
 _INPUT_DETAILS: Final = (
     *("prompt_tokens_details", "input_tokens_details", "input_token_details"),
-    "promptTokensDetails",
+    *("promptTokensDetails", "prompt_token_details"),
 )
 _OUTPUT_DETAILS: Final = (
     *("completion_tokens_details", "output_tokens_details", "output_token_details"),
     "completionTokensDetails",
 )
-_CACHED_DETAIL: Final = (*_CACHED, "cache_read_tokens", "cachedTokens")
-_WRITTEN: Final = ("cache_write_tokens", "cache_creation_tokens", "cacheWriteTokens")
+_CACHED_DETAIL: Final = (
+    *(*_CACHED, "cache_read_tokens", "cachedTokens", "cache_read_input_tokens"),
+)
+_WRITTEN: Final = (
+    *("cache_write_tokens", "cache_creation_tokens", "cacheWriteTokens"),
+    *("cache_creation_input_tokens", "native_tokens_cache_creation"),
+)
 _REASONING: Final = (
     *("reasoning_tokens", "thinking_tokens", "reasoningTokens", "reasoning_output_tokens"),
+    "native_tokens_reasoning",
 )
+_ANSWERS: Final = frozenset({"message", "fallback_message"})
+"""The iterations whose counts Anthropic's top level sums."""
 # Perplexity's own: it documents reasoning beside the completion.
 _PERPLEXITY: Final = ("citation_tokens", "num_search_queries")
-
-_COUNTS: Final = frozenset((*_INPUT, *_OUTPUT))
-_AROUND: Final = (*_HOLDERS, *_WRAPPERS)
-_PLACES: Final = frozenset((*_AROUND, *_UNITS))
-_PLAIN: Final = (str, int, float, list, tuple)  # a union would be built for every chunk
 
 
 def read_usage(answer: Any) -> Reading | None:
@@ -95,7 +90,7 @@ def read_usage(answer: Any) -> Reading | None:
     Raises:
         MalformedUsageError: usage is there, but its counts are no whole numbers >= 0.
     """
-    found = _find(answer, _MAX_DEPTH)
+    found = find(answer)
     try:
         return None if found is None else _read(found)
     except ValueError as error:  # a sum of counts that each are none too large
@@ -118,81 +113,36 @@ def read_input(answer: Any) -> int | None:
     return next(filter(None, found), None)
 
 
-class _Found(NamedTuple):
-    """The object with the counts, the names of its input and output count, and its holder."""
-
-    usage: Any
-    read: str | None
-    wrote: str | None
-    around: Any
-
-
-def _find(place: Any, depth: int) -> _Found | None:
-    if isinstance(place, list) and place and isinstance(place[0], dict):
-        place = place[0]  # Watsonx and Bedrock's Titan have a list of results
-    if place is None or isinstance(place, _PLAIN):
-        return None
-    # Most chunks of a stream hold nothing of all this: their own names tell at once.
-    names = _own_names(place)
-    if names is None or not _COUNTS.isdisjoint(names):
-        read, wrote = _named(place, _INPUT), _named(place, _OUTPUT)
-        if read or wrote:
-            return _Found(place, read, wrote, place)
-    if depth == 0 or (names is not None and _PLACES.isdisjoint(names)):
-        return None
-    for key in _AROUND:
-        inner = field(place, key) if names is None else names.get(key)
-        if inner is not None and not callable(inner):
-            found = _find(inner, depth - 1)
-            if found is not None:
-                return found
-    return _find_nested(place, names)
-
-
-def _own_names(place: Any) -> dict[str, Any] | None:
-    """All that a dict or a pydantic model holds; None of what may hold more than it shows."""
-    if isinstance(place, dict):
-        return place
-    if not hasattr(type(place), "__pydantic_fields__"):
-        return None
-    extra = getattr(place, "__pydantic_extra__", None)
-    return {**place.__dict__, **extra} if extra else place.__dict__
-
-
-def _find_nested(place: Any, names: dict[str, Any] | None) -> _Found | None:
-    """Cohere's counts are two floors down, but for the cached tokens."""
-    for key in _UNITS:
-        usage = field(place, key) if names is None else names.get(key)
-        if usage is None:
-            continue
-        read, wrote = _named(usage, _INPUT), _named(usage, _OUTPUT)
-        if read or wrote:
-            return _Found(usage, read, wrote, place)
-    return None
-
-
-def _read(found: _Found) -> Reading | None:
+def _read(found: Found) -> Reading | None:
     said = _stated(found)
     if not said.input and not said.output and not said.reasoning:
         return None  # some clients say 0 and 0 where the answer reported nothing
-    reading = reconciled(said)
+    reading = _decided(said)
     iterations = field(found.usage, "iterations")
     if isinstance(iterations, list | tuple) and iterations:
         return _iterated(reading, iterations)
     return reading
 
 
-def _stated(found: _Found) -> Stated:
+def _decided(said: Stated) -> Reading:
+    if said.input == 0 and said.output:
+        said.input = None  # nobody answers without reading: the prompt was cached, not counted
+    return reconciled(said)
+
+
+def _stated(found: Found) -> Stated:
     usage, read, wrote, around = found
     said = Stated(
         input=None if read is None else count(field(usage, read)),
         output=None if wrote is None else count(field(usage, wrote)),
-        total=total if is_count(total := _first(usage, _TOTAL)) else None,
+        total=total if is_count(total := first(usage, _TOTAL)) else None,
     )
+    if read is None and wrote == "generated_tokens":
+        said.input = _number(usage, ("input_length",))  # of TGI's streams
     results = field(usage, "results")
     if wrote is None and isinstance(results, list) and results:
         said.output = _number(results[0], ("tokenCount",))  # Bedrock's Titan
-    details = _first(usage, _INPUT_DETAILS)
+    details = first(usage, _INPUT_DETAILS)
     said.cached = _number(usage, _READ_APART)
     said.written = _number(usage, _WRITTEN_APART)
     if said.written is None:
@@ -204,9 +154,9 @@ def _stated(found: _Found) -> Stated:
     if said.written is None:
         said.written = _largest(_number(details, _WRITTEN), _number(usage, _WRITTEN))
     said.reasoning = _largest(
-        _number(_first(usage, _OUTPUT_DETAILS), _REASONING), _number(usage, _REASONING)
+        _number(first(usage, _OUTPUT_DETAILS), _REASONING), _number(usage, _REASONING)
     )
-    said.reasoning_is_beside = any(_is_number(field(usage, key)) for key in _PERPLEXITY)
+    said.reasoning_is_beside = any(is_number(field(usage, key)) for key in _PERPLEXITY)
     thoughts = _number(usage, _THOUGHTS)
     if thoughts is not None:
         said.reasoning, said.output = thoughts, (said.output or 0) + thoughts
@@ -225,15 +175,63 @@ def _by_time_to_live(usage: Any) -> int | None:
 
 def _iterated(top: Reading, iterations: Any) -> Reading:
     """Anthropic's top level leaves out what a compaction read and wrote; the iterations do not."""
-    found = (_find(each, 0) for each in iterations)
-    readings = [r for each in found if each is not None and (r := _read(each)) is not None]
-    if not readings:
+    parts = _parts(iterations)
+    own = _own_model(parts)
+    summed = _summed(tokens for _, model, tokens in parts if model in (None, own))
+    if summed is None:
         return top
-    summed = readings[0].tokens
-    for reading in readings[1:]:
-        summed = _combined(summed, reading.tokens, int.__add__)
+    apart = any(model not in (None, own) for _, model, _ in parts)
+    notes = (*top.notes, "other-models-apart") if apart else top.notes
+    if apart and top.tokens == _summed(tokens for kind, _, tokens in parts if kind in _ANSWERS):
+        return Reading(summed, notes)  # an attempt of another model is among the top level's
     tokens = _combined(top.tokens, summed, max)
-    return top if tokens == top.tokens else Reading(tokens, (*top.notes, "iterations-summed"))
+    return Reading(tokens, notes if tokens == top.tokens else (*notes, "iterations-summed"))
+
+
+def others_of(answer: Any) -> dict[str, Tokens]:
+    """What other models read and wrote for an answer, by their names.
+
+    Anthropic's advisors, and attempts that were declined before a fallback answered.
+
+    Raises:
+        MalformedUsageError: usage is there, but its counts are no whole numbers >= 0.
+    """
+    found = find(answer)
+    iterations = None if found is None else field(found.usage, "iterations")
+    if not isinstance(iterations, list | tuple):
+        return {}
+    parts = _parts(iterations)
+    own, others = _own_model(parts), dict[str, Tokens]()
+    for _, model, tokens in parts:
+        if model not in (None, own):
+            before = others.get(model)
+            others[model] = tokens if before is None else _combined(before, tokens, int.__add__)
+    return others
+
+
+def _parts(iterations: Any) -> list[tuple[str, Any, Tokens]]:
+    """Kind, model if it is told, and tokens of each iteration."""
+    parts = []
+    for each in iterations:
+        found = find(each, 0)
+        reading = None if found is None else _read(found)
+        if reading is not None:
+            model = field(each, "model")
+            name = model if isinstance(model, str) and model else None
+            parts.append((str(field(each, "type")), name, reading.tokens))
+    return parts
+
+
+def _own_model(parts: list[tuple[str, Any, Tokens]]) -> str | None:
+    """The model whose answer was returned, where it is told."""
+    return next((model for kind, model, _ in reversed(parts) if kind in _ANSWERS), None)
+
+
+def _summed(each: Iterable[Tokens]) -> Tokens | None:
+    summed: Tokens | None = None
+    for tokens in each:
+        summed = tokens if summed is None else _combined(summed, tokens, int.__add__)
+    return summed
 
 
 def updated(earlier: Reading | None, later: Reading) -> Reading:
@@ -276,10 +274,11 @@ def read_langchain_usage(metadata: Any) -> Reading:
     read, wrote, total = get("input_tokens", 0), get("output_tokens", 0), get("total_tokens")
     inputs, outputs = get("input_token_details"), get("output_token_details")
     try:
-        if type(read) is type(wrote) is int and total == read + wrote and not (inputs or outputs):
+        plain = type(read) is type(wrote) is int and read > 0 and not (inputs or outputs)
+        if plain and total == read + wrote:
             return Reading(Tokens(input=read, output=wrote))  # as most say: nothing to decide
         said = Stated(count(read), output=count(wrote), total=total if is_count(total) else None)
-        return reconciled(_detailed(said, inputs, outputs))
+        return _decided(_detailed(said, inputs, outputs))
     except ValueError as error:
         raise MalformedUsageError(str(error)) from error
 
@@ -346,7 +345,7 @@ def with_details(reading: Reading, raw: Reading) -> Reading:
     """A client's reading of usage with what the provider's own says beyond it."""
     tokens, whole = reading.tokens, raw.tokens
     larger = (whole.input or 0) + (whole.output or 0) > (tokens.input or 0) + (tokens.output or 0)
-    if raw.notes and larger:
+    if raw.notes and (larger or "other-models-apart" in raw.notes):
         return Reading(_combined(whole, tokens, lambda theirs, ours: theirs), raw.notes)
     return reading._replace(
         tokens=replace(
@@ -363,26 +362,14 @@ def _or(mine: int | None, theirs: int | None, whole: int | None) -> int | None:
     return theirs if mine is None and theirs is not None and theirs <= (whole or 0) else mine
 
 
-def _named(place: Any, keys: tuple[str, ...]) -> str | None:
-    return next((key for key in keys if _is_number(field(place, key))), None)
-
-
-def _first(place: Any, keys: tuple[str, ...]) -> Any:
-    return next((value for key in keys if (value := field(place, key)) is not None), None)
-
-
 def _largest(*counts: int | None) -> int | None:
     """Of what the same thing is said to be: zeros stand where nobody filled them in."""
     return max((n for n in counts if n is not None), default=None)
 
 
 def _number(place: Any, keys: tuple[str, ...]) -> int | None:
-    value = None if place is None else _first(place, keys)
+    value = None if place is None else first(place, keys)
     return None if value is None else count(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def count(value: Any) -> int:

@@ -13,7 +13,7 @@ import click
 
 from impactree import __version__
 from impactree.cli.advise import advise
-from impactree.cli.catalog import methods, models, providers, resolve, zones
+from impactree.cli.catalog import methods, models, providers, regions, resolve, zones
 from impactree.cli.db import db
 from impactree.cli.explain import explain
 from impactree.cli.langsmith import langsmith
@@ -37,7 +37,7 @@ def cli() -> None:
 
 
 for _command in (
-    *(explain, resolve, report, advise, models, zones, providers, methods),
+    *(explain, resolve, report, advise, models, zones, regions, providers, methods),
     *(serve, spool, langsmith, db, table),
 ):
     cli.add_command(_command)

@@ -1,4 +1,4 @@
-"""``impactree models``, ``zones``, ``providers``, ``methods`` and ``resolve``: what is known."""
+"""``impactree models``, ``zones``, ``regions``, ``providers``, ``methods``, ``resolve``: lists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from impactree.cli._printing import as_json_option, print_json, show
 if TYPE_CHECKING:
     import datetime as dt
 
-__all__ = ["methods", "models", "providers", "resolve", "zones"]
+__all__ = ["methods", "models", "providers", "regions", "resolve", "zones"]
 
 _search = click.argument("search", required=False, default="")
 
@@ -39,6 +39,16 @@ def zones(search: str, as_json: bool) -> int:
     from impactree.service import listing
 
     return show(listing.zones(search), as_json)
+
+
+@click.command()
+@_search
+@as_json_option
+def regions(search: str, as_json: bool) -> int:
+    """List the cloud regions whose id or name holds SEARCH."""
+    from impactree.service import listing
+
+    return show(listing.regions(search), as_json)
 
 
 @click.command()

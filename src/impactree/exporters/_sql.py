@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import nullcontext
-from itertools import islice
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.delivery.address import keyed_hash
 from impactree.delivery.errors import RetryLaterError, TreeRejectedError
 from impactree.delivery.exporter import SpooledExporter
 from impactree.delivery.forks import held_off
-from impactree.delivery.turns import in_turns
 from impactree.exceptions import MissingExtraError
 from impactree.store.rows import call_row, run_row
 from impactree.values.times import as_utc, resolved_at
@@ -24,17 +23,16 @@ except ImportError as error:
 
 from impactree.store import schema
 from impactree.store.database import connect, explain, parse_url
+from impactree.store.inserting import Insert, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from impactree.delivery.codec import Tree
 
 __all__ = ["SQLExporter"]
 
 _BUSY_S: Final = 30.0
-_ROWS: Final = 200
-"""How many rows go into one statement: a large tree is never a list of all its rows."""
 
 
 class SQLExporter(SpooledExporter):
@@ -128,8 +126,8 @@ def _write(connection: sa.Connection, trees: Sequence[Tree]) -> None:
     query = sa.select(runs.c.id, runs.c.started_at, runs.c.revision).where(
         runs.c.id.in_({run_id for run_id, _ in newest})
     )
-    rows = connection.execute(query)
-    known = {(row.id, as_utc(row.started_at)): row.revision for row in rows}
+    found = connection.execute(query)
+    known = {(row.id, as_utc(row.started_at)): row.revision for row in found}
     fresh = {key: t for key, t in newest.items() if t.root.revision > known.get(key, -1)}
     replaced = list(fresh.keys() & known.keys())
     if replaced:
@@ -138,18 +136,18 @@ def _write(connection: sa.Connection, trees: Sequence[Tree]) -> None:
             (runs, sa.tuple_(runs.c.id, runs.c.started_at)),
         ):
             connection.execute(sa.delete(table).where(key.in_(replaced)))
-    _insert(connection, runs, map(_with_labels, fresh.values()))
-    _insert(connection, calls, (row for tree in fresh.values() for row in _call_rows(tree)))
+    _insert_of(runs, connection.dialect)(connection, map(_with_labels, fresh.values()))
+    rows = (row for tree in fresh.values() for row in _call_rows(tree))
+    _insert_of(calls, connection.dialect)(connection, rows)
+
+
+@lru_cache(8)  # an exporter's engine is made anew after each failure
+def _insert_of(table: sa.Table, dialect: sa.Dialect) -> Insert:
+    return Insert(table, dialect)
 
 
 def _key(tree: Tree) -> tuple[str, Any]:
-    return _storable(tree.root.id), resolved_at(tree.root.start)
-
-
-def _insert(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
-    rows = iter(in_turns(rows))
-    while some := list(islice(rows, _ROWS)):
-        connection.execute(sa.insert(table), some)
+    return storable(tree.root.id), resolved_at(tree.root.start)
 
 
 def _call_rows(tree: Tree) -> Iterator[dict[str, Any]]:
@@ -157,7 +155,7 @@ def _call_rows(tree: Tree) -> Iterator[dict[str, Any]]:
     seen: Counter[str] = Counter()
     for run in tree.root.walk():
         if run.call:
-            row = _storable_row(call_row(run))
+            row = call_row(run)
             seen[run.id] += 1
             if seen[run.id] > 1:
                 row["id"] += f"#{seen[run.id]}"
@@ -167,16 +165,4 @@ def _call_rows(tree: Tree) -> Iterator[dict[str, Any]]:
 def _with_labels(tree: Tree) -> dict[str, Any]:
     root = tree.root
     labels = {"tags": list(root.tags), "metadata": dict(root.metadata)}
-    return _storable_row(run_row(tree)) | labels
-
-
-def _storable_row(row: dict[str, Any]) -> dict[str, Any]:
-    for name, value in row.items():
-        if type(value) is str and "\0" in value:
-            row[name] = _storable(value)
-    return row
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL takes no NUL in a text."""
-    return text.replace("\0", "\ufffd")
+    return run_row(tree) | labels

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls import Kind, ModelCall, Tokens, TokensSource
+from impactree.calls.advising import other_calls
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens, tokens_by_length
 from impactree.calls.definitions import definitions
@@ -19,7 +19,9 @@ from impactree.calls.usage import (
     read_langchain_usage,
 )
 from impactree.langchain import _names as names
+from impactree.langchain._batches import Batch, Batches
 from impactree.langchain._sent import asked_of
+from impactree.langchain._text import content_text, is_hidden, message_text, thoughts
 from impactree.langchain._usage import usage_of
 
 if TYPE_CHECKING:
@@ -30,11 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Batches", "PendingCall", "read_answer"]
 
-_TEXTS: Final = ("text", "reasoning", "thinking", "summary", "reasoning_content", "refusal")
 _COUNTS_ITSELF: Final = "ChatLiteLLM"  # and its router
-_BESIDE: Final = ("reasoning_content", "refusal")
-# Answers that are no text, or not only: their tokens cannot be counted from it.
-_MEDIA: Final = frozenset({"image", "image_url", "audio", "video", "file"})
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -44,8 +42,9 @@ class Answer:
     usage: Reading | None = None
     model: str | None = None
     text: str = ""
-    is_media: bool = False
-    """Whether a picture or a sound was generated: its tokens are in no text."""
+    is_hidden: bool = False
+    """Whether something was generated whose tokens are in no text: a picture, a sound, a thought
+    that is encrypted."""
     cached: bool = False
     """A response cache answered: LangChain marks it with a total cost of 0."""
     usage_removed: bool = False
@@ -80,17 +79,17 @@ def read_answer(
             usage = usage_of(None, None, {"usage": getattr(completion, "usage", None)})
     except MalformedUsageError as wrong:
         note("usage of an unknown shape", wrong)
-    text = ""
+    text, hidden = "", False
     if usage is None or not usage.tokens.output:
         text = "".join(_text(g) for g in generations)
-        if text and usage is not None and not usage.tokens.input and not usage.notes:
-            usage = None  # some clients say 0 and 0 where the answer reported nothing
+        hidden = any(map(is_hidden, generations))
+        usage = usage and _without_zeros(usage, bool(text) or hidden)
     told = getattr(message, "usage_metadata", None)
     return Answer(
         usage,
         names.answered_model(message, llm_output, info),
         text,
-        usage is None and any(map(_is_media, generations)),
+        hidden,
         isinstance(told, dict) and told.get("total_cost") == 0,
         isinstance(llm_output, dict) and llm_output.get("token_usage") == {},
         () if message is None else _pictures(message),
@@ -114,79 +113,15 @@ def _text(generation: Any) -> str:
     if message is None:
         text = getattr(generation, "text", "")
         return text if isinstance(text, str) else ""
-    return message_text(message) + _thoughts(message)
+    return message_text(message) + thoughts(message)
 
 
-def _thoughts(message: Any) -> str:
-    """Reasoning or a refusal beside the content. In a prompt, no client sends it again."""
-    beside = getattr(message, "additional_kwargs", None)
-    if not beside or isinstance(message.content, list):
-        return ""  # with ``output_version="v1"`` it is among the content's blocks, too
-    return "".join(found for key in _BESIDE if isinstance(found := beside.get(key), str))
-
-
-def _is_media(generation: Any) -> bool:
-    message = getattr(generation, "message", None)
-    content = getattr(message, "content", None)
-    if isinstance(content, list):
-        return any(isinstance(b, dict) and b.get("type") in _MEDIA for b in content)
-    beside = getattr(message, "additional_kwargs", None) or {}
-    return bool(beside.get("audio") or beside.get("images"))
-
-
-def message_text(message: Any) -> str:
-    """All that a model reads or writes of a message: text blocks, reasoning, tool calls."""
-    parts = [content_text(getattr(message, "content", message))]
-    for kind in ("tool_calls", "invalid_tool_calls"):
-        calls = getattr(message, kind, None) or ()
-        parts += [f"{c.get('name', '')}{c.get('args', '')}" for c in calls if isinstance(c, dict)]
-    return "".join(parts)
-
-
-def content_text(content: Any) -> str:
-    """The text of a message's content: a string or a list of blocks."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    parts = []
-    for block in content:
-        if isinstance(block, str):
-            parts.append(block)
-        elif isinstance(block, dict):
-            for key in _TEXTS:
-                value = block.get(key)
-                if value:  # Bedrock and OpenAI nest them once more
-                    parts.append(content_text([value] if isinstance(value, dict) else value))
-    return "".join(parts)
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class Batch:
-    """Prompts sent together. Their runs end together, the first one first."""
-
-    size: int
-    joined: int = 0
-    reported: bool = False
-    """Whether a run of it carried usage."""
-    ended: bool = False
-
-
-class Batches(threading.local):
-    """Which batch a starting prompt is part of: in a thread, one starts after another."""
-
-    latest: Batch | None = None
-
-    def of(self, start: dict[str, Any]) -> Batch | None:
-        """The batch of the prompt that starts now; None: it is sent alone."""
-        size = start.get("batch_size")
-        if not isinstance(size, int) or size <= 1:
-            return None
-        batch = self.latest
-        if batch is None or batch.ended or batch.size != size or batch.joined == size:
-            batch = self.latest = Batch(size)
-        batch.joined += 1
-        return batch
+def _without_zeros(usage: Reading, wrote: bool) -> Reading | None:
+    """Usage without a zero that says nothing: some clients put it where nothing was reported."""
+    tokens = usage.tokens
+    if not tokens.input and not usage.notes:  # whoever answers has read something
+        return None if wrote else usage._replace(tokens=replace(tokens, input=None))
+    return usage._replace(tokens=replace(tokens, output=None)) if wrote else usage
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -229,7 +164,7 @@ class PendingCall:
         message = getattr(chunk, "message", None)
         for call in getattr(message, "tool_call_chunks", None) or ():
             text += f"{call.get('name') or ''}{call.get('args') or ''}"
-        text += _thoughts(message)
+        text += thoughts(message)
         usage = getattr(message, "usage_metadata", None)
         if usage:
             if self.chunks is None:
@@ -255,11 +190,16 @@ class PendingCall:
             return asked._replace(class_name="HuggingFacePipeline")
         return asked
 
-    def drawn(self, answer: Answer, chat: ModelCall) -> list[ModelCall]:
-        """The calls of the provider's image tool that this one has made."""
+    def beside(self, answer: Answer, chat: ModelCall) -> list[ModelCall]:
+        """The calls that the provider made for this one: of its image tool, of other models."""
+        if answer.cached:
+            return []
         tool = image_tool(self.params.get("tools"))
         made = [p for p in answer.pictures if p.by_tool or tool is not None]
-        return tool_calls(chat, made, tool) if made and not answer.cached else []
+        return [
+            *(tool_calls(chat, made, tool) if made else ()),
+            *other_calls(chat, answer.places),
+        ]
 
     def call(self, answer: Answer, now: float | None) -> ModelCall:
         """The finished call."""
@@ -282,21 +222,20 @@ class PendingCall:
         if batch is not None:
             batch.ended = True
             batch.reported |= reading is not None
-        notes: tuple[str, ...] = ()
-        if reading is not None:
-            usage, notes = reading
-            if usage.output is None:
-                source = "counted"
-                usage = replace(usage, output=count_tokens(answer.text))
+        usage, notes = reading or (Tokens(), ())
+        if usage.output is not None:
+            pass
         elif answer.usage_removed and batch is not None and batch.reported:
             usage = Tokens(input=0, output=0)
-        elif answer.is_media and not answer.text:
-            source = "unknown"
-            usage = Tokens(input=self._prompt_tokens())
         else:
-            source = "counted"
-            notes = ("media-not-counted",) if answer.is_media else ()
-            usage = Tokens(input=self._prompt_tokens(), output=count_tokens(answer.text))
+            if reading is None:
+                usage = Tokens(input=self._prompt_tokens())
+            if answer.is_hidden and not answer.text:
+                source = "unknown"
+            else:
+                source = "counted"
+                usage = replace(usage, output=count_tokens(answer.text))
+                notes = (*notes, "media-not-counted") if answer.is_hidden else notes
         self.prompt, self.places = "", answer.places
         latency = None
         if batch is None and now is not None and self.started is not None and not answer.cached:

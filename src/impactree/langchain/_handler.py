@@ -278,7 +278,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             now, at = time.perf_counter(), time.time()
             answer = read_answer(response, self.tracker.note_problem)
             call = pending.call(answer, now)
-            for made in pending.drawn(answer, call) if answer.pictures else ():
+            for made in pending.beside(answer, call) if answer.pictures or call.usage_notes else ():
                 self.tracker.record(made, run_id)
             self.tracker.end(run_id, call=call, cached=answer.cached, end=at)
             if self._watch is not None:

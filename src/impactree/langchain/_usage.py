@@ -8,7 +8,7 @@ usage stands beside LangChain's, it fills in what the client left out.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls.usage import noted, read_langchain_usage, read_usage, with_details
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from impactree.calls.reconciling import Reading
 
 __all__ = ["usage_of"]
+
+_OWN_USAGE: Final = frozenset({"compaction", "advisor_tool_result"})
+"""Blocks of Anthropic's whose tokens stand in the usage of iterations alone."""
+_SEEN: Final = frozenset({"iterations-summed", "other-models-apart"})
 
 
 def usage_of(message: Any, generation_info: Any, llm_output: Any) -> Reading | None:
@@ -42,8 +46,8 @@ def usage_of(message: Any, generation_info: Any, llm_output: Any) -> Reading | N
         if raw is not None:
             usage = with_details(usage, raw)
     content = getattr(message, "content", None)
-    if isinstance(content, list) and any(map(_is_compaction, content)):
-        return usage if "iterations-summed" in usage.notes else noted(usage, "iterations-not-shown")
+    if isinstance(content, list) and any(map(_is_apart, content)) and not _SEEN & {*usage.notes}:
+        return noted(usage, "iterations-not-shown")
     return usage
 
 
@@ -53,5 +57,5 @@ def _is_langchain(info: dict[str, Any]) -> bool:
     return isinstance(usage, dict) and "input_tokens" in usage
 
 
-def _is_compaction(block: Any) -> bool:
-    return isinstance(block, dict) and block.get("type") == "compaction"
+def _is_apart(block: Any) -> bool:
+    return isinstance(block, dict) and block.get("type") in _OWN_USAGE

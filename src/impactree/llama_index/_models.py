@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import may_have_answered
 from impactree.calls import Kind, ModelCall, Tokens, TokensSource
+from impactree.calls.advising import other_calls
 from impactree.calls.building import Asked, build_call
 from impactree.calls.counting import count_tokens
 from impactree.calls.definitions import definitions
@@ -24,6 +25,13 @@ from impactree.calls.pictures import (
 from impactree.calls.repeats import asked_with
 from impactree.calls.usage import MalformedUsageError, read_usage, updated
 from impactree.llama_index import _names as names
+from impactree.llama_index._text import (
+    answer_text,
+    beside_text,
+    has_media,
+    pictures,
+    prompt_texts,
+)
 
 if TYPE_CHECKING:
     import weakref
@@ -169,7 +177,7 @@ class OpenModel(OpenSpan):
     places: tuple[Any, ...] = ()
     """Where the client keeps the rest of what was answered, of a stream its last word."""
     drawn: list[ModelCall] = field(default_factory=list)
-    """What the provider's image tool has done for it."""
+    """What the provider's image tool, or another model, has done for it."""
     run: weakref.ref[Run] | None = None
     ended: float | None = None
     """When the call was over, Unix time in s, if its run waits for the one around it."""
@@ -198,26 +206,32 @@ class OpenModel(OpenSpan):
         self._read(response, named=self.answered is not None)
 
     def answer(self, response: Any) -> ModelCall:
-        """The finished chat or completion call; :attr:`drawn` has those of an image tool."""
+        """The finished chat or completion call; :attr:`drawn` has those made for it."""
         if self.prompt:
             self.sent = (asked_with(self.beside, (self.model_dict, _asked(self.prompt))),)
         call = self._answered(response)
         items, tools = response_items(getattr(response, "__dict__", {}).get("raw"))
         made = [p for p in pictures_in(items) if p.by_tool]
         self.drawn = tool_calls(call, made, image_tool(tools)) if made else []
-        own = 0 if made else _pictures(response)
+        self.drawn += other_calls(call, self.places)
+        own = 0 if made else pictures(response)
         return drawing(call, own) if own else call
 
     def _answered(self, response: Any) -> ModelCall:
         latency = time.perf_counter() - self.started
         self._read(response)
         usage = self.usage
-        if usage is not None and usage.tokens.output is not None:
+        if usage is not None and usage.tokens.output:
             return self._call(usage.tokens, "reported", latency, usage.notes)
-        text = max(answer_text(response), "".join(self.parts), key=len)
+        text = max(answer_text(response), "".join(self.parts), key=len) + beside_text(response)
         notes = () if usage is None else usage.notes
-        tokens = Tokens(input=self._prompt_tokens()) if usage is None else usage.tokens
-        if _has_media(response):
+        if usage is None:
+            tokens = Tokens(input=self._prompt_tokens())
+        elif usage.tokens.output is None or text or has_media(response):
+            tokens = replace(usage.tokens, output=None)  # a zero that the answer belies
+        else:
+            return self._call(usage.tokens, "reported", latency, notes)
+        if has_media(response):
             if not text:
                 return self._call(tokens, "unknown", latency, notes)
             notes = (*notes, "media-not-counted")
@@ -297,7 +311,6 @@ class OpenModel(OpenSpan):
         )
 
 
-_MEDIA: Final = frozenset({"image", "audio", "video", "document"})
 GENERATING: Final = frozenset({"chat", "completion"})
 _FAMILY: Final[dict[Kind, frozenset[str]]] = {
     "chat": GENERATING,
@@ -316,18 +329,6 @@ def _places(response: Any) -> Iterable[Any]:
     yield getattr(held.get("message"), "additional_kwargs", None)
 
 
-def _message(response: Any) -> Any:
-    """The message of a chat's response, looked for as above; else what was given."""
-    return getattr(response, "__dict__", {}).get("message", response)
-
-
-def prompt_texts(prompt: Any) -> list[str]:
-    """The text of each message, of a prompt, or of nothing."""
-    if isinstance(prompt, str):
-        return [prompt]
-    return [answer_text(message) for message in prompt or ()]
-
-
 def _asked(prompt: Any) -> object:
     """What tells a prompt from another one: roles and blocks, without ids of tool calls."""
     if isinstance(prompt, str):
@@ -344,50 +345,3 @@ def _block(block: Any) -> object:
     if not fields:
         return str(block)
     return {name: value for name, value in fields.items() if name != "tool_call_id"}
-
-
-def answer_text(response: Any, *, thoughts: bool = True) -> str:
-    """All that a model reads or writes: text, reasoning, tool calls, of a response or message.
-
-    Args:
-        response: A response, a message or a text.
-        thoughts: Whether reasoning is part of it: of a chat's, a completion hands on the rest.
-    """
-    if isinstance(response, str):
-        return response
-    message = _message(response)
-    blocks = getattr(message, "__dict__", {}).get("blocks")
-    if blocks is None:
-        return str(getattr(message, "text", None) or getattr(message, "content", None) or "")
-    parts = []
-    for block in blocks:
-        if not thoughts and getattr(block, "block_type", None) == "thinking":
-            continue
-        # TextBlock, ThinkingBlock, ToolCallBlock; pictures and sound carry no text.
-        parts.append(str(getattr(block, "text", None) or getattr(block, "content", None) or ""))
-        if hasattr(block, "tool_name"):
-            parts.append(f"{block.tool_name}{block.tool_kwargs}")
-    if not any(hasattr(block, "tool_name") for block in blocks):
-        calls = (getattr(message, "additional_kwargs", None) or {}).get("tool_calls") or ()
-        parts.extend(_tool_call_text(call) for call in calls)
-    return "".join(parts)
-
-
-def _pictures(response: Any) -> int:
-    """How many pictures an answer holds."""
-    blocks = getattr(_message(response), "__dict__", {}).get("blocks") or ()
-    return sum(getattr(block, "block_type", None) == "image" for block in blocks)
-
-
-def _has_media(response: Any) -> bool:
-    """Whether a picture or a sound is part of an answer: their tokens are in no text."""
-    blocks = getattr(_message(response), "__dict__", {}).get("blocks") or ()
-    return any(getattr(block, "block_type", None) in _MEDIA for block in blocks)
-
-
-def _tool_call_text(call: Any) -> str:
-    if isinstance(call, dict):
-        function = call.get("function", call)
-        return f"{function.get('name', '')}{function.get('arguments', '')}"
-    function = getattr(call, "function", call)
-    return f"{getattr(function, 'name', '')}{getattr(function, 'arguments', '')}"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import urlsplit
 
 from impactree.catalog import resolve
 from impactree.exceptions import ConfigurationError
 from impactree.loops import off_loop
+from impactree.measure.addresses import Place, asked_at, is_loopback, place_of
 
 if TYPE_CHECKING:
     from impactree.calls import ModelCall
@@ -44,7 +43,6 @@ _ADDRESSES: Final = {
     **dict.fromkeys(("lmstudio", "lmstudiollm"), ("localhost", 1234)),
 }
 """Where clients look for a server that nobody gives an address of."""
-_PORTS: Final = {"http": 80, "https": 443}
 _ELSEWHERE: Final = re.compile(r"[:-]cloud$")
 """What the names end in of models that Ollama hands on to its own data centre."""
 
@@ -60,7 +58,6 @@ class Verdict(NamedTuple):
 
 
 _NO: Final = Verdict(False)
-_Place = tuple[str, int]
 
 
 class Scope:
@@ -71,7 +68,7 @@ class Scope:
         listed: Addresses that the user lists.
     """
 
-    def __init__(self, local: bool, listed: frozenset[_Place]) -> None:
+    def __init__(self, local: bool, listed: frozenset[Place]) -> None:
         self._local, self._listed = local, listed
 
     def judge(self, call: ModelCall, class_name: str | None = None) -> Verdict:
@@ -82,7 +79,7 @@ class Scope:
             class_name: Of the client.
         """
         names = {_plain(name) for name in (call.provider, class_name) if name}
-        place = _place(call.base_url) if call.base_url else None
+        place = place_of(call.base_url) if call.base_url else None
         if place is None and call.base_url is None:
             place = next((_address(name) for name in names if name in _ADDRESSES), None)
         if place is None:
@@ -90,17 +87,17 @@ class Scope:
             closed = within and _is_closed(call)
             return Verdict(True, pids=frozenset({os.getpid()})) if within and not closed else _NO
         listed = place in self._listed
-        if not listed and not (self._local and _is_loopback(place[0])):
+        if not listed and not (self._local and is_loopback(place[0])):
             return _NO
         if _is_closed(call) or _ELSEWHERE.search(call.model.lower()):
             return Verdict(False, "energy-behind-proxy")
-        return _of_listener(place[1], listed)
+        return _of_listener(asked_at(call.base_url, place), listed)
 
 
-def _of_listener(port: int, listed: bool) -> Verdict:
+def _of_listener(place: Place, listed: bool) -> Verdict:
     from impactree.measure.listeners import listener_on
 
-    found = off_loop(lambda: listener_on(port))
+    found = off_loop(lambda: listener_on(place[1], place[0]))
     if found is not None and found.between:
         return Verdict(False, "energy-behind-proxy")
     if found is not None and found.server is not None:
@@ -124,33 +121,12 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name.lower()))
 
 
-def _address(name: str) -> _Place:
+def _address(name: str) -> Place:
     said = os.environ.get("OLLAMA_HOST") if "ollama" in name else None
-    return (_place(said) if said else None) or _ADDRESSES[name]
-
-
-def _place(address: str) -> _Place | None:
-    """Host and port; names of this machine are one."""
-    try:
-        parts = urlsplit(address if "//" in address else f"http://{address}")
-        host, port = (parts.hostname or "").lower(), parts.port
-    except ValueError:
-        return None
-    if not host:
-        return None
-    if _is_loopback(host):
-        host = "localhost"
-    return host, port or _PORTS.get(parts.scheme, 80)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified
+    usual = _ADDRESSES[name]
+    if not said or (place := place_of(said)) is None:
+        return usual
+    return place if ":" in said.rpartition("]")[2] else (place[0], usual[1])
 
 
 def read_scope(said: Any) -> Scope:
@@ -169,10 +145,10 @@ def read_scope(said: Any) -> Scope:
         if one == LOCAL:
             local = True
             continue
-        place = _place(one) if isinstance(one, str) and one.strip() else None
+        place = place_of(one) if isinstance(one, str) and one.strip() else None
         if place is None:
             raise ConfigurationError(f"{expected}; {one!r:.80} is no address")
-        if place[0] != "localhost" and place[0] not in off_loop(_names_of_machine):
+        if not is_loopback(place[0]) and place[0] not in off_loop(_names_of_machine):
             raise ConfigurationError(
                 f"measure: {one!r:.80} is not this machine, whose energy alone can be read; make a "
                 "handler with measure= where the model runs, or take what its server reports "

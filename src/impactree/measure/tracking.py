@@ -35,6 +35,8 @@ class _Held(NamedTuple):
     """None: its run has not started yet."""
     claim: Claim
     class_name: str | None
+    verdict: Verdict | None
+    """At its start; None: nothing was known of it."""
 
 
 class KnowsEnergy:
@@ -172,11 +174,13 @@ class KnowsEnergy:
     def _open(self, measuring: Measuring, key: Any, pending: Any, run: ref[Run] | None) -> None:
         asking = getattr(pending, "asking", None)
         asked: Asked | None = asking() if asking is not None else None
-        if asked is not None and not self._verdict(_as_call(asked), asked.class_name).here:
+        class_name = None if asked is None else asked.class_name
+        verdict = None if asked is None else self._verdict(_as_call(asked), class_name)
+        if verdict is not None and not verdict.here:
             return
         claim = measuring.open(key)
         if claim is not None:
-            self._held[key] = _Held(run, claim, None if asked is None else asked.class_name)
+            self._held[key] = _Held(run, claim, class_name, verdict)
 
     def _measured(
         self, call: ModelCall, run: Run | None, held: _Held | None
@@ -187,6 +191,8 @@ class KnowsEnergy:
             self._cancel(run, held)
             return call, None
         verdict = self._verdict(call, None if held is None else held.class_name)
+        if verdict.note == "energy-of-unknown-server" and held is not None and held.verdict:
+            verdict = held.verdict  # its server has ended meanwhile
         if not verdict.here:
             self._cancel(run, held)
             note = verdict.note
@@ -218,7 +224,12 @@ class KnowsEnergy:
         """Whether processes that are not the model's compute on the GPUs, too."""
         if not verdict.pids or self._measuring is None:
             return False
-        return not off_loop(self._measuring.ledger.meter.gpu_users) <= verdict.pids
+        users = off_loop(self._measuring.ledger.meter.gpu_users) - verdict.pids
+        if not users:
+            return False
+        from impactree.measure.listeners import others_among
+
+        return off_loop(lambda: others_among(users, verdict.pids))
 
     def _sweep(self, measuring: Measuring) -> None:
         """Let go of calls that nobody will end."""

@@ -27,15 +27,20 @@ def create_app(settings: ServeSettings) -> FastAPI:
     Args:
         settings: See :func:`impactree.server.settings.serve_settings`.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     registry = CollectorRegistry()
-    for router in (calls.router, lists.router, reports.router, runs.page_router, uses.router):
-        app.include_router(router, responses=ERRORS)
-    app.include_router(v1beta.router, responses={**ERRORS, **v1beta.DETAIL})
-    app.include_router(runs.runs_router(settings), responses=ERRORS)
-    app.include_router(health_router(registry))
-    app.include_router(site_router(app, settings))
-    add_handlers(app)
+    routers = [
+        *((one.router, ERRORS) for one in (calls, lists, reports)),
+        (runs.page_router, ERRORS),
+        (uses.router, ERRORS),
+        (v1beta.router, v1beta.DETAIL),
+        (runs.runs_router(settings), ERRORS),
+        (health_router(registry), {}),
+        (site_router(app, settings), {}),
+    ]
+    for router, errors in routers:
+        app.include_router(router, responses=errors)
+    add_handlers(app, [route.path for router, _ in routers for route in router.routes])
     app.openapi = _openapi(app, token=settings.token is not None)  # type: ignore[method-assign]
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Metrics, registry=registry)  # the last one added is the first one asked

@@ -26,13 +26,16 @@ from impactree.catalog._near import near_text
 from impactree.engine import shared_engine
 from impactree.engine.deployments import PRECISIONS
 from impactree.service import listing
+from impactree.values.messages import MESSAGES
 
 __all__ = [
+    "OF_CALL",
     "Alternative",
     "Compare",
     "CompareCalls",
     "CompareReport",
     "Count",
+    "DatedSettings",
     "Day",
     "Estimate",
     "Explain",
@@ -61,7 +64,7 @@ _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def known_names(kind: str) -> list[str]:
-    """The names that a field takes: ``zones``, ``regions``, ``kinds``, ``methods``, ..."""
+    """The names that a field takes: ``zones``, ``regions``, ``kinds``, ``messages``, ..."""
     from impactree.methods import METHODS
 
     catalog = shared_engine().catalog
@@ -73,6 +76,8 @@ def known_names(kind: str) -> list[str]:
         return sorted({record.kind for record in catalog.records()})
     if kind == "accelerators":
         return listing.accelerators()
+    if kind == "messages":
+        return [*MESSAGES]
     return [*METHODS]
 
 
@@ -126,9 +131,14 @@ Count = Annotated[int, Field(ge=0, le=MAX_TOKENS), BeforeValidator(whole)]
 Several = Annotated[int, Field(ge=1, le=MAX_TOKENS), BeforeValidator(whole)]
 Text = Annotated[str, Field(max_length=2000)]
 Notes = Annotated[list[Annotated[str, Field(max_length=60)]], Field(max_length=20)]
+EnergyNotes = Annotated[list[Annotated[str, _OneOf("messages")]], Field(max_length=20)]
 Kwh = Annotated[float, Field(ge=0, le=1e6)]
 EnergyBySource = Annotated[
     dict[Literal["measured", "reported", "modelled"], Kwh], Field(min_length=1)
+]
+Energy = Annotated[
+    Annotated[Kwh, Tag("§kwh")] | Annotated[EnergyBySource, Tag("§by")],
+    Discriminator(lambda value: "§by" if isinstance(value, dict) else "§kwh"),
 ]
 Resolution = Annotated[str, Field(pattern=_SIZE)]
 Seconds = Annotated[float, Field(gt=0, le=1e9)]
@@ -154,7 +164,6 @@ class Settings(Strict):
     """By what calls are estimated."""
 
     method: MethodName | None = Field(None, description="Default: `ecologits-0.11`.")
-    at: Day | None = Field(None, description="Day of the calls; default: today.")
     unknown_models: Literal["prior", "error"] | None = None
     include_training: bool | None = Field(None, description="Also a share of training.")
     deployment: Deployment | None = None
@@ -166,6 +175,12 @@ class Settings(Strict):
         if self.deployment is not None:
             found["deployment"] = self.deployment.model_dump(exclude_none=True)
         return {name: value for name, value in found.items() if value is not None}
+
+
+class DatedSettings(Settings):
+    """By what calls of some day are estimated."""
+
+    at: Day | None = Field(None, description="Day of the calls; default: today.")
 
 
 class _Call(Strict):
@@ -183,12 +198,12 @@ class _Call(Strict):
     reasoning_tokens: Count | None = None
     repeated: Count = Field(0, description="Of the input, sent to the same model before.")
     tokens_source: Literal["reported", "counted", "unknown"] = "reported"
-    energy_kwh: Kwh | EnergyBySource | None = Field(
+    energy_kwh: Energy | None = Field(
         None, description="Known electricity of this request: in place of the estimate."
     )
     energy_boundary: Literal[BOUNDARIES] | None = "server"  # type: ignore[valid-type]
     energy_alone: bool | None = True
-    energy_notes: Notes = []
+    energy_notes: EnergyNotes = []
     usage_notes: Notes = []
 
 
@@ -214,11 +229,11 @@ class MediaCall(_Call, _Media):
     kind: Literal["image", "video", "speech", "transcription"]
 
 
-class OneText(TextCall, Settings):
+class OneText(TextCall, DatedSettings):
     """One request for text, and by what it is estimated."""
 
 
-class OneMedia(MediaCall, Settings):
+class OneMedia(MediaCall, DatedSettings):
     """One request for pictures, films or sound, and by what it is estimated."""
 
 
@@ -242,7 +257,7 @@ Call = Annotated[
 ]
 
 
-class ManyCalls(Settings):
+class ManyCalls(DatedSettings):
     """Several requests, and by what they are estimated."""
 
     calls: Annotated[list[Call], Field(min_length=1, max_length=MAX_CALLS)]
@@ -258,7 +273,7 @@ Estimate = Annotated[
 ]
 
 
-class _Explain(Settings):
+class _Explain(DatedSettings):
     model: Text
     provider: Text | None = None
     requested: Text | None = None
@@ -297,10 +312,15 @@ Explain = Annotated[
 ]
 
 
+_CHANGES: Final = ("model", "provider", "zone", "region", "deployment")
+
+
 class Alternative(Strict):
     """What shall be otherwise: one of the fields at least."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(
+        json_schema_extra={"anyOf": [{"required": [name]} for name in _CHANGES]}
+    )
 
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     model: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
@@ -366,7 +386,7 @@ Compare = Annotated[
     Discriminator(_compare_tag),
 ]
 
-_OF_CALL: Final = frozenset(TextCall.model_fields) | frozenset(MediaCall.model_fields)
+OF_CALL: Final = frozenset(TextCall.model_fields) | frozenset(MediaCall.model_fields)
 
 
 def model_call(body: Any) -> ModelCall:
@@ -375,4 +395,4 @@ def model_call(body: Any) -> ModelCall:
     Raises:
         ValueError: a value that the form does not refuse, but the call does.
     """
-    return ModelCall(**{n: getattr(body, n) for n in body.model_fields_set & _OF_CALL})
+    return ModelCall(**{n: getattr(body, n) for n in body.model_fields_set & OF_CALL})

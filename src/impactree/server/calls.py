@@ -1,23 +1,30 @@
 """Routes for single calls: what they cost, how that came about, and how names are read."""
 
 # No annotations from __future__: FastAPI reads them.
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from impactree.server.answers import answer, described, ref
-from impactree.server.bodies import Day, Estimate, Explain, ManyCalls, Text, model_call
+from impactree.server.bodies import Day, Estimate, Explain, ManyCalls, Strict, Text
 from impactree.server.examples import ESTIMATES, EXPLAINED, ONE_ESTIMATE, RESOLVED
-from impactree.server.problems import ContradictionError
+from impactree.server.problems import checked_call
+from impactree.server.reading import JsonRoute
 from impactree.service import listing
-from impactree.service.estimating import estimates, explanation, one_estimate
+from impactree.service.estimating import counted, estimates, explanation, one_estimate
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["Estimates"])
+router = APIRouter(prefix="/v1", tags=["Estimates"], route_class=JsonRoute)
 _ANSWERS = {"anyOf": [ref("EstimateAnswer"), ref("EstimatesAnswer")]}
+
+
+class TextToCount(Strict):
+    """A text."""
+
+    text: Annotated[str, Field(max_length=1_000_000)]
 
 
 class NameQuery(BaseModel):
@@ -43,18 +50,10 @@ def estimate(body: Annotated[Estimate, Body(openapi_examples=ESTIMATES)]) -> Res
     if not isinstance(body, ManyCalls):
         for name in ("zone", "region"):
             settings.pop(name, None)  # the call's own
-        return answer(one_estimate(_call(body, ""), body.at, settings))
-    calls = [_call(one, f"calls.{place}") for place, one in enumerate(body.calls)]
+        return answer(one_estimate(checked_call(body, ""), body.at, settings))
+    calls = [checked_call(one, f"calls.{place}") for place, one in enumerate(body.calls)]
     text = "".join(estimates(calls, body.at, settings))
     return Response(text, media_type="application/json")
-
-
-def _call(body: Any, place: str) -> Any:
-    try:
-        return model_call(body)
-    except ValueError as error:
-        field = str(error).partition(" ")[0]  # the call's errors begin with it
-        raise ContradictionError(f"{place}.{field}" if place else field, error) from None
 
 
 @router.post(
@@ -65,11 +64,17 @@ def _call(body: Any, place: str) -> Any:
 def explain(body: Explain) -> Response:
     """How the name is read, every hypothesis with its source, and every step to the result."""
     asked = body.asked()
-    try:
-        found = explanation(body.model, at=body.at, **asked)
-    except ValueError as error:
-        raise ContradictionError("explain", error) from None
-    return answer(found.to_dict())
+    return answer(explanation(body.model, at=body.at, **asked).to_dict())
+
+
+@router.post(
+    "/tokens",
+    summary="How many tokens a text has",
+    responses=described(ref("Counted"), {"tokens": 4, "by": "cl100k_base"}),
+)
+def tokens(body: TextToCount) -> Response:
+    """Counted here as where a client reports no usage; the text is neither kept nor logged."""
+    return answer(counted(body.text))
 
 
 @router.get(

@@ -15,7 +15,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
-from impactree.server.problems import problem
+from impactree.server.problems import refusal
 from impactree.server.settings import ServeSettings, host_name
 
 if TYPE_CHECKING:
@@ -70,23 +70,32 @@ class Guard:
         if refused is not None:
             await refused(scope, receive, outgoing)
             return
-        path = scope["path"]
-        most = self.settings.max_report if path in REPORTS else self.settings.max_body
-        body = await self._body(receive, headers, most)
+        body = await self._body(scope["path"], receive, headers)
         if not isinstance(body, bytes):
             await body(scope, receive, outgoing)
             return
         try:
             async with asyncio.timeout(self.settings.answer_s):
-                await self.app(scope, _replayed(body, receive), outgoing)
+                await self._ask(scope, _replayed(body, receive), outgoing)
         except TimeoutError:
             if not outgoing.begun:
-                await _too_slow(self.settings.answer_s)(scope, receive, outgoing)
+                slow = _too_slow(scope["path"], self.settings.answer_s)
+                await slow(scope, receive, outgoing)
+
+    async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Of ``HEAD`` what is asked for is ``GET``'s; the server leaves the body out."""
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        try:
+            await self.app(inner, receive, send)
+        finally:
+            if "route" in inner:  # for the metrics
+                scope["route"] = inner["route"]
 
     def _refused(self, scope: Scope, headers: dict[str, str]) -> Response | None:
-        name = host_name(headers.get("host", ""))
+        name, path = host_name(headers.get("host", "")), scope["path"]
         if not self._knows(name):
-            return problem(
+            return refusal(
+                path,
                 403,
                 "This server is not known by that name",
                 f"Host: {headers.get('host', '')!r:.100}; start it with --allow-host NAME if "
@@ -94,15 +103,16 @@ class Guard:
                 [("Host", "not in the allow-list")],
             )
         if _is_foreign(scope, headers):
-            return problem(
+            return refusal(
+                path,
                 403,
                 "Another site's page may not ask this server",
                 "Ask from its own page, or from a program that sends no Origin.",
                 [("Origin", "not this server's")],
             )
-        if self.settings.token is None or scope["path"] in OPEN:
+        if self.settings.token is None or path in OPEN:
             return None
-        return None if self._shown(scope, headers, self.settings.token) else _no_token()
+        return None if self._shown(scope, headers, self.settings.token) else _no_token(path)
 
     def _knows(self, name: str | None) -> bool:
         if name is None:
@@ -120,10 +130,11 @@ class Guard:
         asked = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         return _same(asked, token) or _same(_cookie(headers), page_key(token))
 
-    async def _body(self, receive: Receive, headers: dict[str, str], most: int) -> bytes | Response:
+    async def _body(self, path: str, receive: Receive, headers: dict[str, str]) -> bytes | Response:
+        most = self.settings.max_report if path in REPORTS else self.settings.max_body
         said = headers.get("content-length", "0")
         if said.isdigit() and int(said) > most:
-            return _too_large(most)
+            return _too_large(path, most)
         parts: list[bytes] = []
         size = 0
         try:
@@ -131,16 +142,16 @@ class Guard:
                 while True:
                     event = await receive()
                     if event["type"] != "http.request":
-                        return problem(400, "The client left", "", [])
+                        return refusal(path, 400, "The client left", "", [])
                     parts.append(event.get("body", b""))
                     size += len(parts[-1])
                     if size > most:
-                        return _too_large(most)
+                        return _too_large(path, most)
                     if not event.get("more_body"):
                         return b"".join(parts)
         except TimeoutError:
             detail = f"The body did not arrive within {self.settings.body_s:g} s."
-            return problem(408, "The request took too long", detail, [("body", "incomplete")])
+            return refusal(path, 408, "The request took too long", detail, [("body", "incomplete")])
 
 
 class _Outgoing:
@@ -231,8 +242,9 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _no_token() -> Response:
-    said = problem(
+def _no_token(path: str) -> Response:
+    said = refusal(
+        path,
         401,
         "A token is needed",
         "Open the address that `impactree serve` printed, or send `Authorization: Bearer TOKEN`.",
@@ -242,11 +254,11 @@ def _no_token() -> Response:
     return said
 
 
-def _too_large(most: int) -> Response:
+def _too_large(path: str, most: int) -> Response:
     detail = f"At most {most:,} bytes are taken; send several requests."
-    return problem(413, "The body is too large", detail, [("body", f"above {most:,} bytes")])
+    return refusal(path, 413, "The body is too large", detail, [("body", f"above {most:,} bytes")])
 
 
-def _too_slow(seconds: float) -> Response:
+def _too_slow(path: str, seconds: float) -> Response:
     detail = f"No answer within {seconds:g} s; ask for less at once."
-    return problem(503, "The answer takes too long", detail, [])
+    return refusal(path, 503, "The answer takes too long", detail, [])

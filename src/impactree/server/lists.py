@@ -68,6 +68,12 @@ def providers(query: Annotated[Search, Query()]) -> Response:
     return _listed("providers", listing.providers(query.search))
 
 
+@router.get("/regions", summary="Cloud regions", responses=_rows("regions", "RegionRow"))
+def regions(query: Annotated[Search, Query()]) -> Response:
+    """The clouds' regions: zone, PUE and WUE; `cloud` is that of the hosts that run there."""
+    return _listed("regions", listing.regions(query.search))
+
+
 @router.get("/methods", summary="Methods", responses=_rows("methods", "MethodRow"))
 def methods() -> Response:
     """The methods: what each covers, its constants, and where they are from."""

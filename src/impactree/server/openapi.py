@@ -27,6 +27,7 @@ _TEXT: Final = {"type": "string"}
 _NAMES: Final = {
     "accelerators": "AcceleratorId",
     "kinds": "ModelKind",
+    "messages": "MessageCode",
     "methods": "MethodName",
     "regions": "RegionId",
     "zones": "ZoneCode",
@@ -142,6 +143,7 @@ _ANSWERS: Final[dict[str, Any]] = {
     "Detail": _object({"detail": {}}),
     "EstimateAnswer": _object({**_MADE, **_PLACE, "impacts": _IMPACTS}),
     "EstimatesAnswer": _object({**_MADE, "total": _IMPACTS, "results": _list(_RESULT)}),
+    "Counted": _object({"tokens": {"type": "integer"}, "by": _TEXT}),
     "Resolution": _object(
         {
             **{name: _or_null("string") for name in ("model", "maker", "host")},
@@ -186,6 +188,7 @@ _ANSWERS: Final[dict[str, Any]] = {
     "ModelRow": _object({"model": _TEXT, "maker": _TEXT, "kind": _TEXT}),
     "ZoneRow": _object({"zone": _TEXT, "name": _TEXT, "country": _TEXT}),
     "ProviderRow": _object({"provider": _TEXT, "name": _TEXT, "zone": _TEXT}),
+    "RegionRow": _object({"region": _TEXT, "cloud": _TEXT, "zone": _TEXT}),
     "MethodRow": _object({"method": _TEXT, "citation": _TEXT, "constants": _list(_PLAIN)}),
 }
 """What the routes answer with."""

@@ -11,14 +11,15 @@ from starlette.responses import Response
 from impactree.exceptions import ImpactreeError
 from impactree.report import Report
 from impactree.server.answers import answer, described, ref
-from impactree.server.bodies import Alternative, Compare, CompareCalls, ReportQuestions, model_call
+from impactree.server.bodies import Alternative, Compare, CompareCalls, ReportQuestions
 from impactree.server.examples import COMPARED, COMPARISONS, QUESTIONS
-from impactree.server.problems import ContradictionError
+from impactree.server.problems import ContradictionError, checked_call
+from impactree.server.reading import JsonRoute
 from impactree.service.reporting import Question, compared, report_of_calls, shown
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["Reports"])
+router = APIRouter(prefix="/v1", tags=["Reports"], route_class=JsonRoute)
 
 
 @router.post(
@@ -61,23 +62,37 @@ def report(body: Annotated[ReportQuestions, Body(openapi_examples=QUESTIONS)]) -
 )
 def compare(body: Annotated[Compare, Body(openapi_examples=COMPARISONS)]) -> Response:
     """The calls as they are and as they would be, and which of these cannot be told apart."""
-    with _naming("calls" if isinstance(body, CompareCalls) else "report"):
-        if isinstance(body, CompareCalls):
-            base = report_of_calls([model_call(one) for one in body.calls], body.settings())
-        else:
-            base = _read(body.report, "report")
-    with _naming("alternatives"):
-        return answer(compared(base, _named(body.alternatives), body.method))
+    if isinstance(body, CompareCalls):
+        calls = [checked_call(one, f"calls.{place}") for place, one in enumerate(body.calls)]
+        base = report_of_calls(calls, body.settings())
+    else:
+        base = _read(body.report, "report")
+    named = _named(body.alternatives)
+    try:
+        return answer(compared(base, named, body.method))
+    except (ImpactreeError, LookupError, ValueError, TypeError) as error:
+        raise ContradictionError(_wrong_one(base, named, body.method), error) from error
+
+
+def _wrong_one(base: Report, named: dict[str, Any], method: str | None) -> str:
+    """Which of the alternatives cannot be, when one of them cannot."""
+    for place, changes in enumerate(named.values()):
+        try:
+            base.what_if(**changes, method=method)
+        except (ImpactreeError, LookupError, ValueError, TypeError):
+            return f"alternatives.{place}"
+    return "alternatives"
 
 
 def _named(alternatives: list[Alternative]) -> dict[str, Any]:
     """By their names, or what is otherwise."""
     found: dict[str, Any] = {}
-    for one in alternatives:
+    for place, one in enumerate(alternatives):
         changes = one.changes()
         name = one.name or ", ".join(f"{key} {value}" for key, value in changes.items())
         if name in found:
-            raise ValueError(f"two alternatives have the same name: {name}")
+            error = ValueError(f"two alternatives have the same name: {name}")
+            raise ContradictionError(f"alternatives.{place}", error)
         found[name] = changes
     return found
 

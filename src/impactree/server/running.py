@@ -12,18 +12,56 @@ from impactree.exceptions import ConfigurationError, MissingExtraError
 
 try:
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
     from impactree.server.app import create_app
 except ImportError as error:
     raise MissingExtraError("serve", error.name or "fastapi") from error
 
 if TYPE_CHECKING:
+    import asyncio
+
     from impactree.server.settings import ServeSettings
 
 __all__ = ["configuration", "run"]
 
 _AT_ONCE: Final = 256
 """Connections; more are told to come again."""
+_HEADER_BYTES: Final = 2**16
+_HEADER_S: Final = 20.0
+"""For a request's header to arrive."""
+
+
+class _Bounded(H11Protocol):
+    """HTTP/1.1 that waits only so long for a header, of at most 64 KiB.
+
+    uvicorn has no such bound, and whoever opens connections and says nothing would hold them all.
+    """
+
+    _waits: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._waits is None:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._waits is not None:
+            self._waits.cancel()
+
+    def _wait(self) -> None:
+        self._waits = self.loop.call_later(_HEADER_S, self._look)
+
+    def _look(self) -> None:
+        self._waits = None
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if not answering and self.timeout_keep_alive_task is None:
+            self.transport.close()
 
 
 def run(settings: ServeSettings, *, opens: bool = False) -> None:
@@ -50,6 +88,8 @@ def configuration(settings: ServeSettings) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(settings),
         access_log=False,  # addresses may hold the token
+        h11_max_incomplete_event_size=_HEADER_BYTES,
+        http=_Bounded,
         limit_concurrency=_AT_ONCE,
         log_level="warning",
         proxy_headers=False,

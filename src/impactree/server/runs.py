@@ -18,6 +18,7 @@ from impactree.report.renderers.page import page_data
 from impactree.server.answers import answer, described, problem_of
 from impactree.server.bodies import ReportData, Strict
 from impactree.server.problems import ContradictionError
+from impactree.server.reading import JsonRoute
 from impactree.server.settings import ServeSettings
 
 __all__ = ["page_router", "runs_router"]
@@ -60,7 +61,7 @@ class DearestQuery(BaseModel):
     top: Annotated[int, Field(ge=1, le=200)] = 20
 
 
-page_router = APIRouter(prefix="/v1", tags=["Reports"])
+page_router = APIRouter(prefix="/v1", tags=["Reports"], route_class=JsonRoute)
 
 
 @page_router.post(

@@ -10,13 +10,14 @@ from starlette.responses import Response
 from impactree.calls import ModelCall
 from impactree.exceptions import ImpactreeError
 from impactree.server.answers import answer, described, ref
-from impactree.server.bodies import Count, Settings, Strict, Text, whole
+from impactree.server.bodies import Count, DatedSettings, Strict, Text, whole
 from impactree.server.problems import ContradictionError
+from impactree.server.reading import JsonRoute
 from impactree.service.organisation import Use, organisation, read_uses, to_csv, to_xlsx
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/v1", tags=["Organisation"])
+router = APIRouter(prefix="/v1", tags=["Organisation"], route_class=JsonRoute)
 Amount = Annotated[float, Field(ge=0, le=1e9)]
 Month = Annotated[int, Field(ge=1, le=12), BeforeValidator(whole)]
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -38,7 +39,7 @@ class UseBody(Strict):
     output_tokens: Count | None = None
 
 
-class Organisation(Settings):
+class Organisation(DatedSettings):
     """Who asks what how often."""
 
     uses: Annotated[list[UseBody], Field(min_length=1, max_length=500)]
@@ -52,7 +53,7 @@ class Csv(Strict):
 
 def _year(body: Organisation) -> dict[str, Any]:
     uses = [_use(one, place) for place, one in enumerate(body.uses)]
-    return organisation(uses, body.settings())
+    return organisation(uses, body.settings(), body.at)
 
 
 def _use(one: UseBody, place: int) -> Use:

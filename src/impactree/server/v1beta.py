@@ -9,19 +9,36 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from impactree.catalog._near import near_text
-from impactree.server.answers import answer, described, ref
+from impactree.server.answers import ERRORS, answer, described, problem_of, ref
 from impactree.server.bodies import Count, Resolution, Seconds, Text
+from impactree.server.problems import PROBLEM_TYPE
+from impactree.server.reading import JsonRoute
 from impactree.service import ecologits
 
 __all__ = ["DETAIL", "router"]
 
-_ERROR = {"content": {"application/json": {"schema": ref("Detail")}}}
-DETAIL: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"description": "No JSON", **_ERROR},
-    404: {"description": "Not found", **_ERROR},
-    422: {"description": "Wrong form", **_ERROR},
+_MISSING: Final = {
+    "type": "missing",
+    "loc": ["body", "output_token_count"],
+    "msg": "Field required",
 }
-router = APIRouter(prefix="/v1beta", tags=["As the EcoLogits API"])
+
+
+def _in_its_form(error: dict[str, Any]) -> dict[str, Any]:
+    """An error of the document as clients of that API know it."""
+    said = error["content"][PROBLEM_TYPE]["example"]
+    detail = [_MISSING] if said["status"] == 422 else said["detail"]
+    content = {"schema": ref("Detail"), "example": {"detail": detail}}
+    return {"description": error["description"], "content": {"application/json": content}}
+
+
+DETAIL: Final[dict[int | str, dict[str, Any]]] = {
+    status: _in_its_form(error)
+    for status, error in (
+        ERRORS | {404: problem_of(404, "Not Found", "Provider not found")}
+    ).items()
+}
+router = APIRouter(prefix="/v1beta", tags=["As the EcoLogits API"], route_class=JsonRoute)
 Name = Annotated[str, Path(max_length=200)]
 
 
@@ -92,8 +109,8 @@ def electricity_mix(zone: Name) -> Response:
     """EcoLogits' factors of a country, or of the world (`WOR`)."""
     found = ecologits.zone_of(zone)
     if found is None:
-        near = near_text(zone, ecologits.zone_codes())
-        raise HTTPException(404, f"no electricity mix zone {zone!r:.80}; nearest: {near}")
+        said = f"Electricity mix zone '{zone:.80}' is not supported by EcoLogits"
+        raise HTTPException(404, f"{said}; nearest: {near_text(zone, ecologits.zone_codes())}")
     return answer({"electricity_mix": found})
 
 

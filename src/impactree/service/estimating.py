@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from impactree.advice import Equivalents
 from impactree.calls import MEDIA_FIELDS, Media
+from impactree.calls.counting import count_tokens, counts_by
 from impactree.catalog._catalog import as_day
 from impactree.engine import shared_engine
 from impactree.engine.explain import explain
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from impactree.engine.explain import Explanation
     from impactree.engine.reading import Reading
 
-__all__ = ["estimates", "explanation", "one_estimate"]
+__all__ = ["counted", "engine_of", "estimates", "explanation", "one_estimate"]
 
 
 def one_estimate(
@@ -38,7 +39,7 @@ def one_estimate(
     Raises:
         ConfigurationError: a setting is wrong.
     """
-    engine, day = _engine(settings), as_day(at)
+    engine, day = engine_of(settings), as_day(at)
     impacts = engine.estimate(call, at=day)
     place = _place(engine.read(call, day))
     return {**_head(engine, [call], day, impacts), **place, "impacts": impacts.to_dict()}
@@ -59,7 +60,7 @@ def estimates(
     Raises:
         ConfigurationError: a setting is wrong.
     """
-    engine, day = _engine(settings), as_day(at)
+    engine, day = engine_of(settings), as_day(at)
     found = [engine.estimate(call, at=day) for call in calls]
     total = Impacts.sum(found)
     head = {**_head(engine, calls, day, total), "total": total.to_dict()}
@@ -95,10 +96,16 @@ def _head(
     }
 
 
-def _engine(settings: Mapping[str, Any] | None) -> Engine:
-    engine = shared_engine(**(settings or {}))
-    if engine.settings.deployment and not engine.method.plans_hardware:
-        engine.served_by(engine.settings.deployment)  # says which methods do
+def engine_of(settings: Mapping[str, Any] | None) -> Engine:
+    """The engine of some settings.
+
+    Raises:
+        ConfigurationError: one is wrong, or hardware is asked for of a method without any.
+    """
+    asked = settings or {}
+    engine = shared_engine(**asked)
+    if asked.get("deployment") and not engine.method.plans_hardware:
+        engine.served_by(asked["deployment"])  # says which methods do
     return engine
 
 
@@ -117,5 +124,12 @@ def explanation(name: str, **asked: Any) -> Explanation:
         ConfigurationError: a setting is wrong.
         ValueError: of pictures and films, a value that cannot be.
     """
+    if asked.get("deployment"):
+        engine_of({name: asked[name] for name in ("method", "deployment") if name in asked})
     fields = {key: asked.pop(key) for key in [*asked] if key in MEDIA_FIELDS}
     return explain(name, media=Media(**fields), **asked)
+
+
+def counted(text: str) -> dict[str, Any]:
+    """How many tokens a text has, and by what they were counted."""
+    return {"tokens": count_tokens(text), "by": counts_by()}

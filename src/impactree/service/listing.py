@@ -14,9 +14,18 @@ from impactree.values.range import Range
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from impactree.catalog import Catalog, Host, ModelRecord, Zone
+    from impactree.catalog import Catalog, Host, ModelRecord, Region, Zone
 
-__all__ = ["accelerators", "disclosures", "methods", "models", "providers", "resolved", "zones"]
+__all__ = [
+    "accelerators",
+    "disclosures",
+    "methods",
+    "models",
+    "providers",
+    "regions",
+    "resolved",
+    "zones",
+]
 
 _KINDS = ("chat", "completion", "embedding", "rerank", "image", "video", "speech", "transcription")
 
@@ -64,6 +73,21 @@ def providers(search: str = "") -> list[dict[str, Any]]:
         _host_row(host)
         for host in shared_engine().catalog.hosts.values()
         if _holds(search, (host.id, host.name, *host.names))
+    ]
+
+
+def regions(search: str = "") -> list[dict[str, Any]]:
+    """The clouds' regions whose id or name holds a text; ``cloud`` as hosts have it."""
+    return [
+        {
+            "region": region.id,
+            "name": region.name,
+            "cloud": region.cloud,
+            "zone": region.subzone or region.zone,
+            **_site_row(region),
+        }
+        for region in shared_engine().catalog.regions.values()
+        if _holds(search, (region.id, region.name or ""))
     ]
 
 
@@ -136,14 +160,21 @@ def _zone_row(catalog: Catalog, zone: Zone) -> dict[str, Any]:
 
 
 def _host_row(host: Host) -> dict[str, Any]:
-    site = host.site
     return {
         "provider": host.id,
         "name": host.name,
         "zone": host.zone,
+        "cloud": host.regions,
+        **_site_row(host),
+    }
+
+
+def _site_row(place: Host | Region) -> dict[str, Any]:
+    site = place.site
+    return {
         "pue": Range(site.pue_min, site.pue_max),
         "wue_l_per_kwh": Range(site.wue_min, site.wue_max),
-        "checked": host.checked,
+        "checked": place.checked,
     }
 
 

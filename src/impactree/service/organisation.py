@@ -11,18 +11,20 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.advice import Equivalents, scaled
-from impactree.engine import shared_engine
 from impactree.engine.explain import explained
 from impactree.exceptions import ConfigurationError, MissingExtraError
+from impactree.service.estimating import engine_of
 from impactree.values.criteria import CRITERIA, ENDS
 from impactree.values.formatting import csv_cell
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Mapping, Sequence
 
     from impactree.calls import ModelCall
     from impactree.engine import Engine
+    from impactree.engine.reading import Reading
 
 __all__ = ["Use", "organisation", "read_uses", "to_csv", "to_xlsx"]
 
@@ -62,25 +64,30 @@ class Use:
         return sum(self.requests_in(month) for month in range(1, 13))
 
 
-def organisation(uses: Sequence[Use], settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def organisation(
+    uses: Sequence[Use],
+    settings: Mapping[str, Any] | None = None,
+    at: dt.date | None = None,
+) -> dict[str, Any]:
     """The year of an organisation: by use, model and month, and all together.
 
     Args:
         uses: Who asks what how often.
         settings: As for :class:`impactree.engine.settings.EngineSettings`.
+        at: Day of the calls; None: today.
 
     Raises:
         ConfigurationError: a setting is wrong.
     """
-    engine = shared_engine(**(settings or {}))
-    each = [engine.estimate(use.call) for use in uses]
+    engine = engine_of(settings)
+    each = [engine.estimate(use.call, at=at) for use in uses]
     whole = [scaled(one, use.requests) for one, use in zip(each, uses, strict=True)]
     total = Impacts.sum(whole)
     return {
         "method": engine.method.name,
         "catalog_version": engine.catalog.version,
         "uses": [
-            _row(use, one, impacts, engine)
+            _row(use, one, impacts, engine.read(use.call, at))
             for use, one, impacts in zip(uses, each, whole, strict=True)
         ],
         "total": total.to_dict(),
@@ -90,13 +97,12 @@ def organisation(uses: Sequence[Use], settings: Mapping[str, Any] | None = None)
             for month in range(1, 13)
         ],
         "equivalents": Equivalents(total, engine.catalog.equivalents).to_dict()["readable"],
-        "credits": list(engine.credits_for(use.call for use in uses)),
-        "hypotheses": _hypotheses(uses, engine),
+        "credits": list(engine.credits_for((use.call for use in uses), at)),
+        "hypotheses": _hypotheses(uses, engine, at),
     }
 
 
-def _row(use: Use, one: Impacts, whole: Impacts, engine: Engine) -> dict[str, Any]:
-    found = engine.read(use.call)
+def _row(use: Use, one: Impacts, whole: Impacts, found: Reading) -> dict[str, Any]:
     return {
         "who": use.who,
         "people": use.people,
@@ -125,11 +131,11 @@ def _of_month(uses: Sequence[Use], each: Sequence[Impacts], month: int) -> Impac
     return Impacts.sum(scaled(one, use.requests_in(month)) for use, one in pairs)
 
 
-def _hypotheses(uses: Sequence[Use], engine: Engine) -> list[dict[str, Any]]:
+def _hypotheses(uses: Sequence[Use], engine: Engine, at: dt.date | None) -> list[dict[str, Any]]:
     """What the figures rest on, each once, with its sources and the models it is about."""
     found: dict[Any, dict[str, Any]] = {}
     for use in uses:
-        for one in explained(engine, use.call, None).hypotheses:
+        for one in explained(engine, use.call, at).hypotheses:
             row = found.setdefault(one, {"models": [], **asdict(one)})
             if use.call.model not in row["models"]:
                 row["models"].append(use.call.model)
@@ -142,9 +148,18 @@ def read_uses(text: str) -> list[dict[str, Any]]:
     Raises:
         ConfigurationError: names the line, the column, the value and what was expected.
     """
-    head = text.partition("\n")[0]
+    file = io.StringIO(text.removeprefix("\ufeff"), newline=None)  # any ends of lines
+    head = file.readline()
+    file.seek(0)
     split = max(",;\t", key=head.count)  # spreadsheets write ; where the comma is for decimals
-    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), delimiter=split)
+    rows = csv.DictReader(file, delimiter=split, strict=True)
+    try:
+        return _read_rows(rows)
+    except csv.Error as error:
+        raise ConfigurationError(f"line {rows.line_num + 1}: no CSV: {error}") from None
+
+
+def _read_rows(rows: csv.DictReader[str]) -> list[dict[str, Any]]:
     names = [name.strip().lower() for name in rows.fieldnames or ()]
     unknown = {*names} - {*_ASKED, *_FIGURES, "requests"}
     if "model" not in names or unknown:

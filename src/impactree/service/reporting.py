@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from impactree.service.estimating import engine_of
 from impactree.tracker import ImpactTracker
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def report_of_calls(
     Raises:
         ConfigurationError: a setting is wrong.
     """
+    engine_of(settings)
     tracker = ImpactTracker(max_runs=max(len(calls), 1), **(settings or {}))
     for call in calls:
         tracker.record(call)

@@ -11,10 +11,8 @@ from impactree.calls import MEDIA_FIELDS
 from impactree.catalog import load_catalog
 from impactree.methods import METHODS
 from impactree.runs import LABELS
-from impactree.values.criteria import CRITERIA, ENDS, FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
-from impactree.values.sources import SOURCE_COLUMNS, source_cells
+from impactree.values.columns import FIGURE_COLUMNS, figure_cells
 from impactree.values.times import past_day, resolved_at
-from impactree.values.training import TRAINING_COLUMNS, training_cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
     from impactree.delivery.codec import Tree, ZoneOf
     from impactree.methods import FactorChoice
     from impactree.runs import Run
-    from impactree.values.impacts import Impacts
 
     _Used = tuple[str | None, str | None, date | None]
 
@@ -34,7 +31,6 @@ __all__ = [
     "credits_for",
     "credits_of",
     "credits_under",
-    "figures",
     "run_row",
 ]
 
@@ -42,26 +38,6 @@ _STORED_ZONE: Final = attrgetter("zone")
 
 
 _NO_MEDIA: Final = dict.fromkeys(MEDIA_FIELDS)
-_COLUMNS: Final = (
-    *(*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS, *TRAINING_COLUMNS, *SOURCE_COLUMNS),
-)
-
-
-def figures(impacts: Impacts | None) -> dict[str, float | str | None]:
-    """The five criteria, the energy's parts and sources, training; None where unknown."""
-    out: dict[str, float | str | None] = dict.fromkeys(_COLUMNS)
-    if impacts is None:
-        return out
-    out.update(zip(TRAINING_COLUMNS, training_cells(impacts.training), strict=True))
-    if not impacts.estimated:
-        return out
-    out.update(zip(SOURCE_COLUMNS, source_cells(impacts), strict=True))
-    values = [getattr(impacts, criterion.key) for criterion in CRITERIA]
-    ends = [value and getattr(value.value, end) for value in values for end in ENDS]
-    out.update(zip(FLAT_COLUMNS, ends, strict=True))
-    out.update(zip(MARKET_COLUMNS, impacts.market or (), strict=False))
-    out.update(zip(PART_COLUMNS, (impacts.energy_parts or {}).values(), strict=False))
-    return out
 
 
 def run_row(tree: Tree) -> dict[str, Any]:
@@ -85,7 +61,7 @@ def run_row(tree: Tree) -> dict[str, Any]:
         "unestimated_calls": total.unestimated_calls,
         "input_tokens": sum(call.input_tokens or 0 for call in asked),
         "output_tokens": sum(call.output_tokens or 0 for call in asked),
-        **figures(total),
+        **dict(zip(FIGURE_COLUMNS, figure_cells(total), strict=True)),
     }
 
 
@@ -119,7 +95,7 @@ def call_row(run: Run) -> dict[str, Any]:
         "grade": None if own is None else own.grade,
         "warnings": "" if own is None else " ".join(m.code for m in own.warnings),
         "errors": "" if own is None else " ".join(m.code for m in own.errors),
-        **figures(own),
+        **dict(zip(FIGURE_COLUMNS, figure_cells(own), strict=True)),
     }
 
 

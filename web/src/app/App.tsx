@@ -30,14 +30,17 @@ const VIEWS = {
 
 async function everything(signal: AbortSignal): Promise<Lists> {
   const get = <T,>(name: string) => ask<T>(`/v1/${name}`, undefined, signal);
-  const [methods, providers, zones, disclosures, accelerators, makers] = await Promise.all([
-    get<Pick<Lists, "methods">>("methods"),
-    get<Pick<Lists, "providers">>("providers"),
-    get<Pick<Lists, "zones">>("zones"),
-    get<Pick<Lists, "disclosures">>("disclosures"),
-    get<Pick<Lists, "accelerators">>("accelerators"),
-    ask<{ providers: string[] }>("/v1beta/video-providers", undefined, signal),
-  ]);
+  const [methods, providers, regions, zones, disclosures, accelerators, makers] = await Promise.all(
+    [
+      get<Pick<Lists, "methods">>("methods"),
+      get<Pick<Lists, "providers">>("providers"),
+      get<Pick<Lists, "regions">>("regions"),
+      get<Pick<Lists, "zones">>("zones"),
+      get<Pick<Lists, "disclosures">>("disclosures"),
+      get<Pick<Lists, "accelerators">>("accelerators"),
+      ask<{ providers: string[] }>("/v1beta/video-providers", undefined, signal),
+    ],
+  );
   const films = await Promise.all(
     makers.providers.map((maker) =>
       ask<{ models: { model_name: string }[] }>(`/v1beta/video-models/${maker}`, undefined, signal),
@@ -46,6 +49,7 @@ async function everything(signal: AbortSignal): Promise<Lists> {
   const found = {
     ...methods,
     ...providers,
+    ...regions,
     ...zones,
     ...disclosures,
     ...accelerators,

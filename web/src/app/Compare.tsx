@@ -1,8 +1,8 @@
 import { criterion, full } from "../units";
 import { RangeBar } from "../views/Range";
 import { type Alternative, MOST_ALTERNATIVES } from "./address";
-import { ask, type Comparison, spanOf } from "./api";
-import { type Edit, Field, ModelField, Place, Tokens } from "./Fields";
+import { ask, type Comparison, type Lists, spanOf } from "./api";
+import { type Edit, Field, ModelField, Place, regionsOf, Tokens } from "./Fields";
 import type { ModeProps } from "./Request";
 import { callOf, nameOf, settingsOf, useAnswer } from "./request";
 
@@ -46,7 +46,9 @@ export function Compare({ state, change, lists }: ModeProps) {
               <Field label="Another host">
                 <select
                   value={one.provider ?? ""}
-                  onChange={(event) => set(place, { ...one, provider: event.currentTarget.value })}
+                  onChange={(event) =>
+                    set(place, { ...one, provider: event.currentTarget.value, region: "" })
+                  }
                 >
                   <option value="">the same</option>
                   {lists.providers.map((host) => (
@@ -56,6 +58,11 @@ export function Compare({ state, change, lists }: ModeProps) {
                   ))}
                 </select>
               </Field>
+              <OtherRegion
+                {...{ lists, one }}
+                host={one.provider || fields.provider}
+                set={(region) => set(place, { ...one, region })}
+              />
               <Field label="Other electricity">
                 <select
                   value={one.zone ?? ""}
@@ -90,6 +97,31 @@ export function Compare({ state, change, lists }: ModeProps) {
       </div>
     </section>
   );
+}
+
+/** Of the alternative's host, else of the request's; hosts without regions show no field. */
+function OtherRegion({ lists, one, host, set }: RegionProps) {
+  const regions = regionsOf(lists, host);
+  if (!regions.length) return null;
+  return (
+    <Field label="Another region">
+      <select value={one.region ?? ""} onChange={(event) => set(event.currentTarget.value)}>
+        <option value="">the same</option>
+        {regions.map(([id, text]) => (
+          <option key={id} value={id}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </Field>
+  );
+}
+
+interface RegionProps {
+  lists: Lists;
+  one: Alternative;
+  host: string | undefined;
+  set: (region: string) => void;
 }
 
 function Rows({ found }: { found: Comparison }) {

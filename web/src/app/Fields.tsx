@@ -1,7 +1,9 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { integer } from "../units";
 import type { FieldName, Fields } from "./address";
-import { ask, type Lists } from "./api";
+import { ask, type Counted, type Lists } from "./api";
+import { useAnswer } from "./request";
 import { TASKS, taskOf } from "./tasks";
 
 export type Edit = (changes: Fields) => void;
@@ -165,13 +167,51 @@ export function Tokens({ fields, edit }: { fields: Fields; edit: Edit }) {
         <NumberField {...{ fields, edit: own, name: "output" }} label="Output tokens" />
         <NumberField {...{ fields, edit: own, name: "reasoning" }} label="of these reasoning" />
       </div>
+      <CountedText take={(tokens) => own({ input: String(tokens), cached: "" })} />
     </fieldset>
   );
 }
 
+/** Counts a pasted text by this server. It stays in this field: no address and no log holds it. */
+function CountedText({ take }: { take: (tokens: number) => void }) {
+  const [text, setText] = useState("");
+  const found = useAnswer(text, (signal) =>
+    text ? ask<Counted>("/v1/tokens", { text }, signal) : Promise.resolve(null),
+  );
+  const { data, error } = found;
+  useEffect(() => {
+    if (data) take(data.tokens);
+  }, [data]);
+  return (
+    <details>
+      <summary>Count the tokens of a text</summary>
+      <Field
+        label="Text to read"
+        hint="Counted by this server and by no other, which keeps nothing of it; not in the link."
+      >
+        <textarea rows={4} value={text} onInput={(event) => setText(event.currentTarget.value)} />
+      </Field>
+      <p role="status" class="faint">
+        {data &&
+          `${integer(data.tokens)} tokens, by ${data.by === "length" ? "the text's length" : data.by}: the model's own count may differ.`}
+      </p>
+      {error && <p class="warning">{error}</p>}
+    </details>
+  );
+}
+
+/** The regions of a host's cloud; of other hosts none. */
+export const regionsOf = (lists: Lists, host: string | undefined) => {
+  const cloud = lists.providers.find((one) => one.provider === host)?.cloud;
+  return lists.regions
+    .filter((one) => one.cloud === cloud)
+    .map((one) => [one.region, `${one.region} (${one.name ?? one.zone})`] as const);
+};
+
 /** Who answers, where, and by which method it is estimated. */
 export function Place({ fields, edit, lists }: { fields: Fields; edit: Edit; lists: Lists }) {
   const plans = lists.methods.find((one) => one.method === fields.method)?.plans_hardware ?? false;
+  const regions = regionsOf(lists, fields.provider);
   return (
     <>
       <fieldset>
@@ -184,11 +224,18 @@ export function Place({ fields, edit, lists }: { fields: Fields; edit: Edit; lis
         />
         <div class="row">
           <Choice
-            {...{ fields, edit, name: "provider", label: "Host", none: "as the name says" }}
+            {...{ fields, name: "provider", label: "Host", none: "as the name says" }}
+            edit={(changes) => edit({ ...changes, region: "" })}
             options={lists.providers.map((one) => [one.provider, one.name] as const)}
           />
+          {(regions.length > 0 || fields.region) && (
+            <Choice
+              {...{ fields, edit, name: "region", label: "Region", none: "the host's average" }}
+              options={regions}
+            />
+          )}
           <Choice
-            {...{ fields, edit, name: "zone", label: "Electricity", none: "the host's" }}
+            {...{ fields, edit, name: "zone", label: "Electricity", none: "of host and region" }}
             options={lists.zones.map((one) => [one.zone, `${one.name} (${one.zone})`] as const)}
           />
           <Choice
@@ -218,6 +265,14 @@ function Hardware({ fields, edit, accelerators }: HardwareProps) {
         <Choice
           {...{ fields, edit, name: "precision", label: "Precision", none: "unknown" }}
           options={same(["bf16", "fp16", "fp8", "int8", "mxfp4", "int4"])}
+        />
+        <Choice
+          {...{ fields, edit, name: "parallelism", label: "Spread by", none: "unknown" }}
+          options={[
+            ["tensor", "tensors"],
+            ["expert", "experts"],
+            ["data", "copies"],
+          ]}
         />
       </div>
     </fieldset>

@@ -10,11 +10,11 @@ export type Fields = Partial<Record<FieldName, string>>;
 export const FIELD_NAMES = [
   ...["task", "model", "provider", "zone", "region", "method"],
   ...["input", "cached", "output", "reasoning", "latency"],
-  ...["accelerator", "count", "batch", "precision"],
+  ...["accelerator", "count", "batch", "precision", "parallelism"],
   ...["film", "resolution", "seconds", "sound"],
 ] as const;
 export type FieldName = (typeof FIELD_NAMES)[number];
-export const ALTERNATIVE_NAMES = ["model", "provider", "zone"] as const;
+export const ALTERNATIVE_NAMES = ["model", "provider", "region", "zone"] as const;
 export type Alternative = Partial<Record<(typeof ALTERNATIVE_NAMES)[number], string>>;
 export const MOST_ALTERNATIVES = 6;
 

@@ -122,9 +122,14 @@ export interface Method {
     licence: string;
   }[];
 }
+export interface Counted {
+  tokens: number;
+  by: string;
+}
 export interface Lists {
   methods: Method[];
-  providers: { provider: string; name: string; zone: string }[];
+  providers: { provider: string; name: string; zone: string; cloud: string | null }[];
+  regions: { region: string; name: string | null; cloud: string; zone: string }[];
   zones: { zone: string; name: string }[];
   disclosures: Disclosure[];
   accelerators: string[];

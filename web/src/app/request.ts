@@ -37,6 +37,7 @@ export function settingsOf(fields: Fields, plansHardware: boolean): Record<strin
     count: number(fields.count),
     batch_size: number(fields.batch),
     precision: fields.precision,
+    parallelism: fields.parallelism,
   });
   const some = plansHardware && Object.keys(deployment).length > 0;
   return known({ method: fields.method, deployment: some ? deployment : undefined });
@@ -48,7 +49,12 @@ export function explainOf(fields: Fields, plansHardware: boolean): Record<string
 }
 
 export const nameOf = (one: Alternative): string =>
-  [one.model, one.provider && `at ${one.provider}`, one.zone && `in ${one.zone}`]
+  [
+    one.model,
+    one.provider && `at ${one.provider}`,
+    one.region && `in ${one.region}`,
+    one.zone && `in ${one.zone}`,
+  ]
     .filter(Boolean)
     .join(" ");
 

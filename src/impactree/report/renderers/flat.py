@@ -5,24 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import sys
 from functools import cache
 from importlib.util import find_spec
-from itertools import chain
-from operator import add
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from impactree.calls import MEDIA_FIELDS
 from impactree.exceptions import MissingExtraError
 from impactree.report._keys import plain_label
 from impactree.runs import LABELS
-from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
-from impactree.values.figures import ZERO, Figures
+from impactree.values.columns import figure_columns
+from impactree.values.criteria import FLAT_COLUMNS
 from impactree.values.formatting import clean
-from impactree.values.impacts import Impacts
-from impactree.values.sources import SOURCE_COLUMNS, source_cells
-from impactree.values.training import TRAINING_COLUMNS, TRAINING_FIGURES, training_cells
+from impactree.values.training import TRAINING_FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Per",
-    "figure_columns",
     "group_columns",
     "report_columns",
     "to_csv",
@@ -148,37 +142,6 @@ def _sum_columns(report: View, runs: Sequence[Run]) -> Columns:
         "output_tokens": [tally.output_tokens for tally in of_runs],
         "reasoning_tokens": [tally.reasoning for tally in of_runs],
     }
-
-
-def figure_columns(impacts: Sequence[Impacts | None]) -> Columns:
-    """Min, mean and max of the criteria, and the energy's parts; None where unknown."""
-    several = [one or _NO_IMPACTS for one in impacts]
-    f = _across([one.figures or _NO_FIGURES for one in several], len(_NO_FIGURES))
-    both = [list(map(add, f[at], f[at + 12])) for at in range(3, 12)]  # usage and embodied
-    figures = map(_known, [*f[:3], *both, *f[12:15], *f[24:]])
-    markets = _across([one.market or (None,) * 3 for one in several], len(MARKET_COLUMNS))
-    cells = [(*training_cells(one.training), *source_cells(one)) for one in several]
-    others = _across(cells, len(TRAINING_COLUMNS) + len(SOURCE_COLUMNS))
-    return dict(zip(_FIGURE_NAMES, (*figures, *markets, *others), strict=True))
-
-
-_FIGURE_NAMES: Final = (
-    *(*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS),
-    *(*TRAINING_COLUMNS, *SOURCE_COLUMNS),
-)
-_NO_IMPACTS: Final = Impacts.not_estimated()
-_NO_FIGURES: Final = Figures(*(math.nan,) * len(ZERO))
-
-
-def _across(rows: Sequence[Sequence[Any]], columns: int) -> list[list[Any]]:
-    values = list(chain.from_iterable(rows))
-    return [values[at::columns] for at in range(columns)]
-
-
-def _known(column: list[float]) -> list[float | None] | list[float]:
-    if not math.isnan(sum(column)):
-        return column
-    return [None if math.isnan(value) else value for value in column]
 
 
 def group_columns(groups: Grouped) -> Columns:

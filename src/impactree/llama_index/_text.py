@@ -1,0 +1,80 @@
+"""The text of LlamaIndex's messages: what of them is counted where no usage was reported."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+__all__ = ["answer_text", "beside_text", "has_media", "pictures", "prompt_texts"]
+
+_MEDIA: Final = frozenset({"image", "audio", "video", "document"})
+_BESIDE: Final = ("reasoning_content", "refusal")
+
+
+def _message(response: Any) -> Any:
+    """The message of a chat's response, looked for as above; else what was given."""
+    return getattr(response, "__dict__", {}).get("message", response)
+
+
+def prompt_texts(prompt: Any) -> list[str]:
+    """The text of each message, of a prompt, or of nothing."""
+    if isinstance(prompt, str):
+        return [prompt]
+    return [answer_text(message) for message in prompt or ()]
+
+
+def answer_text(response: Any, *, thoughts: bool = True) -> str:
+    """All that a model reads or writes: text, reasoning, tool calls, of a response or message.
+
+    Args:
+        response: A response, a message or a text.
+        thoughts: Whether reasoning is part of it: of a chat's, a completion hands on the rest.
+    """
+    if isinstance(response, str):
+        return response
+    message = _message(response)
+    blocks = getattr(message, "__dict__", {}).get("blocks")
+    if blocks is None:
+        return str(getattr(message, "text", None) or getattr(message, "content", None) or "")
+    parts = []
+    for block in blocks:
+        if not thoughts and getattr(block, "block_type", None) == "thinking":
+            continue
+        # TextBlock, ThinkingBlock, ToolCallBlock; pictures and sound carry no text.
+        parts.append(str(getattr(block, "text", None) or getattr(block, "content", None) or ""))
+        if hasattr(block, "tool_name"):
+            parts.append(f"{block.tool_name}{block.tool_kwargs}")
+    if not any(hasattr(block, "tool_name") for block in blocks):
+        calls = (getattr(message, "additional_kwargs", None) or {}).get("tool_calls") or ()
+        parts.extend(_tool_call_text(call) for call in calls)
+    return "".join(parts)
+
+
+def pictures(response: Any) -> int:
+    """How many pictures an answer holds."""
+    blocks = getattr(_message(response), "__dict__", {}).get("blocks") or ()
+    return sum(getattr(block, "block_type", None) == "image" for block in blocks)
+
+
+def has_media(response: Any) -> bool:
+    """Whether a picture or a sound is part of an answer: their tokens are in no text."""
+    blocks = getattr(_message(response), "__dict__", {}).get("blocks") or ()
+    return any(getattr(block, "block_type", None) in _MEDIA for block in blocks)
+
+
+def _tool_call_text(call: Any) -> str:
+    if isinstance(call, dict):
+        function = call.get("function", call)
+        return f"{function.get('name', '')}{function.get('arguments', '')}"
+    function = getattr(call, "function", call)
+    return f"{getattr(function, 'name', '')}{getattr(function, 'arguments', '')}"
+
+
+def beside_text(response: Any) -> str:
+    """What some clients keep beside an answer's blocks: reasoning that is in none, a refusal."""
+    held = getattr(_message(response), "__dict__", {})
+    beside = held.get("additional_kwargs")
+    if not isinstance(beside, dict):
+        return ""
+    told = any(getattr(b, "block_type", None) == "thinking" for b in held.get("blocks") or ())
+    keys = ("refusal",) if told else _BESIDE
+    return "".join(text for key in keys if isinstance(text := beside.get(key), str))
