@@ -94,7 +94,9 @@ def _hash(value: Any, depth: int = _DEPTH) -> int:
     """
     try:
         if depth and isinstance(value, list | tuple):
-            return hash(tuple([one if type(one) is str else _hash(one, depth - 1) for one in value]))
+            return hash(
+                tuple([one if type(one) is str else _hash(one, depth - 1) for one in value])
+            )
         if depth and isinstance(value, dict):
             return _hash([part for item in value.items() for part in item], depth)
         return hash(value)

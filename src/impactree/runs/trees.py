@@ -15,7 +15,7 @@ from impactree.values.impacts import Impacts
 from impactree.values.messages import message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from impactree.calls import ModelCall
 
@@ -29,13 +29,15 @@ _GRAPHS: Final = frozenset({"graph", "agent"})
 class RunTrees(Amendable):
     """The runs that are open, those that may still be meant by a late event, and what is kept.
 
-    One lock guards the maps; estimating happens outside it.
+    One lock guards the maps; estimating happens outside it. An end that comes up while this thread
+    holds it (the collector closes a stream) is left for later.
 
     Args:
         estimate: Impacts of a call that ended at a time (Unix, s); may raise.
         max_runs: How many finished roots to keep.
         max_open: How many runs may be open.
         note: Told what went wrong, by name.
+        leave: Told of an event that has to wait for the one within which it came up.
     """
 
     def __init__(
@@ -44,10 +46,12 @@ class RunTrees(Amendable):
         max_runs: int,
         max_open: int,
         note: Callable[[str, BaseException | None], None],
+        leave: Callable[..., None],
     ) -> None:
         self._estimate = estimate
         self._max_open = max_open
         self._note = note
+        self._leave = leave
         self.run_ended: Callable[[Run], None] | None = None
         """Told of every run that has ended."""
         self.root_finished: Callable[[Run], None] | None = None
@@ -56,7 +60,9 @@ class RunTrees(Amendable):
         """Told of every root that is kept no longer."""
         self.finished_runs = 0
         super().__init__()
-        self._lock = threading.RLock()  # a collected stream ends within another's reading
+        self.held: Callable[[], bool]
+        """Whether this thread is within an event, or reads: what then comes up has to wait."""
+        self.unlock()
         self._runs: dict[Any, Run] = {}
         self._open_roots: dict[Any, Run] = {}
         self._open_count = 0
@@ -65,8 +71,7 @@ class RunTrees(Amendable):
         self._partial: dict[Any, Impacts] = {}
         self._finished: deque[Run] = deque(maxlen=max_runs)
         self._kept: set[int] = set()  # identities of those
-        self._total = _ZERO
-        self._uncounted: list[Impacts] = []
+        self._counted: list[Impacts] = [_ZERO]  # a sum of most, then what came since
 
     # Events
 
@@ -83,7 +88,7 @@ class RunTrees(Amendable):
         labels: Labels | None,
     ) -> Run:
         """A run has started; see :meth:`ImpactTracker.start`."""
-        if labels or type(kind) is not str or kind not in RUN_KINDS:
+        if labels or kind not in RUN_KINDS:
             check_run(kind, labels)
         with self._lock:
             runs = self._runs
@@ -91,20 +96,23 @@ class RunTrees(Amendable):
             known = runs.get(key)
             if known is not None and not self._is_outlived(known, key, start):
                 return known
-            parent = None if parent_id is None else self.find(parent_id)
+            parent = None
+            if parent_id is not None:
+                parent = runs.get(parent_id.int if type(parent_id) is UUID else parent_id)
             if metadata or kind == "tool":
                 above = None if parent is None else parent.metadata
                 said = labels_of(name, kind, metadata or {}, above)
                 labels = {**said, **labels} if labels else said
             run = Run(run_id, name, kind, parent, parent_id, start, tuple(tags), metadata, labels)
-            runs[key], run.pending = run, pending
-            self._open_count += 1
+            runs[key] = run
+            if pending is not None:
+                run.pending = pending
             if parent is None:
                 self._open_roots[key] = run
             else:
                 parent.adopt(run)
-            crowded = self._open_count > self._max_open
-        if crowded:
+            self._open_count = open_count = self._open_count + 1
+        if open_count > self._max_open:
             self._evict()
         return run
 
@@ -112,6 +120,9 @@ class RunTrees(Amendable):
         self, run_id: Any, status: RunStatus, call: ModelCall | None, cached: bool, now: float
     ) -> Run | None:
         """A run has ended; see :meth:`ImpactTracker.end`."""
+        if self.held():
+            self._leave(self.end, run_id, status, call, cached, now)
+            return None
         own = None if call is None else self._impacts(call, now)
         key = run_id.int if type(run_id) is UUID else run_id
         with self._lock:
@@ -122,27 +133,28 @@ class RunTrees(Amendable):
             root, late = run.root, run.end is not None
             if late and key not in self._partial:
                 return None
-            if status == "ok" and run.kind in _GRAPHS and _waits(run):
+            if run.kind in _GRAPHS and status == "ok" and _waits(run):
                 status = "interrupted"
             run.status, run.end, run.pending = status, now, None
             if call is not None or late:
                 self._take(run, root, call, own, cached, late)
-            left: list[Run] = []
+            left: Sequence[Run] = ()
             if not late:
                 self._open_count -= 1
-                if run._root is None:
+                if root is run and run._root is None:
                     left = self._finish(run)
                 elif root.end is not None:  # it started after its root's end (or lost it since)
                     root.revision += 1
                     self._keep(key)
-        if self.run_ended is not None:
-            self.run_ended(run)
-        if left or (self.root_finished is not None and root.end is not None):
-            self._settle_tree(root, left, now)  # the tree is whole, or has changed since
+        if left or self.root_finished is not None:
+            self._tell(run, root, left, now)
         return run
 
     def abandon(self, run_id: Any, now: float) -> None:
         """Nobody will end this run: close it with what it has produced; it may still end late."""
+        if self.held():
+            self._leave(self.abandon, run_id, now)
+            return
         key = run_key(run_id)
         with self._lock:
             run = self._runs.get(key)
@@ -163,6 +175,9 @@ class RunTrees(Amendable):
         self, run_id: Any, kind: RunKind | None, metadata: dict[str, Any], labels: Labels
     ) -> None:
         """Something became known about a run; see :meth:`ImpactTracker.annotate`."""
+        if self.held():
+            self._leave(self.annotate, run_id, kind, metadata, labels)
+            return
         check_run("other" if kind is None else kind, labels)
         with self._lock:
             run = self._runs.get(run_key(run_id))
@@ -179,6 +194,9 @@ class RunTrees(Amendable):
 
     def release(self, run_id: Any) -> None:
         """Nobody will end a run late: what its adapter kept for that goes."""
+        if self.held():
+            self._leave(self.release, run_id)
+            return
         with self._lock:
             run = self._runs.get(run_key(run_id))
             if run is not None and run.end is not None:
@@ -233,7 +251,8 @@ class RunTrees(Amendable):
 
     def unlock(self) -> None:
         """Start with a lock of its own: in a forked child nobody may hold the old one."""
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # a collected stream ends within another's reading
+        self.held = self._lock._is_owned  # type: ignore[attr-defined]
 
     # Inside, with the lock held
 
@@ -325,25 +344,33 @@ class RunTrees(Amendable):
 
     def _count(self, own: Impacts) -> None:
         """Into the running total, in batches: adding is cheaper than one sum per call."""
-        self._uncounted.append(own)
-        if len(self._uncounted) >= 256:
+        self._counted.append(own)
+        if len(self._counted) > 256:
             self._settle()
 
     def _settle(self) -> Impacts:
-        uncounted, self._uncounted = self._uncounted, []
-        if uncounted:
-            self._total = Impacts.sum([self._total, *uncounted])
-        return self._total
+        if len(self._counted) > 1:
+            since: list[Impacts] = []
+            counted, self._counted = self._counted, since
+            since.insert(0, Impacts.sum(counted))
+        return self._counted[0]
 
     # Inside, without it
 
-    def _settle_tree(self, root: Run, left: list[Run], now: float) -> None:
+    def _tell(self, run: Run, root: Run, left: Sequence[Run], now: float) -> None:
+        """A run has ended; its tree is whole, or has changed since, or goes on."""
+        if self.run_ended is not None:
+            self.run_ended(run)
+        if left or root.end is not None:
+            self._settle_tree(root, left, now)
+
+    def _settle_tree(self, root: Run, left: Sequence[Run], now: float) -> None:
         if left:
             self._abandon(left, root, now)
         if self.root_finished is not None:
             self.root_finished(root)
 
-    def _abandon(self, left: list[Run], root: Run, now: float) -> None:
+    def _abandon(self, left: Sequence[Run], root: Run, now: float) -> None:
         """Close what is open in a finished tree with what it has produced; it may end late."""
         produced = [(run, *self._produced(run)) for run in left]
         with self._lock:
