@@ -44,7 +44,7 @@ def steady(folder: Path, seconds: int, rate: int, up: bool) -> dict[str, Any]:
         target.mkdir()
     tracker = ImpactTracker(exporters=crashing.sinks(target))
     crashing.write(tracker, 1000)
-    first, start, made = memory(), time.perf_counter(), 0
+    first, start, made, busy = memory(), time.perf_counter(), 0, time.process_time()
     while time.perf_counter() - start < seconds:
         due = int((time.perf_counter() - start) * rate)
         crashing.write(tracker, due - made) if due > made else time.sleep(0.002)
@@ -53,13 +53,16 @@ def steady(folder: Path, seconds: int, rate: int, up: bool) -> dict[str, Any]:
     target.mkdir(exist_ok=True)
     flushing = time.perf_counter()
     drained = tracker.flush(300)
+    flush_s = time.perf_counter() - flushing
+    busy = time.process_time() - busy
     lines = sum(path.read_bytes().count(b"\n") for path in target.glob("impacts.jsonl*"))
     return {
         "made": made,
-        "per_s": made / took,
+        "per_s": made / (took + flush_s),
+        "cpu_us": busy / made * 1e6,
         "grown_mib": grown,
         "drained": drained,
-        "flush_s": time.perf_counter() - flushing,
+        "flush_s": flush_s,
         "all": lines == made + 1000,
     }
 

@@ -114,17 +114,19 @@ def langsmith() -> Iterator[str]:
 
 def sustained() -> list[Result]:
     steady = load("steady", 20, 1000, 1)
-    ok = steady["all"] and steady["drained"] and steady["per_s"] > 990
-    rate = f"{steady['per_s']:.0f}/s, {steady['flush_s']:.1f} s to drain"
-    results = [Result("SQLite and JSONL, 20 s", rate, "1000/s, all there", ok)]
+    ok = steady["all"] and steady["drained"] and steady["per_s"] > 980
+    rate = f"{steady['per_s']:.0f}/s, {steady['cpu_us']:.0f} µs of processor a root"
+    results = [Result("SQLite and JSONL, 20 s, until drained", rate, "1000/s, all there", ok)]
     with langsmith() as url:
         alone = {name: load("own", name, 1000, url)["per_s"] for name in SINKS}
-        together = load("five", 1000, url)
-    slowest = min(alone, key=lambda name: alone[name])
-    share = together["per_s"] / alone[slowest]
-    said = f"{together['per_s']:.0f}/s of {alone[slowest]:.0f}/s: {share:.0%}"
-    name = f"five exporters / {slowest}'s own client alone"
-    results.append(Result(name, said, ">= 70 %, all there", share >= 0.7 and together["all"]))
+        slowest = min(alone, key=lambda name: alone[name])
+        # By turns: what else the machine does changes both.
+        pairs = [(load("five", 500, url), load("own", slowest, 500, url)) for _ in range(3)]
+    shares = [together["per_s"] / own["per_s"] for together, own in pairs]
+    share, every = median(shares), all(together["all"] for together, _ in pairs)
+    said = f"{share:.0%} ({min(shares):.0%} to {max(shares):.0%})"
+    name = f"five exporters / {slowest}'s own client alone, at {pairs[0][1]['per_s']:.0f}/s"
+    results.append(Result(name, said, ">= 70 %, all there", share >= 0.7 and every))
     outage = load("steady", 60, 500, 0)
     results.append(at_most("memory grown in 60 s outage", outage["grown_mib"], 20, "MiB"))
     ok = outage["all"] and outage["drained"]

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from impactree import explain
+from impactree import ImpactTracker, ModelCall, explain
 from impactree.cli import main
 
 
@@ -38,6 +38,29 @@ def test_explain_as_json(run):
     )
 
 
+def test_estimate_shows_the_figures_that_explain_ends_with(run):
+    code, out, _ = run("estimate", "gpt-4o", "--zone", "FRA", "--tokens", "10")
+    assert code == 0
+    gwp = explain("gpt-4o", zone="FRA", output_tokens=10).impacts.gwp
+    for text in (f"{gwp.value.min:.3g}", f"{gwp.value.mean:.3g}", "kgCO2eq", "FRA", "Credit: "):
+        assert text in out
+    code, out, _ = run("estimate", "gpt-4o", "--zone", "FRE")
+    assert code == 1
+    assert "zone-not-registered" in out
+    assert "FRA" in out
+
+
+def test_compare_shows_the_alternatives(run, tmp_path):
+    tracker = ImpactTracker()
+    tracker.record(ModelCall(model="gpt-4o", provider="openai", output_tokens=100))
+    file = tmp_path / "report.json"
+    tracker.report().to_json(file)
+    code, out, _ = run("compare", str(file), "--with", "model=gpt-4o-mini", "--with", "x: zone=SWE")
+    assert code == 0
+    for text in ("model gpt-4o-mini", "2 x", "as it is"):
+        assert text in out
+
+
 def test_explain_leaves_with_1_when_there_is_no_figure(run):
     code, out, _ = run("explain", "dall-e-3")
     assert code == 1
@@ -50,6 +73,13 @@ def test_explain_leaves_with_1_when_there_is_no_figure(run):
         (("explain", "gpt-4o", "--zone", "FRE"), "FRE"),
         (("explain",), "NAME"),
         (("nonsense",), "nonsense"),
+        (("estimate", "gpt-4o", "--deployment", "H100"), "accelerator=H100,count=2"),
+        (("estimate", "gpt-4o", "--deployment", "accelerator=H100"), "no effect by ecologits-0.11"),
+        (("explain", "gpt-4o", "--deployment", "accelerator=H100"), "no effect by ecologits-0.11"),
+        (("estimate", "gpt-4o", "--seconds", "3"), "--seconds goes with --kind image, speech"),
+        (("compare", __file__, "--with", "zone=SWE"), "no report: not JSON"),
+        (("compare", __file__, "--with", "price=3"), "not 'price'"),
+        (("compare", __file__, "--with", "zone=SWE", "--with", "zone=SWE"), "the same name"),
         (("explain", "gpt-4o", "--tokens", "-1"), "-1"),
         (("explain", "gpt-4o", "--latency", "nan"), "latency_s must be a finite number"),
         (("models", "--kind", "drawing"), "'drawing' is none of audio, chat, "),

@@ -145,6 +145,63 @@ def test_explain_is_the_commands(ask, command, arguments, body):
     assert found.json() == command("explain", *arguments)
 
 
+WRITTEN = {"output_tokens": 1000}
+"""What the commands take if nothing is said."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "body"),
+    [
+        (("gpt-4o", "--zone", "FRA", "--tokens", "10"), {"zone": "FRA", "output_tokens": 10}),
+        (("gpt-4o", "--zone", "FRE", "--tokens", "10"), {"zone": "FRE", "output_tokens": 10}),
+        (("nobody-knows-it", "--region", "eu-west-3"), {"region": "eu-west-3", **WRITTEN}),
+        (
+            ("gpt-4o", "--provider", "azure", "--input", "9", "--cached", "3", "--latency", "2"),
+            {"provider": "azure", "input_tokens": 9, "cached_input_tokens": 3, "latency_s": 2.0}
+            | WRITTEN,
+        ),
+        (
+            ("gpt-4o", "--training", "--at", "2026-01-02", "--energy-kwh", "1e-4"),
+            {"include_training": True, "at": "2026-01-02", "energy_kwh": 1e-4, **WRITTEN},
+        ),
+        (
+            ("gpt-4o", "--method", "impactree-1", "--deployment", "accelerator=H100,count=8"),
+            {"method": "impactree-1", "deployment": {"accelerator": "H100", "count": 8}} | WRITTEN,
+        ),
+        (
+            ("google/veo-3.1", "--kind", "video", "--resolution", "720p", "--seconds", "8"),
+            {"kind": "video", "resolution": "720p", "seconds": 8},
+        ),
+        (
+            ("bge-m3", "--kind", "embedding", "--input", "9"),
+            {"kind": "embedding", "input_tokens": 9},
+        ),
+    ],
+    ids=str,
+)
+def test_estimate_is_the_commands(ask, command, arguments, body):
+    found = ask.post("/v1/estimate", json={"model": arguments[0], **body})
+    assert found.status_code == 200
+    assert found.json() == command("estimate", *arguments)
+
+
+def test_comparisons_are_the_commands(ask, command, report, tmp_path):
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(report))
+    alternatives = [
+        {"name": "in Sweden", "zone": "SWE"},
+        {"model": "gpt-4o"},
+        {"model": "gpt-4o", "deployment": {"accelerator": "H100", "batch_size": 31.5}},
+    ]
+    body = {"report": report, "alternatives": alternatives, "method": "impactree-1"}
+    found = ask.post("/v1/compare", json=body)
+    options = ["in Sweden: zone=SWE", "model=gpt-4o"]
+    options.append("model=gpt-4o, accelerator=H100,batch_size=31.5")
+    given = [word for one in options for word in ("--with", one)]
+    assert found.status_code == 200
+    assert found.json() == command("compare", str(file), *given, "--method", "impactree-1")
+
+
 def test_a_step_that_no_open_factor_gives_is_null(ask, command):
     body = {"model": "gpt-4o", "zone": "AFG", "method": "impactree-1"}
     found = ask.post("/v1/explain", json=body).json()
@@ -175,6 +232,27 @@ def test_resolve_is_the_commands(ask, command):
 def test_lists_are_the_commands(ask, command, name, arguments, query):
     found = ask.get(f"/v1/{name}", params=query).json()
     assert found[name] == command(name, *arguments) != []
+
+
+def test_figures_of_one_s_own_stand_in_place_of_the_catalog_s(ask):
+    body = {"model": "gpt-4o", "provider": "openai", "output_tokens": 400}
+    plain = ask.post("/v1/estimate", json=body).json()["impacts"]
+    own = {"pue": [2.4, 2.4]}  # the catalog's is 1.2
+    found = ask.post("/v1/estimate", json={**body, "own": own}).json()["impacts"]
+    mean = plain["energy"]["value"]["mean"]
+    assert found["energy"]["value"]["mean"] == pytest.approx(2 * mean, rel=1e-12)
+    told = ask.post("/v1/explain", json={**body, "own": own}).json()
+    assert told["impacts"] == found
+    (pue,) = [row for row in told["hypotheses"] if row["name"] == "PUE"]
+    assert (pue["value"], pue["sources"]) == ("2.4", [])
+    wrong = {"pue": [0.5, 2]}, {"pue": [2, 1]}, {"gwp": "much"}, {"wind": 1}
+    for own, field in zip(wrong, ("own.pue.0", "own.pue", "own.gwp", "own.wind"), strict=True):
+        refused = ask.post("/v1/estimate", json={**body, "own": own})
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["field"] == field
+    above = ask.post("/v1/estimate", json={**body, "own": {"active": [900, 900]}})
+    assert above.status_code == 409
+    assert "own.active" in above.json()["detail"]
 
 
 def test_a_text_is_counted_and_neither_kept_nor_logged(ask, caplog, capfd):

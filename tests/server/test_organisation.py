@@ -30,7 +30,8 @@ USES = [
         "requests_per_day": 60,
         "zone": "FRA",
         "model": "gpt-4o",
-        "provider": "openai",
+        "provider": "azure",
+        "region": "swedencentral",
         "from_month": 3,
         "months": 2,
         "input_tokens": 12_000,
@@ -55,7 +56,8 @@ def figure(impacts, criterion, end):
 
 
 def one(use, method, at=None):
-    names = ("model", "provider", "zone", "input_tokens", "cached_input_tokens", "output_tokens")
+    names = ("model", "provider", "region", "zone")
+    names += ("input_tokens", "cached_input_tokens", "output_tokens")
     return estimate(ModelCall(**{name: use.get(name) for name in names}), method=method, at=at)
 
 
@@ -111,6 +113,10 @@ def test_csv_comes_back_as_it_was(ask):
             cell = row[f"{criterion.column}_{end}"]
             assert float(cell) == figure(use["impacts"], criterion, end)
     assert rows[2]["who"].startswith("' =")  # no formula
+    assert "F_gwp, electricity = 0.04" in rows[1]["hypotheses"]  # France's, of its own zone
+    assert "https://" in rows[1]["hypotheses"]
+    assert "Our World in Data" in rows[1]["credits"]
+    assert rows[1]["method"] == "ecologits-0.11"
     read = ask.post("/v1/organisation/read", json={"csv": written.text}).json()
     again = ask.post("/v1/organisation", json=read).json()
     assert again["total"] == year["total"]

@@ -1,4 +1,4 @@
-"""Runs: a report as its page shows it, and the database, which is only read."""
+"""Runs: the database, which is only read."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from server_helpers import TOKEN, serving
 from impactree import ImpactTracker, ModelCall, Report
 from impactree.cli import main
 from impactree.exporters import SQLExporter
-from impactree.report._sheet import lay_out_report
-from impactree.report.renderers.page import page_data
 from impactree.server.settings import ServeSettings
+from impactree.values.criteria import CRITERIA, ENDS
 
 BEARER = {"authorization": f"Bearer {TOKEN}"}
 
@@ -58,7 +57,7 @@ def test_the_dearest_runs_come_first(stored):
 
 
 def test_a_team_s_runs_need_the_token(stored):
-    for path in ("/v1/runs/groups", "/v1/runs/dearest"):
+    for path in ("/v1/runs/groups", "/v1/runs/dearest", "/v1/runs/page?id=x"):
         assert stored.get(path, headers={"authorization": ""}).status_code == 401
 
 
@@ -81,18 +80,71 @@ def test_a_database_that_is_gone_is_one_line(tmp_path):
 def test_the_database_is_only_read(url):
     from impactree.store import queries
 
-    with queries._open(url) as connection, pytest.raises(Exception, match="readonly"):
+    with queries.opened(url) as connection, pytest.raises(Exception, match="readonly"):
         connection.exec_driver_sql("delete from impactree_runs")
     file = url.removeprefix("sqlite:///")
     with sqlite3.connect(file) as connection:
         assert connection.execute("select count(*) from impactree_runs").fetchone() == (2,)
 
 
-def test_a_report_is_laid_out_as_its_page(ask):
-    tracker = ImpactTracker()
-    tracker.record(ModelCall(model="gpt-4o", provider="openai", output_tokens=300))
-    report = tracker.report().to_dict()
-    found = ask.post("/v1/report/page", json={"report": report}).json()
-    read = Report.from_json(json.dumps(report))
-    assert found == json.loads(json.dumps(page_data(read, None, lay_out_report(read))))
-    assert ask.post("/v1/report/page", json={"report": {}}).status_code == 409
+@pytest.fixture(scope="module")
+def crew(tmp_path_factory):
+    """A database with a graph of an agent's two rounds and a tool; and the tree that went in."""
+    found = f"sqlite:///{tmp_path_factory.mktemp('db') / 'impacts.db'}"
+    tracker = ImpactTracker(exporters=[SQLExporter(found)], method="impactree-1")
+    tracker.start("g", None, name="crew", kind="graph", metadata={"user_id": "ada"})
+    tracker.start("a", "g", name="writer", kind="agent", labels={"agent": "writer"})
+    for step in range(3):
+        tracker.start(f"n{step}", "a", name="model", kind="node", labels={"node": "model"})
+        call = ModelCall(
+            model="gpt-4o", provider="openai", input_tokens=4000 + 3000 * step, output_tokens=60
+        )
+        tracker.record(call, f"n{step}", name=f"ask {step}")
+        tracker.end(f"n{step}")
+    tracker.start("t", "a", name="search", kind="tool", labels={"tool": "search"})
+    tracker.record(ModelCall(model="dall-e-3", provider="openai", output_tokens=9), "t", name="odd")
+    tracker.end("t")
+    tracker.end("a")
+    tracker.end("g")
+    assert tracker.flush(20)
+    return found, tracker.runs[0]
+
+
+def lines_of(data):
+    """Depth and name of each line."""
+    lines = data["lines"]
+
+    def coded(column, place):
+        at = column["at"]
+        return column["values"][at if isinstance(at, int) else at[place]]
+
+    depths = []
+    for parent in lines["parent"]:
+        depths.append(0 if parent < 0 else depths[parent] + 1)
+    return [(depth, coded(lines["name"], place)) for place, depth in enumerate(depths)]
+
+
+def test_a_stored_run_is_a_tree_with_advice_again(crew):
+    url, run = crew
+    with (
+        serving(ServeSettings(db=url, token=TOKEN)) as address,
+        httpx.Client(base_url=address, timeout=60, headers=BEARER) as client,
+    ):
+        (dear,) = client.get("/v1/runs/dearest").json()["rows"]
+        data = client.get("/v1/runs/page", params={"id": dear["id"]}).json()
+        assert client.get("/v1/runs/page", params={"id": "nobody's"}).status_code == 404
+        assert client.get("/v1/runs/page").status_code == 422
+    assert sorted(lines_of(data)) == sorted(
+        (len(list(each.ancestors())), each.name) for each in run.walk()
+    )
+    total = data["report"]["total"]
+    for criterion in CRITERIA:
+        kept, was = total[criterion.key]["value"], getattr(run.total, criterion.key).value
+        for end in ENDS:
+            assert kept[end] == pytest.approx(getattr(was, end), rel=1e-12)
+    assert data["phases"] is False
+    assert total["usage"] is total["embodied"] is None
+    assert data["report"]["coverage"]["not_estimated"] == 1
+    # Context that is sent again and again is what a prompt cache serves.
+    advised = [item["kind"] for item in data["report"]["advice"]["items"]]
+    assert advised == [item.kind for item in Report([run], method="impactree-1").advice()] != []

@@ -103,6 +103,8 @@ export interface PageData {
   more_models: number;
   hypotheses: Hypothesis[];
   citation: string;
+  /** False: usage and embodied are known as one alone, and stand in the place of usage. */
+  phases?: boolean;
 }
 
 const ENDS = ["min", "mean", "max"];
@@ -264,8 +266,7 @@ function impactsOf(columns: ImpactColumns): Map<number, Impacts> {
   );
 }
 
-export function linesOf(data: PageData): Line[] {
-  const c = data.lines;
+export function linesOf({ lines: c }: Pick<PageData, "lines">): Line[] {
   const own = impactsOf(c.own);
   const avoided = impactsOf(c.avoided);
   const said = c.said.values.map((one) => (one ? JSON.parse(one) : { tags: [], metadata: {} }));
@@ -300,7 +301,26 @@ export function linesOf(data: PageData): Line[] {
   });
 }
 
-export function groupsOf(columns: GroupColumns): Group[] {
+/** What the page shows: of the data that it carries, or of a report that was read here. */
+export interface Shown extends Omit<PageData, "page" | "lines" | "groups"> {
+  lines: Line[];
+  /** When the first began, Unix time in s. */
+  start_s: number;
+  groups: Record<string, Group[]>;
+}
+
+export function shownOf({ page: _, lines, groups, ...rest }: PageData): Shown {
+  return {
+    ...rest,
+    lines: linesOf({ lines }),
+    start_s: lines.start_s,
+    groups: Object.fromEntries(
+      Object.entries(groups).map(([key, columns]) => [key, groupsOf(columns)]),
+    ),
+  };
+}
+
+function groupsOf(columns: GroupColumns): Group[] {
   const total = impactsOf(columns.total);
   return [...total.values()].map((impacts, place) => ({
     label: columns.labels[place] ?? null,

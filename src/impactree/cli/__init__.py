@@ -14,7 +14,9 @@ import click
 from impactree import __version__
 from impactree.cli.advise import advise
 from impactree.cli.catalog import methods, models, providers, regions, resolve, zones
+from impactree.cli.compare import compare
 from impactree.cli.db import db
+from impactree.cli.estimate import estimate
 from impactree.cli.explain import explain
 from impactree.cli.langsmith import langsmith
 from impactree.cli.report import report
@@ -37,7 +39,19 @@ def cli() -> None:
 
 
 for _command in (
-    *(explain, resolve, report, advise, models, zones, regions, providers, methods),
+    *(
+        estimate,
+        explain,
+        resolve,
+        report,
+        compare,
+        advise,
+        models,
+        zones,
+        regions,
+        providers,
+        methods,
+    ),
     *(serve, spool, langsmith, db, table),
 ):
     cli.add_command(_command)

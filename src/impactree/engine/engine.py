@@ -270,7 +270,7 @@ class Engine:
 
     def plan(self, call: ModelCall, at: dt.date | None = None) -> Plan:
         """All that calls like this have in common, worked out anew."""
-        found = read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
+        found = self._read(call, at)
         situation, share = found.situation, self._share(found)
         method = self.method_for(call.kind)
         return Plan(
@@ -283,6 +283,9 @@ class Engine:
             method,
             found,
         )
+
+    def _read(self, call: ModelCall, at: dt.date | None) -> Reading:
+        return read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
 
     def _share(self, found: Reading) -> Share | None:
         if self.sharing is None:

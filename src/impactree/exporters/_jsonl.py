@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections import deque
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ from impactree.delivery.turns import in_turns
 from impactree.exceptions import ConfigurationError
 from impactree.runs import LABELS
 from impactree.store.rows import credits_for
+from impactree.values.impacts_text import ImpactsText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence, Set
@@ -35,6 +37,12 @@ _PIECE: Final = 2**20
 MAX_BYTES: Final = 100 * 2**20
 BACKUPS: Final = 10
 
+_CALL: Final = (
+    *("provider", "model", "kind", "zone", "latency_s", "tokens_source"),
+    *("input_tokens", "output_tokens", "cached_input_tokens"),
+    *("cache_write_tokens", "reasoning_tokens"),
+)
+_CALL_FIELDS: Final = attrgetter(*_CALL)
 _KEY: Final = re.compile(rb'\{"id":("(?:[^"\\]|\\.)*"),"revision":(\d+),')
 _START: Final = re.compile(rb'"start":([0-9.eE+-]+)')  # no text holds it: its quotes are escaped
 
@@ -67,6 +75,7 @@ class JSONLExporter(SpooledExporter):
         self._max_bytes = max_bytes
         self._backups = backups
         self._destination = f"jsonl:{self.path}"
+        self._text_of = ImpactsText(lambda value: json_bytes(value).decode())
         options = {"max_bytes": (max_bytes, MAX_BYTES), "backups": (backups, BACKUPS)}
         self._owner = {name: str(is_) for name, (is_, usual) in options.items() if is_ != usual}
 
@@ -98,17 +107,29 @@ class JSONLExporter(SpooledExporter):
 
     def _append(self, lock: FileLock, waiting: deque[Tree]) -> None:
         """What fits into the file; then the file rotates, and the rest goes to the next one."""
-        fd = lock.fd
-        assert fd is not None  # noqa: S101
-        size = _without_torn_line(fd)
+        assert lock.fd is not None  # noqa: S101
+        file, whole = _File(lock.fd), False
+        try:
+            full = self._add(file, waiting)
+            file.write()
+            whole = True
+        finally:  # it comes again as a whole
+            if not whole:
+                file.cut(file.begin)
+        if full:
+            self._rotate()
+
+    def _add(self, file: _File, waiting: deque[Tree]) -> bool:
+        """True: the next one does not fit."""
         for tree in in_turns(tuple(waiting)):
-            end = _written(fd, size, tree)
-            if end > self._max_bytes and size:
-                os.ftruncate(fd, size)  # it goes into the next file, whole
-                self._rotate()
-                return
-            size = end
+            before = file.size
+            for piece in _pieces(tree, self._text_of):
+                file.add(piece)
+            if file.size > self._max_bytes and before:
+                file.cut(before)  # it goes into the next file, whole
+                return True
             waiting.popleft()
+        return False
 
     def _rotate(self) -> None:
         for number in range(self._backups - 1, 0, -1):
@@ -120,32 +141,53 @@ class JSONLExporter(SpooledExporter):
         return self.path.with_name(f"{self.path.name}.{number}")
 
 
-def _written(fd: int, size: int, tree: Tree) -> int:
-    """Add a tree's line to a file of a size. Returns its new size.
+class _File:
+    """An open file, and what is added to it."""
 
-    Raises:
-        OSError: no space; the file is as it was.
-    """
-    whole, end = False, size
-    try:
-        for piece in _pieces(tree):
-            end += len(piece)
-            if os.write(fd, piece) != len(piece):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        whole = True
-    finally:
-        if not whole:
-            os.ftruncate(fd, size)
-    return end
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self.begin = self._written = _without_torn_line(fd)
+        self._buffer = bytearray()
+
+    @property
+    def size(self) -> int:
+        """Bytes, with what is added."""
+        return self._written + len(self._buffer)
+
+    def add(self, data: bytes) -> None:
+        """At its end; written as soon as that is worth it.
+
+        Raises:
+            OSError: no space.
+        """
+        self._buffer += data
+        if len(self._buffer) > _PIECE:
+            self.write()
+
+    def write(self) -> None:
+        """What is not written yet.
+
+        Raises:
+            OSError: no space.
+        """
+        if os.write(self._fd, self._buffer) != len(self._buffer):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._written += len(self._buffer)
+        self._buffer.clear()
+
+    def cut(self, size: int) -> None:
+        """Back to a size."""
+        del self._buffer[max(0, size - self._written) :]
+        self._written = min(self._written, size)
+        os.ftruncate(self._fd, self._written)
 
 
-def _pieces(tree: Tree) -> Iterator[bytes]:
+def _pieces(tree: Tree, text_of: ImpactsText) -> Iterator[bytes]:
     """A tree as one JSON object: the root's totals, and all runs under it.
 
     In pieces: the line of a large tree is never in memory as a whole.
     """
-    root, total = tree.root, tree.root.total
-    shown = total.to_dict()
+    root = tree.root
     head = {
         "id": root.id,
         "revision": root.revision,
@@ -156,21 +198,24 @@ def _pieces(tree: Tree) -> Iterator[bytes]:
         "status": root.status,
         "start": root.start,
         "end": root.end,
-        "total": shown,
         "credits": credits_for([tree]),
-        "runs": [],
     }
-    data = json_bytes(head)[: -len(b"]}")]
+    yield json_bytes(head)[:-1] + _member("total", root.total, text_of) + b',"runs":['
     for number, run in enumerate(in_turns(root.walk())):
-        data += (b"," if number else b"") + json_bytes(_run(run, total, shown))
-        if len(data) > _PIECE:
-            yield data
-            data = b""
-    yield data + b"]}\n"
+        data = json_bytes(_run(run))
+        if run.call is not None:
+            data = data[:-1] + _member("impacts", run.own, text_of) + b"}"
+        yield b"," + data if number else data
+    yield b"]}\n"
 
 
-def _run(run: Run, total: Impacts, shown: dict[str, Any]) -> dict[str, Any]:
-    """A run; where its call is the root's only one, its impacts are the total, and shown so."""
+def _member(name: str, impacts: Impacts | None, text_of: ImpactsText) -> bytes:
+    text = "null" if impacts is None else "".join(text_of(impacts))
+    return f',"{name}":{text}'.encode()
+
+
+def _run(run: Run) -> dict[str, Any]:
+    """A run, without its impacts."""
     out: dict[str, Any] = {
         "id": run.id,
         "parent_id": run.parent_id,
@@ -179,23 +224,18 @@ def _run(run: Run, total: Impacts, shown: dict[str, Any]) -> dict[str, Any]:
         "status": run.status,
         "start": run.start,
         "end": run.end,
-        **{label: getattr(run, label) for label in LABELS},
-        "tags": list(run.tags),
+        **dict(zip(LABELS, map(run.labels.get, LABELS), strict=True)),
+        "tags": run.tags,
         "metadata": dict(run.metadata),
     }
     call = run.call
     if call is not None:
-        fields = ("provider", "model", "kind", "zone", "latency_s", "tokens_source")
-        tokens = ("input", "output", "cached_input", "cache_write", "reasoning")
         out["cached"] = run.cached
-        out["call"] = {name: getattr(call, name) for name in fields}
-        out["call"] |= {f"{name}_tokens": getattr(call, f"{name}_tokens") for name in tokens}
+        out["call"] = dict(zip(_CALL, _CALL_FIELDS(call), strict=True))
         if call.media is not None:
             out["call"] |= call.media.known()
         if call.energy is not None:
             out["call"] |= call.energy.to_dict()
-        own = run.own
-        out["impacts"] = shown if own is total else None if own is None else own.to_dict()
     return out
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import encodings.idna  # noqa: F401
 import json
+import math
 import netrc  # noqa: F401 (both: else by the first request, which a fork must not fall into)
 import uuid
 from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.delivery.codec import json_bytes
 from impactree.delivery.errors import DeliveryRefusedError, TreeRejectedError
 from impactree.exceptions import MissingExtraError
 from impactree.exporters._langsmith_errors import ConflictError, TooLargeError, meaning
@@ -54,6 +56,7 @@ TRAINING_FEEDBACK: Final = {
 }
 """The same of the share of training, where it is asked for and known."""
 
+_CRITERIA: Final = tuple(criterion.key for criterion in CRITERIA)
 _SIZE_LIMIT: Final = 20 * 2**20
 _PART_OVERHEAD: Final = 400  # boundary and headers, bytes
 _Body = dict[str, Any]
@@ -220,18 +223,23 @@ class _Record:
 
 
 def _part(name: str, body: Any) -> tuple[str, tuple[None, bytes, str, dict[str, str]]]:
-    data = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    data = json_bytes(body)
     return name, (None, data, "application/json", {"Content-Length": str(len(data))})
 
 
 def feedback_values(impacts: Impacts) -> dict[str, dict[str, float]]:
     """Feedback key -> mean, min and max in the key's unit; empty when nothing was estimated."""
     out = {}
-    for source, keys in ((impacts, FEEDBACK), (impacts.training, TRAINING_FEEDBACK)):
+    totals = None if impacts.figures is None else impacts.figures.totals
+    estimated = [totals[at : at + 3] for at in range(0, len(totals), 3)] if totals else []
+    training = () if impacts.training is None else impacts.training.values
+    for triples, keys in ((estimated, FEEDBACK), (training, TRAINING_FEEDBACK)):
+        known = dict(zip(_CRITERIA, triples, strict=False))
         for key, (criterion, factor) in keys.items():
-            impact = getattr(source, criterion, None)
-            if impact is not None:
-                out[key] = (impact.value * factor).to_dict()
+            triple = known.get(criterion)
+            if triple is not None and not math.isnan(triple[1]):
+                low, mean, high = (value * factor for value in triple)
+                out[key] = {"min": low, "mean": mean, "max": high}
     return out
 
 

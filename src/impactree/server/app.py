@@ -31,7 +31,6 @@ def create_app(settings: ServeSettings) -> FastAPI:
     registry = CollectorRegistry()
     routers = [
         *((one.router, ERRORS) for one in (calls, lists, reports)),
-        (runs.page_router, ERRORS),
         (uses.router, ERRORS),
         (v1beta.router, v1beta.DETAIL),
         (runs.runs_router(settings), ERRORS),

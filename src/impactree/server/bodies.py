@@ -25,6 +25,7 @@ from impactree.calls.known_energy import BOUNDARIES
 from impactree.catalog._near import near_text
 from impactree.engine import shared_engine
 from impactree.engine.deployments import PRECISIONS
+from impactree.server.own import OwnFigures
 from impactree.service import listing
 from impactree.values.messages import MESSAGES
 
@@ -76,9 +77,7 @@ def known_names(kind: str) -> list[str]:
         return sorted({record.kind for record in catalog.records()})
     if kind == "accelerators":
         return listing.accelerators()
-    if kind == "messages":
-        return [*MESSAGES]
-    return [*METHODS]
+    return [*MESSAGES] if kind == "messages" else [*METHODS]
 
 
 @dataclass(frozen=True)
@@ -232,6 +231,8 @@ class MediaCall(_Call, _Media):
 class OneText(TextCall, DatedSettings):
     """One request for text, and by what it is estimated."""
 
+    own: OwnFigures | None = None
+
 
 class OneMedia(MediaCall, DatedSettings):
     """One request for pictures, films or sound, and by what it is estimated."""
@@ -288,8 +289,7 @@ class _Explain(DatedSettings):
     def asked(self) -> dict[str, Any]:
         """The arguments beside the model's name."""
         settings = self.settings()
-        mixed = {"model", "at", "deployment", "zone", "region", "method"}
-        mixed |= {"unknown_models", "include_training"}
+        mixed = {"model", "at", "zone", "region", "own", *Settings.model_fields}
         given = {n: getattr(self, n) for n in type(self).model_fields if n not in mixed}
         return {k: v for k, v in given.items() if v is not None or k == "output_tokens"} | settings
 
@@ -298,6 +298,7 @@ class ExplainText(_Explain):
     """A request for text, embeddings or a ranking."""
 
     kind: Literal["chat", "completion", "embedding", "rerank"] = "chat"
+    own: OwnFigures | None = None
 
 
 class ExplainMedia(_Explain, _Media):

@@ -1,12 +1,13 @@
 """Routes for single calls: what they cost, how that came about, and how names are read."""
 
 # No annotations from __future__: FastAPI reads them.
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from impactree.engine.own import Own
 from impactree.server.answers import answer, described, ref
 from impactree.server.bodies import Day, Estimate, Explain, ManyCalls, Strict, Text
 from impactree.server.examples import ESTIMATES, EXPLAINED, ONE_ESTIMATE, RESOLVED
@@ -50,10 +51,16 @@ def estimate(body: Annotated[Estimate, Body(openapi_examples=ESTIMATES)]) -> Res
     if not isinstance(body, ManyCalls):
         for name in ("zone", "region"):
             settings.pop(name, None)  # the call's own
-        return answer(one_estimate(checked_call(body, ""), body.at, settings))
+        return answer(one_estimate(checked_call(body, ""), body.at, settings, _own(body)))
     calls = [checked_call(one, f"calls.{place}") for place, one in enumerate(body.calls)]
     text = "".join(estimates(calls, body.at, settings))
     return Response(text, media_type="application/json")
+
+
+def _own(body: Any) -> Own | None:
+    """Figures in place of the catalog's, of requests that can have some."""
+    figures = getattr(body, "own", None)
+    return None if figures is None else figures.own()
 
 
 @router.post(
@@ -64,7 +71,8 @@ def estimate(body: Annotated[Estimate, Body(openapi_examples=ESTIMATES)]) -> Res
 def explain(body: Explain) -> Response:
     """How the name is read, every hypothesis with its source, and every step to the result."""
     asked = body.asked()
-    return answer(explanation(body.model, at=body.at, **asked).to_dict())
+    found = explanation(body.model, _own(body), at=body.at, **asked)
+    return answer(found.to_dict())
 
 
 @router.post(

@@ -32,7 +32,7 @@ OPEN: Final = frozenset({"/health"})
 PAGES: Final = frozenset({"/", "/docs"})
 """What a link on another site may lead to; they hold no figures of the user's."""
 ASSETS: Final = "/assets/"
-REPORTS: Final = frozenset({"/v1/report", "/v1/report/page", "/v1/compare"})
+REPORTS: Final = frozenset({"/v1/report", "/v1/compare"})
 """What takes reports."""
 _FOREIGN: Final = frozenset({"cross-site", "same-site"})
 _CSP: Final = (

@@ -15,7 +15,7 @@ from impactree.server.bodies import Alternative, Compare, CompareCalls, ReportQu
 from impactree.server.examples import COMPARED, COMPARISONS, QUESTIONS
 from impactree.server.problems import ContradictionError, checked_call
 from impactree.server.reading import JsonRoute
-from impactree.service.reporting import Question, compared, report_of_calls, shown
+from impactree.service.reporting import Question, compared, name_of, report_of_calls, shown
 
 __all__ = ["router"]
 
@@ -69,7 +69,7 @@ def compare(body: Annotated[Compare, Body(openapi_examples=COMPARISONS)]) -> Res
         base = _read(body.report, "report")
     named = _named(body.alternatives)
     try:
-        return answer(compared(base, named, body.method))
+        return answer(compared(base, named, body.method).to_dict())
     except (ImpactreeError, LookupError, ValueError, TypeError) as error:
         raise ContradictionError(_wrong_one(base, named, body.method), error) from error
 
@@ -89,7 +89,7 @@ def _named(alternatives: list[Alternative]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for place, one in enumerate(alternatives):
         changes = one.changes()
-        name = one.name or ", ".join(f"{key} {value}" for key, value in changes.items())
+        name = one.name or name_of(changes)
         if name in found:
             error = ValueError(f"two alternatives have the same name: {name}")
             raise ContradictionError(f"alternatives.{place}", error)

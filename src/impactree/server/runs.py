@@ -1,4 +1,4 @@
-"""Routes for runs: a report as its page shows it, and the database that the server was given."""
+"""Routes for the database that the server was given: sums, the dearest runs, and each run."""
 
 # No annotations from __future__: FastAPI reads them.
 from collections.abc import Iterator
@@ -11,36 +11,26 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from impactree.delivery.errors import DeliveryRefusedError, RetryLaterError
-from impactree.exceptions import ImpactreeError
-from impactree.report import Report
-from impactree.report._sheet import lay_out_report
-from impactree.report.renderers.page import page_data
 from impactree.server.answers import answer, described, problem_of
-from impactree.server.bodies import ReportData, Strict
-from impactree.server.problems import ContradictionError
-from impactree.server.reading import JsonRoute
 from impactree.server.settings import ServeSettings
 
-__all__ = ["page_router", "runs_router"]
+__all__ = ["runs_router"]
 
-KEYS = ("agent", "day", "model", "user", "node", "tool", "provider", "thread", "kind", "run")
+KEYS = ("day", "agent", "model", "user", "node", "tool", "provider", "thread", "kind", "run")
 _LIST = {"type": "object", "properties": {"rows": {"type": "array", "items": {"type": "object"}}}}
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    404: problem_of(404, "Not Found", "the server was started without --db"),
+    404: problem_of(
+        404, "Not Found", "the server was started without --db, or there is no such run"
+    ),
     503: problem_of(503, "Service Unavailable", "the database cannot be read"),
 }
+_PAGE = {**_ERRORS, **described({"type": "object"})}
 Since = Annotated[
     str,
     Field(
         pattern=r"^(?:[1-9][0-9]{0,3}[hdw]|20[0-9]{2}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8]))$"
     ),
 ]
-
-
-class PageOf(Strict):
-    """A report."""
-
-    report: ReportData
 
 
 class GroupsQuery(BaseModel):
@@ -61,19 +51,12 @@ class DearestQuery(BaseModel):
     top: Annotated[int, Field(ge=1, le=200)] = 20
 
 
-page_router = APIRouter(prefix="/v1", tags=["Reports"], route_class=JsonRoute)
+class RunQuery(BaseModel):
+    """Which run."""
 
+    model_config = ConfigDict(extra="forbid")
 
-@page_router.post(
-    "/report/page", summary="A report as its page shows it", responses=described({"type": "object"})
-)
-def page(body: PageOf) -> Response:
-    """Tree, groups, hypotheses and sources, as data for the page of this server."""
-    try:
-        asked = Report.from_json(body.report)
-        return answer(page_data(asked, None, lay_out_report(asked)))
-    except (ImpactreeError, ValueError) as error:
-        raise ContradictionError("report", error) from None
+    id: Annotated[str, Field(min_length=1, max_length=255)]
 
 
 def runs_router(settings: ServeSettings) -> APIRouter:
@@ -100,6 +83,17 @@ def runs_router(settings: ServeSettings) -> APIRouter:
 
         with _reading(settings) as url:
             return answer({"rows": stored.dearest_runs(url, query.since, query.top)})
+
+    @router.get("/page", summary="A run as its report's page shows it", responses=_PAGE)
+    def page(query: Annotated[RunQuery, Query()]) -> Response:
+        """Tree, groups, hypotheses, sources and advice, as data for the page of this server."""
+        from impactree.service import stored
+
+        with _reading(settings) as url:
+            found = stored.run_page(url, query.id)
+        if found is None:
+            raise HTTPException(404, f"the database has no run {query.id!r:.80}")
+        return answer(found)
 
     return router
 

@@ -20,6 +20,10 @@ __all__ = ["router"]
 router = APIRouter(prefix="/v1", tags=["Organisation"], route_class=JsonRoute)
 Amount = Annotated[float, Field(ge=0, le=1e9)]
 Month = Annotated[int, Field(ge=1, le=12), BeforeValidator(whole)]
+_OF_CALL = (
+    *("model", "provider", "region", "zone"),
+    *("input_tokens", "cached_input_tokens", "output_tokens"),
+)
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -33,6 +37,7 @@ class UseBody(Strict):
     months: Month = 12
     model: Text
     provider: Text | None = None
+    region: Text | None = None
     zone: Text | None = None
     input_tokens: Count | None = None
     cached_input_tokens: Count | None = None
@@ -57,9 +62,8 @@ def _year(body: Organisation) -> dict[str, Any]:
 
 
 def _use(one: UseBody, place: int) -> Use:
-    names = ("model", "provider", "zone", "input_tokens", "cached_input_tokens", "output_tokens")
     try:
-        call = ModelCall(**{name: getattr(one, name) for name in names})
+        call = ModelCall(**{name: getattr(one, name) for name in _OF_CALL})
     except ValueError as error:
         raise ContradictionError(f"uses.{place}", error) from None
     return Use(

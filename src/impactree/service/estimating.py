@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from impactree.advice import Equivalents
@@ -10,7 +11,9 @@ from impactree.calls import MEDIA_FIELDS, Media
 from impactree.calls.counting import count_tokens, counts_by
 from impactree.catalog._catalog import as_day
 from impactree.engine import shared_engine
-from impactree.engine.explain import explain
+from impactree.engine.explain import explain, explained
+from impactree.engine.own import OwnEngine, as_entered
+from impactree.engine.settings import EngineSettings
 from impactree.report.renderers.data import impacts_writer
 from impactree.values.impacts import Impacts
 
@@ -21,13 +24,17 @@ if TYPE_CHECKING:
     from impactree.calls import ModelCall
     from impactree.engine import Engine
     from impactree.engine.explain import Explanation
+    from impactree.engine.own import Own
     from impactree.engine.reading import Reading
 
 __all__ = ["counted", "engine_of", "estimates", "explanation", "one_estimate"]
 
 
 def one_estimate(
-    call: ModelCall, at: dt.date | str | None = None, settings: Mapping[str, Any] | None = None
+    call: ModelCall,
+    at: dt.date | str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    own: Own | None = None,
 ) -> dict[str, Any]:
     """The impacts of one call, with method, catalog version, zone, grade and credits.
 
@@ -35,11 +42,14 @@ def one_estimate(
         call: What was asked of which model.
         at: Its day; None: today.
         settings: As for :class:`impactree.engine.settings.EngineSettings`.
+        own: Figures in place of the catalog's.
 
     Raises:
-        ConfigurationError: a setting is wrong.
+        ConfigurationError: a setting, or a figure of one's own, is wrong.
     """
     engine, day = engine_of(settings), as_day(at)
+    if own is not None:
+        engine = OwnEngine(engine, own)
     impacts = engine.estimate(call, at=day)
     place = _place(engine.read(call, day))
     return {**_head(engine, [call], day, impacts), **place, "impacts": impacts.to_dict()}
@@ -117,17 +127,28 @@ def _place(found: Reading) -> dict[str, Any]:
     }
 
 
-def explanation(name: str, **asked: Any) -> Explanation:
+def explanation(name: str, own: Own | None = None, **asked: Any) -> Explanation:
     """How a figure came about: as :func:`impactree.explain`; media's fields stand beside others.
 
+    Args:
+        name: The model's.
+        own: Figures in place of the catalog's.
+        **asked: As for :func:`impactree.explain`.
+
     Raises:
-        ConfigurationError: a setting is wrong.
+        ConfigurationError: a setting, or a figure of one's own, is wrong.
         ValueError: of pictures and films, a value that cannot be.
     """
     if asked.get("deployment"):
         engine_of({name: asked[name] for name in ("method", "deployment") if name in asked})
     fields = {key: asked.pop(key) for key in [*asked] if key in MEDIA_FIELDS}
-    return explain(name, media=Media(**fields), **asked)
+    found = explain(name, media=Media(**fields), **asked)
+    if own is None:
+        return found
+    settings = {key: value for key, value in asked.items() if key in EngineSettings.__annotations__}
+    engine = OwnEngine(shared_engine(**settings), own)
+    found = explained(engine, found.call, as_day(asked.get("at")))
+    return replace(found, hypotheses=as_entered(found.hypotheses, own))
 
 
 def counted(text: str) -> dict[str, Any]:

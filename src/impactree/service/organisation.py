@@ -30,13 +30,15 @@ __all__ = ["Use", "organisation", "read_uses", "to_csv", "to_xlsx"]
 
 _DAYS: Final = [calendar.monthrange(2025, month)[1] for month in range(1, 13)]
 """Of the months of a year that is no leap year."""
-_TEXTS: Final = ("who", "model", "provider", "zone")
+_TEXTS: Final = ("who", "model", "provider", "region", "zone")
 _COUNTS: Final = ("input_tokens", "cached_input_tokens", "output_tokens", "from_month", "months")
 _ASKED: Final = (
-    *("who", "people", "requests_per_day", "model", "provider", "zone"),
+    *("who", "people", "requests_per_day", "model", "provider", "region", "zone"),
     *_COUNTS,
 )
 _FIGURES: Final = tuple(f"{c.column}_{end}" for c in CRITERIA for end in ENDS)
+_GROUNDS: Final = ("read_as", "method", "catalog_version", "hypotheses", "credits")
+"""What a file says of each use's figures."""
 _MOST_USES: Final = 500
 
 
@@ -115,6 +117,7 @@ def _row(use: Use, one: Impacts, whole: Impacts, found: Reading) -> dict[str, An
         "zone": found.zone.id if found.zone else None,
         "per_request": one.to_dict(),
         "impacts": whole.to_dict(),
+        "credits": list(found.credits),
     }
 
 
@@ -132,11 +135,12 @@ def _of_month(uses: Sequence[Use], each: Sequence[Impacts], month: int) -> Impac
 
 
 def _hypotheses(uses: Sequence[Use], engine: Engine, at: dt.date | None) -> list[dict[str, Any]]:
-    """What the figures rest on, each once, with its sources and the models it is about."""
+    """What the figures rest on, each once, with its sources, the models and uses it is about."""
     found: dict[Any, dict[str, Any]] = {}
-    for use in uses:
+    for place, use in enumerate(uses):
         for one in explained(engine, use.call, at).hypotheses:
-            row = found.setdefault(one, {"models": [], **asdict(one)})
+            row = found.setdefault(one, {"models": [], "uses": [], **asdict(one)})
+            row["uses"].append(place)
             if use.call.model not in row["models"]:
                 row["models"].append(use.call.model)
     return list(found.values())
@@ -161,7 +165,7 @@ def read_uses(text: str) -> list[dict[str, Any]]:
 
 def _read_rows(rows: csv.DictReader[str]) -> list[dict[str, Any]]:
     names = [name.strip().lower() for name in rows.fieldnames or ()]
-    unknown = {*names} - {*_ASKED, *_FIGURES, "requests"}
+    unknown = {*names} - {*_ASKED, *_FIGURES, *_GROUNDS, "requests"}
     if "model" not in names or unknown:
         what = f"unknown column {min(unknown)!r:.60}" if unknown else "the column model is missing"
         raise ConfigurationError(f"line 1: {what}; columns: {', '.join(_ASKED)}")
@@ -198,11 +202,20 @@ def _number(name: str, value: str, line: int) -> float | int:
 
 
 def _cells(data: Mapping[str, Any]) -> Iterable[list[Any]]:
-    """The uses as rows, with their figures."""
-    yield [*_ASKED, "requests", *_FIGURES]
-    for use in data["uses"]:
-        asked = {**use["call"], **use}
-        yield [*(asked.get(name) for name in _ASKED), use["requests"], *_figures(use["impacts"])]
+    """The uses as rows, with their figures and what these rest on."""
+    yield [*_ASKED, "requests", *_FIGURES, *_GROUNDS]
+    for place, use in enumerate(data["uses"]):
+        asked = {**use, **use["call"]}
+        grounds = "; ".join(_ground(row) for row in data["hypotheses"] if place in row["uses"])
+        made = (use["read_as"], data["method"], data["catalog_version"], grounds)
+        told = (*made, "; ".join(use["credits"]))
+        yield [*map(asked.get, _ASKED), use["requests"], *_figures(use["impacts"]), *told]
+
+
+def _ground(row: Mapping[str, Any]) -> str:
+    """``PUE = 1.2 (host openai; https://...)``."""
+    value = f"{row['name']} = {row['value']} {row['unit']}".rstrip()
+    return f"{value} ({'; '.join(filter(None, (row['basis'], row['note'], *row['sources'])))})"
 
 
 def _figures(impacts: Mapping[str, Any]) -> list[float | None]:
@@ -248,16 +261,8 @@ def to_xlsx(data: Mapping[str, Any]) -> bytes:
 
 def _sheets(data: Mapping[str, Any]) -> dict[str, Iterable[Sequence[Any]]]:
     told = (
-        "models",
-        "name",
-        "value",
-        "unit",
-        "basis",
-        "note",
-        "year",
-        "licence",
-        "sources",
-        "checked",
+        *("models", "name", "value", "unit", "basis", "kind", "note"),
+        *("year", "licence", "sources", "checked"),
     )
     return {
         "Uses": _cells(data),

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from impactree.calls import ModelCall
     from impactree.report import Report
+    from impactree.report._shown import Comparison
 
-__all__ = ["Question", "compared", "only", "report_of_calls", "shown"]
+__all__ = ["Question", "compared", "name_of", "only", "report_of_calls", "shown"]
 
 
 class Question(NamedTuple):
@@ -84,11 +85,16 @@ def report_of_calls(
     return tracker.report()
 
 
-def compared(report: Report, alternatives: Any, method: str | None = None) -> dict[str, Any]:
+def name_of(changes: Mapping[str, Any]) -> str:
+    """What an alternative without a name is called."""
+    return ", ".join(f"{key} {value}" for key, value in changes.items())
+
+
+def compared(report: Report, alternatives: Any, method: str | None = None) -> Comparison:
     """The calls of a report as they are and as they would be: see :meth:`Report.compare`.
 
     Raises:
         ValueError: an alternative that nothing knows, or no call can take.
         ConfigurationError: an unknown method, or hardware.
     """
-    return report.compare(alternatives, method=method).to_dict()
+    return report.compare(alternatives, method=method)

@@ -131,7 +131,7 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
     )
     if since is not None:
         query = query.where(CALLS.c.started_at >= since)
-    with _open(url) as connection:
+    with opened(url) as connection:
         rows = connection.execute(query).mappings().all()
         credited = _credits(connection, key, since)
         shared = _shared_over(connection, key, since)
@@ -146,7 +146,7 @@ def dearest(url: str, *, since: datetime | None = None, top: int = 20) -> list[d
     query = sa.select(*(RUNS.c[name] for name in (*names, *FLAT_COLUMNS))).where(mean.is_not(None))
     if since is not None:
         query = query.where(RUNS.c.started_at >= since)
-    with _open(url) as connection:
+    with opened(url) as connection:
         rows = connection.execute(query.order_by(mean.desc(), RUNS.c.id).limit(top)).mappings()
         return [{**row, "started_at": as_utc(row["started_at"]).isoformat()} for row in rows]
 
@@ -214,7 +214,7 @@ def credits_in(url: str) -> list[str]:
     Raises:
         ConfigurationError, DeliveryRefusedError, RetryLaterError: as :func:`sums`.
     """
-    with _open(url) as connection:
+    with opened(url) as connection:
         found = _credits(connection, sa.null(), None)
     return [credit for several in found.values() for credit in several]
 
@@ -253,14 +253,14 @@ def _cell(value: Any) -> Any:
 
 
 def _rows(url: str, table: sa.Table) -> Iterator[tuple[Any, ...]]:
-    with _open(url) as connection:
+    with opened(url) as connection:
         order = sa.select(table).order_by(table.c.started_at, table.c.id)
         for row in connection.execution_options(yield_per=1000).execute(order):
             yield tuple(as_utc(v) if isinstance(v, datetime) else v for v in row)
 
 
 @contextmanager
-def _open(url: str) -> Iterator[sa.Connection]:
+def opened(url: str) -> Iterator[sa.Connection]:
     parsed = parse_url(url)
     path = sqlite_file(parsed)
     if path is not None and not path.exists():  # connecting would make it

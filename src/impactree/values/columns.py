@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from itertools import chain
-from operator import add
 from typing import TYPE_CHECKING, Final
 
 from impactree.values.criteria import FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
@@ -42,8 +41,7 @@ def figure_cells(impacts: Impacts | None) -> tuple[Cell, ...]:
 
 
 def _known(f: Figures) -> tuple[float | None, ...]:
-    totals = map(add, f[3:12], f[15:24])  # usage and embodied
-    cells = (*f[:3], *totals, *f[12:15], *f[24:])
+    cells = (*f.totals, *f[24:])
     if math.isnan(sum(cells)):
         return tuple(None if math.isnan(cell) else cell for cell in cells)
     return cells

@@ -2,6 +2,7 @@
 
 # No annotations from __future__: a NamedTuple compiles each that is a string when it is imported.
 import math
+from operator import add
 from typing import Final, NamedTuple
 
 __all__ = ["PARTS", "ZERO", "Figures", "added", "same_figures", "sum_of_all"]
@@ -49,6 +50,11 @@ class Figures(NamedTuple):
     """The server around the accelerators, and capacity that stands idle."""
     part_overhead: float
     """The data centre around the servers: cooling, conversion."""
+
+    @property
+    def totals(self) -> tuple[float, ...]:
+        """Low, expected and high of the five criteria, usage plus embodied."""
+        return (*self[:3], *map(add, self[3:12], self[15:24]), *self[12:15])
 
     def market_based(self, factor: float) -> tuple[float, float, float]:
         """Low, expected and high gwp, kgCO2eq, by another factor of the usage, kgCO2eq/kWh."""

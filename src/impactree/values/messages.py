@@ -216,6 +216,7 @@ MESSAGES: Final[dict[str, str]] = {
         "left out, and a method that is not linear in tokens cannot tell. Read logs of single "
         "requests, or use ecologits-0.11."
     ),
+    "figures-entered": "Figures that were entered stand in for the catalog's.",
     "estimate-failed": "The estimate failed with an internal error.",
 }
 

@@ -5,13 +5,14 @@ import { ask, type Lists, setToken } from "./api";
 import { Compare } from "./Compare";
 import { MethodView } from "./MethodView";
 import { Organisation } from "./Organisation";
-import { Request } from "./Request";
+import { Expert, Request } from "./Request";
 import { Runs } from "./Runs";
 import { useAnswer } from "./request";
 import { Video } from "./Video";
 
 const TITLES: Record<Mode, string> = {
   one: "One request",
+  expert: "Expert",
   compare: "Compare",
   organisation: "Your organisation",
   runs: "Your runs",
@@ -21,6 +22,7 @@ const TITLES: Record<Mode, string> = {
 
 const VIEWS = {
   one: Request,
+  expert: Expert,
   compare: Compare,
   organisation: Organisation,
   runs: Runs,

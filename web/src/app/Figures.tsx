@@ -1,6 +1,6 @@
 import { CRITERIA, criterion, full, percent, shown } from "../units";
 import { RangeBar } from "../views/Range";
-import type { Estimate, Explanation, Impacts, Step } from "./api";
+import type { Estimate, Explanation, Hypothesis, Impacts, Step } from "./api";
 import { spanOf } from "./api";
 import type { Asked } from "./request";
 
@@ -110,6 +110,10 @@ const plain = ({ min: low, mean, max: high, unit }: Step): string => {
   return `${one(mean)}${range} ${unit}`.trim();
 };
 
+/** What a hypothesis rests on, in a line. */
+export const groundsOf = ({ basis, kind, note, year, licence }: Hypothesis): string =>
+  [basis, kind, note, year && `year ${year}`, licence].filter(Boolean).join("; ");
+
 /** How a figure came about: steps, hypotheses, sources. */
 export function HowComputed({ found }: { found: Explanation }) {
   return (
@@ -137,7 +141,7 @@ export function HowComputed({ found }: { found: Explanation }) {
             <td class="number">
               {one.value} {one.unit}
             </td>
-            <td>{[one.basis, one.note, one.year, one.licence].filter(Boolean).join("; ")}</td>
+            <td>{groundsOf(one)}</td>
             <td>
               <Sources of={one.sources} />
             </td>

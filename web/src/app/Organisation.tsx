@@ -4,7 +4,7 @@ import { RangeBar } from "../views/Range";
 import { type Fields, USE_NAMES, type Use } from "./address";
 import { ask, asked, type Impacts, spanOf, type Organisation as Year } from "./api";
 import { Choice, Field } from "./Fields";
-import { Cards, gwpText, Sheet, Sources } from "./Figures";
+import { Cards, groundsOf, gwpText, Sheet, Sources } from "./Figures";
 import type { ModeProps } from "./Request";
 import { known, number, useAnswer } from "./request";
 
@@ -233,7 +233,7 @@ function Shown({ year, body }: { year: Year; body: unknown }) {
               {one.value} {one.unit}
             </td>
             <td>{one.models.length < models ? one.models.join(", ") : "all"}</td>
-            <td>{[one.basis, one.note, one.year, one.licence].filter(Boolean).join("; ")}</td>
+            <td>{groundsOf(one)}</td>
             <td>
               <Sources of={one.sources} />
             </td>

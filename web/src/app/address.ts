@@ -2,7 +2,15 @@
 
 import { useCallback, useEffect, useState } from "preact/hooks";
 
-export const MODES = ["one", "compare", "organisation", "runs", "video", "method"] as const;
+export const MODES = [
+  "one",
+  "expert",
+  "compare",
+  "organisation",
+  "runs",
+  "video",
+  "method",
+] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Fields of a request as they are typed; empty: left out. */
@@ -11,6 +19,7 @@ export const FIELD_NAMES = [
   ...["task", "model", "provider", "zone", "region", "method"],
   ...["input", "cached", "output", "reasoning", "latency"],
   ...["accelerator", "count", "batch", "precision", "parallelism"],
+  ...["total", "active", "pue", "wue_dc", "gwp", "wue", "pe", "adpe"],
   ...["film", "resolution", "seconds", "sound"],
 ] as const;
 export type FieldName = (typeof FIELD_NAMES)[number];
@@ -30,6 +39,10 @@ export interface State {
   fields: Fields;
   alternatives: Alternative[];
   uses: Use[];
+  /** Of the database: what its totals are by, since when, and which run is shown. */
+  by: string;
+  since: string;
+  run: string;
   theme: "auto" | "light" | "dark";
 }
 
@@ -97,6 +110,9 @@ export function parse(fragment: string): State {
     fields,
     alternatives: alternatives.length ? alternatives : [{ model: "gpt-4o" }, { zone: "SWE" }],
     uses: readUses(said.get("uses")),
+    by: said.get("by") || "day",
+    since: said.get("since") ?? "",
+    run: said.get("run") ?? "",
     theme: theme === "light" || theme === "dark" ? theme : "auto",
   };
 }
@@ -111,6 +127,9 @@ export function write(state: State): string {
     });
   if (state.mode === "organisation")
     said.set("uses", JSON.stringify(state.uses.map((u) => USE_NAMES.map((name) => u[name] ?? ""))));
+  if (state.mode === "runs")
+    for (const name of ["by", "since", "run"] as const)
+      if (state[name]) said.set(name, state[name]);
   if (state.theme !== "auto") said.set("theme", state.theme);
   return said.toString();
 }

@@ -44,6 +44,7 @@ export interface Hypothesis {
   value: string;
   unit: string;
   basis: string;
+  kind: string;
   note: string;
   sources: string[];
   checked: string;

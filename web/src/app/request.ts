@@ -48,6 +48,42 @@ export function explainOf(fields: Fields, plansHardware: boolean): Record<string
   return { output_tokens: null, ...call, ...settingsOf(fields, plansHardware) };
 }
 
+/** What an expert may enter: its label, and the catalog's figure that it stands in for. */
+export const OWN = [
+  { name: "total", label: "Parameters, 10⁹", hypothesis: "P_t", range: true },
+  { name: "active", label: "of these active, 10⁹", hypothesis: "P_a", range: true },
+  { name: "pue", label: "PUE", hypothesis: "PUE", range: true },
+  { name: "wue_dc", label: "WUE of the data centre, L/kWh", hypothesis: "WUE_dc", range: true },
+  { name: "gwp", label: "Mix: kgCO2eq/kWh", hypothesis: "F_gwp, electricity", range: false },
+  { name: "wue", label: "Mix: water, L/kWh", hypothesis: "WUE_grid", range: false },
+  {
+    name: "pe",
+    label: "Mix: primary energy, MJ/kWh",
+    hypothesis: "F_pe, electricity",
+    range: false,
+  },
+  { name: "adpe", label: "Mix: kgSbeq/kWh", hypothesis: "F_adpe", range: false },
+] as const;
+
+/** A number, or two as a range; what is neither stays text, which the server refuses by its name. */
+export function ownValue(typed: string, range: boolean): number | number[] | string | undefined {
+  if (!typed.trim()) return undefined;
+  if (!range) return number(typed) ?? typed;
+  const ends = typed.split(/\s*(?:to|–|-)\s*/).map(number);
+  const [low, high = low, ...more] = ends;
+  return low === undefined || high === undefined || more.length || ends.includes(undefined)
+    ? typed
+    : [low, high];
+}
+
+/** Figures of the reader's own; undefined: none. */
+export function ownOf(fields: Fields): Record<string, unknown> | undefined {
+  const own = known(
+    Object.fromEntries(OWN.map(({ name, range }) => [name, ownValue(fields[name] ?? "", range)])),
+  );
+  return Object.keys(own).length ? own : undefined;
+}
+
 export const nameOf = (one: Alternative): string =>
   [
     one.model,

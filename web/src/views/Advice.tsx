@@ -1,9 +1,9 @@
-import { type PageData, visible } from "../data";
+import { type Shown, visible } from "../data";
 import { criterion, many, shown } from "../units";
 import { RangeBar } from "./Range";
 
 /** What could be saved in these calls, what saves most first. */
-export function Advice({ data }: { data: PageData }) {
+export function Advice({ data }: { data: Shown }) {
   const advice = data.report.advice;
   if (!advice?.items.length) return null;
   const gwp = criterion("gwp");

@@ -26,7 +26,7 @@ const PART_NAMES: Record<string, string> = {
 };
 
 /** All that is known of one run, or of all. */
-export function Detail({ node, c, total, more }: Props) {
+export function Detail({ node, c, total, more, phases }: Props) {
   const { tally, line } = node;
   const one = node.key >= 0 && node.lines.length === 1 && node.times === 1;
   return (
@@ -49,7 +49,7 @@ export function Detail({ node, c, total, more }: Props) {
             .join(" · ")}
         </p>
       </div>
-      {tally.calls > 0 && known(node) && <Criteria {...{ node, c, total, more }} />}
+      {tally.calls > 0 && known(node) && <Criteria {...{ node, c, total, more, phases }} />}
       {tally.calls > 0 && !known(node) && (
         <p class="warning">Not estimated: {reasons(node) || "no reason given"}</p>
       )}
@@ -64,7 +64,7 @@ export function Detail({ node, c, total, more }: Props) {
   );
 }
 
-function Criteria({ node, c, total, more }: Props) {
+function Criteria({ node, c, total, more, phases }: Props) {
   return (
     <table class="figures">
       <thead>
@@ -73,12 +73,16 @@ function Criteria({ node, c, total, more }: Props) {
           <th scope="col" class="number">
             mean (range)
           </th>
-          <th scope="col" class="number">
-            usage
-          </th>
-          <th scope="col" class="number">
-            embodied
-          </th>
+          {phases && (
+            <>
+              <th scope="col" class="number">
+                usage
+              </th>
+              <th scope="col" class="number">
+                embodied
+              </th>
+            </>
+          )}
         </tr>
       </thead>
       <tbody>
@@ -99,17 +103,21 @@ function Criteria({ node, c, total, more }: Props) {
                   </>
                 )}
               </td>
-              <td class="number">{mean(phase(node.figures, each.usage)[1], each)}</td>
-              <td class="number">
-                {each.embodied < 0 ? "–" : mean(phase(node.figures, each.embodied)[1], each)}
-              </td>
+              {phases && (
+                <>
+                  <td class="number">{mean(phase(node.figures, each.usage)[1], each)}</td>
+                  <td class="number">
+                    {each.embodied < 0 ? "–" : mean(phase(node.figures, each.embodied)[1], each)}
+                  </td>
+                </>
+              )}
             </tr>
           );
         })}
         {[...more, ...training(node)].map(([name, cells]) => (
           <tr key={name}>
             <th scope="row">{name}</th>
-            <td class="number words" colSpan={3}>
+            <td class="number words" colSpan={phases ? 3 : 1}>
               {cells}
             </td>
           </tr>
@@ -117,9 +125,11 @@ function Criteria({ node, c, total, more }: Props) {
         <tr>
           <th scope="row">share</th>
           <td class="number">{percent(span(node.figures, c)[1] / total)}</td>
-          <td colSpan={2} class="faint">
-            of the {c.label} shown
-          </td>
+          {phases && (
+            <td colSpan={2} class="faint">
+              of the {c.label} shown
+            </td>
+          )}
         </tr>
       </tbody>
     </table>
@@ -250,4 +260,6 @@ interface Props {
   total: number;
   /** Rows that the report has for its total: market-based. */
   more: [string, string][];
+  /** Whether usage and embodied are known apart. */
+  phases: boolean;
 }

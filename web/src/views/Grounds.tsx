@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import type { Hypothesis, ModelGrounds, PageData } from "../data";
+import type { Hypothesis, ModelGrounds, Shown } from "../data";
 import { visible } from "../data";
 import { count, criterion, integer, mean } from "../units";
 
@@ -21,7 +21,7 @@ const TITLES: Record<string, string> = {
 const FIRST = ["everyday", "training", "beside"];
 
 /** Sentences that are read first. */
-export function Remarks({ data }: { data: PageData }) {
+export function Remarks({ data }: { data: Shown }) {
   const shown = data.notes.filter(({ name }) => FIRST.includes(name));
   const { folded } = data;
   if (!shown.length && !folded) return null;
@@ -38,7 +38,7 @@ export function Remarks({ data }: { data: PageData }) {
 }
 
 /** What the figures rest on. */
-export function Grounds({ data }: { data: PageData }) {
+export function Grounds({ data }: { data: Shown }) {
   const rest = data.notes.filter(({ name }) => !FIRST.includes(name) && name !== "energy");
   const [open, folded] = [
     rest.filter((n) => !LONG.includes(n.name)),
@@ -110,7 +110,7 @@ export function Grounds({ data }: { data: PageData }) {
 const LONG = ["makers", "credits"];
 
 /** Things of daily life beside the report, the smallest first. */
-function Ladder({ data }: { data: PageData }) {
+function Ladder({ data }: { data: Shown }) {
   const { equivalents } = data.report;
   if (!equivalents?.ladder.length) return null;
   const gwp = criterion("gwp");
@@ -176,7 +176,7 @@ function summary(model: ModelGrounds): string {
     .join(" · ");
 }
 
-function ModelView({ model, data }: { model: ModelGrounds; data: PageData }) {
+function ModelView({ model, data }: { model: ModelGrounds; data: Shown }) {
   const rows = model.hypotheses.flatMap((place) => data.hypotheses[place] ?? []);
   return (
     <>

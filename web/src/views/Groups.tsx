@@ -1,5 +1,5 @@
 import { useMemo } from "preact/hooks";
-import { type Group, groupsOf, type PageData, visible } from "../data";
+import { type Group, type Shown, visible } from "../data";
 import type { Change, State } from "../state";
 import { LABELS, type Label } from "../tree";
 import {
@@ -23,7 +23,7 @@ export function Groups({ data, c, by, labels, change }: Props) {
   const all = useMemo(
     () =>
       Object.entries(data.groups)
-        .map(([key, columns]) => ({ key, groups: groupsOf(columns), partition: columns.partition }))
+        .map(([key, groups]) => ({ key, groups }))
         .filter(({ groups }) => groups.some((group) => group.label !== null)),
     [data],
   );
@@ -155,7 +155,7 @@ function Bar({ group, value, c, most, total, trains, by, labels, change }: BarPr
 }
 
 interface Props {
-  data: PageData;
+  data: Shown;
   c: Criterion;
   by: string;
   labels: State["labels"];

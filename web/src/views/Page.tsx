@@ -1,6 +1,6 @@
 import { useCallback, useMemo } from "preact/hooks";
 import { coloursBy } from "../colours";
-import { linesOf, type PageData, visible } from "../data";
+import { type Shown, visible } from "../data";
 import { type Change, type State, useAddress } from "../state";
 import { COLOURS, grow, LABELS, match, meanOf, type Node, walk } from "../tree";
 import { criterion, integer, many, mean } from "../units";
@@ -17,9 +17,9 @@ import { Totals } from "./Totals";
 /** From so many lines on like ones are together at first. */
 const MANY = 150;
 
-export function Page({ data, inAddress = true }: { data: PageData; inAddress?: boolean }) {
+export function Page({ data, inAddress = true }: { data: Shown; inAddress?: boolean }) {
   const [state, change] = useAddress(inAddress);
-  const lines = useMemo(() => linesOf(data), [data]);
+  const { lines } = data;
   const together = state.together ?? lines.length > MANY;
   const { text, labels } = state;
   const wanted = useMemo(() => match(lines, { text, labels }), [lines, text, labels]);
@@ -85,7 +85,13 @@ export function Page({ data, inAddress = true }: { data: PageData; inAddress?: b
         </header>
         <Filters {...{ state, change, together }} found={wanted ? counted.length : null} />
         <Icicle {...{ all, c, colours, zoom, go }} picked={picked.key} />
-        <Detail node={picked} c={c} total={meanOf(all, c)} more={more} />
+        <Detail
+          node={picked}
+          c={c}
+          total={meanOf(all, c)}
+          more={more}
+          phases={data.phases !== false}
+        />
       </section>
       {advice}
       {groups}
@@ -97,7 +103,7 @@ export function Page({ data, inAddress = true }: { data: PageData; inAddress?: b
 }
 
 interface HeaderProps {
-  data: PageData;
+  data: Shown;
   state: State;
   change: Change;
   /** Whether the report is the whole page. */
@@ -106,7 +112,7 @@ interface HeaderProps {
 
 function Header({ data, state, change, alone }: HeaderProps) {
   const { report } = data;
-  const when = data.lines.parent.length ? new Date(data.lines.start_s * 1000) : null;
+  const when = data.lines.length ? new Date(data.start_s * 1000) : null;
   const facts = [
     when &&
       !Number.isNaN(when.getTime()) &&

@@ -1,4 +1,4 @@
-import type { PageData } from "../data";
+import type { Shown } from "../data";
 import type { Change } from "../state";
 import { type Node, spanOf } from "../tree";
 import { CRITERIA, type Criterion, shown } from "../units";
@@ -47,7 +47,7 @@ export function Totals({ all, data, c: chosen, change }: Props) {
 
 interface Props {
   all: Node;
-  data: PageData;
+  data: Shown;
   c: Criterion;
   change: Change;
 }

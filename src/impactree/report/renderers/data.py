@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from functools import cache
-from math import isnan, nan
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,30 +16,27 @@ from impactree.report._brief import advice_data
 from impactree.report._groups import group_calls
 from impactree.report._tally import Tally, avoided_of, cover
 from impactree.runs import LABELS
-from impactree.values.figures import ZERO, Figures
-from impactree.values.impacts import Impacts
+from impactree.values.impacts_text import ImpactsText, numbers_text, remember
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from impactree.calls import ModelCall
     from impactree.report._view import View
     from impactree.runs import Run
-    from impactree.values.sources import Source
+    from impactree.values.impacts import Impacts
 
 __all__ = ["FORMAT", "head_and_tail", "impacts_writer", "json_chunks", "report_dict", "run_dicts"]
 
 FORMAT: Final = 2
 """Of the report as data; 1 had no means, and did not say so."""
-_LAST: Final = "energy_by_source"
-"""The last of the figures in ``Impacts.to_dict()``; what follows many calls have in common."""
 _NULL: Final = ("null",)
-_MAX_KNOWN: Final = 10_000
 _MEASURED: Final = (
     *("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens"),
     *("reasoning_tokens", "latency_s"),
 )
 """What each call has a value of its own of."""
+_MEASURES: Final = attrgetter(*_MEASURED)
 _NAMED: Final = attrgetter(
     *PLACE_FIELDS, "tokens_source", "usage_notes", "repeated", "media", "energy"
 )
@@ -65,7 +60,7 @@ def json_chunks(report: View) -> Iterator[str]:
     comma = ""
     pieces: list[str] = []
     for root in report.runs:
-        root_id = _quoted(str(root.root.id))
+        root_id = str(root.root.id)
         for run in root.walk():
             pieces += (comma, *writer.pieces(run, root_id))
             comma = ", "
@@ -119,7 +114,7 @@ def run_dicts(root: Run) -> Iterator[dict[str, Any]]:
     root_id = str(root.root.id)
     for run in root.walk():
         yield {
-            **_plain(run, root_id, _parent_id(run)),
+            **_plain(run, root_id),
             **_labelled(run),
             "call": None if run.call is None else run.call.to_dict(),
             "own": _impacts(run.own),
@@ -128,16 +123,12 @@ def run_dicts(root: Run) -> Iterator[dict[str, Any]]:
         }
 
 
-def _parent_id(run: Run) -> str | None:
-    parent = run.parent
-    return _id(run.parent_id if parent is None else parent.id)
-
-
-def _plain(run: Run, root_id: str, parent_id: str | None) -> dict[str, Any]:
+def _plain(run: Run, root_id: str) -> dict[str, Any]:
     """What nearly every run has a value of its own of."""
+    parent = run.parent
     return {
         "id": str(run.id),
-        "parent_id": parent_id,
+        "parent_id": _id(run.parent_id if parent is None else parent.id),
         "root_id": root_id,
         "name": run.name,
         "kind": run.kind,
@@ -160,7 +151,6 @@ def _labelled(run: Run) -> dict[str, Any]:
 
 
 _encode: Final = json.JSONEncoder().encode
-_quoted: Final = json.encoder.encode_basestring_ascii
 
 
 def _fast(data: dict[str, Any]) -> str:
@@ -176,36 +166,16 @@ class _RunWriter:
     """Runs as JSON. What many have in common is written once, and their figures into a form."""
 
     def __init__(self) -> None:
-        # With what the keys are the ids of: while it is held, no other gets them.
-        self._ends: dict[object, tuple[str, object, object]] = {}
         self._labels: dict[object, str] = {}
         self._calls: dict[object, str] = {}
-        # What the next run often has too: its siblings' parent, the impacts of the run above.
-        self._parent: Run | None = None
-        self._parent_id = "null"
-        self._impacts: Impacts | None = None
-        self._texts: tuple[str, ...] = ()
+        self.impacts = ImpactsText(_encode)
 
     def pieces(self, run: Run, root_id: str) -> tuple[str, ...]:
         """One run."""
-        parent, call = run.parent, run.call
-        if parent is None or parent is not self._parent:
-            self._parent, self._parent_id = parent, _encode(_parent_id(run))
-        numbers: list[float | None] = [run.start, run.end, run.latency_s, run.revision]
-        if call is not None:
-            t = call.tokens
-            numbers += (t.input, t.output, t.cached_input, t.cache_write, t.reasoning)
-            numbers.append(call.latency_s)
-        start, end, latency, revision, *measured = _texts_of(numbers)
-        plain = (
-            f'{{"id": {_quoted(str(run.id))}, "parent_id": {self._parent_id}, "root_id": {root_id}'
-            f', "name": {_text(run.name)}, "kind": {_quoted(run.kind)}'
-            f', "status": {_quoted(run.status)}, "start": {start}, "end": {end}'
-            f', "latency_s": {latency}, "revision": {revision}'
-            f', "cached": {"true" if run.cached else "false"}'
-        )
+        call = run.call
+        measured = () if call is None else numbers_text(_MEASURES(call))
         return (
-            plain,
+            _fast(_plain(run, root_id))[:-1],
             self._labelled(run),
             ', "call": ',
             "null" if call is None else self._call(call) + _MEASURED_FORM % tuple(measured),
@@ -225,7 +195,7 @@ class _RunWriter:
         known = self._labels.get(key)
         if known is None:
             known = f", {_fast(_labelled(run))[1:-1]}"
-            _keep(self._labels, key, known)
+            remember(self._labels, key, known)
         return known
 
     def _call(self, call: ModelCall) -> str:
@@ -235,109 +205,13 @@ class _RunWriter:
         if known is None:
             fields = {n: v for n, v in call.to_dict().items() if n not in _MEASURED}
             known = _encode(fields)[:-1]
-            _keep(self._calls, key, known)
+            remember(self._calls, key, known)
         return known
-
-    def impacts(self, impacts: Impacts) -> tuple[str, ...]:
-        """``Impacts.to_dict()`` of one, in pieces."""
-        if impacts is not self._impacts:
-            self._impacts, self._texts = impacts, (_figures_text(impacts), self._end(impacts))
-        return self._texts
-
-    def _end(self, impacts: Impacts) -> str:
-        """What follows the figures: the same for many calls."""
-        warnings, errors = impacts.warnings, impacts.errors
-        key = (
-            id(warnings),  # the same tuple for many; to hash it takes longer
-            id(errors),
-            impacts.method,
-            impacts.grade,
-            impacts.estimated_calls,
-            impacts.unestimated_calls,
-            impacts.training,
-            impacts.by_source and impacts.source,
-            impacts.figures is None,
-        )
-        known = self._ends.get(key)
-        if known is None:
-            data = impacts.to_dict()
-            names = list(data)
-            rest = {name: data[name] for name in names[names.index(_LAST) + 1 :]}
-            known = f", {_encode(rest)[1:]}", warnings, errors
-            _keep(self._ends, key, known)
-        return known[0]
 
 
 def impacts_writer() -> Callable[[Impacts], tuple[str, ...]]:
     """Writes ``Impacts.to_dict()`` as JSON in pieces, several times as fast as from the dict."""
-    return _RunWriter().impacts
-
-
-def _keep(known: dict[object, Any], key: object, value: object) -> None:
-    if len(known) >= _MAX_KNOWN:
-        known.clear()
-    known[key] = value
-
-
-@cache
-def _form(market: bool, unknown: tuple[int, ...], sources: tuple[Source, ...]) -> list[str]:
-    """The figures of ``Impacts.to_dict()`` in pieces, every second one for a number.
-
-    Args:
-        market: Whether there is a market-based figure.
-        unknown: Which of the figures are not a number.
-        sources: Where the energy comes from.
-    """
-    figures = Figures(*(nan if place in unknown else 0.0 for place in range(len(ZERO))))
-    by_source = tuple((source, 0.0) for source in sources)
-    told = (0.0, 0.0, 0.0) if market else None
-    data = Impacts(figures, market=told, by_source=by_source).to_dict()
-    names = list(data)
-    form = {name: _holes(data[name]) for name in names[: names.index(_LAST) + 1]}
-    return [piece for text in _encode(form)[:-1].split('"%s"') for piece in (text, "")][:-1]
-
-
-def _holes(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _holes(one) for key, one in value.items()}
-    return "%s" if isinstance(value, float) else value
-
-
-_NOTHING: Final = Impacts.not_estimated().to_dict()
-_NO_FIGURES: Final = _encode(
-    {name: _NOTHING[name] for name in [*_NOTHING][: [*_NOTHING].index(_LAST) + 1]}
-)[:-1]
-
-
-def _figures_text(impacts: Impacts) -> str:
-    f = impacts.figures
-    if f is None:
-        return _NO_FIGURES
-    totals = (
-        *(f[3] + f[15], f[4] + f[16], f[5] + f[17]),
-        *(f[6] + f[18], f[7] + f[19], f[8] + f[20]),
-        *(f[9] + f[21], f[10] + f[22], f[11] + f[23]),
-    )
-    market = impacts.market
-    energies = impacts.energy_by_source or {}
-    numbers = [*f[:3], *totals, *f[12:15], *(market or ()), *f, *energies.values()]
-    unknown: tuple[int, ...] = ()
-    if isnan(f[6] + f[9] + f[24]):
-        unknown = tuple(place for place, number in enumerate(f) if isnan(number))
-        numbers = [number for number in numbers if not isnan(number)]
-    pieces = _form(market is not None, unknown, (*energies,)).copy()
-    pieces[1::2] = _texts_of(numbers)
-    return "".join(pieces)
-
-
-def _text(name: object) -> str:
-    """A name, which a caller may have given as something else than text."""
-    return _quoted(name) if isinstance(name, str) else _encode(name)
-
-
-def _texts_of(numbers: Sequence[float | None]) -> list[str]:
-    """Numbers as JSON, several times as fast as one by one."""
-    return to_json(numbers, inf_nan_mode="constants").decode()[1:-1].split(",")
+    return ImpactsText(_encode)
 
 
 def _id(value: object) -> str | None:
