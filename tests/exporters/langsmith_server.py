@@ -54,8 +54,11 @@ class LangSmith:
         self.faults: list[Any] = []
         """Status, (status, headers), "reset", or seconds to sleep, for the next requests.
 
-        With the header X-Page the answer is a page, as a proxy gives it.
+        With the header X-Page the answer is a page, as a proxy gives it; with X-Empty there is
+        nothing in it; with X-Names its detail names the runs it was asked about.
         """
+        self.refuses = b"planted: never in a request"
+        """A request with this in it is answered with 422, as LangSmith answers some records."""
         self.only = ""
         """Faults hit paths that begin so."""
         self.lock = threading.Lock()
@@ -235,7 +238,18 @@ class _Handler(BaseHTTPRequestHandler):
             status, headers = fault if isinstance(fault, tuple) else (fault, {})
             headers = dict(headers)
             page = b"<html>Bad</html>" if headers.pop("X-Page", None) else None
-            self.reply(status, {"detail": "fault"}, headers, data=page)
+            page = b"" if headers.pop("X-Empty", None) else page
+            named = re.findall(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", data)
+            told = (
+                f"fault for run_id:{named[0].decode()}" if headers.pop("X-Names", None) else "fault"
+            )
+            self.reply(status, {"detail": told}, headers, data=page)
+            return
+        if service.refuses in data:
+            self.reply(422, {"detail": "int too big to convert"}, {})
+            return
+        if url.path == "/login":
+            self.reply(200, {"please": "log in"}, {})
             return
         if self.headers.get("x-api-key") != service.key:
             self.reply(401, {"detail": "Invalid token"}, {})

@@ -16,7 +16,7 @@ from langsmith_helpers import chain, settle  # type: ignore[import-not-found]
 from langsmith_server import KEY, LangSmith, serve  # type: ignore[import-not-found]
 
 from impactree import ImpactHandler, ImpactTracker
-from impactree.delivery import sender
+from impactree.delivery import retry, sender
 from impactree.exporters import LangSmithExporter
 from impactree.exporters._langsmith_api import FEEDBACK
 
@@ -70,17 +70,117 @@ def test_a_page_in_place_of_an_answer_sets_nothing_aside(
     assert set(service.by_key()) == {root}
 
 
-def test_what_langsmith_says_of_a_run_is_final_after_a_second_try(
-    service: LangSmith, monkeypatch: pytest.MonkeyPatch
-) -> None:
+STATUSES = (
+    *(400, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 413, 414, 415, 421, 422, 423, 425),
+    *(426, 428, 431, 451, 500, 511),
+)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failures are tried again at once."""
     monkeypatch.setattr(sender, "_SECOND_TRY_S", 0.01)
+    monkeypatch.setattr(retry, "_FIRST_S", 0.002)
+    monkeypatch.setattr(retry, "_LONGEST_S", 0.01)
+    monkeypatch.setattr(retry, "_REFUSED_FIRST_S", 0.002)
+    monkeypatch.setattr(retry, "_REFUSED_LONGEST_S", 0.01)
+
+
+def flushed(tracker: ImpactTracker, within_s: float = 20.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while not tracker.flush(1):
+        if time.monotonic() > deadline:
+            return False
+    return True
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [("/runs/multipart", {}), ("/runs/multipart", {"X-Page": "1"}), ("/info", {})],
+    ids=["json", "page", "info"],
+)
+def test_no_status_of_a_proxy_costs_a_run(
+    service: LangSmith, path: str, form: dict[str, str]
+) -> None:
+    """Each one a few times in a row, with a detail in JSON as well: then LangSmith is there."""
+    for status in STATUSES:
+        service.only, service.faults = path, [(status, form)] * 4
+        tracker = ImpactTracker(exporters=[LangSmithExporter()])
+        roots = {str(run_tree(tracker)) for _ in range(2)}
+        assert flushed(tracker), status
+        (health,) = tracker.health().values()
+        assert (health["set_aside"], health["dropped"]) == (0, 0), status
+        assert roots <= set(service.by_key()), status
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "page",
+        (200, {"X-Empty": "1"}),
+        (204, {"X-Empty": "1"}),
+        *((status, {"Location": "/login"}) for status in (301, 302, 303)),
+    ],
+    ids=str,
+)
+def test_what_a_hotspot_takes_has_not_arrived(service: LangSmith, fault: Any) -> None:
+    """Its login answers 200, for LangSmith or after a redirect, in JSON as well."""
+    service.only, service.faults = "/runs/multipart", [fault] * 4
+    tracker = ImpactTracker(exporters=[LangSmithExporter()])
+    roots = {str(run_tree(tracker)) for _ in range(2)}
+    assert flushed(tracker)
+    assert set(service.by_key()) == roots
+    assert not service.faults
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("status", [400, 422])
+def test_what_langsmith_says_of_a_run_is_final_after_a_second_try(
+    service: LangSmith, status: int
+) -> None:
+    """Its words name the run: "dotted_order must contain a single part for root runs for
+    run_id:0ba586ea-...", langsmith-sdk issue 751."""
     service.only = "/runs/multipart"
-    service.faults = [422, 422]
+    service.faults = [(status, {"X-Names": "1"})] * 2
     tracker = ImpactTracker(exporters=[LangSmithExporter()])
     run_tree(tracker)
     assert tracker.flush(10)
     (health,) = tracker.health().values()
     assert (health["set_aside"], health["delivered"]) == (1, 0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_run_that_alone_is_refused_is_set_aside_once_another_is_taken(service: LangSmith) -> None:
+    """ "int too big to convert" names no run (langsmith-sdk issue 637): a proxy could say it."""
+    service.refuses = b"poison"
+    tracker = ImpactTracker(exporters=[LangSmithExporter()])
+    run_tree(tracker, name="poison")
+    assert not tracker.flush(0.5)
+    (health,) = tracker.health().values()
+    assert (health["set_aside"], health["pending"]) == (0, 1)
+    good = {str(run_tree(tracker)), str(run_tree(tracker))}
+    assert flushed(tracker)
+    (health,) = tracker.health().values()
+    assert (health["set_aside"], health["pending"], health["delivered"]) == (1, 0, 2)
+    assert set(service.by_key()) == good
+
+
+@pytest.mark.usefixtures("impatient")
+def test_too_large_for_a_moment_does_not_leave_requests_small(service: LangSmith) -> None:
+    service.only, service.faults = "/runs/multipart", [(413, {"X-Page": "1"})] * 8
+    tracker = ImpactTracker(exporters=[LangSmithExporter()])
+    run_tree(tracker)
+    assert flushed(tracker)
+    for _ in range(60):
+        run_tree(tracker)
+        assert flushed(tracker)
+    before = service.count("/runs/multipart")
+    for _ in range(20):
+        run_tree(tracker)
+    assert flushed(tracker)
+    assert service.count("/runs/multipart") - before < 10
 
 
 def test_down_then_up_again(monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:

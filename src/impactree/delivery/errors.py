@@ -5,7 +5,13 @@ from __future__ import annotations
 from impactree.exceptions import ImpactreeError
 from impactree.values.formatting import clean
 
-__all__ = ["DeliveryRefusedError", "RetryLaterError", "TreeRejectedError", "reason"]
+__all__ = [
+    "DeliveryRefusedError",
+    "DoubtedError",
+    "RetryLaterError",
+    "TreeRejectedError",
+    "reason",
+]
 
 
 class RetryLaterError(ImpactreeError):
@@ -28,7 +34,20 @@ class TreeRejectedError(ImpactreeError):
 
     The batch is split until the trees are found that it does not take; those get a second try
     after some seconds and are then set aside (``impactree spool status`` lists them).
+
+    Args:
+        reason: What it said.
+        named: Whether it is sure to be about a tree in this batch. False: a proxy may have said it,
+            of whatever comes; then a tree is set aside only where another one is taken meanwhile.
     """
+
+    def __init__(self, reason: str, *, named: bool = True) -> None:
+        super().__init__(reason)
+        self.named = named
+
+
+class DoubtedError(RetryLaterError):
+    """Trees are rejected, and nothing shows that others would be taken."""
 
 
 def reason(error: BaseException) -> str:

@@ -168,9 +168,7 @@ class Lane:
     def _step(self) -> bool:
         """Deliver one batch, from memory, this process's journal or a dead one's. False: none."""
         own = self._house.own
-        # While it fails one tree is enough to see whether it goes again: decoding a whole batch for
-        # each attempt would take the interpreter from the chain.
-        most = 1 if self._retry.failures else BATCH
+        most = min(BATCH, self._retry.most)
         if lines := self.memory.take(most):
             try:
                 self._send(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from impactree.delivery.errors import DeliveryRefusedError, RetryLaterError
+from impactree.delivery.errors import DeliveryRefusedError, DoubtedError, RetryLaterError
 
 __all__ = ["Retry"]
 
@@ -14,6 +14,7 @@ _LONGEST_S: Final = 60.0
 _REFUSED_FIRST_S: Final = 15.0
 _REFUSED_LONGEST_S: Final = 300.0
 _LONGEST_ASKED_S: Final = 600.0
+_ALL: Final = 2**16
 
 
 class Retry:
@@ -23,10 +24,24 @@ class Retry:
         self.failures = 0
         """Since the last success."""
         self._refusals = 0
+        self._doubted = False
+
+    @property
+    def most(self) -> int:
+        """How many trees to try next.
+
+        While it fails one is enough to see whether it goes again: decoding a whole batch for each
+        attempt would take the interpreter from the chain. Where some are rejected, and perhaps
+        others are not, more and more.
+        """
+        if not self.failures:
+            return _ALL
+        return 2 ** min(self.failures, 16) if self._doubted else 1
 
     def wait_s(self, error: BaseException) -> float:
         """After one more failure."""
         self.failures += 1
+        self._doubted = isinstance(error, DoubtedError)
         if isinstance(error, DeliveryRefusedError):
             self._refusals += 1
             wait = min(_REFUSED_LONGEST_S, _REFUSED_FIRST_S * 2.0 ** min(self._refusals - 1, 16))

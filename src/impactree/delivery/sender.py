@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from impactree.delivery.aside import Kept
 from impactree.delivery.codec import FORMAT, NewerFormatError, decode
-from impactree.delivery.errors import RetryLaterError, TreeRejectedError, reason
+from impactree.delivery.errors import (
+    DoubtedError,
+    RetryLaterError,
+    TreeRejectedError,
+    reason,
+)
 from impactree.delivery.turns import in_turns
 from impactree.values.formatting import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from impactree.delivery.codec import Tree, TreeKey
     from impactree.delivery.counts import Counts
@@ -23,8 +29,20 @@ __all__ = ["Sender"]
 
 _log: Final = logging.getLogger("impactree")
 _MAX_RECENT: Final = 4096
+_IN_A_ROW: Final = 16
+"""Rejections: to find a single bad tree in the largest batch takes 10."""
 _SECOND_TRY_S: Final = 3.0
 """What answered for a destination a moment ago, a proxy perhaps, may be gone by then."""
+
+
+@dataclass(slots=True)
+class _Suspect:
+    """A tree that was rejected alone."""
+
+    tree: Tree
+    error: TreeRejectedError
+    sure: bool
+    """Whether it is the tree's own fault, as far as a first try can tell."""
 
 
 class Sender:
@@ -60,7 +78,8 @@ class Sender:
             doubles: Ask the exporter first what it has already, as after a batch that failed.
 
         Raises:
-            RetryLaterError: none, or not all, could be delivered: send them again.
+            RetryLaterError: none, or not all, could be delivered: send them again. A DoubtedError:
+                with more others, which show whether it takes any.
             DeliveryRefusedError: the destination takes nothing.
             Exception: as RetryLaterError.
         """
@@ -75,32 +94,54 @@ class Sender:
                 trees.pop(key, None)
         suspects = self._split(writer, [tree for tree, _ in trees.values()])
         self._counts.deliver(len(trees) - len(suspects))
-        self._remember(trees.keys() - {tree.key for tree, _ in suspects})
-        if suspects and not self._pause(_SECOND_TRY_S):
-            raise RetryLaterError("the process ends before a second try")
-        for tree, _ in suspects:
-            for _, error in self._split(writer, [tree]):
-                self._set_aside(trees[tree.key][1], error)
-            self._remember([tree.key])
+        self._remember(trees.keys() - {suspect.tree.key for suspect in suspects})
+        for suspect in self._second_try(writer, suspects):
+            self._set_aside(trees[suspect.tree.key][1], suspect.error)
+            self._remember([suspect.tree.key])
+        for suspect in suspects:
+            if not suspect.sure:
+                raise DoubtedError(reason(suspect.error))
 
-    def _split(self, writer: Writer, trees: list[Tree]) -> list[tuple[Tree, TreeRejectedError]]:
+    def _second_try(self, writer: Writer, suspects: Sequence[_Suspect]) -> Iterator[_Suspect]:
+        """Those of which the destination says the same again."""
+        sure = [suspect for suspect in suspects if suspect.sure]
+        if sure and not self._pause(_SECOND_TRY_S):
+            raise RetryLaterError("the process ends before a second try")
+        for suspect in sure:
+            again = self._split(writer, [suspect.tree])
+            if not again:
+                self._counts.deliver(1)
+                self._remember([suspect.tree.key])
+            elif str(again[0].error) == str(suspect.error):
+                yield suspect
+            else:
+                raise DoubtedError(reason(again[0].error))
+
+    def _split(self, writer: Writer, trees: list[Tree]) -> list[_Suspect]:
         """Deliver trees, a rejected batch in halves. Returns those that are rejected alone."""
-        rejected: list[tuple[Tree, TreeRejectedError]] = []
-        batches = [trees] if trees else []
+        suspects: list[_Suspect] = []
+        batches, in_a_row = [trees] if trees else [], 0
         _add(self._unsure, [tree.key for tree in trees])
         while batches:
             batch = batches.pop()
             try:
                 writer.deliver(batch)
             except TreeRejectedError as error:
+                in_a_row += 1
+                if in_a_row > _IN_A_ROW and not error.named:
+                    raise DoubtedError(reason(error)) from None
                 if len(batch) == 1:
-                    rejected.append((batch[0], error))
+                    suspects.append(_Suspect(batch[0], error, error.named))
                 else:
                     middle = len(batch) // 2
                     batches += [batch[middle:], batch[:middle]]  # the earlier half first
+            else:
+                in_a_row = 0
+                for suspect in suspects:
+                    suspect.sure = True  # it answers, and takes others
         for tree in trees:
             self._unsure.pop(tree.key, None)
-        return rejected
+        return suspects
 
     def _decoded(self, line: bytes) -> Tree | None:
         try:

@@ -76,7 +76,7 @@ class LangSmithAPI:
         self._sessions: dict[str, str] = {}
         self._configured: set[str] = set()
         self._multipart: bool | None = None
-        self._limit = _SIZE_LIMIT
+        self._limit = self._servers_limit = _SIZE_LIMIT
 
     def sampled(self, trace_id: str) -> bool:
         """Whether the client's sampling keeps a trace; the tracer's client decides the same."""
@@ -131,7 +131,8 @@ class LangSmithAPI:
             return
         self._ingest(records)
         for item in items:
-            self._request("POST", "/feedback", data=json.dumps(item))
+            about = [item["id"], item["run_id"]]
+            self._request("POST", "/feedback", about=about, data=json.dumps(item))
 
     def read_run(self, run_id: str) -> dict[str, Any] | None:
         """A stored run; None when it is not there."""
@@ -154,7 +155,7 @@ class LangSmithAPI:
             version = tuple(int(p) for p in str(info.get("version", "")).split(".") if p.isdigit())
             limit = config.get("size_limit_bytes")
             if type(limit) is int and limit > 0:
-                self._limit = limit
+                self._limit = self._servers_limit = limit
             self._multipart = (
                 config.get("use_multipart_endpoint", True) and version >= _MULTIPART_FEEDBACK_SINCE
             )
@@ -177,7 +178,8 @@ class LangSmithAPI:
     def _post(self, batch: Sequence[_Record]) -> None:
         try:
             parts = [part for record in batch for part in record.parts]
-            self._request("POST", "/runs/multipart", files=parts)
+            ids = [record.id for record in batch]
+            self._request("POST", "/runs/multipart", about=ids, files=parts)
         except ConflictError:  # runs that an earlier attempt had written
             if not any(record.operation == "post" for record in batch):
                 raise
@@ -189,17 +191,26 @@ class LangSmithAPI:
             middle = len(batch) // 2
             self._post(batch[:middle])
             self._post(batch[middle:])
+        else:  # it may have been the limit of a moment
+            self._limit = min(self._servers_limit, self._limit + self._limit // 8)
 
-    def _request(self, method: Any, path: str, **kwargs: Any) -> Any:
+    def _request(self, method: Any, path: str, about: Iterable[str] = (), **kwargs: Any) -> Any:
         try:
             response = self.client.request_with_retries(method, path, **kwargs)
         except Exception as error:
-            raise meaning(error, path) from None
+            raise meaning(error, path, about) from None
+        if response.status_code == 202 and not response.content:
+            return None
         try:
-            return response.json() if response.content else None
-        except ValueError:  # a page of the website, or of a proxy
+            answer = response.json()
+        except ValueError:  # a page of the website, of a proxy or of a hotspot's login
             said = f"LangSmith answered {path} with something that is not JSON"
             raise DeliveryRefusedError(f"{said}: check LANGSMITH_ENDPOINT") from None
+        # Such a redirect leaves behind what was sent.
+        if about and any(step.status_code not in (307, 308) for step in response.history):
+            said = f"LangSmith answered {path} with a redirect"
+            raise DeliveryRefusedError(f"{said}: check LANGSMITH_ENDPOINT")
+        return answer
 
 
 class _Record:
@@ -207,6 +218,7 @@ class _Record:
 
     def __init__(self, operation: str, body: _Body) -> None:
         self.operation = operation
+        self.id = body["id"]
         self._body = body
         name = f"{operation}.{body['id']}"
         apart = () if operation == "feedback" else ("extra", "inputs")

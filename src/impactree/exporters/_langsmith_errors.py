@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.delivery.errors import DeliveryRefusedError, RetryLaterError, TreeRejectedError
 from impactree.exceptions import MissingExtraError
@@ -12,6 +12,9 @@ try:
     from langsmith import utils as langsmith_utils
 except ImportError as error:
     raise MissingExtraError("langsmith", "langsmith") from error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["ConflictError", "TooLargeError", "meaning"]
 
@@ -29,8 +32,14 @@ class TooLargeError(TreeRejectedError):
     """HTTP 413."""
 
 
-def meaning(error: Exception, path: str) -> Exception:
-    """An error of the client, without its text: that holds parts of the key and of payloads."""
+def meaning(error: Exception, path: str, about: Iterable[str] = ()) -> Exception:
+    """An error of the client, without its text: that holds parts of the key and of payloads.
+
+    Args:
+        error: The client's.
+        path: What was asked.
+        about: The ids of what was sent there.
+    """
     response = _response(error)
     status = getattr(response, "status_code", None)
     if status is None:
@@ -42,9 +51,11 @@ def meaning(error: Exception, path: str) -> Exception:
         return DeliveryRefusedError(f"{said}: check LANGSMITH_API_KEY and its workspace")
     if status == 404 and path in ("/sessions", "/info", "/runs/multipart"):
         return DeliveryRefusedError(f"{said}: check LANGSMITH_ENDPOINT")
-    kind = _about_the_record(status, path, told=_tells(_response(error)))
+    kind = _about_the_record(status, path, told=_tells(response))
     if kind is not None:
-        return kind(said)
+        # LangSmith's own words name the run ("... for run_id:0ba586ea-..."), and not always; a
+        # proxy's never do.
+        return kind(said, named=any(name in response.text for name in about))
     return RetryLaterError(said, after_s=_retry_after(response))
 
 
