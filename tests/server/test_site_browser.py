@@ -246,7 +246,8 @@ def test_a_year_of_an_organisation_is_the_sum_of_its_calls(visit, tmp_path):
     uses = page.locator(".use")
     uses.nth(1).get_by_role("button", name="Remove").click()
     fill = {"Who": "Support", "People": "3", "Requests a day each": "7", "Model": "gpt-4o"}
-    fill |= {"Host": "openai", "Input tokens": "1200", "Output tokens": "400"}
+    fill |= {"Input tokens": "1200", "Output tokens": "400"}
+    uses.first.locator("select[name=provider-0]").select_option("openai")
     for label, value in fill.items():
         uses.first.get_by_label(label, exact=True).fill(value)
     one = estimate(ModelCall(**CALL), method="impactree-1")
@@ -416,32 +417,91 @@ def test_the_method_names_its_equations_constants_and_sources(visit):
     expect(page.get_by_text("What is not counted")).to_be_visible()
 
 
-def test_all_by_keyboard(visit):
-    page = visit("one", **ASKED)
-    expect(card(page, "gwp")).to_be_visible()
-    reached = []
-    for _ in range(40):
-        page.keyboard.press("Tab")
-        reached.append(
-            page.evaluate("document.activeElement.name || document.activeElement.innerText")
-        )
-    for name in ("theme", "Compare", "task", "input", "output", "model", "provider", "method"):
-        assert name in reached
-    assert "How was this computed?" in reached
-    page.get_by_role("button", name="Compare").focus()
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Compare")).to_be_visible()
+MODES = {
+    "One request": "one",
+    "Expert": "expert",
+    "Compare": "compare",
+    "Your organisation": "organisation",
+    "Your runs": "runs",
+    "Video": "video",
+    "Method and sources": "method",
+}
 
 
-@pytest.mark.parametrize(("size", "theme"), [(WIDE, "light"), (NARROW, "dark")], ids=str)
-def test_it_is_accessible_and_fits(visit, size, theme):
-    for mode in ("one", "compare", "organisation", "runs", "video", "method"):
-        page = visit(mode, size=size, **ASKED, theme=theme)
-        page.wait_for_selector(".panel")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_nothing_is_in_the_way_of_anybody_and_all_fits(visit, mixed, tmp_path, size, theme):
+    mixed("impactree-1").report().to_json(tmp_path / "report.json")
+    page = visit("one", size=size, **ASKED, theme=theme)
+    for title, mode in MODES.items():
+        page.get_by_role("button", name=title, exact=True).click()
+        expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
+        if mode == "runs":
+            page.get_by_label("A report").set_input_files(tmp_path / "report.json")
+            page.wait_for_selector("tr[data-row]")
         page.wait_for_load_state("networkidle")
-        assert violations(page) == []
+        page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+        assert violations(page) == [], mode
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= size["width"], mode
+        assert f"mode={mode}" in page.evaluate("location.hash")
+
+
+def reached_by_tab(page, most=200):
+    """What has the focus, one Tab after the other, until it comes round again."""
+    found = []
+    page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        found.append(page.evaluate(FOCUSED))
+        if found[-1] in ("", found[0]) and len(found) > 1:
+            break
+    return found
+
+
+FOCUSED = """() => {
+  const one = document.activeElement;
+  return one === document.body ? "" : one.name || one.getAttribute("aria-label") || one.textContent;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "reached"),
+    [
+        ("one", ["theme", "Compare", "task", "input", "Count the tokens of a text", "model"]),
+        ("one", ["provider", "zone", "method", "latency", "How was this computed?"]),
+        ("expert", ["total", "active", "pue", "wue_dc", "gwp", "wue", "pe", "adpe"]),
+        ("compare", ["model-1", "Remove alternative 1", "Add an alternative", "Alternatives"]),
+        (
+            "organisation",
+            ["model-0", "people-1", "Remove use 2", "Add a use", "Paste or open CSV", "Excel"],
+        ),
+        ("organisation", ["Print or PDF", "By month", "By use", "By model", "What it rests on"]),
+        ("video", ["film", "resolution", "seconds", "zone", "method"]),
+        ("method", ["Equations", "Constants", "What makers published themselves"]),
+    ],
+)
+def test_all_by_keyboard(visit, mode, reached):
+    page = visit(mode, **ASKED)
+    page.wait_for_load_state("networkidle")
+    page.wait_for_selector(".sheet, .card")
+    assert set(reached) - set(reached_by_tab(page)) == set()
+
+
+def test_a_mode_is_driven_by_keys_alone(visit):
+    page = visit("one", **ASKED)
+    page.get_by_role("button", name="Video").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Video")).to_be_visible()
+    page.get_by_role("button", name="One request").focus()
+    page.keyboard.press("Space")
+    page.locator("[name=output]").focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("800")
+    assert_shows(page, estimate(ModelCall(**{**CALL, "output_tokens": 800})))
+    page.get_by_text("How was this computed?").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="Steps")).to_be_visible()
 
 
 def test_the_token_is_kept_in_the_tab_and_leaves_the_address(browser, guarded):

@@ -45,6 +45,7 @@ export function Compare({ state, change, lists }: ModeProps) {
               />
               <Field label="Another host">
                 <select
+                  name={`provider-${place + 1}`}
                   value={one.provider ?? ""}
                   onChange={(event) =>
                     set(place, { ...one, provider: event.currentTarget.value, region: "" })
@@ -65,6 +66,7 @@ export function Compare({ state, change, lists }: ModeProps) {
               />
               <Field label="Other electricity">
                 <select
+                  name={`zone-${place + 1}`}
                   value={one.zone ?? ""}
                   onChange={(event) => set(place, { ...one, zone: event.currentTarget.value })}
                 >
@@ -128,11 +130,13 @@ function Rows({ found }: { found: Comparison }) {
   const gwp = criterion("gwp");
   const most = Math.max(...found.rows.map((row) => row.total.gwp?.value.max ?? 0)) * 1.05;
   const columns = ["Greenhouse gases", "low to high", "Energy", "Water", "change"];
+  const alike = found.cannot_be_told_apart;
+  const estimated = found.rows.filter((row) => row.total.gwp).length;
   return (
     <>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keys */}
       <div class="scroll" tabIndex={0} role="region" aria-label="Alternatives">
-        <table class="sheet compared">
+        <table class="sheet long compared">
           <thead>
             <tr>
               <th scope="col">alternative</th>
@@ -170,6 +174,12 @@ function Rows({ found }: { found: Comparison }) {
           </tbody>
         </table>
       </div>
+      {alike.length === 0 && estimated > 1 && (
+        <p>
+          All of these can be told apart: what is not known of them outweighs none of the
+          differences.
+        </p>
+      )}
       {found.notes.map((note) => (
         <p key={note}>{note}</p>
       ))}

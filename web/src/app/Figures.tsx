@@ -1,3 +1,4 @@
+import { Fragment } from "preact";
 import { CRITERIA, criterion, full, percent, shown } from "../units";
 import { RangeBar } from "../views/Range";
 import type { Estimate, Explanation, Hypothesis, Impacts, Step } from "./api";
@@ -57,6 +58,23 @@ export function Cards({ impacts }: { impacts: Impacts }) {
   );
 }
 
+/** Things of daily life that have as much of a criterion, each with its source. */
+export function Everyday({ of }: { of: Estimate["equivalents"] }) {
+  if (!of.length) return null;
+  return (
+    <p>
+      <b>In daily life:</b>{" "}
+      {of.map((one, place) => (
+        <Fragment key={one.id}>
+          {place > 0 && "; "}
+          {criterion(one.criterion).label} as {one.text} (<Sources of={one.sources} />)
+        </Fragment>
+      ))}
+      .
+    </p>
+  );
+}
+
 /** What has to be said beside figures: why there are none, what they mean, what is uncertain. */
 export function Beside({ estimate }: { estimate: Estimate }) {
   const { impacts, equivalents, credits } = estimate;
@@ -69,11 +87,7 @@ export function Beside({ estimate }: { estimate: Estimate }) {
           <b>Not estimated.</b> {one.message}
         </p>
       ))}
-      {equivalents.length > 0 && (
-        <p>
-          <b>In daily life:</b> {equivalents.map((one) => one.text).join("; ")}.
-        </p>
-      )}
+      <Everyday of={equivalents} />
       {all > 0 && (
         <p>
           <b>Where the energy goes:</b>{" "}
@@ -152,11 +166,12 @@ export function HowComputed({ found }: { found: Explanation }) {
   );
 }
 
-export function Sheet({ label, columns, children }: SheetProps) {
+/** A table; a long one keeps its width where the page has less, and scrolls. */
+export function Sheet({ label, columns, short = false, children }: SheetProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keys
     <div class="scroll" tabIndex={0} role="region" aria-label={label}>
-      <table class="sheet">
+      <table class={short ? "sheet" : "sheet long"}>
         <caption>{label}</caption>
         <thead>
           <tr>
@@ -176,6 +191,7 @@ export function Sheet({ label, columns, children }: SheetProps) {
 interface SheetProps {
   label: string;
   columns: string[];
+  short?: boolean;
   children: preact.ComponentChildren;
 }
 

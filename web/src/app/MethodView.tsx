@@ -78,7 +78,7 @@ export function MethodView({ state, lists }: ModeProps) {
                 {one.metric}: {one.subject}
               </td>
               <td>{one.boundary}</td>
-              <td>{one.date}</td>
+              <td class="date">{one.date}</td>
               <td>
                 <Sources of={one.sources} />
               </td>

@@ -2,9 +2,9 @@ import { useState } from "preact/hooks";
 import { CRITERIA, criterion, full, integer } from "../units";
 import { RangeBar } from "../views/Range";
 import { type Fields, USE_NAMES, type Use } from "./address";
-import { ask, asked, type Impacts, spanOf, type Organisation as Year } from "./api";
-import { Choice, Field } from "./Fields";
-import { Cards, groundsOf, gwpText, Sheet, Sources } from "./Figures";
+import { ask, asked, type Impacts, type Lists, spanOf, type Organisation as Year } from "./api";
+import { Choice, Field, ModelField, regionsOf } from "./Fields";
+import { Cards, Everyday, groundsOf, gwpText, Sheet, Sources } from "./Figures";
 import type { ModeProps } from "./Request";
 import { known, number, useAnswer } from "./request";
 
@@ -15,6 +15,7 @@ const TITLES: Record<(typeof USE_NAMES)[number], string> = {
   requests_per_day: "Requests a day each",
   model: "Model",
   provider: "Host",
+  region: "Region",
   zone: "Electricity",
   input_tokens: "Input tokens",
   cached_input_tokens: "of these cached",
@@ -22,7 +23,7 @@ const TITLES: Record<(typeof USE_NAMES)[number], string> = {
   from_month: "From month",
   months: "Months",
 };
-const TEXTS = ["who", "model", "provider", "zone"];
+const TEXTS = ["who", "model", "provider", "region", "zone"];
 
 const bodyOf = (uses: Use[], fields: Fields) => ({
   ...known({ method: fields.method }),
@@ -62,25 +63,7 @@ export function Organisation({ state, change, lists }: ModeProps) {
           <fieldset class="use" key={place}>
             <legend>Use {place + 1}</legend>
             <div class="row">
-              {USE_NAMES.map((name) => (
-                <Field key={name} label={TITLES[name]}>
-                  {TEXTS.includes(name) ? (
-                    <input
-                      type="text"
-                      value={use[name] ?? ""}
-                      onInput={(event) => set(place, { ...use, [name]: event.currentTarget.value })}
-                    />
-                  ) : (
-                    <input
-                      type="number"
-                      min="0"
-                      step="any"
-                      value={use[name] ?? ""}
-                      onInput={(event) => set(place, { ...use, [name]: event.currentTarget.value })}
-                    />
-                  )}
-                </Field>
-              ))}
+              <UseFields {...{ use, place, lists }} set={(one) => set(place, one)} />
               <button type="button" onClick={() => set(place, null)}>
                 Remove<span class="hidden"> use {place + 1}</span>
               </button>
@@ -103,6 +86,66 @@ export function Organisation({ state, change, lists }: ModeProps) {
       </div>
     </section>
   );
+}
+
+/** The fields of one use; hosts, regions and zones of the catalog are listed. */
+function UseFields({ use, place, lists, set }: UseProps) {
+  const chosen: Partial<Record<keyof Use, (readonly [string, string])[]>> = {
+    provider: lists.providers.map((one) => [one.provider, one.name] as const),
+    region: regionsOf(lists, use.provider),
+    zone: lists.zones.map((one) => [one.zone, `${one.name} (${one.zone})`] as const),
+  };
+  return USE_NAMES.map((name) => {
+    const value = use[name] ?? "";
+    const edit = (text: string) =>
+      set({ ...use, [name]: text, ...(name === "provider" ? { region: "" } : {}) });
+    if (name === "model")
+      return (
+        <ModelField key={name} {...{ value, edit }} label={TITLES[name]} id={`model-${place}`} />
+      );
+    const options = chosen[name];
+    if (name === "region" && !options?.length && !value) return null;
+    return (
+      <Field key={name} label={TITLES[name]}>
+        {options ? (
+          <select
+            name={`${name}-${place}`}
+            value={value}
+            onChange={(event) => edit(event.currentTarget.value)}
+          >
+            <option value="">{NONE[name]}</option>
+            {value && !options.some(([id]) => id === value) && <option>{value}</option>}
+            {options.map(([id, text]) => (
+              <option key={id} value={id}>
+                {text}
+              </option>
+            ))}
+          </select>
+        ) : (
+          <input
+            {...(TEXTS.includes(name) ? { type: "text" } : NUMBER)}
+            name={`${name}-${place}`}
+            value={value}
+            onInput={(event) => edit(event.currentTarget.value)}
+          />
+        )}
+      </Field>
+    );
+  });
+}
+
+const NUMBER = { type: "number", min: "0", step: "any" } as const;
+const NONE: Record<string, string> = {
+  provider: "as the name says",
+  region: "the host's average",
+  zone: "of host and region",
+};
+
+interface UseProps {
+  use: Use;
+  place: number;
+  lists: Lists;
+  set: (use: Use) => void;
 }
 
 /** Uses from a CSV: a file, or pasted from a spreadsheet. */
@@ -171,11 +214,7 @@ function Shown({ year, body }: { year: Year; body: unknown }) {
     <>
       <h3>A year</h3>
       <Cards impacts={year.total} />
-      {year.equivalents.length > 0 && (
-        <p>
-          <b>In daily life:</b> {year.equivalents.map((one) => one.text).join("; ")}.
-        </p>
-      )}
+      <Everyday of={year.equivalents} />
       <div class="buttons">
         <button type="button" onClick={() => save("/v1/organisation/csv", body, "uses.csv")}>
           CSV
@@ -248,23 +287,46 @@ function Shown({ year, body }: { year: Year; body: unknown }) {
   );
 }
 
-/** Greenhouse gases by month, each with its range. */
+/** Greenhouse gases by month: a column for each, and a line from low to high; then the figures. */
 function Chart({ year }: { year: Year }) {
   const gwp = criterion("gwp");
-  const most = Math.max(...year.by_month.map((row) => row.impacts.gwp?.value.max ?? 0)) * 1.05;
+  const values = year.by_month.map((row) => spanOf(row.impacts.gwp));
+  const most = Math.max(...values.map((value) => value?.[2] ?? 0)) * 1.05;
+  const height = (value: number) => `${most > 0 ? (100 * value) / most : 0}%`;
   return (
-    <Sheet label="By month" columns={["month", "Greenhouse gases", "low to high"]}>
-      {year.by_month.map((row) => {
-        const value = spanOf(row.impacts.gwp);
-        return (
-          <tr key={row.month}>
-            <th scope="row">{MONTHS[row.month - 1]}</th>
-            <td class="number">{value ? full(value, gwp) : "not estimated"}</td>
-            <td class="bar">{value && <RangeBar value={value} most={most} />}</td>
-          </tr>
-        );
-      })}
-    </Sheet>
+    <>
+      <figure class="chart">
+        <figcaption>The year: greenhouse gases by month, with their ranges</figcaption>
+        <ol class="year" aria-hidden="true">
+          {values.map((value, place) => (
+            <li key={MONTHS[place]}>
+              {value && (
+                <>
+                  <span class="column" style={{ height: height(value[1]) }} />
+                  <span
+                    class="whisker"
+                    style={{ bottom: height(value[0]), height: height(value[2] - value[0]) }}
+                  />
+                </>
+              )}
+              <span class="month">{MONTHS[place]}</span>
+            </li>
+          ))}
+        </ol>
+      </figure>
+      <Sheet short label="By month" columns={["month", "Greenhouse gases", "low to high"]}>
+        {year.by_month.map((row, place) => {
+          const value = values[place];
+          return (
+            <tr key={row.month}>
+              <th scope="row">{MONTHS[row.month - 1]}</th>
+              <td class="number">{value ? full(value, gwp) : "not estimated"}</td>
+              <td class="bar">{value && <RangeBar value={value} most={most} />}</td>
+            </tr>
+          );
+        })}
+      </Sheet>
+    </>
   );
 }
 

@@ -12,7 +12,7 @@ export function OwnFigures({ fields, edit, plans }: OwnProps) {
   const listed = (name: string) =>
     catalog.data?.hypotheses.find((one) => one.name.startsWith(name))?.value;
   return (
-    <fieldset>
+    <fieldset class="own">
       <legend>Your own figures, in place of the catalog's</legend>
       <div class="row">
         {OWN.map(({ name, label, hypothesis, range }) => {

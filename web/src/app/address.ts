@@ -29,7 +29,7 @@ export const MOST_ALTERNATIVES = 6;
 
 /** Of a use of an organisation; as the server names them. */
 export const USE_NAMES = [
-  ...["who", "people", "requests_per_day", "model", "provider", "zone"],
+  ...["who", "people", "requests_per_day", "model", "provider", "region", "zone"],
   ...["input_tokens", "cached_input_tokens", "output_tokens", "from_month", "months"],
 ] as const;
 export type Use = Partial<Record<(typeof USE_NAMES)[number], string>>;
