@@ -208,6 +208,55 @@ def test_a_gpu_that_says_zero_watts_and_has_no_counter_cannot_be_read(replay):
     assert meter.read(2.0)[0].kwh is None
 
 
+def test_zero_watts_once_are_no_reading_and_later_ones_are(replay):
+    meter, _ = replay({"mj": [None], "mw": [0, 250_000]})
+    assert meter.read(2.0)[0].kwh is None
+    assert meter.read(2.0)[0].kwh == pytest.approx(500 * J)
+
+
+def test_a_counter_that_starts_again_is_bridged_by_power(replay):
+    """As after a driver's reload: NVML counts mJ since then, in 64 bits, and does not wrap."""
+    meter, _ = replay({"mj": [0, 900_000, 950_000, 1_000, 4_000], "mw": [30_000]})
+    assert meter.read(1.0) == [("gpu 0", "measured", pytest.approx(50 * J))]
+    assert meter.read(2.0) == [("gpu 0", "modelled", pytest.approx(60 * J))]
+    assert meter.read(1.0) == [("gpu 0", "measured", pytest.approx(3 * J))]
+
+
+def test_a_gpu_that_comes_back_does_not_give_its_absence_to_the_next_call(replay):
+    """It was away for 600 s, in which it took 60 kJ: what was then cannot be a later second's."""
+    counter = [0, 0, 1_000, None, None, 61_000_000, 61_002_000]
+    meter, _ = replay({"mj": counter, "mw": [None, 90_000]})
+    assert meter.read(1.0)[0].kwh == pytest.approx(1 * J)
+    assert meter.read(600.0)[0].kwh is None
+    assert meter.read(1.0) == [("gpu 0", "modelled", pytest.approx(90 * J))]
+    assert meter.read(1.0) == [("gpu 0", "measured", pytest.approx(2 * J))]
+
+
+def test_a_machine_that_was_suspended_is_not_measured(powercap):
+    """RAPL starts at 0 again, which looks like a wrap of 262 kJ; NVML stands still."""
+    meter = CodeCarbonMeter([powercap.cpu()])
+    clock, problems = Clock(), []
+    book = Ledger(
+        meter, note=lambda name, error: problems.append(name), clock=clock, wall=clock.wall
+    )
+    powercap.set(0, 100_000_000)
+    book.start()
+    claim = book.open()
+    clock.now = 0.5
+    powercap.set(0, 110_000_000)
+    book.tick()
+    clock.now, clock.slept = 1.0, 3600.0
+    powercap.set(0, 5_000_000)
+    book.close(claim, 10)
+    assert claim.failed == "energy-reading-failed"
+    assert problems == ["energy reading: the machine slept, or its clock was set"]
+    again = book.open()
+    clock.now = 2.0
+    powercap.set(0, 30_000_000)
+    book.close(again, 10)
+    assert again.shares == {"measured": pytest.approx(25 * J)}
+
+
 def test_who_computes_on_the_gpus_is_told(replay):
     meter, nvml = replay({"mj": [0]}, {"mj": [0]})
     nvml.users = {0: [11, 12], 1: [12]}

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from impactree.measure.ledger import Ledger as Ledger
     from impactree.measure.measurement import Measurement as Measurement
+    from impactree.measure.measurement import idle_power as idle_power
     from impactree.measure.meter import Meter as Meter
     from impactree.measure.meter import Reading as Reading
 
-__all__ = ["Ledger", "Measurement", "Meter", "Reading"]
+__all__ = ["Ledger", "Measurement", "Meter", "Reading", "idle_power"]
 
 # Every tracker asks this package whether to measure; most do not.
 _HOMES = {
@@ -19,6 +20,7 @@ _HOMES = {
     "Measurement": "measurement",
     "Meter": "meter",
     "Reading": "meter",
+    "idle_power": "measurement",
 }
 
 

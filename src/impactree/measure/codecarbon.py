@@ -3,15 +3,18 @@
 What it does on each system was read in codecarbon 3.3: RAPL by powercap (Linux), the Energy Meter
 Interface (Windows), NVML and AMD SMI are counters; without them it models a CPU by its load and
 rated power, and always models RAM by its size. Intel's Power Gadget and Apple's powermetrics are
-left out: they write files and take a second each; CPU load stands in.
+left out: they write files, take a second each, and ask for root's password; CPU load stands in.
+Where CodeCarbon says 0 of what it could not read, this says None.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
+import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -52,17 +55,17 @@ class _Silence(logging.Filter):
 _silence: Final = _Silence()
 logging.getLogger("codecarbon").addFilter(_silence)
 try:
-    with _silence.kept():  # it looks for GPUs at once, and sets up a logger
+    with _silence.kept() as _said_first:  # it looks for GPUs at once, and sets up a logger
         from codecarbon.core import cpu as cpus
-        from codecarbon.core.resource_tracker import ResourceTracker
+        from codecarbon.core import resource_tracker as resources
+        from codecarbon.core import util
         from codecarbon.core.units import Time
-        from codecarbon.core.util import count_physical_cpus
         from codecarbon.external.hardware import MODE_CPU_LOAD
 except ImportError as error:
     raise MissingExtraError("measure", "codecarbon") from error
 
 _COUNTED: Final = frozenset({"intel_rapl", "windows_emi"})
-_WRITES: Final = frozenset({"intel_power_gadget", "apple_powermetrics"})
+_WRITES: Final = frozenset({"intel_power_gadget"})
 _NAMES: Final = {"intel_rapl": "RAPL", "windows_emi": "Windows' EMI", MODE_CPU_LOAD: "its load"}
 
 
@@ -119,7 +122,7 @@ class CodeCarbonMeter:
 def _found() -> list[Any]:
     """What CodeCarbon sets up on this machine, one after the other, in this thread."""
     stand_in = SimpleNamespace(
-        _conf={"cpu_physical_count": count_physical_cpus()},
+        _conf={"cpu_physical_count": _sockets()},
         _hardware=[],
         _force_ram_power=None,
         _force_cpu_power=None,
@@ -129,36 +132,82 @@ def _found() -> list[Any]:
         _rapl_include_dram=False,
         _rapl_prefer_psys=False,
     )
-    resources = ResourceTracker(stand_in)
-    resources.set_RAM_tracking()
-    resources.set_CPU_tracking()
-    kept = [one for one in stand_in._hardware if not _writes(one)]
+    found = resources.ResourceTracker(stand_in)
+    found.set_RAM_tracking()
+    if resources.is_mac_os():
+        found._setup_cpu_load_fast(util.detect_cpu_model() or "")
+    else:
+        found.set_CPU_tracking()
+    kept = [one for one in stand_in._hardware if getattr(one, "_mode", "") not in _WRITES]
     if len(kept) < len(stand_in._hardware):
         stand_in._hardware = kept
-        resources._setup_cpu_load_fast("")
-    resources.set_GPU_tracking()
+        found._setup_cpu_load_fast("")
+    try:
+        found.set_GPU_tracking()
+    except Exception as error:
+        stand_in._hardware.append(_LostGPUs(f"{type(error).__name__}: {error}"))
     return list(stand_in._hardware)
 
 
-def _writes(one: Any) -> bool:
-    return getattr(one, "_mode", "") in _WRITES or type(one).__name__ == "AppleSiliconChip"
+def _sockets() -> int:
+    """As CodeCarbon counts them, without its noise where there is no ``/sys`` or PowerShell."""
+    try:
+        if resources.is_windows_os():
+            return int(util.count_physical_cpus())
+        told = subprocess.run(["lscpu"], capture_output=True, text=True, check=False).stdout  # noqa: S607
+    except Exception:
+        return 1
+    found = re.search(r"Socket\(s\):\s*(\d+)", told)
+    return int(found[1]) if found else 1
+
+
+class _LostGPUs:
+    """GPUs that are there and cannot be asked: without theirs, no energy is whole."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        self.devices = SimpleNamespace(devices=())
+
+    def start(self) -> None: ...
+
+
+def _gpus(one: Any) -> Sequence[Any] | None:
+    """The GPUs of one of CodeCarbon's objects; None: it is something else."""
+    is_gpus = isinstance(one, _LostGPUs) or type(one).__name__ == "GPU"
+    return one.devices.devices if is_gpus else None
 
 
 def _read(one: Any, seconds: float) -> Iterator[Reading]:
-    kind = type(one).__name__
-    if kind == "GPU":
-        for device in one.devices.devices:
-            yield _read_gpu(device, seconds)
+    gpus = _gpus(one)
+    if gpus is not None:
+        yield from [_read_gpu(device, seconds) for device in gpus] or [
+            Reading("gpu", "measured", None)
+        ]
         return
     name, source = _component(one)
+    interface = getattr(one, "_intel_interface", None)
+    before = dict(getattr(interface, "_last_measurements", ()))
     try:
         kwh: float | None = one.measure_power_and_energy(seconds)[1].kWh
     except Exception:
         kwh = None
-    files = getattr(getattr(one, "_intel_interface", None), "_rapl_files", None)
-    if files is not None and (not files or any(file.sample_skipped for file in files)):
-        kwh = None  # it says 0 where a counter could not be read
+    if _was_skipped(interface, before) or (hasattr(one, "chip_part") and not kwh):
+        kwh = None
     yield Reading(name, source, kwh)
+
+
+def _was_skipped(interface: Any, before: dict[Any, Any]) -> bool:
+    """Whether a counter of the CPU could not be read, or not before."""
+    files = getattr(interface, "_rapl_files", None)  # on Linux
+    if files is not None:
+        return not files or any(file.sample_skipped for file in files)
+    devices = getattr(interface, "_devices", ())  # on Windows
+    now = getattr(interface, "_last_measurements", {})
+    channels = [(path, place) for path, _, chosen in devices for place in chosen]
+    skipped = any(one not in before or before[one] is now.get(one) for one in channels)
+    if skipped:
+        interface.start()
+    return skipped
 
 
 def _component(one: Any) -> tuple[str, Source]:
@@ -177,15 +226,19 @@ def _read_gpu(device: Any, seconds: float) -> Reading:
         device.delta(Time.from_seconds(seconds))
     except Exception:
         return Reading(name, "measured", None)
+    kwh = device.energy_delta.kWh
     if not device._use_power_fallback:
-        return Reading(name, "measured", device.energy_delta.kWh)
-    gone = device._warned_power_failure or device._warned_zero_power
-    return Reading(name, "modelled", None if gone else device.energy_delta.kWh)
+        return Reading(name, "measured", kwh)
+    if kwh or device._reports_zero_power_by_design():
+        return Reading(name, "modelled", kwh)
+    with suppress(Exception):
+        device.start()  # what its counter adds up meanwhile is not the next call's
+    return Reading(name, "modelled", None)
 
 
 def _gpu_users(hardware: Iterable[Any]) -> Iterator[int]:
     for one in hardware:
-        for device in one.devices.devices if type(one).__name__ == "GPU" else ():
+        for device in _gpus(one) or ():
             try:
                 found = device._get_compute_processes()
             except Exception:  # not to be told: in a container, by a driver
@@ -197,8 +250,11 @@ def _gpu_users(hardware: Iterable[Any]) -> Iterator[int]:
 
 
 def _described(one: Any) -> Iterator[str]:
-    if type(one).__name__ == "GPU":
-        for device in one.devices.devices:
+    gpus = _gpus(one)
+    if gpus is not None:
+        if not gpus:
+            yield f"GPUs cannot be read, so that calls are estimated ({_why_lost(one)})"
+        for device in gpus:
             how = "its power" if device._use_power_fallback else "its counter"
             what = "modelled" if device._use_power_fallback else "measured"
             yield f"GPU {device.gpu_index} by {how} ({what})"
@@ -207,3 +263,8 @@ def _described(one: Any) -> Iterator[str]:
     mode = getattr(one, "_mode", "")
     how = "its size" if name == "ram" and source == "modelled" else _NAMES.get(mode, "its board")
     yield f"{name.upper()} by {how} ({source})"
+
+
+def _why_lost(one: Any) -> str:
+    told = [text for text in _said_first if "GPU" in text]
+    return getattr(one, "why", None) or next(iter(told), "its driver lists none")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from impactree.loops import off_loop
+from impactree.measure.clocks import awake, passed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,7 @@ _J_PER_KWH: Final = 3.6e6
 _MOST_KW: Final = 20.0
 """Of one component: more is a counter that was reset, not a machine."""
 _ASLEEP_S: Final = 2.0
-"""By so much the clock on the wall goes ahead of the monotonic one when a machine has slept."""
+"""By so much the one clock goes ahead of the other when a machine has slept."""
 
 
 _JUST_S: Final = 0.005
@@ -80,8 +80,8 @@ class Ledger:
         meter: What is read.
         baseline_w: Power of the idle machine, W: that much is nobody's.
         note: Told what went wrong, by name.
-        clock: Monotonic, s.
-        wall: Unix time, s: tells whether the machine slept.
+        clock: Monotonic, s, which stands still while the machine sleeps.
+        wall: One that goes on, s: tells whether it slept.
     """
 
     def __init__(
@@ -90,8 +90,8 @@ class Ledger:
         *,
         baseline_w: float = 0.0,
         note: Callable[[str, BaseException | None], None],
-        clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
+        clock: Callable[[], float] = awake,
+        wall: Callable[[], float] = passed,
     ) -> None:
         self.meter = meter
         self._baseline_kw = baseline_w / 1000

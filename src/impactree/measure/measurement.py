@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING, Any
 
-from impactree.exceptions import ConfigurationError
+from impactree.exceptions import ConfigurationError, ImpactreeError
+from impactree.measure.clocks import awake
 from impactree.measure.measuring import Measuring, shared_measuring
 from impactree.measure.scope import Scope, read_scope
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     from impactree.measure.meter import Meter
 
-__all__ = ["Measurement", "read_measurement"]
+__all__ = ["Measurement", "idle_power", "read_measurement"]
 
 
 class Measurement:
@@ -57,6 +59,34 @@ class Measurement:
         from impactree.loops import off_loop
 
         return off_loop(lambda: shared_measuring(self._baseline_w, _codecarbon))
+
+
+def idle_power(seconds: float = 10.0, *, meter: Meter | None = None) -> float:
+    """Power of this machine, W, over a while in which it has nothing to do: for ``baseline_w``.
+
+    Args:
+        seconds: How long to read.
+        meter: What reads the energy; None: CodeCarbon.
+
+    Raises:
+        ConfigurationError: no number of seconds above zero.
+        ImpactreeError: a part of the machine could not be read.
+        MissingExtraError: CodeCarbon is not installed.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 86400:
+        raise ConfigurationError(f"seconds must be a number above 0, not {seconds!r:.80}")
+    meter = _codecarbon() if meter is None else meter
+    meter.start()
+    begun = awake()
+    time.sleep(seconds)
+    took = awake() - begun
+    readings = meter.read(took)
+    energies = [reading.kwh for reading in readings if reading.kwh is not None]
+    if len(energies) < max(1, len(readings)):
+        lost = ", ".join(one.component for one in readings if one.kwh is None)
+        what = f"{lost} could not be read" if lost else "nothing could be read"
+        raise ImpactreeError(f"{what}: {meter.describe()}")
+    return math.fsum(energies) * 3.6e6 / took
 
 
 def _codecarbon() -> Meter:

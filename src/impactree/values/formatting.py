@@ -58,7 +58,14 @@ def quantity(low: float, mean: float, high: float, unit: str) -> str:
 def shares(parts: Mapping[str, float]) -> str:
     """Text such as ``input 41%, output 59%``; empty where the parts are nothing."""
     whole = sum(parts.values())
-    return ", ".join(f"{name} {part / whole:.0%}" for name, part in parts.items() if part)
+    return ", ".join(f"{name} {_share(part / whole)}" for name, part in parts.items() if part)
+
+
+def _share(part: float) -> str:
+    """In whole percents; a little is not nothing, nearly all is not all."""
+    if part < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= part < 1 else f"{part:.0%}"
 
 
 def clean(text: str) -> str:
