@@ -92,7 +92,7 @@ class ImpactTracker(KnowsEnergy, Reported):
         self._handling_left = threading.Lock()
         self._busy: set[int] = set()  # threads that hand runs to exporters, or handle what was left
         self._worker = Worker()
-        self._trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem, self._leave)
+        self._trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
         self._count_older(totals_by)
         self.watch_energy(measure)
         unlock_in_children(self)
@@ -313,7 +313,10 @@ class ImpactTracker(KnowsEnergy, Reported):
     # Inside
 
     def _handle(self, event: Callable[..., _T], *arguments: Any) -> _T:
-        """Handle an event, after what was left before."""
+        """Handle an event, after what was left; one that comes up within another is left, too."""
+        if self._trees.held():  # the collector closes a stream
+            self._leave(event, *arguments)
+            return None  # type: ignore[return-value]  # of those that may
         if self._left:
             self._handle_left(wait=False)
         try:

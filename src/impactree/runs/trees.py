@@ -29,15 +29,14 @@ _GRAPHS: Final = frozenset({"graph", "agent"})
 class RunTrees(Amendable):
     """The runs that are open, those that may still be meant by a late event, and what is kept.
 
-    One lock guards the maps; estimating happens outside it. An end that comes up while this thread
-    holds it (the collector closes a stream) is left for later.
+    One lock guards the maps; estimating happens outside it. What may come in while its own thread
+    holds it (see ``held``) is a start.
 
     Args:
         estimate: Impacts of a call that ended at a time (Unix, s); may raise.
         max_runs: How many finished roots to keep.
         max_open: How many runs may be open.
         note: Told what went wrong, by name.
-        leave: Told of an event that has to wait for the one within which it came up.
     """
 
     def __init__(
@@ -46,12 +45,10 @@ class RunTrees(Amendable):
         max_runs: int,
         max_open: int,
         note: Callable[[str, BaseException | None], None],
-        leave: Callable[..., None],
     ) -> None:
         self._estimate = estimate
         self._max_open = max_open
         self._note = note
-        self._leave = leave
         self.run_ended: Callable[[Run], None] | None = None
         """Told of every run that has ended."""
         self.root_finished: Callable[[Run], None] | None = None
@@ -60,8 +57,6 @@ class RunTrees(Amendable):
         """Told of every root that is kept no longer."""
         self.finished_runs = 0
         super().__init__()
-        self.held: Callable[[], bool]
-        """Whether this thread is within an event, or reads: what then comes up has to wait."""
         self.unlock()
         self._runs: dict[Any, Run] = {}
         self._open_roots: dict[Any, Run] = {}
@@ -96,17 +91,13 @@ class RunTrees(Amendable):
             known = runs.get(key)
             if known is not None and not self._is_outlived(known, key, start):
                 return known
-            parent = None
-            if parent_id is not None:
-                parent = runs.get(parent_id.int if type(parent_id) is UUID else parent_id)
+            parent = None if parent_id is None else self.find(parent_id)
             if metadata or kind == "tool":
                 above = None if parent is None else parent.metadata
                 said = labels_of(name, kind, metadata or {}, above)
                 labels = {**said, **labels} if labels else said
             run = Run(run_id, name, kind, parent, parent_id, start, tuple(tags), metadata, labels)
-            runs[key] = run
-            if pending is not None:
-                run.pending = pending
+            runs[key], run.pending = run, pending
             if parent is None:
                 self._open_roots[key] = run
             else:
@@ -120,9 +111,6 @@ class RunTrees(Amendable):
         self, run_id: Any, status: RunStatus, call: ModelCall | None, cached: bool, now: float
     ) -> Run | None:
         """A run has ended; see :meth:`ImpactTracker.end`."""
-        if self.held():
-            self._leave(self.end, run_id, status, call, cached, now)
-            return None
         own = None if call is None else self._impacts(call, now)
         key = run_id.int if type(run_id) is UUID else run_id
         with self._lock:
@@ -146,15 +134,14 @@ class RunTrees(Amendable):
                 elif root.end is not None:  # it started after its root's end (or lost it since)
                     root.revision += 1
                     self._keep(key)
-        if left or self.root_finished is not None:
-            self._tell(run, root, left, now)
+        if self.run_ended is not None:
+            self.run_ended(run)
+        if left or (self.root_finished is not None and root.end is not None):
+            self._settle_tree(root, left, now)  # the tree is whole, or has changed since
         return run
 
     def abandon(self, run_id: Any, now: float) -> None:
         """Nobody will end this run: close it with what it has produced; it may still end late."""
-        if self.held():
-            self._leave(self.abandon, run_id, now)
-            return
         key = run_key(run_id)
         with self._lock:
             run = self._runs.get(key)
@@ -175,9 +162,6 @@ class RunTrees(Amendable):
         self, run_id: Any, kind: RunKind | None, metadata: dict[str, Any], labels: Labels
     ) -> None:
         """Something became known about a run; see :meth:`ImpactTracker.annotate`."""
-        if self.held():
-            self._leave(self.annotate, run_id, kind, metadata, labels)
-            return
         check_run("other" if kind is None else kind, labels)
         with self._lock:
             run = self._runs.get(run_key(run_id))
@@ -194,9 +178,6 @@ class RunTrees(Amendable):
 
     def release(self, run_id: Any) -> None:
         """Nobody will end a run late: what its adapter kept for that goes."""
-        if self.held():
-            self._leave(self.release, run_id)
-            return
         with self._lock:
             run = self._runs.get(run_key(run_id))
             if run is not None and run.end is not None:
@@ -252,7 +233,8 @@ class RunTrees(Amendable):
     def unlock(self) -> None:
         """Start with a lock of its own: in a forked child nobody may hold the old one."""
         self._lock = threading.RLock()  # a collected stream ends within another's reading
-        self.held = self._lock._is_owned  # type: ignore[attr-defined]
+        self.held: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
+        """Whether this thread is within an event, or reads: what then comes up has to wait."""
 
     # Inside, with the lock held
 
@@ -356,13 +338,6 @@ class RunTrees(Amendable):
         return self._counted[0]
 
     # Inside, without it
-
-    def _tell(self, run: Run, root: Run, left: Sequence[Run], now: float) -> None:
-        """A run has ended; its tree is whole, or has changed since, or goes on."""
-        if self.run_ended is not None:
-            self.run_ended(run)
-        if left or root.end is not None:
-            self._settle_tree(root, left, now)
 
     def _settle_tree(self, root: Run, left: Sequence[Run], now: float) -> None:
         if left:
