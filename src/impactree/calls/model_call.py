@@ -217,12 +217,13 @@ class ModelCall:
 def repeating(call: ModelCall, tokens: int) -> ModelCall:
     """A call of whose input so many tokens had been sent before: ``replace`` checks all anew."""
     copied = object.__new__(ModelCall)
-    for name in ModelCall.__slots__:
-        _set(copied, name, getattr(call, name))
+    for name, value in zip(ModelCall.__slots__, _all_values(call), strict=True):
+        _set(copied, name, value)
     _set(copied, "repeated", tokens)
     return copied
 
 
+_all_values: Final = attrgetter(*ModelCall.__slots__)
 _NONE: Final = Tokens()
 _NOT_GIVEN: Final = (...,) * 5
 

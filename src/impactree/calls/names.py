@@ -36,6 +36,7 @@ URL_KEYS: Final = (
     "endpoint",
 )
 """What clients call the address that they ask, the most specific first."""
+_URLS: Final = frozenset(URL_KEYS)
 _ANSWER_KEYS: Final = (
     *("model_name", "model", "model_version", "modelVersion", "model_id", "modelId"),
 )
@@ -83,6 +84,8 @@ def address(value: Any) -> str | None:
 def first_address(place: Any) -> str | None:
     """The address that a client asks, without credentials, under whatever name it has it."""
     held = place if isinstance(place, dict) else None
+    if held is not None and _URLS.isdisjoint(held):
+        return None
     for key in known(place, URL_KEYS):
         value = getattr(place, key, None) if held is None else held.get(key)
         if value and (found := address(value)):

@@ -9,11 +9,9 @@ from llama_index_instrumentation import root_dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 from llama_index_instrumentation.span_handlers import BaseSpanHandler
 
-from impactree.adapters.guarding import failed
 from impactree.delivery.forks import free_in_child
-from impactree.llama_index._events import matters
 from impactree.llama_index._hook import Hook
-from impactree.llama_index._streams import current_run_id, is_step
+from impactree.llama_index._streams import current_run_id
 from impactree.propagation import capture, set_parent
 from impactree.runs.current import register_source
 
@@ -30,57 +28,15 @@ _attached: Final[dict[ImpactTracker, _Attached]] = {}
 
 
 class _Events(BaseEventHandler):
-    _hook: ClassVar[Hook]  # of each one, in its __dict__: a private attribute is found slowly
-
     def handle(self, event: Any, **kwargs: Any) -> None:
-        if matters(type(event)):  # type: ignore[arg-type]  # every class is hashable
-            try:
-                self._hook.event(event)
-            except Exception as error:
-                failed(self._hook.tracker, "event", error)
+        """Not reached: each has its hook's."""
 
 
 class _Spans(BaseSpanHandler[Any]):
-    _hook: ClassVar[Hook]
+    _hook: ClassVar[Hook]  # of each one, in its __dict__: a private attribute is found slowly
 
-    # The base class would keep every span for ever: its own entry points are replaced.
-
-    def span_enter(
-        self,
-        id_: str,
-        bound_args: Any,
-        instance: Any = None,
-        parent_id: str | None = None,
-        tags: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if not is_step(id_):
-            try:
-                self._hook.span_enter(id_, bound_args, instance, parent_id, tags)
-            except Exception as error:
-                failed(self._hook.tracker, "span_enter", error)
-
-    def span_exit(
-        self, id_: str, bound_args: Any, instance: Any = None, result: Any = None, **kwargs: Any
-    ) -> None:
-        try:
-            self._hook.span_exit(id_, instance, result)  # of a step, too: it is not known there
-        except Exception as error:
-            failed(self._hook.tracker, "span_exit", error)
-
-    def span_drop(
-        self,
-        id_: str,
-        bound_args: Any,
-        instance: Any = None,
-        err: BaseException | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if not is_step(id_):
-            try:
-                self._hook.span_drop(id_, err)
-            except Exception as error:
-                failed(self._hook.tracker, "span_drop", error)
+    # The base class would keep every span for ever: its own entry points are replaced by the
+    # hook's, in the __dict__ of each one.
 
     def capture_propagation_context(self) -> dict[str, Any]:
         return capture(self._hook.tracker)
@@ -102,10 +58,17 @@ class _Attached:
 
     def __init__(self, tracker: ImpactTracker) -> None:
         register_source(current_run_id)
-        self.hook = Hook(tracker, self.left)
+        self.hook = hook = Hook(tracker, self.left)
         self.users = 0
         self._events, self._spans = _Events(), _Spans()
-        vars(self._events)["_hook"] = vars(self._spans)["_hook"] = self.hook
+        # What is called most goes straight to the hook.
+        vars(self._events)["handle"] = hook.event
+        vars(self._spans).update(
+            _hook=hook,
+            span_enter=hook.span_enter,
+            span_exit=hook.span_exit,
+            span_drop=hook.span_drop,
+        )
         # New lists: the dispatcher may be walking the old ones in another thread.
         root_dispatcher.event_handlers = [*root_dispatcher.event_handlers, self._events]
         root_dispatcher.span_handlers = [*root_dispatcher.span_handlers, self._spans]

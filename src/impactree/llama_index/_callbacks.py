@@ -17,6 +17,7 @@ from impactree.adapters.guarding import guarded, status_of
 from impactree.llama_index._embeddings import document_counts, ranked_texts
 from impactree.llama_index._managers import asked_now, is_running
 from impactree.llama_index._models import OpenModel, OpenPrediction, answer_text, prompt_texts
+from impactree.llama_index._runs import settled
 from impactree.llama_index._streams import current_run_id, opened, read_now, streams_of
 from impactree.runs.current import innermost, register_source
 
@@ -145,10 +146,8 @@ class CallbackEvents:
         call = None
         if isinstance(pending, OpenModel):
             call = self._call(run, pending, fields, error)
-            for made in () if call is None else pending.drawn:
-                self.tracker.record(made, event_id)
-            if call is not None and pending.sent:
-                call = self.tracker.repeats.noted(call, pending.sent)
+            if call is not None:
+                call = settled(self.tracker, event_id, pending, call, cached=False)
         else:
             for stream in streams_of(fields.get("response")):
                 opened(stream, self.tracker, run, _nothing)

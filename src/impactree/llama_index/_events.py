@@ -20,34 +20,34 @@ if TYPE_CHECKING:
     from impactree.runs import Run
     from impactree.runs.budget import BudgetWatch
 
-__all__ = ["Events", "matters"]
+__all__ = ["Events", "teller"]
 
 _NOT_STOPPED: Final = (
     "a spent budget did not stop a call, for LlamaIndex's dispatcher swallows what is raised; "
     "cure: the handler in the model's CallbackManager as well"
 )
 _METHODS: Final = {
-    "LLMChatStartEvent": "_chat_started",
-    "LLMCompletionStartEvent": "_completion_started",
-    "LLMChatInProgressEvent": "_generated",
-    "LLMCompletionInProgressEvent": "_generated",
-    "LLMChatEndEvent": "_answered",
-    "LLMCompletionEndEvent": "_answered",
-    "EmbeddingStartEvent": "_embedding_started",
-    "SparseEmbeddingStartEvent": "_embedding_started",
-    "EmbeddingEndEvent": "_embedded",
-    "SparseEmbeddingEndEvent": "_embedded",
-    "ReRankStartEvent": "_ranking_started",
-    "ReRankEndEvent": "_ranked",
-    "ExceptionEvent": "_raised",
-    "SpanCancelledEvent": "_cancelled",
+    "LLMChatStartEvent": "chat_started",
+    "LLMCompletionStartEvent": "completion_started",
+    "LLMChatInProgressEvent": "generated",
+    "LLMCompletionInProgressEvent": "generated",
+    "LLMChatEndEvent": "answered",
+    "LLMCompletionEndEvent": "answered",
+    "EmbeddingStartEvent": "embedding_started",
+    "SparseEmbeddingStartEvent": "embedding_started",
+    "EmbeddingEndEvent": "embedded",
+    "SparseEmbeddingEndEvent": "embedded",
+    "ReRankStartEvent": "ranking_started",
+    "ReRankEndEvent": "ranked",
+    "ExceptionEvent": "raised",
+    "SpanCancelledEvent": "cancelled",
 }
 
 
 @lru_cache(maxsize=512)
-def matters(cls: type) -> bool:
-    """Whether events of a class are of interest: most are not, and are told all the same."""
-    return cls.class_name() in _METHODS  # type: ignore[attr-defined]  # every event's
+def teller(cls: type) -> str | None:
+    """The method of :class:`Events` for events of a class; None: most are of no interest."""
+    return _METHODS.get(cls.class_name())  # type: ignore[attr-defined]  # every event's
 
 
 class Events:
@@ -65,12 +65,6 @@ class Events:
         # Open calls by the run of their span, None outside any.
         self._announced_in: dict[Any, list[Run]] = {}
 
-    def handle(self, event: Any) -> None:
-        """Something happened inside a span."""
-        method = _METHODS.get(event.class_name())
-        if method is not None:
-            getattr(self, method)(event)
-
     def leave(self, run: Run, error: BaseException | None) -> None:
         """A span ends: what events announced in it and did not end has failed with it."""
         for child in self._announced_in.pop(run.id, ()):
@@ -81,13 +75,13 @@ class Events:
             for pending in run.pending.requests:
                 self._runs.requested(run, pending, None, status_of(error))
 
-    def _chat_started(self, event: Any) -> None:
+    def chat_started(self, event: Any) -> None:
         self._announced(event, "chat", event.model_dict, event.messages)
 
-    def _completion_started(self, event: Any) -> None:
+    def completion_started(self, event: Any) -> None:
         self._announced(event, "completion", event.model_dict, event.prompt)
 
-    def _embedding_started(self, event: Any) -> None:
+    def embedding_started(self, event: Any) -> None:
         run = self._tracker.find(event.span_id)
         if run is not None and isinstance(run.pending, OpenBatch):
             pending: OpenModel | None = run.pending.request(event, self._tracker.note_problem)
@@ -98,21 +92,21 @@ class Events:
             note = self._tracker.note_problem
             pending.hits = cached_texts(pending.instance, pending.prompt, note)
 
-    def _ranking_started(self, event: Any) -> None:
+    def ranking_started(self, event: Any) -> None:
         model_dict = {"model_name": event.model_name}
         self._announced(event, "rerank", model_dict, (event.query, event.nodes))
 
-    def _generated(self, event: Any) -> None:
+    def generated(self, event: Any) -> None:
         _, pending = self._open_call(event, GENERATING)
         if pending is not None:
             pending.chunk(event.response)
 
-    def _answered(self, event: Any) -> None:
+    def answered(self, event: Any) -> None:
         run, pending = self._open_call(event, GENERATING)
         if run is not None and pending is not None:
             self._runs.end_model(run, pending, pending.answer(event.response))
 
-    def _embedded(self, event: Any) -> None:
+    def embedded(self, event: Any) -> None:
         run = self._tracker.find(event.span_id)
         if run is not None and isinstance(run.pending, OpenBatch) and run.pending.requests:
             self._runs.requested(run, run.pending.requests.popleft(), event.chunks)
@@ -121,12 +115,12 @@ class Events:
         if run is not None and pending is not None:
             self._runs.embedded(run, pending, event.chunks)
 
-    def _ranked(self, event: Any) -> None:
+    def ranked(self, event: Any) -> None:
         run, pending = self._open_call(event, ("rerank",))
         if run is not None and pending is not None:
             self._runs.ranked(run, pending)
 
-    def _raised(self, event: Any) -> None:
+    def raised(self, event: Any) -> None:
         """A stream failed, or its reader left it."""
         run, pending = self._open_call(event, GENERATING)
         if run is not None and pending is not None:
@@ -134,7 +128,7 @@ class Events:
                 run, pending, pending.failed(event.exception), status_of(event.exception)
             )
 
-    def _cancelled(self, event: Any) -> None:
+    def cancelled(self, event: Any) -> None:
         run = self._tracker.find(event.span_id)
         if run is not None and isinstance(run.pending, OpenSpan):
             run.pending.status = "cancelled"

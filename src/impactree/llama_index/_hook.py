@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from impactree.adapters.guarding import status_of
+from impactree.adapters.guarding import failed, status_of
 from impactree.llama_index import _spans as spans
 from impactree.llama_index import _streams as streams
 from impactree.llama_index._embeddings import document_counts
-from impactree.llama_index._events import Events
+from impactree.llama_index._events import Events, teller
 from impactree.llama_index._models import (
     GENERATING,
     OpenBatch,
@@ -39,7 +39,7 @@ _MODEL_KINDS: Final = GENERATING | {"embedding", "rerank"}
 
 
 class Hook:
-    """What follows LlamaIndex's dispatcher for one tracker; its caller catches what it raises."""
+    """What follows LlamaIndex's dispatcher for one tracker; nothing that it does raises."""
 
     def __init__(self, tracker: ImpactTracker, left: Callable[[], None]) -> None:
         self.tracker = tracker
@@ -62,9 +62,14 @@ class Hook:
         if not self.runs.streams:
             self._left()
 
-    def event(self, event: Any) -> None:
+    def event(self, event: Any, **kwargs: Any) -> None:
         """Something happened inside a span."""
-        self.events.handle(event)
+        method = teller(type(event))  # type: ignore[arg-type]  # every class is hashable
+        if method is not None:
+            try:
+                getattr(self.events, method)(event)
+            except Exception as error:
+                failed(self.tracker, "event", error)
 
     def span_enter(
         self,
@@ -73,46 +78,97 @@ class Hook:
         instance: Any = None,
         parent_id: str | None = None,
         tags: Any = None,
+        **kwargs: Any,
     ) -> None:
         """A method starts."""
-        if self.runs.dropped:
-            self.settle()
-        found_id, parent = self._parent(streams.shown(parent_id))
-        name, method = spans.span_name(id_)
-        role = spans.role_of(instance)
-        kind = spans.kind_of(role, method, instance, parent)
-        found_id, parent = _left_workflow(found_id, parent, kind)
-        if parent is None and not self.follows():
-            return
-        if parent is not None and _inherits(parent, kind, instance):
-            parent.pending.aliases.append(id_)  # type: ignore[union-attr]  # it is an OpenModel
-            kind = None
-        if kind is None:
-            self.tracker.alias(id_, found_id)
-            return
-        pending = self._pending(kind, role, instance, method, bound_args)
+        try:
+            method = spans.method_of(type(instance), id_[: -spans.UUID] or id_)  # type: ignore[arg-type]
+            if method.is_step:
+                return
+            if self.runs.dropped:
+                self.settle()
+            found_id, parent = self._parent(parent_id, method)
+            if parent is None and not self.follows():
+                return
+            kind = spans.kind_of(method, instance, parent)
+            if kind is None or (parent is not None and _inherits(parent, kind, instance, id_)):
+                self.tracker.alias(id_, found_id)
+            else:
+                self._start(id_, found_id, parent, kind, method, instance, bound_args, tags)
+        except Exception as error:
+            failed(self.tracker, "span_enter", error)
+
+    def span_exit(
+        self,
+        id_: str,
+        bound_args: inspect.BoundArguments,
+        instance: Any = None,
+        result: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """A method has returned."""
+        try:
+            run = self.tracker.find(id_)
+            if run is not None:
+                if run.id == id_:
+                    self._exit(run, instance, result)
+                else:
+                    self._leave_hidden(run, id_, result)
+        except Exception as error:
+            failed(self.tracker, "span_exit", error)
+
+    def span_drop(
+        self,
+        id_: str,
+        bound_args: inspect.BoundArguments,
+        instance: Any = None,
+        err: BaseException | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """A method has raised."""
+        try:
+            run = self.tracker.find(id_)
+            if run is not None:
+                if run.id == id_:
+                    self._drop(run, err)
+                else:
+                    self._leave_hidden(run, id_, None)
+        except Exception as error:
+            failed(self.tracker, "span_drop", error)
+
+    def _start(
+        self,
+        id_: str,
+        found_id: Any,
+        parent: Run | None,
+        kind: RunKind,
+        method: spans.Method,
+        instance: Any,
+        bound_args: inspect.BoundArguments,
+        tags: Any,
+    ) -> None:
+        """A method that shows starts."""
+        pending = self._pending(kind, method, instance, bound_args)
         if isinstance(pending, OpenBatch):
             kind = "chain"
+        shown, labels = spans.shown_name(method, instance, kind), None
         metadata = spans.kept(tags, self.keys)
-        agent = _agent(kind, parent, spans.agent_name(instance, role, bound_args))
-        if agent is not None:
-            metadata["agent_name"] = agent
-        shown = spans.shown_name(name, instance, role, kind)
-        labels = Labels(node=shown, step=shown) if kind == "node" else None
-        if in_workers(instance, method, bound_args):
+        if instance is None or method.role in spans.WORKING:
+            agent = _agent(kind, parent, spans.agent_name(instance, method.role, bound_args))
+            if agent is not None:
+                metadata["agent_name"] = agent
+            if kind == "node":
+                labels = Labels(node=shown, step=shown)
+        if in_workers(instance, method.name, bound_args):
             self._workers[id_] = cache_size(instance)
         run = self.runs.start(id_, found_id, shown, kind, pending, metadata, labels)
-        if role == "embedding":
+        if method.role == "embedding":
             streams.embedding_entered(run)
 
-    def span_exit(self, id_: str, instance: Any = None, result: Any = None) -> None:
-        """A method has returned."""
-        run = self._own(id_, result)
-        if run is None:
-            return
+    def _exit(self, run: Run, instance: Any, result: Any) -> None:
         opened = streams.streams_of(result)
-        if id_ in self._workers:
-            record_workers(self.tracker, run, instance, result or (), self._workers.pop(id_))
+        if run.id in self._workers:
+            record_workers(self.tracker, run, instance, result or (), self._workers.pop(run.id))
         pending = run.pending
         for stream in opened:
             self.runs.opened(run, stream)
@@ -125,16 +181,13 @@ class Hook:
         else:
             if not opened:
                 self.events.leave(run, None)
-            if run.kind == "retriever" and isinstance(result, list):
-                self.tracker.annotate(run.id, metadata=dict(document_counts(result)))
-            self.runs.end(run, _status(run, pending, result))
+            if pending is not None:  # else an event has told of its end
+                if run.kind == "retriever" and isinstance(result, list):
+                    self.tracker.annotate(run.id, metadata=dict(document_counts(result)))
+                self.runs.end(run, _status(run, pending, result))
 
-    def span_drop(self, id_: str, err: BaseException | None = None) -> None:
-        """A method has raised."""
-        run = self._own(id_)
-        if run is None:
-            return
-        self._workers.pop(id_, None)
+    def _drop(self, run: Run, err: BaseException | None) -> None:
+        self._workers.pop(run.id, None)
         pending = run.pending
         if isinstance(pending, OpenModel):
             if pending.ended is None:
@@ -146,24 +199,36 @@ class Hook:
         else:
             self.runs.end(run, status_of(err))
 
-    def _parent(self, parent_id: str | None) -> tuple[Any, Run | None]:
+    def _leave_hidden(self, run: Run, id_: str, result: Any) -> None:
+        """A span that does not show is over: its name goes, unless events are to come."""
+        inherited = isinstance(run.pending, OpenModel) and id_ in run.pending.aliases
+        if not (inherited and streams.streams_of(result)):
+            self.tracker.forget_alias(id_)
+
+    def _parent(self, parent_id: str | None, method: spans.Method) -> tuple[Any, Run | None]:
         """The parent of a span that starts now: its id, and its run if there is one."""
-        found_id = innermost(self.tracker, parent_id, streams.current_run_id)
+        found_id = innermost(self.tracker, streams.shown(parent_id), streams.current_run_id)
         parent = None if found_id is None else self.tracker.find(found_id)
         reading = streams.read_now(self.tracker)
         if reading is not None and not _is_under(parent, reading):
-            return reading.id, reading
+            found_id, parent = reading.id, reading
+        # Before workflows 2, run() leaves its span active in the caller's context: what comes next
+        # there, other workflows beside it included, would hang under it.
+        while parent is not None and parent.kind in _WORKFLOWS:
+            if method.kind not in _WORKFLOWS and parent.end is None:
+                break
+            parent = parent.parent
+            found_id = None if parent is None else parent.id
         return found_id, parent
 
     def _pending(
         self,
         kind: RunKind,
-        role: spans.Role,
+        method: spans.Method,
         instance: Any,
-        method: str,
         bound_args: inspect.BoundArguments,
     ) -> OpenSpan:
-        asked = bound_args.arguments
+        asked, role = bound_args.arguments, method.role
         if kind not in _MODEL_KINDS:
             if role != "llm":
                 return OpenSpan(instance)
@@ -173,7 +238,7 @@ class Hook:
             if texts is None:
                 texts = [asked.get("text", asked.get("query", ""))]
             size = getattr(instance, "embed_batch_size", len(texts))
-            if spans.is_batch(method) and len(texts) > size:
+            if spans.is_batch(method.name) and len(texts) > size:
                 return OpenBatch(instance, texts=texts, size=size)
             prompt: Any = texts
         elif role == "rerank":
@@ -199,16 +264,6 @@ class Hook:
         else:
             self.runs.end_model(run, pending, pending.answer(result))
 
-    def _own(self, id_: str, result: Any = None) -> Run | None:
-        """The run of a span; a hidden span's alias is dropped, unless events are to come."""
-        run = self.tracker.find(id_)
-        if run is None or run.id == id_:
-            return run
-        inherited = isinstance(run.pending, OpenModel) and id_ in run.pending.aliases
-        if not (inherited and streams.streams_of(result)):
-            self.tracker.forget_alias(id_)
-        return None
-
 
 def _agent(kind: RunKind, parent: Run | None, named: str | None) -> str | None:
     """The agent that a span works for.
@@ -218,22 +273,6 @@ def _agent(kind: RunKind, parent: Run | None, named: str | None) -> str | None:
     if kind == "node" and parent is not None and isinstance(parent.pending, OpenSpan):
         named = parent.pending.agent = named or parent.pending.agent
     return named
-
-
-def _left_workflow(
-    found_id: Any, parent: Run | None, kind: RunKind | None
-) -> tuple[Any, Run | None]:
-    """The parent of what LlamaIndex takes for a part of a workflow after it was started.
-
-    Before workflows 2, ``run()`` leaves its span active in the caller's context: what comes next
-    there, other workflows beside it included, would hang under it.
-    """
-    while parent is not None and parent.kind in _WORKFLOWS:
-        if kind not in _WORKFLOWS and parent.end is None:
-            break
-        parent = parent.parent
-        found_id = None if parent is None else parent.id
-    return found_id, parent
 
 
 def _status(run: Run, pending: Any, result: Any) -> RunStatus:
@@ -247,17 +286,20 @@ def _status(run: Run, pending: Any, result: Any) -> RunStatus:
     return "ok"
 
 
-def _inherits(parent: Run, kind: RunKind | None, instance: Any) -> bool:
+def _inherits(parent: Run, kind: RunKind, instance: Any, id_: str) -> bool:
     """Whether a model's method calls another of the same model, and fires no events itself."""
     pending = parent.pending
-    return (
-        kind in GENERATING
-        and isinstance(pending, OpenModel)
+    if (
+        isinstance(pending, OpenModel)
+        and kind in GENERATING
         and pending.instance is instance
         and not pending.announced
         and pending.ended is None
         and not parent.children
-    )
+    ):
+        pending.aliases.append(id_)
+        return True
+    return False
 
 
 def _is_under(run: Run | None, above: Run) -> bool:

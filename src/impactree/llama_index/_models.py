@@ -28,8 +28,8 @@ from impactree.llama_index import _names as names
 from impactree.llama_index._text import (
     answer_text,
     beside_text,
-    has_media,
-    pictures,
+    held,
+    media_of,
     prompt_texts,
 )
 
@@ -208,16 +208,22 @@ class OpenModel(OpenSpan):
     def answer(self, response: Any) -> ModelCall:
         """The finished chat or completion call; :attr:`drawn` has those made for it."""
         if self.prompt:
-            self.sent = (asked_with(self.beside, (self.model_dict, _asked(self.prompt))),)
-        call = self._answered(response)
-        items, tools = response_items(getattr(response, "__dict__", {}).get("raw"))
-        made = [p for p in pictures_in(items) if p.by_tool]
-        self.drawn = tool_calls(call, made, image_tool(tools)) if made else []
-        self.drawn += other_calls(call, self.places)
-        own = 0 if made else pictures(response)
+            params = {**self.model_dict, **(self.beside or {})}
+            self.sent = (asked_with(params, _asked(self.prompt)),)
+        media = media_of(response)
+        call = self._answered(response, media)
+        self.drawn = other_calls(call, self.places)
+        made: list[Any] = []
+        raw = held(response).get("raw")
+        if raw is not None:
+            items, tools = response_items(raw)
+            made = [p for p in pictures_in(items) if p.by_tool]
+            if made:
+                self.drawn += tool_calls(call, made, image_tool(tools))
+        own = 0 if made else media.count("image")
         return drawing(call, own) if own else call
 
-    def _answered(self, response: Any) -> ModelCall:
+    def _answered(self, response: Any, media: Sequence[str]) -> ModelCall:
         latency = time.perf_counter() - self.started
         self._read(response)
         usage = self.usage
@@ -226,16 +232,15 @@ class OpenModel(OpenSpan):
         text = max(answer_text(response), "".join(self.parts), key=len) + beside_text(response)
         notes = () if usage is None else usage.notes
         if usage is None:
-            tokens = Tokens(input=self._prompt_tokens())
-        elif usage.tokens.output is None or text or has_media(response):
-            tokens = replace(usage.tokens, output=None)  # a zero that the answer belies
+            tokens = Tokens(input=self._prompt_tokens(), output=count_tokens(text))
+        elif usage.tokens.output is None or text or media:  # a zero that the answer belies
+            tokens = replace(usage.tokens, output=count_tokens(text))
         else:
             return self._call(usage.tokens, "reported", latency, notes)
-        if has_media(response):
+        if media:
             if not text:
-                return self._call(tokens, "unknown", latency, notes)
+                return self._call(replace(tokens, output=None), "unknown", latency, notes)
             notes = (*notes, "media-not-counted")
-        tokens = replace(tokens, output=count_tokens(text))
         return self._call(tokens, "counted", latency, notes)
 
     def read(self, texts: Iterable[str]) -> ModelCall:
@@ -273,18 +278,18 @@ class OpenModel(OpenSpan):
         return self._call(Tokens(), "unknown", None)
 
     def _read(self, response: Any, *, named: bool = False) -> None:
-        places = tuple(place for place in _places(response) if place is not None)
+        places = _places(response)
         self.places = places or self.places
         try:
             for place in places:
-                usage = read_usage(place) if place else None
+                usage = read_usage(place)
                 if usage is not None:
                     self.usage = updated(self.usage, usage)
                     break
         except MalformedUsageError as wrong:
             self.note("usage of an unknown shape", wrong)
         if not named:
-            self.answered = names.answered_model(getattr(response, "raw", None)) or self.answered
+            self.answered = names.answered_model(held(response).get("raw")) or self.answered
 
     def _prompt_tokens(self) -> int:
         read = count_tokens("\n".join(prompt_texts(self.prompt)))
@@ -320,28 +325,26 @@ _FAMILY: Final[dict[Kind, frozenset[str]]] = {
 }
 
 
-def _places(response: Any) -> Iterable[Any]:
-    """Where a response may carry usage, nearest to the provider first."""
-    # By what it holds: asking a completion for its message raises within pydantic.
-    held = getattr(response, "__dict__", {})
-    yield held.get("raw")
-    yield held.get("additional_kwargs")
-    yield getattr(held.get("message"), "additional_kwargs", None)
+def _places(response: Any) -> tuple[Any, ...]:
+    """Where a response carries what may be usage, nearest to the provider first."""
+    fields = held(response)
+    beside = getattr(fields.get("message"), "additional_kwargs", None)
+    return tuple(filter(None, (fields.get("raw"), fields.get("additional_kwargs"), beside)))
 
 
 def _asked(prompt: Any) -> object:
     """What tells a prompt from another one: roles and blocks, without ids of tool calls."""
     if isinstance(prompt, str):
         return prompt
-    return [(str(getattr(m, "role", "")), [*map(_block, _blocks(m))]) for m in prompt]
+    return tuple([(str(getattr(m, "role", "")), *map(_block, _blocks(m))) for m in prompt])
 
 
 def _blocks(message: Any) -> Iterable[Any]:
-    return getattr(message, "__dict__", {}).get("blocks") or (answer_text(message),)
+    return held(message).get("blocks") or (answer_text(message),)
 
 
 def _block(block: Any) -> object:
-    fields = getattr(block, "__dict__", None)
+    fields = held(block)
     if not fields:
         return str(block)
-    return {name: value for name, value in fields.items() if name != "tool_call_id"}
+    return tuple([item for item in fields.items() if item[0] != "tool_call_id"])

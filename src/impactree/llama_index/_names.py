@@ -12,13 +12,13 @@ from impactree.calls.names import answered_model as answered_in
 from impactree.calls.scrubbing import text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
 __all__ = ["Asked", "answered_model", "asked"]
 
 _ANSWER_WRAPPERS: Final = ("response", "data", "message")
 _NAMELESS: Final = "base_component"  # LlamaIndex's default where a class gives itself no name
-_CLIENTS: Final = ("_client", "_aclient")
+_CLIENTS: Final = frozenset({"_client", "_aclient"})
 _REGION: Final = ("region_name",)
 # llama_index.llms.openai.base -> openai; these hold no client of their own.
 _PACKAGES: Final = ("llama_index.llms.", "llama_index.embeddings.", "llama_index.postprocessor.")
@@ -28,14 +28,16 @@ def asked(instance: Any, model_dict: dict[str, Any]) -> Asked:
     """Who is asked, from the model's object and its description in an event."""
     speaks = _asked_object(instance)
     said = model_dict if speaks is instance else {}
-    if said.get("class_name") == _NAMELESS:
-        said = {**said, "class_name": None}
+    class_name = text(said.get("class_name"))
+    if class_name == _NAMELESS:
+        class_name = None
+    clients = _clients(speaks)
     return Asked(
-        _provider(speaks, said),
+        _provider(speaks, class_name),
         _requested_model(speaks, said),
-        _base_url(speaks) or first_address(said),
-        _region(speaks),
-        said.get("class_name") or type(speaks).__name__,
+        _base_url(speaks, clients) or first_address(said),
+        _region(speaks, clients),
+        class_name or type(speaks).__name__,
     )
 
 
@@ -46,10 +48,9 @@ def _asked_object(instance: Any) -> Any:
     return instance if wrapped is None else wrapped
 
 
-def _provider(instance: Any, model_dict: dict[str, Any]) -> str | None:
+def _provider(instance: Any, name: str | None) -> str | None:
     """Who was asked: the client package's name, else the class's without its ``_llm``."""
     package = None if instance is None else _package(type(instance))  # type: ignore[arg-type]
-    name = text(model_dict.get("class_name"))
     if package is None and name is not None:
         package = _package_of_class(name)
     if package is not None:
@@ -87,6 +88,8 @@ def _requested_model(instance: Any, model_dict: dict[str, Any]) -> str | None:
     """The model's name as it was asked for: the object's, else the event's."""
     held = known(instance, MODEL_KEYS)
     for key in MODEL_KEYS:
+        if key not in model_dict and key not in held:
+            continue
         for found in (model_dict.get(key), getattr(instance, key, None) if key in held else None):
             if found and found != "unknown" and text(found):  # LlamaIndex's default for no name
                 return text(found)
@@ -102,34 +105,36 @@ def answered_model(raw: Any) -> str | None:
     return next(filter(None, map(answered_in, places)), None)
 
 
-def _base_url(instance: Any) -> str | None:
-    """Where the requests go, if the client says so."""
+def _base_url(instance: Any, clients: Collection[Any]) -> str | None:
+    """Where the requests go, if the model or what it asks through says so."""
     found = first_address(instance)
     if found:
         return found
-    for holder in _clients(instance):
-        url = getattr(holder, "base_url", None)
+    for client in clients:
+        url = getattr(client, "base_url", None)
         if url is not None and str(url).startswith("http"):
             return address(str(url))
     return None
 
 
-def _region(instance: Any) -> str | None:
+def _region(instance: Any, clients: Collection[Any]) -> str | None:
     """The cloud region, where the client tells it (Bedrock and Vertex do)."""
     found = text(getattr(instance, "region_name", None)) if known(instance, _REGION) else None
-    return found or next(
-        filter(None, (text(field(c, "location")) for c in _clients(instance))), None
-    )
+    for client in clients:
+        found = found or text(field(client, "location"))
+    return found
 
 
-def _clients(instance: Any) -> Iterable[Any]:
+def _clients(instance: Any) -> Collection[Any]:
     """What a model holds for its requests: never a property that would make one."""
     private = getattr(instance, "__pydantic_private__", None)
-    return _held(private) if private and ("_client" in private or "_aclient" in private) else ()
+    if not private or _CLIENTS.isdisjoint(private):
+        return ()
+    return [*_held(private)]
 
 
 def _held(private: dict[str, Any]) -> Iterator[Any]:
-    for name in _CLIENTS:
+    for name in ("_client", "_aclient"):
         client = private.get(name)
         if client is not None:
             yield client

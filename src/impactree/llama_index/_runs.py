@@ -6,7 +6,7 @@ import time
 import weakref
 from collections import deque
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.llama_index._embeddings import ranked_texts
 from impactree.llama_index._models import GENERATING, OpenModel, OpenPrediction, OpenSpan
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from impactree.runs import Labels, Run, RunKind, RunStatus
     from impactree.tracker import ImpactTracker
 
-__all__ = ["Runs", "is_open"]
+__all__ = ["Runs", "is_open", "settled"]
+
+_CALLS: Final = (OpenModel, OpenPrediction)
 
 
 class Runs:
@@ -54,7 +56,7 @@ class Runs:
             pending=pending,
             labels=labels,
         )
-        if isinstance(pending, OpenModel | OpenPrediction):
+        if isinstance(pending, _CALLS):
             pending.run = weakref.ref(run)
         if run.parent is None:
             self._open_roots[run_id] = run
@@ -78,13 +80,12 @@ class Runs:
         """A run ends."""
         if run.parent is None:
             self._open_roots.pop(run.id, None)
-        if isinstance(run.pending, OpenModel):
-            for alias in run.pending.aliases:
+        pending = run.pending
+        if isinstance(pending, OpenModel):
+            for alias in pending.aliases:
                 self.tracker.forget_alias(alias)
-            for made in () if call is None else run.pending.drawn:
-                self.tracker.record(made, run.id)
-            if call is not None and run.pending.sent and not cached:
-                call = self.tracker.repeats.noted(call, run.pending.sent)
+            if call is not None:
+                call = settled(self.tracker, run.id, pending, call, cached=cached)
         self.tracker.end(run.id, status=status, call=call, cached=cached, end=end)
 
     def end_model(
@@ -190,6 +191,23 @@ class Runs:
             if isinstance(pending, OpenModel):
                 call = pending.final if count else None
                 self.end(run, pending.status, call, end=pending.ended)
+
+
+def settled(
+    tracker: ImpactTracker, run_id: Any, pending: OpenModel, call: ModelCall, *, cached: bool
+) -> ModelCall:
+    """The call that a model's run ends with: what it drew stands beside it, what it read is noted.
+
+    Args:
+        tracker: The run's.
+        run_id: The run's.
+        pending: What was asked and answered.
+        call: What it came to.
+        cached: Whether a cache answered: nothing was sent.
+    """
+    for made in pending.drawn:
+        tracker.record(made, run_id)
+    return tracker.repeats.noted(call, pending.sent) if pending.sent and not cached else call
 
 
 def is_open(run: Run, kinds: Collection[str]) -> bool:

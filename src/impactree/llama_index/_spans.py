@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from impactree.calls.scrubbing import plain_values
+from impactree.llama_index._streams import is_step
 
 if TYPE_CHECKING:
     import inspect
@@ -14,14 +15,17 @@ if TYPE_CHECKING:
     from impactree.runs import Run, RunKind
 
 __all__ = [
+    "UUID",
+    "WORKING",
+    "Method",
     "Role",
     "agent_name",
     "is_batch",
     "kept",
     "kind_of",
+    "method_of",
     "role_of",
     "shown_name",
-    "span_name",
 ]
 
 Role = Literal[
@@ -37,7 +41,8 @@ Role = Literal[
     "workflow",
 ]
 
-_UUID: Final = 37  # span ids end in "-" and a UUID
+UUID: Final = 37
+"""Span ids end in "-" and a UUID: so many characters."""
 _MODEL_METHODS: Final[dict[str, RunKind]] = {
     "chat": "chat",
     "achat": "chat",
@@ -75,12 +80,10 @@ _KINDS: Final[dict[Role, RunKind]] = {
     "tool": "tool",
     "rerank": "rerank",
 }
-
-
-def span_name(span_id: str) -> tuple[str, str]:
-    """``Class.method`` of a span, and its method alone."""
-    name = span_id[:-_UUID] if len(span_id) > _UUID else span_id
-    return name, name.rpartition(".")[2]
+WORKING: Final = frozenset({"agent", "workflow"})
+"""Roles of what works for an agent."""
+_NESTING: Final = frozenset({"other", *_KINDS})
+"""Roles of objects whose methods call one another."""
 
 
 def role_of(instance: Any) -> Role:
@@ -100,27 +103,56 @@ def _role(cls: type) -> Role:
     return "other"
 
 
-def kind_of(role: Role, method: str, instance: Any, parent: Run | None) -> RunKind | None:
+class Method(NamedTuple):
+    """What the spans of one method of one class have in common."""
+
+    owner: str
+    """The name of the class."""
+    name: str
+    role: Role
+    """Of the class."""
+    kind: RunKind | None
+    """What it shows as, where the run around it does not say other; None: it does not show."""
+    shown: str
+    """The name of its runs."""
+    is_step: bool
+    """Whether it is not followed."""
+
+
+@lru_cache(maxsize=2048)
+def method_of(cls: type, span_name: str) -> Method:
+    """The method that spans of this name, which is their id without its UUID, are of."""
+    owner, _, name = span_name.rpartition(".")
+    role = _role(cls)
+    if role in WORKING:
+        kind = _workflow_kind(role, name, cls)
+    elif role in _SHOWN:
+        kind = _SHOWN[role](name)
+    else:
+        kind = _KINDS.get(role, "chain")
+    shown = f"{owner}.{name.lstrip('_')}" if owner else name
+    if name.startswith("__"):
+        shown = owner
+    return Method(owner, name, role, kind, shown, is_step(span_name))
+
+
+def kind_of(method: Method, instance: Any, parent: Run | None) -> RunKind | None:
     """What kind of run a span shows as; None: it does not show.
 
     Hidden are steps inside a model or an agent, and methods that an object calls on itself.
     """
-    if role in ("agent", "workflow"):
-        return _workflow_kind(role, method, instance)
-    if role in _SHOWN:
-        return _SHOWN[role](method)
+    if parent is None or method.role not in _NESTING:
+        return method.kind
     if instance is None:  # a function, or a workflow's step
-        return "node" if parent is not None and parent.kind in ("agent", "graph") else "chain"
-    if parent is not None and getattr(parent.pending, "instance", None) is instance:
-        return None
-    return _KINDS.get(role, "chain")
+        return "node" if parent.kind in ("agent", "graph") else "chain"
+    return None if getattr(parent.pending, "instance", None) is instance else method.kind
 
 
-def _workflow_kind(role: Role, method: str, instance: Any) -> RunKind | None:
+def _workflow_kind(role: Role, method: str, cls: type) -> RunKind | None:
     if method == "run":
         return "agent" if role == "agent" else "graph"
     # Before workflows 2, steps are methods of the workflow; later they are functions.
-    step = getattr(type(instance), method, None)
+    step = getattr(cls, method, None)
     is_step = hasattr(step, "_step_config") or hasattr(step, "__step_config")
     return "node" if is_step and not method.startswith("_") else None
 
@@ -146,17 +178,12 @@ def is_batch(method: str) -> bool:
     return method in _EMBED_BATCH
 
 
-def shown_name(name: str, instance: Any, role: Role, kind: RunKind) -> str:
+def shown_name(method: Method, instance: Any, kind: RunKind) -> str:
     """The name of the run: LlamaIndex's own for the span, a tool's or a step's own name."""
-    owner, _, method = name.rpartition(".")
-    if role == "tool":
+    if method.role == "tool":
         called = getattr(getattr(instance, "metadata", None), "name", None)
-        return called if isinstance(called, str) and called else owner
-    if kind == "node":
-        return method
-    if method.startswith("__"):
-        return owner
-    return f"{owner}.{method.lstrip('_')}" if owner else method
+        return called if isinstance(called, str) and called else method.owner
+    return method.name if kind == "node" else method.shown
 
 
 def kept(tags: Any, keys: frozenset[str]) -> dict[str, Any]:
@@ -165,12 +192,10 @@ def kept(tags: Any, keys: frozenset[str]) -> dict[str, Any]:
 
 
 def agent_name(instance: Any, role: Role, bound_args: inspect.BoundArguments) -> str | None:
-    """The agent that a workflow or one of its steps works for."""
+    """The agent that an agent is, or that a workflow or one of its steps works for."""
     if role == "agent":
         name = getattr(instance, "name", None)
         return name if isinstance(name, str) else None
-    if instance is not None and role != "workflow":
-        return None  # no step
     for value in bound_args.arguments.values():
         name = getattr(value, "current_agent_name", None)
         if isinstance(name, str) and name:

@@ -82,17 +82,20 @@ def embedding_entered(run: Run) -> None:
 
 def shown(span_id: str | None) -> Any:
     """The id that a span is known by: of an embedding's step, its run's."""
-    if span_id is None or not is_step(span_id):
-        return span_id
     run = _embedding.get()
-    return span_id if run is None or run.end is not None else run.id
+    if run is None or run.end is not None or span_id is None or not is_step(span_id):
+        return span_id
+    return run.id
 
 
 def streams_of(result: Any) -> list[Any]:
     """The generators that a result is or holds, those in another library's wrapper included."""
     # Of the object itself: on some there are properties that make one, or raise.
-    held = getattr(result, "__dict__", {}).values()
-    found = (_unwrapped(v) for v in (result, *held) if type(v) not in _PLAIN)
+    if type(result) in _PLAIN:
+        return []
+    held = getattr(result, "__dict__", None)
+    values = (result, *held.values()) if held else (result,)
+    found = [_unwrapped(value) for value in values if type(value) not in _PLAIN]
     return [stream for stream in found if stream is not None]
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-__all__ = ["answer_text", "beside_text", "has_media", "pictures", "prompt_texts"]
+__all__ = ["answer_text", "beside_text", "held", "media_of", "prompt_texts"]
 
+_NOTHING: Final[dict[str, Any]] = {}
 _MEDIA: Final = frozenset({"image", "audio", "video", "document"})
 _BESIDE: Final = ("reasoning_content", "refusal")
 
 
+def held(response: Any) -> dict[str, Any]:
+    """What a response holds: asking a completion for its message raises within pydantic."""
+    return getattr(response, "__dict__", _NOTHING)
+
+
 def _message(response: Any) -> Any:
-    """The message of a chat's response, looked for as above; else what was given."""
-    return getattr(response, "__dict__", {}).get("message", response)
+    """The message of a chat's response; else what was given."""
+    return held(response).get("message", response)
 
 
 def prompt_texts(prompt: Any) -> list[str]:
@@ -32,7 +38,7 @@ def answer_text(response: Any, *, thoughts: bool = True) -> str:
     if isinstance(response, str):
         return response
     message = _message(response)
-    blocks = getattr(message, "__dict__", {}).get("blocks")
+    blocks = held(message).get("blocks")
     if blocks is None:
         return str(getattr(message, "text", None) or getattr(message, "content", None) or "")
     parts = []
@@ -49,16 +55,11 @@ def answer_text(response: Any, *, thoughts: bool = True) -> str:
     return "".join(parts)
 
 
-def pictures(response: Any) -> int:
-    """How many pictures an answer holds."""
-    blocks = getattr(_message(response), "__dict__", {}).get("blocks") or ()
-    return sum(getattr(block, "block_type", None) == "image" for block in blocks)
-
-
-def has_media(response: Any) -> bool:
-    """Whether a picture or a sound is part of an answer: their tokens are in no text."""
-    blocks = getattr(_message(response), "__dict__", {}).get("blocks") or ()
-    return any(getattr(block, "block_type", None) in _MEDIA for block in blocks)
+def media_of(response: Any) -> list[str]:
+    """The kinds of what is no text in an answer, pictures and sound: its tokens are in none."""
+    blocks = held(_message(response)).get("blocks") or ()
+    kinds = [getattr(block, "block_type", None) for block in blocks]
+    return [kind for kind in kinds if kind in _MEDIA]
 
 
 def _tool_call_text(call: Any) -> str:
@@ -71,10 +72,10 @@ def _tool_call_text(call: Any) -> str:
 
 def beside_text(response: Any) -> str:
     """What some clients keep beside an answer's blocks: reasoning that is in none, a refusal."""
-    held = getattr(_message(response), "__dict__", {})
-    beside = held.get("additional_kwargs")
+    fields = held(_message(response))
+    beside = fields.get("additional_kwargs")
     if not isinstance(beside, dict):
         return ""
-    told = any(getattr(b, "block_type", None) == "thinking" for b in held.get("blocks") or ())
+    told = any(getattr(b, "block_type", None) == "thinking" for b in fields.get("blocks") or ())
     keys = ("refusal",) if told else _BESIDE
     return "".join(text for key in keys if isinstance(text := beside.get(key), str))

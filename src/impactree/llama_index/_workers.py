@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from impactree.llama_index._embeddings import node_texts
 from impactree.llama_index._models import OpenModel
+from impactree.llama_index._runs import settled
 from impactree.llama_index._spans import role_of
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ def record_workers(
             cached = before is not None and cache_size(instance) == before
             call_id = f"{run.id}/workers"
             tracker.start(call_id, run.id, name=type(transformation).__name__, kind="embedding")
-            call = pending.read(texts)
-            call = call if cached else tracker.repeats.noted(call, pending.sent)
+            call = settled(tracker, call_id, pending, pending.read(texts), cached=cached)
             tracker.end(call_id, call=call, cached=cached)
         elif getattr(transformation, "llm", None) is not None:
             name = type(transformation).__name__

@@ -68,7 +68,9 @@ def innermost(tracker: Finds, parent_id: Any, own: Callable[[], Any] | None = No
         model inside a LlamaIndex engine inside a LangChain tool); else ``parent_id``; outside
         any run, the caller's run in another process, if one was restored.
     """
-    others = [run_id for source in sources if source is not own and (run_id := source())]
+    others = sources != [own] and [
+        run_id for source in sources if source is not own and (run_id := source())
+    ]
     if others:
         best = None if parent_id is None else tracker.find(parent_id)
         for run in filter(None, map(tracker.find, others)):

@@ -25,6 +25,9 @@ class Labels(TypedDict, total=False):
 
 LABELS: Final = ("agent", "node", "step", "thread", "tool", "user")
 _USERS: Final = ("user_id", "langfuse_user_id")
+_KEYS: Final = frozenset(
+    {"agent_name", "lc_agent_name", "langgraph_node", "langgraph_step", "thread_id", *_USERS}
+)
 
 
 def labels_of(
@@ -44,7 +47,7 @@ def labels_of(
     found = Labels()
     if kind == "tool":
         found["tool"] = name
-    if not metadata:
+    if _KEYS.isdisjoint(metadata):
         return found
     agent = metadata.get("agent_name")
     if agent is None:

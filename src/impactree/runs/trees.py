@@ -186,16 +186,17 @@ class RunTrees(Amendable):
     def alias(self, run_id: Any, parent_id: Any) -> None:
         """What starts under ``run_id`` hangs under ``parent_id``, until it is forgotten."""
         with self._lock:
-            parent = self._runs.get(run_key(parent_id))
+            parent = self.find(parent_id)
             if parent is not None:
                 self._runs.setdefault(run_key(run_id), parent)
 
     def forget_alias(self, run_id: Any) -> None:
         """The end of an alias; the id of a real run is left alone."""
+        key = run_key(run_id)
         with self._lock:
-            run = self._runs.get(run_key(run_id))
-            if run is not None and run.key != run_key(run_id):
-                del self._runs[run_key(run_id)]
+            run = self._runs.get(key)
+            if run is not None and run.key != key:
+                del self._runs[key]
 
     # State
 
