@@ -141,14 +141,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             kind = kinds.NAMED.get(name, "chain")
             if metadata:  # LangGraph and create_agent give all theirs some
                 kind = self._chain_kind(name, parent_id, tags, metadata)
-            self.tracker.start(
-                run_id,
-                parent_id,
-                name=name,
-                kind=kind,
-                tags=names.kept_tags(tags) if tags else (),
-                metadata=names.kept_metadata(metadata, self._keys) if metadata else None,
-            )
+            self._start(run_id, parent_id, name, kind, tags, metadata)
         except Exception as error:
             failed(self.tracker, "on_chain_start", error)
 
