@@ -47,11 +47,7 @@ def document_counts(documents: Any) -> dict[str, int]:
 
 def kept_tags(tags: Any) -> tuple[str, ...]:
     """The tags without LangChain's own ``seq:step:N``, which say nothing that the tree does not."""
-    kept: tuple[str, ...] = ()
-    for tag in tags or ():
-        if isinstance(tag, str) and not tag.startswith("seq:step:"):
-            kept = (*kept, tag)
-    return kept
+    return tuple([t for t in tags if isinstance(t, str) and not t.startswith("seq:step:")])
 
 
 def kept_metadata(metadata: Any, keys: frozenset[str]) -> dict[str, Any]:
