@@ -6,6 +6,7 @@ The key is random, of this process alone, and never leaves it; nor do the hashes
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,13 +28,13 @@ _DEPTH: Final = 12
 
 
 class Repeats:
-    """What the models that one tracker follows were sent. Thread-safe: sets are only added to."""
+    """What the models that one tracker follows were sent. Thread-safe: dicts are only added to."""
 
     __slots__ = ("_before", "_lately")
 
     def __init__(self) -> None:
-        self._lately: set[int] = set()
-        self._before: set[int] = set()
+        self._lately: dict[int, float | None] = {}  # how long the answer took, s
+        self._before: dict[int, float | None] = {}
 
     def noted(self, call: ModelCall, sent: Sequence[object]) -> ModelCall:
         """The call, with how many of its input tokens had been sent to its model before.
@@ -52,22 +53,32 @@ class Repeats:
         share = sum(size for size, known in zip(sizes, again, strict=True) if known) / sum(sizes)
         return repeating(call, min(tokens, round(tokens * share)))
 
+    def paid(self, call: ModelCall, sent: object) -> ModelCall:
+        """A call that a cache answered, with the time that it took when a model did, if known."""
+        mark = _mark(call, sent)
+        latency = self._lately.get(mark) or self._before.get(mark)
+        return call if latency is None else replace(call, latency_s=latency)
+
     def _again(self, call: ModelCall, sent: object) -> bool:
         """Whether this was sent before; from now on it was."""
-        asked = _KEY, call.provider, call.base_url, call.model, call.kind, sent
-        try:
-            mark = hash(asked)
-        except Exception:  # a list or a dict somewhere, or a hash of the user's own that fails
-            mark = _hash(asked)
+        mark = _mark(call, sent)
         lately = self._lately
         if mark in lately:
             return True
         known = mark in self._before
         if len(lately) >= _MOST:
-            self._before, self._lately = lately, {mark}
+            self._before, self._lately = lately, {mark: call.latency_s}
         else:
-            lately.add(mark)
+            lately[mark] = call.latency_s
         return known
+
+
+def _mark(call: ModelCall, sent: object) -> int:
+    asked = _KEY, call.provider, call.base_url, call.model, call.kind, sent
+    try:
+        return hash(asked)
+    except Exception:  # a list or a dict somewhere, or a hash of the user's own that fails
+        return _hash(asked)
 
 
 def asked_with(params: Mapping[str, Any] | None, prompt: object) -> object:

@@ -223,8 +223,10 @@ class PendingCall:
         prompt = self.prompt
         call = self._answered(answer, now)
         alone = self.batch is None or self.kind == "chat"  # else its usage is that of several
-        if self.repeats is not None and prompt and alone and not answer.cached:
-            call = self.repeats.noted(call, (asked_of(prompt, self.params),))
+        if self.repeats is not None and prompt and alone:
+            asked = asked_of(prompt, self.params)
+            cached, repeats = answer.cached, self.repeats
+            call = repeats.paid(call, asked) if cached else repeats.noted(call, (asked,))
         if not answer.pictures:
             return call
         own = [picture for picture in answer.pictures if not picture.by_tool]
