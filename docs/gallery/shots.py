@@ -1,4 +1,4 @@
-"""Take the pictures of the report's page in ``docs/gallery/``; needs Debian's chromium.
+"""Take the pictures of the pages in ``docs/gallery/``; needs Debian's chromium.
 
 Run from the repository's root: ``python docs/gallery/shots.py``, after ``make web``.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -22,6 +24,10 @@ AGENTS: Final = (
     ("researcher", "gpt-4o-mini", "openai", 7, 1800, 160),
     ("analyst", "gpt-4o", "openai", 3, 5200, 420),
     ("writer", "claude-sonnet-4-5", "anthropic", 2, 7400, 900),
+)
+CALCULATED: Final = (
+    "mode=one&task=chat&input=2400&cached=2000&output=400&method=impactree-1"
+    "&model=claude-haiku-4-5&provider=aws-bedrock&region=eu-west-3"
 )
 
 
@@ -73,6 +79,20 @@ def shoot(browser: Browser, report: Report, name: str, size: str, scheme: str, m
         page.close()
 
 
+def shoot_calculator(browser: Browser) -> None:
+    """One request in the server's page."""
+    command = [str(Path(sys.executable).with_name("impactree")), "serve", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        address = server.stdout.readline().split()[-1]
+        page = browser.new_page(viewport={"width": 1280, "height": 1160}, color_scheme="light")
+        page.goto(f"{address}#{CALCULATED}")
+        page.wait_for_selector(".how")
+        page.screenshot(path=HERE / "server-one-1280-light.png")
+        page.close()
+        server.terminate()
+
+
 def main() -> None:
     """All of them."""
     with sync_playwright() as driver:
@@ -82,6 +102,7 @@ def main() -> None:
         shoot(browser, crew(), "agents", "1280x1500", "light", "by=agent")
         shoot(browser, crew(), "agents", "390x1500", "dark", "by=agent")
         shoot(browser, map_reduce(2000), "map_reduce", "1280x1300", "light", "")
+        shoot_calculator(browser)
         browser.close()
 
 

@@ -201,10 +201,7 @@ def work(kind: str, which: str, folder: Path, url: str, numbers: dict[str, Any])
     else:
         found = away(writer, numbers, numbers[f"{which}_s"])
     started = time.monotonic()
-    deadline = started + 3 * HANG_S
-    while not (drained := writer.tracker.flush(10)) and time.monotonic() < deadline:
-        if which == "disk" and not any(h["pending"] for h in writer.tracker.health().values()):
-            break
+    drained = drain(writer.tracker)
     found |= {"drained": drained, "flush_s": round(time.monotonic() - started, 1)}
     found["lost"] = sum(health["dropped"] for health in writer.tracker.health().values())
     if kind == "prometheus":
@@ -212,6 +209,21 @@ def work(kind: str, which: str, folder: Path, url: str, numbers: dict[str, Any])
     say(json.dumps(found))
     writer.tracker.close(10)
     os._exit(0)
+
+
+def drain(tracker: Any) -> bool:
+    """Flush for as long as something gets on: a busy machine is slow, and hangs nowhere."""
+    moved, before = time.monotonic(), None
+    while not tracker.flush(10):
+        health = tracker.health().values()
+        if not any(one["pending"] for one in health):  # flush said no to what is lost
+            return bool(tracker.flush(10))
+        now = [(one["delivered"], one["pending"]) for one in health]
+        if now != before:
+            moved, before = time.monotonic(), now
+        elif time.monotonic() > moved + 3 * HANG_S:
+            return False
+    return True
 
 
 def scraped() -> int:

@@ -48,6 +48,8 @@ class LangSmith:
         self.sessions: dict[str, str] = {}
         self.configs: dict[str, dict[str, Any]] = {}
         self.requests: list[tuple[str, str]] = []
+        self.ports: set[int] = set()
+        """Of the connections that requests came on."""
         self.operations: list[set[str]] = []
         """Of each multipart request."""
         self.problems: list[str] = []
@@ -218,6 +220,7 @@ class _Handler(BaseHTTPRequestHandler):
             data = self.chunks()
         with service.lock:
             service.requests.append((method, url.path))
+            service.ports.add(self.client_address[1])
             fault = (
                 service.faults.pop(0)
                 if service.faults and url.path.startswith(service.only)

@@ -139,6 +139,32 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert said(code, tmp_path) == ["1"]
 
 
+def test_a_clients_connection_is_not_shared_with_a_child(tmp_path: Path) -> None:
+    """Of a client that was given as well: what both write to one is nobody's request."""
+    pytest.importorskip("langsmith")
+    code = """
+import langsmith
+from exporter_helpers import run_tree
+from langsmith_server import KEY, serve
+from impactree import ImpactTracker
+from impactree.exporters import LangSmithExporter
+
+with serve() as service:
+    client = langsmith.Client(api_url=service.url, api_key=KEY, auto_batch_tracing=False)
+    tracker = ImpactTracker(exporters=[LangSmithExporter(client=client)])
+    run_tree(tracker)
+    flushed, before = tracker.flush(30), len(service.ports)
+    child = os.fork()
+    if child == 0:
+        run_tree(tracker)
+        os._exit(0 if tracker.flush(30) else 3)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(flushed, code, before, len(service.ports), len(service.by_key()), flush=True)
+    os._exit(0)
+"""
+    assert said(code, tmp_path) == ["True", "0", "1", "2", "2"]
+
+
 KINDS: dict[str, Any] = {
     "sqlite": "sqlalchemy",
     "jsonl": "json",

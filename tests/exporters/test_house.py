@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,12 @@ from impactree import ImpactTracker
 from impactree.delivery.house import House
 from impactree.delivery.journal import MARKER
 from impactree.delivery.locks import locked_file
-from impactree.exporters import CodeCarbonExporter, DeliveryRefusedError, JSONLExporter
+from impactree.exporters import (
+    CodeCarbonExporter,
+    DeliveryRefusedError,
+    JSONLExporter,
+    RetryLaterError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -175,6 +181,20 @@ def test_a_removed_folder_is_counted_and_made_anew(
     assert not tracker.flush(5)
     assert tracker.health()["test:x"]["dropped"] == 1
     assert "1 finished run is lost, 1 in all: their file in the spool was deleted" in caplog.text
+
+
+def test_what_ends_after_a_lane_has_missed_its_file_arrives(spool_dir: Path) -> None:
+    """The file is gone and still open: what is written to it then, nobody would find."""
+    sink = Sink("x", *[RetryLaterError("down")] * 2)
+    tracker = ImpactTracker(exporters=[sink])
+    run_tree(tracker)
+    shutil.rmtree(spool_dir)
+    tracker.flush(1)  # the lane finds it missing
+    after = [str(run_tree(tracker)) for _ in range(3)]
+    assert tracker.flush(5)
+    assert ids(sink)[-3:] == after
+    (health,) = tracker.health().values()
+    assert health["dropped"] + health["delivered"] == 4
 
 
 def test_folders_that_come_and_go_hide_no_other(tmp_path: Path) -> None:

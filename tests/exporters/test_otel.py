@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +30,7 @@ from impactree.exporters import OTelExporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 class Telemetry:
@@ -224,6 +229,70 @@ def test_openinferences_spans_are_annotated(telemetry: Telemetry) -> None:
     assert spans.keys() == {"invoke", "GenericFakeChatModel"}  # none of our own
     assert spans["GenericFakeChatModel"]["impactree.gwp.max"] > 0
     assert spans["GenericFakeChatModel"]["impactree.credits"] == handler.report().credits
+
+
+# Traceloop's instrumentation stays in LangChain and LangGraph for good: in a process of its own.
+TRACELOOP = """
+import asyncio, json, sys
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableLambda
+from opentelemetry.instrumentation.langchain import LangchainInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from impactree import ImpactHandler, track_impacts
+from impactree.exporters import OTelExporter
+
+made, tracers = InMemorySpanExporter(), TracerProvider()
+tracers.add_span_processor(SimpleSpanProcessor(made))
+LangchainInstrumentor().instrument(tracer_provider=tracers)
+usage = {"input_tokens": 9, "output_tokens": 5, "total_tokens": 14}
+said = AIMessage("a", usage_metadata=usage, response_metadata={"model_name": "gpt-4o"})
+model = GenericFakeChatModel(messages=iter([said.model_copy() for _ in range(9)]))
+chain = RunnableLambda(lambda text: text) | model
+ways = {
+    "invoke": lambda config: chain.invoke("x", config),
+    "ainvoke": lambda config: asyncio.run(chain.ainvoke("x", config)),
+    "batch": lambda config: chain.batch(["x"], config),
+}
+found = {}
+for way, run in ways.items():
+    for attached in ("handler", "block"):
+        made.clear()
+        exporters = [OTelExporter(tracer_provider=tracers)]
+        if attached == "handler":
+            tracker = ImpactHandler(exporters=exporters)
+            run({"callbacks": [tracker]})
+        else:
+            with track_impacts(exporters=exporters) as tracker:
+                run({})
+        assert tracker.flush(10)
+        spans = [dict(span.attributes) for span in made.get_finished_spans()]
+        found[f"{way} {attached}"] = {
+            "chats": [s for s in spans if "gen_ai.usage.input_tokens" in s],
+            "own": sum("impactree.run.id" in span for span in spans),
+            "gwp": tracker.last_run.total.gwp.value.max,
+        }
+json.dump(found, sys.stdout, default=str)
+"""
+
+
+def test_traceloops_spans_are_annotated(spool_dir: Path) -> None:
+    """One span has a call's tokens, whosever callback is first: else a backend counts twice."""
+    pytest.importorskip("langchain_core")
+    pytest.importorskip("opentelemetry.instrumentation.langchain")
+    environment = os.environ | {"IMPACTREE_SPOOL_DIR": str(spool_dir), "LANGSMITH_TRACING": "false"}
+    done = subprocess.run(
+        [sys.executable, "-c", TRACELOOP], capture_output=True, check=True, env=environment
+    )
+    found = json.loads(done.stdout)
+    assert len(found) == 6
+    for way, seen in found.items():
+        (chat,) = seen["chats"]
+        assert chat["gen_ai.usage.input_tokens"] == 9, way
+        assert chat["impactree.gwp.max"] == pytest.approx(seen["gwp"]), way
+        assert seen["own"] == 0, way
 
 
 def test_an_agents_span_is_not_taken_for_a_calls(telemetry: Telemetry) -> None:

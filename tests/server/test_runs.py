@@ -19,33 +19,19 @@ BEARER = {"authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    """A database with two runs of two users."""
-    found = f"sqlite:///{tmp_path_factory.mktemp('db') / 'impacts.db'}"
-    tracker = ImpactTracker(exporters=[SQLExporter(found)])
-    for user, tokens in (("ada", 500), ("bob", 100)):
-        tracker.start(user, None, name=f"run of {user}", kind="chain", metadata={"user_id": user})
-        call = ModelCall(model="gpt-4o", provider="openai", output_tokens=tokens)
-        tracker.record(call, user)
-        tracker.end(user)
-    assert tracker.flush(20)
-    return found
-
-
-@pytest.fixture(scope="module")
-def stored(url):
+def stored(database):
     with (
-        serving(ServeSettings(db=url, token=TOKEN)) as address,
+        serving(ServeSettings(db=database, token=TOKEN)) as address,
         httpx.Client(base_url=address, timeout=60, headers=BEARER) as client,
     ):
         yield client
 
 
 @pytest.mark.parametrize("by", ["day", "agent", "model", "user"])
-def test_groups_are_the_commands(stored, url, by, capsys):
+def test_groups_are_the_commands(stored, database, by, capsys):
     found = stored.get("/v1/runs/groups", params={"by": by, "since": "7d"}).json()["rows"]
     with pytest.raises(SystemExit):
-        main(["db", "report", "--by", by, "--since", "7d", "--db", url, "--json"])
+        main(["db", "report", "--by", by, "--since", "7d", "--db", database, "--json"])
     assert found == json.loads(capsys.readouterr().out) != []
 
 
@@ -77,12 +63,12 @@ def test_a_database_that_is_gone_is_one_line(tmp_path):
     assert "there is no database" in found.json()["detail"]
 
 
-def test_the_database_is_only_read(url):
+def test_the_database_is_only_read(database):
     from impactree.store import queries
 
-    with queries.opened(url) as connection, pytest.raises(Exception, match="readonly"):
+    with queries.opened(database) as connection, pytest.raises(Exception, match="readonly"):
         connection.exec_driver_sql("delete from impactree_runs")
-    file = url.removeprefix("sqlite:///")
+    file = database.removeprefix("sqlite:///")
     with sqlite3.connect(file) as connection:
         assert connection.execute("select count(*) from impactree_runs").fetchone() == (2,)
 
@@ -148,3 +134,16 @@ def test_a_stored_run_is_a_tree_with_advice_again(crew):
     # Context that is sent again and again is what a prompt cache serves.
     advised = [item["kind"] for item in data["report"]["advice"]["items"]]
     assert advised == [item.kind for item in Report([run], method="impactree-1").advice()] != []
+
+
+def test_the_document_s_examples_are_of_these_rows(stored):
+    paths = stored.get("/openapi.json").json()["paths"]
+    (dear, _) = stored.get("/v1/runs/dearest").json()["rows"]
+    (content,) = paths["/v1/runs/page"]["get"]["responses"]["200"]["content"].values()
+    assert content["example"].keys() <= stored.get(f"/v1/runs/page?id={dear['id']}").json().keys()
+    for path in ("/v1/runs", "/v1/runs/groups", "/v1/runs/dearest"):
+        (content,) = paths[path]["get"]["responses"]["200"]["content"].values()
+        found = stored.get(path).json()
+        assert content["example"].keys() == found.keys()
+        for row in content["example"].get("rows", ()):
+            assert row.keys() <= found["rows"][0].keys()

@@ -16,6 +16,7 @@ from impactree.calls.counting import count_tokens
 from impactree.engine import Engine
 from impactree.engine.own import Own, OwnEngine
 from impactree.exporters import SQLExporter
+from impactree.methods import METHODS
 from impactree.server.settings import ServeSettings
 from impactree.service.reporting import report_of_calls
 from impactree.values.criteria import CRITERIA
@@ -239,6 +240,11 @@ def test_alternatives_that_cannot_be_told_apart_are_named(visit):
     alike = {"1.model": "claude-haiku-4-5", "1.provider": "anthropic"}
     page = visit("compare", **{**ASKED, "model": "gpt-4o-mini"}, method="impactree-1", **alike)
     expect(page.get_by_text("Cannot be told apart")).to_be_visible()
+    page.locator("[name=model-1]").fill("")
+    page.locator("[name=provider-1]").select_option("")
+    page.locator("[name=zone-1]").select_option("SWE")  # the same machine, another mix
+    expect(page.get_by_text("All of these can be told apart")).to_be_visible()
+    expect(page.get_by_text("Cannot be told apart")).to_have_count(0)
 
 
 def test_a_year_of_an_organisation_is_the_sum_of_its_calls(visit, tmp_path):
@@ -270,6 +276,25 @@ def test_a_year_of_an_organisation_is_the_sum_of_its_calls(visit, tmp_path):
     assert_shows(page, scaled(one, 6 * 7 * 365))
     page.reload()
     expect(uses.first.get_by_label("Who", exact=True)).to_have_value("Sales")
+
+
+def test_a_year_is_printed_whole_from_the_first_page_on(visit):
+    page = visit("organisation", theme="dark")
+    page.get_by_role("region", name="What it rests on").wait_for()
+    page.emulate_media(media="print")
+    for hidden in ("nav", "form.panel", ".buttons"):
+        expect(page.locator(hidden).first).to_be_hidden()
+    for shown in ("A year", "By month", "By use", "By model", "What it rests on"):
+        expect(page.get_by_text(shown, exact=True).first).to_be_visible()
+    expect(page.locator(".credits")).to_contain_text("CC BY 4.0")
+    source = page.locator(".sheet a").first
+    printed = source.evaluate("(link) => getComputedStyle(link, '::after').content")
+    assert source.get_attribute("href") in printed  # on paper nobody can follow a link
+    panel = page.locator("div.panel")
+    assert panel.evaluate("(one) => getComputedStyle(one).breakInside") == "auto"
+    body = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(body) == "rgb(255, 255, 255)"
+    assert page.pdf().startswith(b"%PDF")
 
 
 def test_csv_that_is_wrong_says_where(visit):
@@ -374,15 +399,16 @@ def test_the_database_is_shown_with_each_run_s_tree(browser, team):
     dearest = page.get_by_role("region", name="The dearest runs").locator("tbody tr")
     expect(dearest).to_have_count(1)
     cells = dearest.locator("th, td").all_inner_texts()
-    assert cells[0] == "dear one"
-    assert cells[3] == str(run.total.gwp)
+    assert cells[:2] == ["dear one", str(run.total.gwp)]
+    assert cells[4] == "3"
     for by, label in (("model", "gpt-4o"), ("user", "ada"), ("kind", "chat")):
         page.get_by_label("Totals by").select_option(by)
         groups = page.get_by_role("region", name=f"By {by}").locator("tbody tr")
         expect(groups).to_have_count(1)
         cells = groups.locator("th, td").all_inner_texts()
-        assert cells[:2] == [label, "3"]
-        assert cells[3:6] == [str(run.total.gwp), str(run.total.energy), str(run.total.wcf)]
+        total = run.total
+        assert cells[:4] == [label, str(total.gwp), str(total.energy), str(total.wcf)]
+        assert cells[5:] == ["3", "21,000, 180"]
     page.get_by_role("button", name="dear one").press("Enter")
     rows = page.locator("tr[data-row]")
     expect(rows).to_have_count(7)
@@ -408,11 +434,22 @@ def test_a_film_shows_the_figures_of_estimate(visit):
     assert_shows(page, estimate(ModelCall(**film, sound=True)))
 
 
+CELLS = ("td:nth-of-type(1)", "td:nth-of-type(2)")
+"""What a constant is, and its value."""
+
+
 def test_the_method_names_its_equations_constants_and_sources(visit):
     page = visit("method", **ASKED, method="impactree-1")
     expect(page.get_by_role("region", name="Equations")).to_contain_text("E_gpu")
     assert page.get_by_role("region", name="Constants").locator("tbody tr").count() > 10
+    constants = page.get_by_role("region", name="Constants").locator("tbody tr")
+    shown = dict(zip(*(constants.locator(c).all_inner_texts() for c in CELLS), strict=True))
+    for constant in METHODS["impactree-1"].constants():
+        number, _, unit = shown[constant.name].partition(" ")
+        assert float(number) == pytest.approx(constant.value, rel=1e-5)
+        assert unit == constant.unit
     told = page.get_by_role("region", name="What makers published themselves")
+    expect(told).to_contain_text("0.24 Wh")  # Google's median text prompt, August 2025
     assert told.get_by_role("link").count() > 3
     expect(page.get_by_text("What is not counted")).to_be_visible()
 

@@ -10,6 +10,7 @@ from ecologits.estimations.video import _MODELS_INFO, video_impacts
 from ecologits.model_repository import Providers, models
 from ecologits.tracers.utils import llm_impacts
 
+JSON = {"content-type": "application/json"}
 LISTED = {(model.provider.value, model.name): model for model in models.list_models()}
 
 
@@ -76,6 +77,19 @@ def test_the_older_name_of_the_zone_is_taken(ask):
     assert_equal(llm_impacts("openai", "gpt-4o-mini", 300, 1.5, "WOR"), found)
 
 
+def test_numbers_may_be_written_as_texts(ask):
+    """As FastAPI reads them there."""
+    asked = {"provider": "openai", "model_name": "gpt-4o-mini", "output_token_count": "300"}
+    found = ask.post("/v1beta/estimations", json={**asked, "request_latency": "1.5"}).json()
+    assert_equal(llm_impacts("openai", "gpt-4o-mini", 300, 1.5), found["impacts"])
+    film = {"model_name": "google/veo-3.1", "resolution": "720p", "duration": "6"}
+    found = ask.post("/v1beta/video-estimations", json=film).json()
+    assert_equal(video_impacts("google/veo-3.1", "720p", 6, True, None), found["impacts"])
+    for wrong in ("", "many", "-3", "1e3", "3.5"):
+        refused = ask.post("/v1beta/estimations", json={**asked, "output_token_count": wrong})
+        assert refused.status_code == 422
+
+
 def test_a_model_that_nobody_knows_is_its_error(ask):
     asked = {"provider": "openai", "model_name": "nonsense", "output_token_count": 300}
     found = ask.post("/v1beta/estimations", json=asked).json()["impacts"]
@@ -118,7 +132,20 @@ def test_errors_have_its_form(ask):
     assert missing.json() == {"detail": "Provider not found"}
     zone = ask.get("/v1beta/electricity-mix-zones/FRE")
     assert zone.status_code == 404
+    assert zone.json()["detail"].startswith(
+        "Electricity mix zone 'FRE' is not supported by EcoLogits; nearest: "
+    )
     assert "FRA" in zone.json()["detail"]
+    for refused in (
+        ask.get("/v1beta/nothing"),
+        ask.get("/v1beta/estimations"),
+        ask.post("/v1beta/estimations", content=b"\xff", headers=JSON),
+        ask.post("/v1beta/estimations", content=b"[" * 10_000, headers=JSON),
+        ask.post("/v1beta/estimations", content=b"{}", headers={"content-type": "text/plain"}),
+        ask.get("/v1beta/providers", headers={"host": "evil.example"}),
+    ):
+        assert refused.headers["content-type"] == "application/json"
+        assert refused.json().keys() == {"detail"}
     assert ask.get("/v1beta/video-models/nobody").status_code == 404
     wrong = ask.post("/v1beta/estimations", json={"provider": "openai", "model_name": "gpt-4o"})
     assert wrong.status_code == 422

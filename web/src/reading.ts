@@ -75,11 +75,11 @@ function parsed(text: string): Report {
 
 function shownOf(report: Report): Shown {
   const { runs, ...rest } = report;
+  runs.forEach(checked);
   const start_s = runs.reduce((least, run) => Math.min(least, run.start), runs[0]?.start ?? 0);
   const places = new Map(runs.map((run, place) => [run.id, place]));
   const roots: Run[] = [];
   const rootOf = runs.map((run, place) => {
-    checked(run, place);
     const above = places.get(run.parent_id ?? "") ?? -1;
     const root = above >= 0 && above < place ? (roots[above] as Run) : run;
     roots.push(root);

@@ -311,6 +311,12 @@ class OwnFolder(Folder):
                 self._close_file()
         return super().drop_oldest()
 
+    def _gone(self, segment: _Segment) -> None:
+        with self._guard:
+            if self._segments and segment is self._segments[-1]:
+                self._close_file()  # what is written to it now, nobody finds
+        super()._gone(segment)
+
     def _begin(self) -> None:
         self._close_file()
         name = f"{self._number + 1:06d}.jsonl"

@@ -22,6 +22,7 @@ from impactree.exporters._langsmith_api import (
     said,
 )
 from impactree.exporters._langsmith_hook import Traced, tracing
+from impactree.exporters._sessions import reconnect
 from impactree.store.rows import credits_by_run, credits_for, credits_under
 from impactree.values.impacts import Impacts
 from impactree.values.times import resolved_at
@@ -80,7 +81,6 @@ class LangSmithExporter(SpooledExporter):
         project: str | None = None,
         steps: bool = False,
     ) -> None:
-        self._given_client = client
         self._api = LangSmithAPI(client)
         self._project = project
         self._steps = steps
@@ -180,9 +180,10 @@ class LangSmithExporter(SpooledExporter):
             yield run
 
     def after_fork(self) -> None:
-        """A session of our own."""
+        """Connections of our own, of a given client as well."""
         self._lock = threading.Lock()
-        self._api = LangSmithAPI(self._given_client)
+        reconnect(self._api.client.session)
+        self._api = LangSmithAPI(self._api.client)
 
     def _default_project(self) -> str:
         from langsmith.utils import get_tracer_project

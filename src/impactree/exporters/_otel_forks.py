@@ -12,6 +12,8 @@ import netrc  # noqa: F401
 import threading
 from typing import Any, Final
 
+from impactree.exporters._sessions import reconnect
+
 __all__ = ["renew"]
 
 # netrc and encodings.idna: the first request of a thread imports them, and a child forked in the
@@ -42,13 +44,4 @@ def renew(*providers: Any) -> None:
         elif type(found).__module__.startswith("opentelemetry."):
             left += getattr(found, "__dict__", {}).values()
         else:
-            _reconnect(found)
-
-
-def _reconnect(found: Any) -> None:
-    """Of a session of requests: new pools. The old ones are the parent's, their locks as well."""
-    adapters = getattr(found, "adapters", None)
-    for adapter in adapters.values() if isinstance(adapters, dict) else ():
-        if hasattr(adapter, "init_poolmanager"):
-            sizes = (adapter._pool_connections, adapter._pool_maxsize, adapter._pool_block)
-            adapter.init_poolmanager(*sizes)
+            reconnect(found)

@@ -27,14 +27,10 @@ def ref(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def described(
-    schema: dict[str, Any], example: Any = None, what: str = ""
-) -> dict[int | str, dict[str, Any]]:
+def described(schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
     """The answer 200 of a route."""
-    content: dict[str, Any] = {"schema": schema}
-    if example is not None:
-        content["example"] = example
-    return {200: {"description": "The answer.", "content": {"application/json": content}}}
+    content = {"application/json": {"schema": schema}}
+    return {200: {"description": "The answer.", "content": content}}
 
 
 def problem_of(status: int, title: str, detail: str, *fields: tuple[str, str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
 from impactree.server import calls, lists, reports, runs, uses, v1beta
@@ -29,17 +29,19 @@ def create_app(settings: ServeSettings) -> FastAPI:
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     registry = CollectorRegistry()
-    routers = [
+    routers: list[tuple[APIRouter, dict[int | str, Any]]] = [
         *((one.router, ERRORS) for one in (calls, lists, reports)),
         (uses.router, ERRORS),
         (v1beta.router, v1beta.DETAIL),
         (runs.runs_router(settings), ERRORS),
-        (health_router(registry), {}),
+        (health_router(registry), {status: ERRORS[status] for status in (401, 403, 503)}),
         (site_router(app, settings), {}),
     ]
     for router, errors in routers:
         app.include_router(router, responses=errors)
-    add_handlers(app, [route.path for router, _ in routers for route in router.routes])
+    add_handlers(
+        app, [str(getattr(route, "path", "")) for router, _ in routers for route in router.routes]
+    )
     app.openapi = _openapi(app, token=settings.token is not None)  # type: ignore[method-assign]
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Metrics, registry=registry)  # the last one added is the first one asked

@@ -10,7 +10,6 @@ from starlette.responses import Response
 from impactree.engine.own import Own
 from impactree.server.answers import answer, described, ref
 from impactree.server.bodies import Day, Estimate, Explain, ManyCalls, Strict, Text
-from impactree.server.examples import ESTIMATES, EXPLAINED, ONE_ESTIMATE, RESOLVED
 from impactree.server.problems import checked_call
 from impactree.server.reading import JsonRoute
 from impactree.service import listing
@@ -33,8 +32,8 @@ class NameQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Text
-    provider: Text | None = None
+    name: Text = Field(examples=["gpt-4o-mini"])
+    provider: Text | None = Field(None, examples=["openai"])
     requested: Text | None = None
     base_url: Text | None = None
     at: Day | None = None
@@ -43,9 +42,9 @@ class NameQuery(BaseModel):
 @router.post(
     "/estimate",
     summary="What one call costs, or up to 10,000",
-    responses=described(_ANSWERS, ONE_ESTIMATE),
+    responses=described(_ANSWERS),
 )
-def estimate(body: Annotated[Estimate, Body(openapi_examples=ESTIMATES)]) -> Response:
+def estimate(body: Annotated[Estimate, Body()]) -> Response:
     """The five criteria of each call, with unit, min, mean and max; of several also their sum."""
     settings = body.settings()
     if not isinstance(body, ManyCalls):
@@ -66,7 +65,7 @@ def _own(body: Any) -> Own | None:
 @router.post(
     "/explain",
     summary="How a figure came about",
-    responses=described(ref("Explanation"), EXPLAINED),
+    responses=described(ref("Explanation")),
 )
 def explain(body: Explain) -> Response:
     """How the name is read, every hypothesis with its source, and every step to the result."""
@@ -78,7 +77,7 @@ def explain(body: Explain) -> Response:
 @router.post(
     "/tokens",
     summary="How many tokens a text has",
-    responses=described(ref("Counted"), {"tokens": 4, "by": "cl100k_base"}),
+    responses=described(ref("Counted")),
 )
 def tokens(body: TextToCount) -> Response:
     """Counted here as where a client reports no usage; the text is neither kept nor logged."""
@@ -88,7 +87,7 @@ def tokens(body: TextToCount) -> Response:
 @router.get(
     "/resolve",
     summary="Which model a name stands for",
-    responses=described(ref("Resolution"), RESOLVED),
+    responses=described(ref("Resolution")),
 )
 def resolve(query: Annotated[NameQuery, Query()]) -> Response:
     """The model, its maker and size, who runs it, and how sure that is."""

@@ -3,8 +3,8 @@
 # No annotations from __future__: FastAPI reads them.
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from impactree.engine import shared_engine
@@ -26,9 +26,28 @@ class Search(BaseModel):
     search: Text = ""
 
 
+class ZoneSearch(Search):
+    """A text that names of zones hold."""
+
+    search: Text = Field("", examples=["france"])
+
+
+class HostSearch(Search):
+    """A text that names of hosts hold."""
+
+    search: Text = Field("", examples=["openai"])
+
+
+class RegionSearch(Search):
+    """A text that names of regions hold."""
+
+    search: Text = Field("", examples=["paris"])
+
+
 class ModelSearch(Search):
     """A text, a maker and a kind."""
 
+    search: Text = Field("", examples=["haiku"])
     maker: Text | None = None
     kind: KindName | None = None
 
@@ -57,19 +76,19 @@ def models(query: Annotated[ModelSearch, Query()]) -> Response:
 
 
 @router.get("/zones", summary="Electricity mix zones", responses=_rows("zones", "ZoneRow"))
-def zones(query: Annotated[Search, Query()]) -> Response:
+def zones(query: Annotated[ZoneSearch, Query()]) -> Response:
     """The zones whose code or name holds a text, with their factors."""
     return _listed("zones", listing.zones(query.search))
 
 
 @router.get("/providers", summary="Hosts", responses=_rows("providers", "ProviderRow"))
-def providers(query: Annotated[Search, Query()]) -> Response:
+def providers(query: Annotated[HostSearch, Query()]) -> Response:
     """Who runs models: zone, PUE and WUE."""
     return _listed("providers", listing.providers(query.search))
 
 
 @router.get("/regions", summary="Cloud regions", responses=_rows("regions", "RegionRow"))
-def regions(query: Annotated[Search, Query()]) -> Response:
+def regions(query: Annotated[RegionSearch, Query()]) -> Response:
     """The clouds' regions: zone, PUE and WUE; `cloud` is that of the hosts that run there."""
     return _listed("regions", listing.regions(query.search))
 
@@ -101,6 +120,8 @@ def accelerators() -> Response:
     summary="JSON schemas of reports and impacts",
     responses=described({"type": "object"}),
 )
-def schemas(name: Literal["impacts", "report"]) -> Response:
+def schemas(
+    name: Annotated[Literal["impacts", "report"], Path(examples=["impacts"])],
+) -> Response:
     """A published schema, complete in itself."""
     return answer(schema(name))

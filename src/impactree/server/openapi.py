@@ -10,6 +10,7 @@ from impactree import __version__
 from impactree.report import schema
 from impactree.server.answers import ref
 from impactree.server.bodies import known_names
+from impactree.server.examples import answers, example_report, requests
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -51,12 +52,25 @@ def document(app: FastAPI, *, token: bool) -> dict[str, Any]:
     found.update({_NAMES[kind]: _names(kind) for kind in _NAMES})
     _of_impacts(found)
     whole: dict[str, Any] = _with_names(made)
+    _add_examples(whole["paths"])
     if token:
         whole["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         for path, methods in whole["paths"].items():
             for operation in methods.values():
                 operation["security"] = [] if path == "/health" else [{"token": []}]
     return whole
+
+
+def _add_examples(paths: dict[str, Any]) -> None:
+    report = example_report()
+    told, asked = answers(report), requests(report)
+    for path, methods in paths.items():
+        for operation in methods.values():
+            (content,) = operation["responses"]["200"]["content"].values()
+            if path in told:
+                content["example"] = told[path]
+            if path in asked:
+                operation["requestBody"]["content"]["application/json"]["examples"] = asked[path]
 
 
 def _names(kind: str) -> dict[str, Any]:

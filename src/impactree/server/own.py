@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from impactree.engine.own import Own
+from impactree.exceptions import ConfigurationError
 from impactree.values.range import Range
 
 __all__ = ["OwnFigures"]
 
 
-def _ordered(ends: list[float]) -> list[float]:
-    if ends[0] > ends[1]:
-        raise ValueError(f"the first end must not be above the second: {ends}")
-    return ends
-
-
-_BILLIONS: Final = Field(gt=0, le=6000)
+_BILLIONS: Final = Field(ge=1e-6, le=6000)
 _PER_KWH: Final = Field(ge=0, le=100)
 _TWO: Final = Field(min_length=2, max_length=2)
-Billions = Annotated[list[Annotated[float, _BILLIONS]], _TWO, AfterValidator(_ordered)]
-Overhead = Annotated[list[Annotated[float, Field(ge=1, le=5)]], _TWO, AfterValidator(_ordered)]
-Water = Annotated[list[Annotated[float, _PER_KWH]], _TWO, AfterValidator(_ordered)]
+Billions = Annotated[list[Annotated[float, _BILLIONS]], _TWO]
+Overhead = Annotated[list[Annotated[float, Field(ge=1, le=5)]], _TWO]
+Water = Annotated[list[Annotated[float, _PER_KWH]], _TWO]
 
 
 class OwnFigures(BaseModel):
@@ -45,7 +40,17 @@ class OwnFigures(BaseModel):
     )
 
     def own(self) -> Own:
-        """As the engine takes them."""
+        """As the engine takes them.
+
+        Raises:
+            ConfigurationError: a range whose first end is above its second.
+        """
         known: dict[str, Any] = self.model_dump(exclude_none=True)
-        ranges = {name: Range(*v) for name, v in known.items() if isinstance(v, list)}
+        ranges = {name: _range(name, v) for name, v in known.items() if isinstance(v, list)}
         return Own(**(known | ranges))
+
+
+def _range(name: str, ends: list[float]) -> Range:
+    if ends[0] > ends[1]:
+        raise ConfigurationError(f"own.{name}: the first end must not be above the second: {ends}")
+    return Range(*ends)

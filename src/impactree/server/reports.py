@@ -12,7 +12,6 @@ from impactree.exceptions import ImpactreeError
 from impactree.report import Report
 from impactree.server.answers import answer, described, ref
 from impactree.server.bodies import Alternative, Compare, CompareCalls, ReportQuestions
-from impactree.server.examples import COMPARED, COMPARISONS, QUESTIONS
 from impactree.server.problems import ContradictionError, checked_call
 from impactree.server.reading import JsonRoute
 from impactree.service.reporting import Question, compared, name_of, report_of_calls, shown
@@ -27,7 +26,7 @@ router = APIRouter(prefix="/v1", tags=["Reports"], route_class=JsonRoute)
     summary="Ask a report",
     responses=described(ref("ReportAnswer")),
 )
-def report(body: Annotated[ReportQuestions, Body(openapi_examples=QUESTIONS)]) -> Response:
+def report(body: ReportQuestions) -> Response:
     """Groups, changes since another report, and what the same calls would cost otherwise."""
     asked = _read(body.report, "report")
     others = [_read(one, f"merge.{place}") for place, one in enumerate(body.merge)]
@@ -58,9 +57,9 @@ def report(body: Annotated[ReportQuestions, Body(openapi_examples=QUESTIONS)]) -
 @router.post(
     "/compare",
     summary="Calls or a report, and up to six alternatives",
-    responses=described(ref("Comparison"), COMPARED),
+    responses=described(ref("Comparison")),
 )
-def compare(body: Annotated[Compare, Body(openapi_examples=COMPARISONS)]) -> Response:
+def compare(body: Annotated[Compare, Body()]) -> Response:
     """The calls as they are and as they would be, and which of these cannot be told apart."""
     if isinstance(body, CompareCalls):
         calls = [checked_call(one, f"calls.{place}") for place, one in enumerate(body.calls)]

@@ -38,8 +38,8 @@ class GroupsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    by: Annotated[str, Field(pattern=f"^(?:{'|'.join(KEYS)})$")] = "model"
-    since: Since | None = None
+    by: Annotated[str, Field(pattern=f"^(?:{'|'.join(KEYS)})$", examples=["model"])] = "model"
+    since: Since | None = Field(None, examples=["7d"])
 
 
 class DearestQuery(BaseModel):
@@ -47,7 +47,7 @@ class DearestQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    since: Since | None = None
+    since: Since | None = Field(None, examples=["7d"])
     top: Annotated[int, Field(ge=1, le=200)] = 20
 
 
@@ -56,7 +56,7 @@ class RunQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    id: Annotated[str, Field(min_length=1, max_length=255)]
+    id: Annotated[str, Field(min_length=1, max_length=255, examples=["a run's id"])]
 
 
 def runs_router(settings: ServeSettings) -> APIRouter:

@@ -87,13 +87,23 @@ def year(body: Organisation) -> Response:
     return answer(_year(body))
 
 
-@router.post("/organisation/csv", summary="A year as CSV", responses=_file("text/csv"))
+@router.post(
+    "/organisation/csv",
+    summary="A year as CSV",
+    response_class=Response,
+    responses=_file("text/csv"),
+)
 def as_csv(body: Organisation) -> Response:
     """The uses with their figures; `POST /v1/organisation/read` reads it."""
     return Response(to_csv(_year(body)), media_type="text/csv")
 
 
-@router.post("/organisation/xlsx", summary="A year as a workbook", responses=_file(_XLSX))
+@router.post(
+    "/organisation/xlsx",
+    summary="A year as a workbook",
+    response_class=Response,
+    responses=_file(_XLSX),
+)
 def as_xlsx(body: Organisation) -> Response:
     """Uses, models, months, hypotheses with their sources, credits."""
     return Response(to_xlsx(_year(body)), media_type=_XLSX)

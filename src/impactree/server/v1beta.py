@@ -1,13 +1,15 @@
 """The routes of EcoLogits' own API, so that its clients work unchanged."""
 
 # No annotations from __future__: FastAPI reads them.
+import re
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from impactree.calls import MAX_TOKENS
 from impactree.catalog._near import near_text
 from impactree.server.answers import ERRORS, answer, described, problem_of, ref
 from impactree.server.bodies import Count, Resolution, Seconds, Text
@@ -39,7 +41,39 @@ DETAIL: Final[dict[int | str, dict[str, Any]]] = {
     ).items()
 }
 router = APIRouter(prefix="/v1beta", tags=["As the EcoLogits API"], route_class=JsonRoute)
-Name = Annotated[str, Path(max_length=200)]
+Provider = Annotated[str, Path(max_length=200, examples=["openai"])]
+Maker = Annotated[str, Path(max_length=200, examples=["google"])]
+Zone = Annotated[str, Path(max_length=200, examples=["FRA"])]
+
+
+def _read(value: Any) -> Any:
+    """That API reads numbers from texts, too."""
+    if isinstance(value, str) and re.fullmatch(_WRITTEN, value):
+        return float(value) if "." in value else int(value)
+    return value
+
+
+_WRITTEN: Final = r"[0-9]{1,9}(\.[0-9]{1,9})?"
+_AS_TEXT: Final = {"type": "string", "pattern": f"^{_WRITTEN}$"}
+_POSITIVE: Final = {"type": "string", "pattern": r"^[1-9][0-9]{0,8}(\.[0-9]{1,9})?$"}
+_WHOLE: Final = {"type": "integer", "minimum": 0, "maximum": MAX_TOKENS}
+Number = Annotated[
+    Count,
+    BeforeValidator(_read),
+    WithJsonSchema({"anyOf": [_WHOLE, {"type": "string", "pattern": "^[0-9]{1,9}$"}]}),
+]
+Duration = Annotated[
+    Seconds,
+    BeforeValidator(_read),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 1e9}, _POSITIVE]}
+    ),
+]
+Latency = Annotated[
+    Annotated[float, Field(ge=0)],
+    BeforeValidator(_read),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, _AS_TEXT]}),
+]
 
 
 class _Asked(BaseModel):
@@ -51,8 +85,8 @@ class Estimation(_Asked):
 
     provider: Text = Field(examples=["openai"])
     model_name: Text = Field(examples=["gpt-4o-mini"])
-    output_token_count: Count = Field(examples=[300])
-    request_latency: Annotated[float, Field(ge=0)] | None = Field(None, description="s")
+    output_token_count: Number = Field(examples=[300])
+    request_latency: Latency | None = Field(None, description="s")
     datacenter_location: Text | None = Field(None, description="Default: the provider's.")
     electricity_mix_zone: Text | None = Field(None, json_schema_extra={"deprecated": True})
 
@@ -62,7 +96,7 @@ class VideoEstimation(_Asked):
 
     model_name: Text = Field(examples=["google/veo-3.1"])
     resolution: Resolution = Field(examples=["720p"])
-    duration: Seconds = Field(description="s", examples=[4])
+    duration: Duration = Field(description="s", examples=[4])
     with_audio: bool = True
     datacenter_location: Text | None = Field(None, description="Default: the provider's.")
 
@@ -78,7 +112,7 @@ def providers() -> Response:
 
 
 @router.get("/models/{provider_name}", summary="Models of a provider", responses=_one("models"))
-def models(provider_name: Name) -> Response:
+def models(provider_name: Provider) -> Response:
     """Those that EcoLogits lists, with their sources, and other spellings of them."""
     if provider_name not in ecologits.PROVIDERS:
         raise HTTPException(404, "Provider not found")
@@ -92,7 +126,7 @@ def video_providers() -> Response:
 
 
 @router.get("/video-models/{provider_name}", summary="Models of films", responses=_one("models"))
-def video_models(provider_name: Name) -> Response:
+def video_models(provider_name: Maker) -> Response:
     """Those that EcoLogits lists, with what they can do."""
     found = ecologits.video_models_of(provider_name)
     if not found:
@@ -105,7 +139,7 @@ def video_models(provider_name: Name) -> Response:
     summary="Electricity mix of a zone",
     responses=_one("electricity_mix"),
 )
-def electricity_mix(zone: Name) -> Response:
+def electricity_mix(zone: Zone) -> Response:
     """EcoLogits' factors of a country, or of the world (`WOR`)."""
     found = ecologits.zone_of(zone)
     if found is None:

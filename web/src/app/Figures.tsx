@@ -67,7 +67,13 @@ export function Everyday({ of }: { of: Estimate["equivalents"] }) {
       {of.map((one, place) => (
         <Fragment key={one.id}>
           {place > 0 && "; "}
-          {criterion(one.criterion).label} as {one.text} (<Sources of={one.sources} />)
+          {criterion(one.criterion).label} as {one.text}
+          {one.sources.length > 0 && (
+            <>
+              {" "}
+              (<Sources of={one.sources} />)
+            </>
+          )}
         </Fragment>
       ))}
       .
@@ -171,7 +177,7 @@ export function Sheet({ label, columns, short = false, children }: SheetProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keys
     <div class="scroll" tabIndex={0} role="region" aria-label={label}>
-      <table class={short ? "sheet" : "sheet long"}>
+      <table class={`sheet ${short ? "short" : "long"}`}>
         <caption>{label}</caption>
         <thead>
           <tr>

@@ -134,18 +134,20 @@ function Groups({ rows, by }: { rows: Row[]; by: string }) {
     by === "day" ? rows.toSorted((a, b) => (String(b.day) < String(a.day) ? -1 : 1)) : rows;
   const most = Math.max(0, ...rows.map((row) => Number(row.gwp_kgco2eq_max ?? 0)));
   return (
-    <Sheet label={`By ${by}`} columns={[by, "calls", "tokens in, out", ...FIGURES, "low to high"]}>
+    <Sheet label={`By ${by}`} columns={[by, ...FIGURES, "low to high", "calls", "tokens in, out"]}>
       {shown.map((row) => (
         <tr key={String(row[by])}>
-          <th scope="row">{row[by] ?? "–"}</th>
-          <td>{integer(Number(row.calls))}</td>
-          <td>{`${integer(Number(row.input_tokens))}, ${integer(Number(row.output_tokens))}`}</td>
+          <th scope="row" class={by === "day" ? "date" : ""}>
+            {row[by] ?? "–"}
+          </th>
           <Figures row={row} />
           <td class="bar">
             {spanOf(row, "gwp_kgco2eq") && (
               <RangeBar value={spanOf(row, "gwp_kgco2eq") as Span} most={most * 1.05} />
             )}
           </td>
+          <td>{integer(Number(row.calls))}</td>
+          <td>{`${integer(Number(row.input_tokens))}, ${integer(Number(row.output_tokens))}`}</td>
         </tr>
       ))}
     </Sheet>
@@ -160,7 +162,7 @@ interface DearestProps {
 
 function Dearest({ rows, run, change }: DearestProps) {
   return (
-    <Sheet label="The dearest runs" columns={["run", "started", "calls", ...FIGURES]}>
+    <Sheet label="The dearest runs" columns={["run", ...FIGURES, "calls", "started"]}>
       {rows.map((row) => (
         <tr key={String(row.id)} class={row.id === run ? "chosen" : ""}>
           <th scope="row">
@@ -174,9 +176,9 @@ function Dearest({ rows, run, change }: DearestProps) {
               <bdi>{row.name || "(no name)"}</bdi>
             </button>
           </th>
-          <td>{String(row.started_at).slice(0, 16).replace("T", " ")}</td>
-          <td>{integer(Number(row.calls))}</td>
           <Figures row={row} />
+          <td>{integer(Number(row.calls))}</td>
+          <td class="date">{String(row.started_at).slice(0, 16).replace("T", " ")}</td>
         </tr>
       ))}
     </Sheet>
