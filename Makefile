@@ -126,7 +126,9 @@ $(LLAMA)/.ready: $(LLAMA)/bin/python pyproject.toml
 	$(PIP) --editable ".[llama-index]" --group llama-more
 	@touch $@
 
-# Not quiet: the server is built from source, and torch is large.
+# Not quiet: the server is built from source (without its own tests, and not all files at once), and torch is large.
+$(LIVE)/.ready: export LLAMA_CPP_BUILD_JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+$(LIVE)/.ready: export CMAKE_ARGS ?= -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF
 $(LIVE)/.ready: $(LIVE)/bin/python
 	$(PIP) --upgrade "pip>=25.1"
 	$< -m pip install --editable ".[llama-index,measure]" --group live

@@ -115,6 +115,7 @@ def test_csv_comes_back_as_it_was(ask):
     assert rows[2]["who"].startswith("' =")  # no formula
     assert "F_gwp, electricity = 0.04" in rows[1]["hypotheses"]  # France's, of its own zone
     assert "https://" in rows[1]["hypotheses"]
+    assert ["zone USA" in row["hypotheses"] for row in rows[1:]] == [False, True]
     assert "Our World in Data" in rows[1]["credits"]
     assert rows[1]["method"] == "ecologits-0.11"
     read = ask.post("/v1/organisation/read", json={"csv": written.text}).json()

@@ -108,11 +108,12 @@ def test_a_task_fills_in_its_tokens_and_says_where_they_are_from(visit):
 
 
 def test_a_pasted_text_is_counted_here_and_stands_in_no_link(visit):
-    page = visit("one", **ASKED)
+    page = visit("one", **ASKED, cached=1000)  # of another text
     page.get_by_text("Count the tokens of a text").click()
     page.get_by_label("Text to read").fill("Quokkas live on Rottnest Island. " * 30)
     count = count_tokens("Quokkas live on Rottnest Island. " * 30)
     expect(page.get_by_label("Input tokens")).to_have_value(str(count))
+    expect(page.get_by_label("of these cached")).to_have_value("")
     expect(page.get_by_role("status")).to_contain_text(f"{count} tokens")
     assert_shows(page, estimate(ModelCall(**{**CALL, "input_tokens": count})))
     assert f"input={count}" in page.evaluate("location.hash")
@@ -420,9 +421,14 @@ def test_the_database_is_shown_with_each_run_s_tree(browser, team):
     assert page.locator(".advice h3").count() > 0
     expect(page.locator(".detail")).not_to_contain_text("embodied")
     expect(page.get_by_text("usage and embodied impacts are kept as one")).to_be_visible()
-    assert "run=root" in page.evaluate("location.hash")
+    page.locator("[name=since]").select_option("24h")
+    assert page.evaluate("location.hash").endswith("by=kind&since=24h&run=root")
     page.reload()  # a link to the run
     expect(rows).to_have_count(7)
+    for size in (WIDE, NARROW):
+        page.set_viewport_size(size)
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     page.close()
 
 

@@ -79,9 +79,11 @@ describe("a report that is read", () => {
     const runs = Array.from({ length: 45 }, (_, n) => ({
       ...{ ...run, id: `r${n}`, name: "x", parent_id: null },
       call: { ...call, model: `m${n}` },
+      own: n < 44 ? own : { ...own, usage: { ...own.usage, gwp: value(1, 99, 100) } },
     }));
     const groups = read({ runs }).groups.model ?? [];
     expect(groups).toHaveLength(41);
+    expect(groups[0]?.label).toBe("m44"); // the dearest
     expect(groups[40]).toMatchObject({ others: 5, tally: { calls: 5 } });
   });
 

@@ -53,13 +53,20 @@ def set_vocabulary(use: bool) -> None:
     _use_vocabulary = use
 
 
-def count_tokens(text: str) -> int:
-    """Tokens of a text: by a shipped vocabulary if there is one, else by length."""
+def count_tokens(text: str, *, remember: bool = True) -> int:
+    """Tokens of a text: by a shipped vocabulary if there is one, else by length.
+
+    Args:
+        text: Any; it is not kept.
+        remember: Whether the count is, under the text's hash.
+    """
     if not text:
         return 0
     encoding = _encoding() if _use_vocabulary else None
     if encoding is None:
         return count_by_length(text)
+    if not remember:
+        return len(encoding.encode_ordinary(text))
     mark = str.__hash__(text), len(text)
     count = _counted.get(mark)
     if count is None:

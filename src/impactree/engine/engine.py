@@ -107,7 +107,7 @@ class Engine:
         self._catalog = catalog
         self._plans: dict[object, Plan] = {}
         self._check()
-        self._hardware: Mapping[str, Deployment] = (
+        self.hardware: Mapping[str, Deployment] = (
             read_deployment(self.catalog, settings.deployment, settings.where("deployment"))
             if settings.deployment
             else {}
@@ -180,7 +180,7 @@ class Engine:
             )
         engine = copy(self)
         engine.settings = replace(self.settings, deployment=dict(deployment))
-        engine._hardware = read_deployment(self.catalog, deployment, "deployment")
+        engine.hardware = read_deployment(self.catalog, deployment, "deployment")
         engine._plans = {}
         return engine
 
@@ -268,9 +268,9 @@ class Engine:
         """Everything behind an estimate but the tokens: the model, its size, who runs it where."""
         return self._planned(call, at).found
 
-    def plan(self, call: ModelCall, at: dt.date | None = None) -> Plan:
-        """All that calls like this have in common, worked out anew."""
-        found = self._read(call, at)
+    def plan(self, call: ModelCall, at: dt.date | None = None, name: Any = None) -> Plan:
+        """All that calls like this have in common, worked out anew; ``name``: as it was read."""
+        found = self._read(call, at, name)
         situation, share = found.situation, self._share(found)
         method = self.method_for(call.kind)
         return Plan(
@@ -284,8 +284,9 @@ class Engine:
             found,
         )
 
-    def _read(self, call: ModelCall, at: dt.date | None) -> Reading:
-        return read_call(self.catalog, self.settings, self.method, call, at, self._hardware)
+    def _read(self, call: ModelCall, at: dt.date | None, name: Resolution | None = None) -> Reading:
+        asked = self.catalog, self.settings, self.method, call, at, self.hardware, name
+        return read_call(*asked)
 
     def _share(self, found: Reading) -> Share | None:
         if self.sharing is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from impactree.catalog._factors import UNITS, Factor, FactorSet
 from impactree.engine.engine import Engine
@@ -81,8 +81,8 @@ class OwnEngine(Engine):
         self._plans = {}
         self._own = own
 
-    def _read(self, call: ModelCall, at: dt.date | None) -> Reading:
-        return _with_own(super()._read(call, at), self._own)
+    def _read(self, call: ModelCall, at: dt.date | None, name: Any = None) -> Reading:
+        return _with_own(super()._read(call, at, name), self._own)
 
     def credits_for(self, calls: Iterable[ModelCall], at: dt.date | None = None) -> tuple[str, ...]:
         """Of the factors that are the catalog's still."""

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from impactree.catalog import Catalog, Electricity, Region, Resolution, Zone
     from impactree.engine.settings import Settings
 
-__all__ = ["Reading", "read_call"]
+__all__ = ["Reading", "alike", "read_call", "read_name"]
 
 _GRADE_CODES: Final = {"family": "model-family", "size": "model-size-from-name"}
 _STAND_INS: Final = ("h100", "b200")
@@ -121,9 +121,25 @@ def read_call(
     call: ModelCall,
     at: dt.date | None = None,
     known: Mapping[str, Deployment] = _NOTHING,
+    name: Resolution | None = None,
 ) -> Reading:
-    """Read a call's names with a catalog and settings; never raises for what the call holds."""
-    resolution = _resolve(catalog, settings, call, at)
+    """Read a call's names with a catalog and settings; never raises for what the call holds.
+
+    ``name``: how the model's is read, where that is known already.
+    """
+    resolution = name or read_name(catalog, settings, call, at)
+    return _read(catalog, settings, method, call, at, known, resolution)
+
+
+def _read(
+    catalog: Catalog,
+    settings: Settings,
+    method: Method,
+    call: ModelCall,
+    at: dt.date | None,
+    known: Mapping[str, Deployment],
+    resolution: Resolution,
+) -> Reading:
     host = _host(catalog, call, resolution)
     region = region_of(catalog, settings, call, resolution, host)
     code, origin, is_said = zone_of(catalog, settings, call, resolution, host, region, method)
@@ -209,7 +225,18 @@ def _stand_ins(
     return tuple(found), generic
 
 
-def _resolve(
+def alike(call: ModelCall, found: Resolution, known: Mapping[str, Deployment]) -> tuple[Any, ...]:
+    """All that a reading rests on once the name is read, the words of messages apart."""
+    named = known or call.kind in MEDIA_KINDS
+    return (
+        *(call.model if named else None, call.provider, call.base_url, call.kind, call.zone),
+        *(call.region, id(found.record), found.model, found.maker, found.host, found.grade),
+        *(found.kind, found.total_params, found.active_params, found.zone, found.region),
+        *(found.is_other,),
+    )
+
+
+def read_name(
     catalog: Catalog, settings: Settings, call: ModelCall, at: dt.date | None
 ) -> Resolution:
     """The call's name, the user's own names for deployments first."""

@@ -279,13 +279,14 @@ def _equations(
     ma_lo, ma_hi = s_lo * ma_lo, s_hi * ma_hi
     mp_lo, mp_hi = s_lo * mp_lo, s_hi * mp_hi
     output, host, none = (gpus_lo + gpus_hi) / 2, (server_lo + server_hi) / 2, 0.0 * n
+    overhead = ((pue_lo - 1) * it_lo + (pue_hi - 1) * it_hi) / 2
     # fmt: off
     return shown, (
         e_lo, e, e_hi, e_lo * gwp, e * gwp, e_hi * gwp,
         e_lo * adpe, e * adpe, e_hi * adpe, e_lo * pe, e * pe, e_hi * pe,
         w_lo, (w_lo + w_hi) / 2, w_hi, mg_lo, (mg_lo + mg_hi) / 2, mg_hi,
         ma_lo, (ma_lo + ma_hi) / 2, ma_hi, mp_lo, (mp_lo + mp_hi) / 2, mp_hi,
-        none, none, output, host, e - output - host,
+        none, none, output, host, overhead,
     )
     # fmt: on
 

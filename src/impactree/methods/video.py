@@ -175,13 +175,13 @@ def _figures(plan: VideoPlan, busy: Any) -> Figures:
     e_lo, e, e_hi = busy * plan.energy_min, busy * plan.energy_mean, busy * plan.energy_max
     gwp, adpe, pe = plan.gwp_per_kwh, plan.adpe_per_kwh, plan.pe_per_kwh
     made = [busy * one for one in plan[-3:]]
-    it, none = busy * plan.it_mean, 0.0 * busy
+    none = 0.0 * busy
     figures = (
         *(e_lo, e, e_hi, e_lo * gwp, e * gwp, e_hi * gwp, e_lo * adpe, e * adpe, e_hi * adpe),
         *(e_lo * pe, e * pe, e_hi * pe),
         *(busy * plan.water_min, busy * plan.water_mean, busy * plan.water_max),
         *(one for one in made for _ in range(3)),
-        *(none, none, it, none, e - it),
+        *(none, none, busy * plan.it_mean, none, busy * (plan.energy_mean - plan.it_mean)),
     )
     return Figures(*figures)
 

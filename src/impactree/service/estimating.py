@@ -152,5 +152,5 @@ def explanation(name: str, own: Own | None = None, **asked: Any) -> Explanation:
 
 
 def counted(text: str) -> dict[str, Any]:
-    """How many tokens a text has, and by what they were counted."""
-    return {"tokens": count_tokens(text), "by": counts_by()}
+    """How many tokens a text has, and by what they were counted; nothing of it is kept."""
+    return {"tokens": count_tokens(text, remember=False), "by": counts_by()}

@@ -20,7 +20,17 @@ from impactree.values.times import DAY_S
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-__all__ = ["COUNTS", "MEDIA_COUNTS", "NEWEST", "PLACES", "checked_columns", "day_of", "prepared"]
+__all__ = [
+    "COUNTS",
+    "INNER",
+    "MEDIA_COUNTS",
+    "NEWEST",
+    "PLACES",
+    "checked_columns",
+    "day_of",
+    "prepared",
+    "refused",
+]
 
 COUNTS: Final = (
     *("input_tokens", "cached_input_tokens", "cache_write_tokens"),
@@ -33,13 +43,21 @@ _FLAGS: Final = ("cached", "sound")
 _TEXTS: Final = (*PLACE_FIELDS, "resolution", "tokens_source", "usage_notes")
 MEDIA_COUNTS: Final = tuple(n for n in MEDIA_FIELDS if n not in (*_TEXTS, *_REALS, *_FLAGS))
 _NEEDED: Final = ("input_tokens", "output_tokens", *MEDIA_FIELDS)
+_NUMBERS: Final = (*COUNTS, *MEDIA_COUNTS, *_REALS, "requests")
+_JUDGED: Final = tuple(dict.fromkeys(("model", "kind", "tokens_source", *_NUMBERS, *MEDIA_FIELDS)))
+"""Columns that a call may be rejected for."""
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+INNER: Final = ("missing", "rejected_no")
+"""Columns of our own on the way."""
 NEWEST: Final = dt.date(9999, 12, 31)
 """The day of calls that tell none: they are read as the catalog reads names now."""
 
 
 def prepared(table: ir.Table) -> ir.Table:
     """The table with its calls' columns checked, and what they say of no call in ``rejected``.
+
+    ``rejected_no`` is the number of the column that is named there.
+
 
     Raises:
         TableError: a column is missing or of the wrong type; the message names it.
@@ -50,7 +68,8 @@ def prepared(table: ir.Table) -> ir.Table:
     columns["tokens_source"] = _or(columns.get("tokens_source"), "reported")
     columns["cached"] = _or(columns.get("cached"), False)
     columns["requests"] = _or(columns.get("requests"), 1)
-    return table.mutate(**columns).mutate(rejected=_rejected)
+    calls = table.mutate(**columns).mutate(rejected_no=_rejected_no)
+    return calls.mutate(rejected=refused(calls))
 
 
 def checked_columns(table: ir.Table) -> dict[str, Any]:
@@ -125,18 +144,25 @@ def _day_of(column: Any, name: str) -> Any:
     raise TableError(f"column {name!r} is of type {kind}; expected a date or a time")
 
 
-def _rejected(table: ir.Table) -> Any:
+def refused(table: ir.Table) -> Any:
     """The first column that :class:`impactree.ModelCall` would refuse; null: none."""
-    wrong = [("model", table.model.isnull()), ("kind", ~table.kind.isin(get_args(Kind)))]
-    wrong.append(("tokens_source", ~table.tokens_source.isin(get_args(TokensSource))))
-    media = table.kind.isin(sorted(MEDIA_KINDS))
-    numbers = [n for n in (*COUNTS, *MEDIA_COUNTS, *_REALS, "requests") if n in table.columns]
-    wrong += [(name, _no_such_number(table[name], name)) for name in numbers]
-    made = [name for name in MEDIA_FIELDS if name in table.columns]
-    wrong += [(name, table[name].notnull() & ~media) for name in made]
     unreadable = table.unreadable if "unreadable" in table.columns else ibis.null("string")
-    ours = ibis.cases(*((is_wrong, name) for name, is_wrong in wrong), else_=None)
-    return ibis.coalesce(unreadable, ours)
+    names = ((table.rejected_no == number, name) for number, name in enumerate(_JUDGED))
+    return ibis.coalesce(unreadable, ibis.cases(*names, else_=None))
+
+
+def _rejected_no(table: ir.Table) -> Any:
+    """The number of that column."""
+    wrong = {"model": table.model.isnull(), "kind": ~table.kind.isin(get_args(Kind))}
+    wrong["tokens_source"] = ~table.tokens_source.isin(get_args(TokensSource))
+    media = table.kind.isin(sorted(MEDIA_KINDS))
+    found = list(wrong.items())
+    numbers = [name for name in _NUMBERS if name in table.columns]
+    found += [(name, _no_such_number(table[name], name)) for name in numbers]
+    made = [name for name in MEDIA_FIELDS if name in table.columns]
+    found += [(name, table[name].notnull() & ~media) for name in made]
+    numbered = ((is_wrong, _JUDGED.index(name)) for name, is_wrong in found)
+    return ibis.cases(*numbered, else_=None).cast("int8")
 
 
 def _no_such_number(column: Any, name: str) -> Any:

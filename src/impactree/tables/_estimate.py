@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import ibis
 
-from impactree.calls.quantities import FRAMES_PER_S
-from impactree.catalog import near_text
 from impactree.engine import shared_engine
 from impactree.exceptions import TableError
-from impactree.tables._calls import COUNTS, NEWEST, prepared
-from impactree.tables._plans import KEY, Small, Variant, judgements, missing, plans
+from impactree.tables._beside import beside
+from impactree.tables._calls import INNER, NEWEST
+from impactree.tables._figures import cells, either, requests, training, words
+from impactree.tables._groups import grouped
 from impactree.tables._sums import sources, sums
-from impactree.values.criteria import ENERGY, FLAT_COLUMNS, MARKET_COLUMNS, PART_COLUMNS
-from impactree.values.figures import Figures
-from impactree.values.grades import GRADES
-from impactree.values.training import (
-    TRAINING_CALLS,
-    TRAINING_COLUMNS,
-    TRAINING_FIGURES,
-    TRAINING_SHARED,
-)
+from impactree.values.criteria import ENERGY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,11 +22,12 @@ if TYPE_CHECKING:
 
     from impactree.engine import Engine
     from impactree.engine.settings import EngineSettings
+    from impactree.tables._beside import Beside
+    from impactree.tables._plans import Variant
 
 __all__ = ["At", "estimate", "per_call"]
 
 At = Literal["call", "today"]
-_NAMES: Final = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS)
 
 
 def estimate(
@@ -69,15 +61,12 @@ def estimate(
     """
     if at not in ("call", "today"):
         raise TableError(f"at must be 'call' or 'today', not {at!r:.80}")
-    rows, _ = per_call(_as_ibis(table), shared_engine(**settings), at)
+    engine = shared_engine(**settings)
+    known = beside(_as_ibis(table), engine, by_day=at == "call")
     if by is None:
-        return rows
+        return per_call(known, engine)
     keys = [by] if isinstance(by, str) else list(by)
-    for key in keys:
-        if key not in rows.columns:
-            near = near_text(key, rows.columns)
-            raise TableError(f"by: no column {key!r:.80} to group by; nearest: {near}")
-    return sums(rows, keys)
+    return sums(grouped(known, engine, keys), keys)
 
 
 def _as_ibis(table: Any) -> ir.Table:
@@ -91,133 +80,32 @@ def _as_ibis(table: Any) -> ir.Table:
     return ibis.memtable(pa.table(table))
 
 
-def per_call(table: ir.Table, engine: Engine, at: At) -> tuple[ir.Table, Small]:
-    """A row per call, with its figures, and the plans behind them."""
-    calls = prepared(table)
-    calls = calls.mutate(missing=missing(calls))
-    small = plans(calls, engine, by_day=at == "call")
-    judged = judgements(calls, engine)
-    rows = _joined(_joined(calls, small), judged)
-    rows = rows.mutate(rejected=ibis.coalesce(rows.rejected, rows.wrong))
+def per_call(known: Beside, engine: Engine) -> ir.Table:
+    """A row per call, with its figures."""
+    calls = known.calls
+    rows = known.joined(calls)
     asked = rows.rejected.isnull() & ~rows.cached
-    rows = rows.mutate(
-        estimated=(asked & rows.variant.notnull() & (rows.judged_errors == "")).fill_null(False)
-    )
-    columns = {name: rows[name] for name in calls.columns if name != "missing"}
+    columns = {name: rows[name] for name in calls.columns if name not in INNER}
     columns["day"] = rows.day.nullif(ibis.literal(NEWEST))
-    columns |= _words(rows, asked, engine)
-    columns |= _figures(rows, small)
-    columns |= _training(rows, asked, engine)
-    return rows.select(**columns), small
+    columns |= words(rows, asked, engine)
+    found = [_by_one(rows, variant, n) for n, variant in enumerate(known.plans.variants)]
+    columns |= either(found, rows.cached & rows.rejected.isnull())
+    columns |= sources(rows.estimated, columns[f"{ENERGY.column}_mean"])
+    wrote = rows.output_tokens if "output_tokens" in calls.columns else None
+    columns |= training(rows, engine, ibis.ifelse(asked, requests(rows), 0), wrote)
+    return rows.select(**columns)
 
 
-def _joined(calls: ir.Table, small: Small) -> ir.Table:
-    """Each call with its row of a small table; without one, nulls."""
-    beside = ibis.memtable(small.table)
-    conditions: list[Any] = [calls[name].identical_to(beside[KEY + name]) for name in small.keys]
-    if small.dated:
-        conditions += [calls.day >= beside.valid_from, calls.day <= beside.valid_to]
-    if not conditions:
-        return calls.cross_join(beside)
-    return calls.left_join(beside, conditions)
-
-
-def _words(rows: ir.Table, asked: Any, engine: Engine) -> dict[str, Any]:
-    """What is said of each call; of those that a cache answered, or that were rejected, nothing."""
-    planned = rows.variant.notnull()
-    said = rows.plan_warnings + rows.call_warnings
-    judged = rows.judged_warnings + rows.media_warnings
-    warnings = ibis.ifelse(planned, said + judged, said)
-    errors = ibis.ifelse(planned, rows.judged_errors, rows.plan_errors)
-    grades = ibis.cases(*((rows["rank"] == n, grade) for n, grade in enumerate(GRADES)))
-    return {
-        "rejected": rows.rejected,
-        "estimated": rows.estimated,
-        "grade": ibis.ifelse(asked, grades, None),
-        "method": ibis.ifelse(rows.estimated, engine.method.name, None),
-        "warnings": ibis.ifelse(asked, warnings.strip(), ""),
-        "errors": ibis.ifelse(asked, errors.strip(), ""),
-        "zone_used": ibis.ifelse(rows.estimated, rows.zone_used, None),
-    }
-
-
-def _figures(rows: ir.Table, small: Small) -> dict[str, Any]:
-    """The lines of ``methods/``, run on columns.
+def _by_one(rows: ir.Table, variant: Variant, place: int) -> tuple[Any, ...]:
+    """The figures of the rows of one variant, null elsewhere.
 
     What is not to be estimated is null from the start: engines work out what expressions share
     once, but not what stands in a CASE.
     """
-    nothing = ibis.ifelse(rows.cached & rows.rejected.isnull(), 0.0, None).cast("float64")
-    by_variant = [_by_one(rows, variant, n) for n, variant in enumerate(small.variants)]
-    columns = zip(*by_variant, strict=True) if by_variant else [()] * len(_NAMES)
-    found = {
-        name: ibis.coalesce(*cells, nothing) if cells else nothing
-        for name, cells in zip(_NAMES, columns, strict=True)
-    }
-    return found | sources(rows.estimated, found[f"{ENERGY.column}_mean"])
+    found = cells(rows, variant, ibis.ifelse, _as_it_is, rows.__getitem__)
+    amount = ibis.ifelse(rows.estimated & (rows.variant == place), requests(rows), None)
+    return tuple(cell * amount for cell in found)
 
 
-def _by_one(rows: ir.Table, variant: Variant, place: int) -> tuple[Any, ...]:
-    """The figures of the rows of one variant, null elsewhere."""
-    plan = variant.plan._make(rows[f"plan_{name}"] for name in variant.plan._fields)
-    latency = rows.latency_s if "latency_s" in rows.columns else None
-    quantities = _quantities(rows, variant.sized)
-    figures = variant.method.impacts(plan, quantities, latency, where=ibis.ifelse)
-    figures = Figures._make(figures)
-    both = [figures[at] + figures[at + 12] for at in range(3, 12)]  # usage and embodied
-    market = figures.market_based(rows.market)
-    cells = (*figures[:3], *both, *figures[12:15], *figures[24:], *market)
-    amount = ibis.ifelse(rows.estimated & (rows.variant == place), _requests(rows), None)
-    return tuple(cell * amount for cell in cells)
-
-
-def _quantities(rows: ir.Table, sized: bool) -> SimpleNamespace:
-    """What a method asks of :class:`impactree.Tokens` and ``Media``, as columns.
-
-    What is not known is 0, as a method takes it; where it may not be, its judgement is an error.
-    """
-    found = {name.removesuffix("_tokens"): _amount(rows, name) for name in COUNTS}
-    frames = _amount(rows, "seconds", None) * FRAMES_PER_S + 1
-    frames = ibis.coalesce(_amount(rows, "frames", None), frames.floor())
-    sound = rows.sound if "sound" in rows.columns else ibis.null("boolean")
-    return SimpleNamespace(
-        **found,
-        pixels=rows.pixels if sized else None,
-        frame_count=frames,
-        pieces=_amount(rows, "count", 1),
-        silent=(sound == ibis.literal(False)).fill_null(False),
-    )
-
-
-def _amount(rows: ir.Table, name: str, unknown: float | None = 0) -> Any:
-    """A count as a float: products of counts outgrow whole numbers."""
-    if name not in rows.columns:
-        return ibis.literal(unknown, "float64")
-    column = rows[name].cast("float64")
-    if name in COUNTS:
-        column = column / _requests(rows)  # of a sum of requests: their mean
-    return column if unknown is None else column.fill_null(unknown)
-
-
-def _requests(rows: ir.Table) -> Any:
-    """How many requests a row stands for, where it says so; else one."""
-    return ibis.ifelse(rows.requests > 1, rows.requests, 1)
-
-
-def _training(rows: ir.Table, asked: Any, engine: Engine) -> dict[str, Any]:
-    """The share of training of each call, where it is asked for and known."""
-    sharing = engine.sharing
-    if sharing is None:
-        kinds = {TRAINING_CALLS: "int64", TRAINING_SHARED: "string"}
-        return {name: ibis.null(kinds.get(name, "float64")) for name in TRAINING_COLUMNS}
-    known = asked & rows.shared_over.notnull()
-    times = _requests(rows)
-    if sharing.unit == "output_tokens":
-        times = _amount(rows, "output_tokens", None) * times
-        known = known & times.notnull()
-    columns: dict[str, Any] = {
-        name: ibis.ifelse(known, rows[name] * times, None) for name in TRAINING_FIGURES
-    }
-    columns[TRAINING_CALLS] = ibis.ifelse(known, _requests(rows), None).cast("int64")
-    columns[TRAINING_SHARED] = ibis.ifelse(known, rows.shared_over, None)
-    return columns
+def _as_it_is(column: Any) -> Any:
+    return column

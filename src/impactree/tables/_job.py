@@ -12,9 +12,11 @@ import ibis
 
 from impactree.catalog import near_text
 from impactree.exceptions import TableError
+from impactree.tables._beside import beside
 from impactree.tables._calls import NEWEST, day_of
 from impactree.tables._estimate import At, per_call
 from impactree.tables._files import Source, found
+from impactree.tables._groups import grouped
 from impactree.tables._output import (
     WORK,
     day_file,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from impactree.engine import Engine
+    from impactree.tables._beside import Beside
 
 __all__ = ["Job"]
 
@@ -157,11 +160,11 @@ class Job:
         before = {day: day_file(self.out, day) for day in new if self.restate}
         old = changes(database, before.values())
         chosen = calls.filter(day_of(calls).isin([ibis.literal(d or NEWEST) for d in new]))
-        rows, small = per_call(chosen, self.engine, self.at)
-        basis = sums(rows, BASIS).to_pyarrow() if new else None
+        known = beside(chosen, self.engine, by_day=self.at == "call")
+        basis = sums(grouped(known, self.engine, BASIS), BASIS).to_pyarrow() if new else None
         told = summary(basis, self.engine, len(days) - len(new))
         if new:
-            result = rows if self.by is None else sums(rows, self._keys)
+            result = self._result(known)
             done = iter(range(1, len(new) + 1))
             write_days(
                 self.out,
@@ -170,10 +173,15 @@ class Job:
                 told.credits_on,
                 lambda _: progress("days written", next(done), len(new)),
             )
-            write_plans(self.out, small.table, stamp)
+            write_plans(self.out, known.plans.whole(), stamp)
         if self.restate:
             told.changed = (old, changes(database, before.values()))
         return told
+
+    def _result(self, known: Beside) -> ir.Table:
+        if self.by is None:
+            return per_call(known, self.engine)
+        return sums(grouped(known, self.engine, self._keys), self._keys)
 
     def _digests(self, database: Any, calls: ir.Table) -> dict[dt.date | None, str]:
         """What each day holds, as a digest of its rows in any order."""

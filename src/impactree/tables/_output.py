@@ -17,7 +17,7 @@ from impactree import __version__
 from impactree.calls.scrubbing import without_secrets
 from impactree.delivery.locks import locked_file
 from impactree.exceptions import TableError
-from impactree.tables._plans import KEY
+from impactree.tables._small import KEY
 
 if TYPE_CHECKING:
     import datetime as dt

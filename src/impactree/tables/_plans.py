@@ -1,28 +1,26 @@
-"""The small tables beside the calls: a plan per situation, a judgement per kind of quantities.
-
-Both are worked out in Python, once per distinct combination that the calls hold, by the engine.
-"""
+"""The plans beside the calls: worked out by the engine, once per situation that the calls hold."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import ibis
 import pyarrow as pa
 
-from impactree.calls import ModelCall, Tokens
+from impactree.calls import ModelCall
 from impactree.catalog import WatchedDay, change_days, same_until
-from impactree.engine.engine import usage_message
+from impactree.engine.reading import alike, read_name
 from impactree.methods import Judgement, covers_media
 from impactree.tables._calls import MEDIA_COUNTS, NEWEST, PLACES
+from impactree.tables._small import KEY, Small, codes, joined, small
 from impactree.values.grades import GRADES
-from impactree.values.messages import message
 from impactree.values.training import TRAINING_FIGURES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import ibis.expr.types as ir
 
@@ -30,17 +28,7 @@ if TYPE_CHECKING:
     from impactree.engine.engine import Plan
     from impactree.methods import Method
 
-__all__ = ["KEY", "Small", "Variant", "judgements", "missing", "plans"]
-
-KEY: Final = "key_"
-"""In front of the names of columns that are joined by."""
-_NAMES: Final = ("input", "output", "cached_input", "cache_write", "reasoning")
-_UNKNOWN: Final = {name: 1 << place for place, name in enumerate(_NAMES)}
-_ABOVE: Final = {name: 1 << (place + 5) for place, name in enumerate(_NAMES[2:])}
-_SUMMED: Final = 256
-_UNCOUNTED: Final = 512
-"""Bits of ``missing``: of a count that it is not known, of a part that it is above its whole, and
-of a record that it sums requests, and does not say how many."""
+__all__ = ["Plans", "Variant", "plans"]
 
 
 class Variant(NamedTuple):
@@ -53,19 +41,46 @@ class Variant(NamedTuple):
     """Whether the number of pixels is known."""
 
 
-class Small(NamedTuple):
-    """A small table, and how it is joined."""
+class Plans(NamedTuple):
+    """The plans of all situations: their names, many of which mean the same, and what they mean."""
 
-    table: pa.Table
-    keys: tuple[str, ...]
-    """Columns of the calls that are the same in both: what never varies is no key."""
-    dated: bool = False
-    """Whether its rows hold from ``valid_from`` to ``valid_to``."""
-    variants: tuple[Variant, ...] = ()
+    names: Small
+    """With ``name_no``, the number of the row, and ``plan_no``."""
+    made: pa.Table
+    """The plans, each once; ``plan_no`` is the number of the row."""
+    variants: tuple[Variant, ...]
+
+    def joined(self, rows: ir.Table, *, numbered: bool = False) -> ir.Table:
+        """Rows with their plans, by way of the few that there are: wide rows are slow to gather.
+
+        Args:
+            rows: Calls; or groups of calls that have all the same name.
+            numbered: Whether they have the number of their name already.
+        """
+        names = self.names
+        if numbered:
+            columns = [KEY + n if n == "name_no" else n for n in names.table.column_names]
+            names = Small(names.table.rename_columns(columns), ("name_no",))
+        number = pa.array(range(self.made.num_rows), pa.int32())
+        made = Small(self.made.append_column(f"{KEY}plan_no", number), ("plan_no",))
+        return joined(joined(rows, names), made)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What of the calls they are made for."""
+        columns = self.names.table.column_names
+        return tuple(name.removeprefix(KEY) for name in columns if name.startswith(KEY))
+
+    def whole(self) -> pa.Table:
+        """The names, each with its plan."""
+        table, beside = self.names.table, self.made.take(self.names.table["plan_no"])
+        for name in beside.column_names:
+            table = table.append_column(name, beside[name])
+        return table
 
 
-def plans(calls: ir.Table, engine: Engine, *, by_day: bool) -> Small:
-    """The plans of all situations in the calls.
+def plans(calls: ir.Table, engine: Engine, *, by_day: bool) -> Plans:
+    """The plans of all situations in the calls; those of rejected ones say nothing.
 
     Args:
         calls: As ``prepared``.
@@ -73,31 +88,27 @@ def plans(calls: ir.Table, engine: Engine, *, by_day: bool) -> Small:
         by_day: Whether names are read as on the day of the call, or as today.
     """
     keys = [name for name in PLACES if name in calls.columns]
-    known = calls.filter(calls.rejected.isnull())
     if by_day:
-        groups = known.group_by(*keys, undated=known.day == ibis.literal(NEWEST))
-        found = groups.agg(first=known.day.min(), last=known.day.max())
+        groups = calls.group_by(*keys, undated=calls.day == ibis.literal(NEWEST))
+        found = groups.agg(first=calls.day.min(), last=calls.day.max()).to_pyarrow()
     else:
-        found = known.select(keys).distinct()
-    found = found.to_pyarrow()
-    changes = change_days(engine.catalog) if by_day else ()
-    variants: dict[Variant, int] = {}
-    rows = [
-        row
-        for situation in found.to_pylist()
-        for row in _rows(situation, keys, engine, changes, variants)
-    ]
-    dated = len(rows) > len({tuple(row[KEY + name] for name in keys) for row in rows})
-    fields = dict.fromkeys(name for v in variants for name in v.plan._fields)
-    columns = (*_FIXED, *((f"plan_{name}", pa.float64()) for name in fields))
-    if engine.sharing is not None:
-        columns = (*columns, *_TRAINING)
-    columns = (*_keys(found.schema, keys), *columns)
-    return Small(_arrow(rows, columns), _varying(rows, keys), dated, tuple(variants))
+        found = calls.select(keys).distinct().to_pyarrow()
+    book = _Book(engine, by_day=by_day)
+    columns = [column.to_pylist() for column in found.columns]
+    situations = (dict(zip(found.column_names, r, strict=True)) for r in zip(*columns, strict=True))
+    rows = [(at, *row) for at, one in enumerate(situations) for row in book.rows(one, keys)]
+    places, first, last, plan = zip(*rows, strict=True) if rows else ((),) * 4
+    numbered = {
+        "valid_from": pa.array(first, pa.date32()),
+        "valid_to": pa.array(last, pa.date32()),
+        "plan_no": pa.array(plan, pa.int32()),
+        "name_no": pa.array(range(len(rows)), pa.int32()),
+    }
+    names = small(found.select(keys).take(pa.array(places, pa.int64())), numbered)
+    return Plans(names, book.table, tuple(book.variants))
 
 
 _FIXED: Final = (
-    *((name, pa.date32()) for name in ("valid_from", "valid_to")),
     *((name, pa.int32()) for name in ("variant", "rank")),
     *((name, pa.string()) for name in ("plan_warnings", "plan_errors", "media_warnings", "wrong")),
     *(("market", pa.float64()), ("pixels", pa.float64()), ("zone_used", pa.string())),
@@ -106,36 +117,83 @@ _TRAINING: Final = (
     *((name, pa.float64()) for name in TRAINING_FIGURES),
     ("shared_over", pa.string()),
 )
+_WRONG: Final = {"wrong": "resolution"}
 
 
-def _rows(
-    situation: dict[str, Any],
-    keys: Sequence[str],
-    engine: Engine,
-    changes: tuple[dt.date, ...],
-    variants: dict[Variant, int],
-) -> Iterator[dict[str, Any]]:
-    """The plans of one situation, one after the other as days pass."""
-    given = {name: situation[name] for name in keys}
-    key = {KEY + name: value for name, value in given.items()}
-    given |= {n: int(given[n]) for n in MEDIA_COUNTS if given.get(n) is not None}
-    day, last = situation.get("first"), situation.get("last")
-    try:
-        call = ModelCall(**given)
-    except (TypeError, ValueError):
-        yield {**key, "wrong": "resolution", "valid_from": day, "valid_to": last}
-        return
-    while True:
-        watched = None
-        if day is not None and day != NEWEST:
-            watched = WatchedDay(day.year, day.month, day.day)
-        made = engine.plan(call, watched)
-        until = last if watched is None or last is None else same_until(watched, last, changes)
-        cells = _cells(made, call, engine, variants)
-        yield {**key, "valid_from": day, "valid_to": until, **cells}
-        if until is None or until == last:
+class _Book:
+    """Plans as they are met. Names that are read alike have one."""
+
+    def __init__(self, engine: Engine, *, by_day: bool) -> None:
+        self.engine = engine
+        self.variants: dict[Variant, int] = {}
+        self._changes = change_days(engine.catalog) if by_day else ()
+        self._cells: list[dict[str, Any]] = []
+        self._places: dict[tuple[Any, ...], int] = {}
+        self._known: dict[tuple[Any, ...], tuple[int, bool, bool]] = {}
+        self._ends: dict[tuple[Any, ...], dt.date] = {}
+
+    def rows(
+        self, situation: dict[str, Any], keys: Sequence[str]
+    ) -> Iterator[tuple[dt.date | None, dt.date | None, int]]:
+        """Of one situation the first day, the last and the plan, one after the other."""
+        day, last = situation.get("first"), situation.get("last")
+        given = {name: situation[name] for name in keys}
+        try:
+            given |= {n: int(given[n]) for n in MEDIA_COUNTS if given.get(n) is not None}
+            call = ModelCall(**given)
+        except (TypeError, ValueError):
+            yield day, last, self._place(_WRONG)
             return
-        day = until + dt.timedelta(1)
+        while True:
+            watched = None
+            if day is not None and day != NEWEST:
+                watched = WatchedDay(day.year, day.month, day.day)
+            plan = self._plan(call, watched, day)
+            until = last if watched is None or last is None else self._until(watched, last)
+            yield day, until, plan
+            if until is None or until == last:
+                return
+            day = until + dt.timedelta(1)
+
+    def _plan(self, call: ModelCall, watched: WatchedDay | None, day: dt.date | None) -> int:
+        """The number of the plan, which is worked out anew only for names read in a new way."""
+        engine = self.engine
+        name = read_name(engine.catalog, engine.settings, call, watched)
+        key = (day, call.media, alike(call, name, engine.hardware))
+        known = self._known.get(key)
+        if known is None:
+            asked = None if day is None or watched is None else WatchedDay(*day.timetuple()[:3])
+            place = self._place(_cells(engine.plan(call, asked, name), call, engine, self.variants))
+            year, of_day = (asked.asked_year, asked.asked_day) if asked else (False, False)
+            known = self._known[key] = place, year, of_day
+        place, year, of_day = known
+        if watched is not None:
+            watched.asked_year |= year
+            watched.asked_day |= of_day
+        return place
+
+    def _until(self, watched: WatchedDay, last: dt.date) -> dt.date:
+        key = (watched, last, watched.asked_year, watched.asked_day)
+        found = self._ends.get(key)
+        if found is None:
+            found = self._ends[key] = same_until(watched, last, self._changes)
+        return found
+
+    def _place(self, cells: dict[str, Any]) -> int:
+        found = self._places.setdefault(tuple(cells.items()), len(self._cells))
+        if found == len(self._cells):
+            self._cells.append(cells)
+        return found
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The plans, a row each."""
+        fields = dict.fromkeys(name for v in self.variants for name in v.plan._fields)
+        columns = (*_FIXED, *((f"plan_{name}", pa.float64()) for name in fields))
+        if self.engine.sharing is not None:
+            columns = (*columns, *_TRAINING)
+        rows = self._cells
+        return pa.table({n: pa.array([r.get(n) for r in rows], kind) for n, kind in columns})
 
 
 def _cells(
@@ -145,8 +203,8 @@ def _cells(
     zone = plan.found.zone
     cells: dict[str, Any] = {
         "rank": GRADES.index(plan.grade),
-        "plan_warnings": _codes(plan.warnings),
-        "plan_errors": _codes(plan.errors),
+        "plan_warnings": codes(plan.warnings),
+        "plan_errors": codes(plan.errors),
         "market": plan.market,
         "pixels": pixels,
         "zone_used": zone.id if zone else None,
@@ -154,8 +212,8 @@ def _cells(
     judged = Judgement()
     if covers_media(engine.method.name, call.kind) and plan.made is not None:
         judged = plan.method.judge(call.tokens, call.kind, plan.made)
-    cells["plan_errors"] += _codes(judged.errors)
-    cells["media_warnings"] = _codes(judged.warnings)
+    cells["plan_errors"] += codes(judged.errors)
+    cells["media_warnings"] = codes(judged.warnings)
     if plan.made is not None and not judged.errors:
         variant = Variant(plan.method, type(plan.made), pixels is not None)
         cells["variant"] = variants.setdefault(variant, len(variants))
@@ -171,85 +229,3 @@ def _cells(
 def _number(value: Any) -> float | None:
     """NaN, an unknown factor, is null in a table: it goes through the same arithmetic."""
     return None if math.isnan(value) else float(value)
-
-
-def _codes(messages: Iterable[Any]) -> str:
-    """Each followed by a space, so that texts can be put together."""
-    return "".join(f"{m.code} " for m in messages)
-
-
-def missing(calls: ir.Table) -> Any:
-    """What of the tokens is not known or contradicts itself, as bits of a number."""
-    known = {n: calls[f"{n}_tokens"] for n in _NAMES if f"{n}_tokens" in calls.columns}
-    nothing = sum(bit for name, bit in _UNKNOWN.items() if name not in known)
-    bits = ibis.literal(nothing, "int16")
-    for name, column in known.items():
-        bits = bits + ibis.ifelse(column.isnull(), _UNKNOWN[name], 0)
-    read, wrote = known.get("input"), known.get("output")
-    cached, written = known.get("cached_input"), known.get("cache_write")
-    if read is not None and cached is not None:
-        bits = bits + ibis.ifelse(cached > read, _ABOVE["cached_input"], 0)
-    if read is not None and written is not None:
-        parts = written if cached is None else written + cached.fill_null(0)
-        bits = bits + ibis.ifelse(parts > read, _ABOVE["cache_write"], 0)
-    if "reasoning" in known:
-        whole = 0 if wrote is None else wrote.fill_null(0)
-        bits = bits + ibis.ifelse(known["reasoning"] > whole, _ABOVE["reasoning"], 0)
-    several = ibis.cases((calls.requests > 1, _SUMMED), (calls.requests < 1, _UNCOUNTED), else_=0)
-    return (bits + several).cast("int16")
-
-
-def judgements(calls: ir.Table, engine: Engine) -> Small:
-    """What of the calls' quantities is unknown, as the method judges it."""
-    keys = ["kind", "tokens_source", "missing"]
-    keys += ["usage_notes"] if "usage_notes" in calls.columns else []
-    asked = calls.filter(calls.rejected.isnull() & ~calls.cached)
-    found = asked.select(keys).distinct().to_pyarrow()
-    rows = [_judged(row, engine) for row in found.to_pylist()]
-    names = ("call_warnings", "judged_warnings", "judged_errors")
-    columns = (*_keys(found.schema, keys), *((name, pa.string()) for name in names))
-    return Small(_arrow(rows, columns), _varying(rows, keys))
-
-
-def _judged(row: dict[str, Any], engine: Engine) -> dict[str, Any]:
-    judged = Judgement()  # of films and pictures: with their plans
-    if not covers_media(engine.method.name, row["kind"]):
-        judged = engine.method.judge(_like(row["missing"]), row["kind"])
-    warnings, errors = judged
-    if row["missing"] & _SUMMED and not engine.method.linear:
-        warnings = (*warnings, message("requests-summed"))
-    if row["missing"] & _UNCOUNTED and not engine.method.linear:
-        errors = errors or (message("requests-unknown"),)
-    elif row["missing"] & _UNCOUNTED:
-        warnings = (*warnings, message("requests-unknown"))
-    said = [message("token-count-approximate")] if row["tokens_source"] == "counted" else []
-    said += map(usage_message, (row.get("usage_notes") or "").split())
-    return {
-        **{KEY + name: value for name, value in row.items()},
-        "call_warnings": _codes(said),
-        "judged_warnings": _codes(warnings),
-        "judged_errors": _codes(errors),
-    }
-
-
-def _like(bits: int) -> Tokens:
-    """Quantities of which the same is unknown, and the same parts are above their wholes."""
-    whole, fits, above = 10, 0, 20
-    found: dict[str, int | None] = {"input": whole, "output": whole}
-    found |= {name: above if bits & bit else fits for name, bit in _ABOVE.items()}
-    return Tokens(**{n: None if bits & _UNKNOWN[n] else found[n] for n in _NAMES})
-
-
-def _varying(rows: list[dict[str, Any]], keys: Sequence[str]) -> tuple[str, ...]:
-    """The keys that tell rows apart; at least one, so that there is something to join by."""
-    found = tuple(name for name in keys if len({row[KEY + name] for row in rows}) > 1)
-    return found or (() if len(rows) == 1 else tuple(keys[:1]))
-
-
-def _keys(schema: pa.Schema, names: Iterable[str]) -> Iterator[tuple[str, pa.DataType]]:
-    """Columns to join by, of the same types as those of the calls."""
-    return ((KEY + name, schema.field(name).type) for name in names)
-
-
-def _arrow(rows: list[dict[str, Any]], columns: Iterable[tuple[str, pa.DataType]]) -> pa.Table:
-    return pa.table({name: pa.array([r.get(name) for r in rows], kind) for name, kind in columns})

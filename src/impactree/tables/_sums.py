@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from impactree.tables._calls import COUNTS
+from impactree.tables._figures import no_training
+from impactree.tables._groups import SUMMED, TALLIES
 from impactree.values.criteria import CRITERIA, ENDS, ENERGY, GWP_MARKET, PART_COLUMNS
 from impactree.values.grades import GRADES
 from impactree.values.sources import SOURCES
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import ibis.expr.types as ir
+
+    from impactree.tables._groups import Groups
 
 __all__ = ["sources", "sums"]
 
@@ -27,68 +30,48 @@ def sources(known: Any, energy: Any) -> dict[str, Any]:
     return {"source": ibis.ifelse(known, "estimated", None), **kwh}
 
 
-def sums(rows: ir.Table, keys: Sequence[str]) -> ir.Table:
-    """The groups' sums.
+def sums(groups: Groups, keys: Sequence[str]) -> ir.Table:
+    """The sums of ``grouped`` calls by keys.
 
     A sum over calls of which none could be estimated is null, never 0; one that leaves calls out
     (``unestimated_calls``, ``rejected_calls``) is a lower bound. ``adpe``, ``pe`` and what is
     market-based are null where a factor of one of the calls is not known.
     """
-    counted = rows.rejected.isnull()
-    asked = counted & ~rows.cached
-    group = rows.group_by(keys) if keys else rows
-    each = ibis.ifelse(rows.requests > 1, rows.requests, 1)
-
-    def number_of(which: Any) -> Any:
-        return ibis.ifelse(which, each, 0).sum()
-
-    counts = {
-        "calls": number_of(counted),
-        "estimated_calls": number_of(rows.estimated),
-        "unestimated_calls": number_of(asked & ~rows.estimated),
-        "cached_calls": number_of(counted & rows.cached),
-        "counted_calls": number_of(asked & (rows.tokens_source == "counted")),
-        "rejected_calls": rows.rejected.notnull().sum(),
-    }
-    rank = ibis.cases(*((rows.grade == grade, n) for n, grade in enumerate(GRADES)))
-    found = group.agg(
-        **counts,
-        **_tokens(rows, asked),
-        worst=rank.max(),
-        **_figures(rows),
-    )
-    worst = ibis.cases(*((found.worst == n, grade) for n, grade in enumerate(GRADES)))
-    return found.mutate(grade=worst).drop("worst")
+    rows = groups.table
+    tallies = ("calls", *TALLIES)
+    found = {name: groups.added(rows[name]) for name in tallies}
+    found |= {name: groups.added(rows[name]) for name in SUMMED if name in rows.columns}
+    found["worst"] = groups.most(rows.worst)
+    found |= _figures(groups)
+    if groups.complete:
+        table = rows.select(*keys, **found)
+    else:
+        table = (rows.group_by(list(keys)) if keys else rows).agg(**found)
+    grade = ibis.cases(*((table.worst == n, grade) for n, grade in enumerate(GRADES)))
+    whole = {name: table[name].cast("int64") for name in (*tallies, *groups.whole)}
+    others = {} if groups.trained else no_training()
+    said = others | sources(table.estimated_calls > 0, table[f"{ENERGY.column}_mean"])
+    return table.mutate(**whole, grade=grade, **said).drop("worst")
 
 
-def _tokens(rows: ir.Table, asked: Any) -> dict[str, Any]:
-    """Token counts leave out cached calls, as in the report: no model saw those tokens."""
-    found = {}
-    for name in COUNTS:
-        if name in rows.columns:
-            tokens = rows[name].cast("float64") if rows[name].type().is_floating() else rows[name]
-            found[name] = tokens.sum(where=asked)
-    if "latency_s" in rows.columns:
-        found["latency_s"] = rows.latency_s.sum(where=rows.rejected.isnull())
-    return found
-
-
-def _figures(rows: ir.Table) -> dict[str, Any]:
-    estimated = rows.estimated.sum()
+def _figures(groups: Groups) -> dict[str, Any]:
+    rows = groups.table
+    estimated = groups.added(rows.estimated_calls)
+    others = groups.added(rows.rejected_calls + rows.unestimated_calls)
+    nothing = (estimated == 0) & (others > 0)
     known: dict[str, Any] = {}
-    nothing = (estimated == 0) & (rows.rejected.notnull() | (~rows.cached & ~rows.estimated)).any()
     for criterion in (*CRITERIA, GWP_MARKET):
         names = [f"{criterion.column}_{end}" for end in ENDS]
-        gap = (rows.estimated & rows[names[0]].isnull()).any()
-        known |= {name: ibis.ifelse(nothing | gap, None, rows[name].sum()) for name in names}
+        gap = groups.some((rows.estimated_calls > 0) & rows[names[0]].isnull())
+        known |= {n: ibis.ifelse(nothing | gap, None, groups.added(rows[n])) for n in names}
     for name in PART_COLUMNS:
-        known[name] = ibis.ifelse(nothing, None, rows[name].sum())
-    known |= sources(estimated > 0, known[f"{ENERGY.column}_mean"])
-    shares = rows[TRAINING_CALLS]
+        known[name] = ibis.ifelse(nothing, None, groups.added(rows[name]))
+    if not groups.trained:
+        return known
     for criterion in CRITERIA:
         names = [f"training_{criterion.column}_{end}" for end in ENDS]
-        gap = (shares.notnull() & rows[names[0]].isnull()).any()
-        known |= {name: ibis.ifelse(gap, None, rows[name].sum()) for name in names}
-    known[TRAINING_CALLS] = shares.sum()
-    known[TRAINING_SHARED] = rows[TRAINING_SHARED].max()
+        gap = groups.some(rows[TRAINING_CALLS].notnull() & rows[names[0]].isnull())
+        known |= {name: ibis.ifelse(gap, None, groups.added(rows[name])) for name in names}
+    known[TRAINING_CALLS] = groups.added(rows[TRAINING_CALLS])
+    known[TRAINING_SHARED] = groups.most(rows[TRAINING_SHARED])
     return known

@@ -136,19 +136,20 @@ def _equations(
         *(u_lo * pe, u * pe, u_hi * pe, it_lo * w_lo, it * w, it_hi * w_hi),
         *(t_lo * g_lo, t * g, t_hi * g_hi, t_lo * a_lo, t * a, t_hi * a_hi),
         *(t_lo * p_lo, t * p, t_hi * p_hi),
-        *_parts(plan, n, e, it, u),
+        *_parts(plan, n),
+        *((ready - 1) * e + h * t, (pue - 1) * it),
     )
     return (e_lo, e, e_hi, t_lo, t, t_hi, it_lo, it, it_hi, n), figures
 
 
-def _parts(plan: Plan, n: Any, gpu: Any, it: Any, energy: Any) -> tuple[Any, ...]:
-    """What the expected energy goes into: input, cached input, output, host, overhead; kWh."""
-    passes, by_input, by_pair, by_window = plan[8:12]
+def _parts(plan: Plan, n: Any) -> tuple[Any, ...]:
+    """What the accelerators' expected energy goes into: input, cached input, output; kWh."""
+    passes, by_input, by_pair, by_window, by_output, by_context, by_end = plan[8:15]
+    again = n.cached * n.output
     read = passes * n.passes + by_input * n.input + by_pair * n.attention
     read = read + by_window * n.window_attention
-    again = plan[13] * n.cached * n.output
-    written, host = gpu - read - again, it - gpu
-    return read, again, written, host, energy - read - again - written - host
+    written = by_output * n.output + by_context * (n.context - again) + by_end * n.window
+    return read, by_context * again, written
 
 
 def _costs(plan: Plan, features: Tokens) -> tuple[Any, ...]:
