@@ -15,12 +15,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import guarded, status_of
+from impactree.llama_index import _names as names
 from impactree.llama_index._embeddings import document_counts, ranked_texts
 from impactree.llama_index._managers import asked_now, is_running
 from impactree.llama_index._models import OpenModel, OpenPrediction, prompt_texts
 from impactree.llama_index._runs import settled
 from impactree.llama_index._streams import current_run_id, opened, read_now, streams_of
 from impactree.runs.current import innermost, register_source
+from impactree.runs.marks import BY_MANAGER, TOLD_BY
 
 if TYPE_CHECKING:
     import inspect
@@ -110,7 +112,12 @@ class CallbackEvents:
             mine = _Nested(self.tracker, self._nested.get("" if reading is None else reading.id))
             around = mine.inside[-1].run if mine.inside else around
         parent_id = innermost(self.tracker, None if around is None else around.id, current_run_id)
-        run = self.tracker.start(event_id, parent_id, name=name, kind=kind, pending=pending)
+        told = {TOLD_BY: BY_MANAGER} if parent_id is None else None
+        if pending is not None:
+            told = names.with_retries(told, pending.instance)
+        run = self.tracker.start(
+            event_id, parent_id, name=name, kind=kind, metadata=told, pending=pending
+        )
         if pending is not None:
             pending.run = weakref.ref(run)
             if mine is not None:
