@@ -9,25 +9,28 @@ WORKERS ?= 2
 BIN := .venv/bin
 OLDEST := .venv-oldest
 LLAMA := .venv-llama
+ENGINES := .venv-engines
 LIVE := .venv-live
 PEERS := .venv-peers
 # The tests that must pass with the oldest frameworks we claim, too.
 OLDEST_TESTS := $(wildcard tests/langchain tests/llama_index) tests/test_cookbook.py
+ENGINES_TESTS := tests/tables/test_tables_spark.py
 LLAMA_TESTS := $(addprefix tests/llama_index/,test_matrix.py test_mixed.py) tests/langchain/test_pictures.py -k "anthropic or langchain or wrapper"
 
-.PHONY: help test lint page web postgresql chromium test-oldest test-llama demo serve live bench peers format catalog-diff clean
+.PHONY: help test lint page web postgresql chromium openjdk-17-jre-headless test-oldest test-llama test-engines demo serve live bench peers format catalog-diff clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-test: web lint postgresql chromium .venv/.ready test-oldest test-llama  ## Lint, types, and all tests: what CI runs
+test: web lint postgresql chromium .venv/.ready test-oldest test-llama test-engines  ## Lint, types, and all tests: what CI runs
 	$(BIN)/pytest -n $(WORKERS)
 
-# Debian's packages, for the tests of SQL and of the page: installed by root in CI only; without them these tests
+# Debian's packages, for the tests of SQL, of the page and of Spark: installed by root in CI only; without them these tests
 # are skipped, and fail in CI.
 postgresql: PROGRAM = /usr/lib/postgresql/*/bin/initdb
 chromium: PROGRAM = /usr/bin/chromium
-postgresql chromium:
+openjdk-17-jre-headless: PROGRAM = /usr/bin/java
+postgresql chromium openjdk-17-jre-headless:
 	@if [ "$${CI:-}" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 	  && ! ls $(PROGRAM) >/dev/null 2>&1; then \
 	  export DEBIAN_FRONTEND=noninteractive; \
@@ -57,6 +60,9 @@ test-oldest: $(OLDEST)/.ready  ## The adapters' tests with the oldest frameworks
 test-llama: $(LLAMA)/.ready  ## The LlamaIndex clients that do not fit beside the rest
 	$(LLAMA)/bin/pytest -n $(WORKERS) $(LLAMA_TESTS)
 
+test-engines: $(ENGINES)/.ready postgresql openjdk-17-jre-headless  ## Tables of calls on Spark and others, where DuckDB is not
+	$(ENGINES)/bin/pytest $(ENGINES_TESTS)
+
 demo: .venv/.demo  ## An agent offline, and what its steps cost (REAL=1: asks OpenAI, costs money)
 	$(BIN)/python cookbook/agent.py $(if $(REAL),--real)
 
@@ -76,7 +82,7 @@ catalog-diff: .venv/.ready  ## For maintainers: what newer catalogs know and dat
 	$(BIN)/python data/scripts/catalog_diff.py
 
 clean:  ## Remove the environments and caches
-	rm -rf web/node_modules .venv $(OLDEST) $(LLAMA) $(LIVE) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf web/node_modules .venv $(OLDEST) $(LLAMA) $(ENGINES) $(LIVE) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # Environments. What goes into them is in pyproject.toml; --group needs pip 25.1.
 
@@ -126,7 +132,14 @@ $(LLAMA)/.ready: $(LLAMA)/bin/python pyproject.toml
 	$(PIP) --editable ".[llama-index]" --group llama-more
 	@touch $@
 
-# Not quiet: the server is built from source, and torch is large.
+$(ENGINES)/.ready: $(ENGINES)/bin/python pyproject.toml
+	$(PIP) --upgrade "pip>=25.1"
+	$(PIP) --editable ".[spark,sql]" --group engines
+	@touch $@
+
+# Not quiet: the server is built from source (without its own tests, and not all files at once), and torch is large.
+$(LIVE)/.ready: export LLAMA_CPP_BUILD_JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+$(LIVE)/.ready: export CMAKE_ARGS ?= -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF
 $(LIVE)/.ready: $(LIVE)/bin/python
 	$(PIP) --upgrade "pip>=25.1"
 	$< -m pip install --editable ".[llama-index,measure]" --group live

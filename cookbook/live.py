@@ -8,6 +8,7 @@ are measured, and a CodeCarbon tracker around all of them reads the same machine
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import os
 import signal
@@ -108,6 +109,7 @@ def measured_beside_codecarbon(work: Callable[[ImpactHandler], None]) -> ImpactH
     """Work for a minute and more, with a CodeCarbon tracker around it, and compare the two."""
     from codecarbon import OfflineEmissionsTracker  # beside the extra `measure`
 
+    logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
     tracker = OfflineEmissionsTracker(
         country_iso_code="USA",
         measure_power_secs=1,

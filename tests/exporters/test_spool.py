@@ -125,6 +125,26 @@ def test_an_outage_costs_nothing_and_says_so_once(caplog: pytest.LogCaptureFixtu
     ]
 
 
+def test_what_fails_and_succeeds_by_turns_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    """As a disk does that is nearly full."""
+
+    class Moody(Sink):
+        def deliver(self, trees: Any) -> None:
+            self.attempts += 1
+            if self.attempts % 2:
+                raise OSError(28, "No space left on device")
+            self.trees.extend(trees)
+
+    sink = Moody("full")
+    tracker = ImpactTracker(exporters=[sink])
+    for _ in range(5):
+        run_tree(tracker)
+        assert tracker.flush(10)
+    assert (len(sink.trees), sink.attempts) == (5, 10)
+    (line,) = lines(caplog)
+    assert line.startswith("impactree: test:full: OSError: No space left on device; impacts wait")
+
+
 def test_while_it_is_down_an_attempt_takes_one_run_alone(
     dies: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

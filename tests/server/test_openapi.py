@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from server_helpers import TOKEN, serving
 
+from impactree import ImpactTracker, ModelCall
 from impactree.server.app import create_app
 from impactree.server.examples import short
 from impactree.server.settings import ServeSettings
@@ -108,6 +111,38 @@ def test_a_token_is_declared_where_one_is_asked_for(guarded):
     for path, methods in found["paths"].items():
         for operation in methods.values():
             assert operation["security"] == ([] if path == "/health" else [{"token": []}])
+
+
+def documented():
+    """Each request of docs/serve.md: its path with query, and its body."""
+    text = (Path(__file__).parents[2] / "docs" / "serve.md").read_text("utf-8")
+    for line in text.replace("\\\n", "").splitlines():
+        if "curl " not in line:
+            continue
+        words = shlex.split(line[line.index("curl ") :])
+        body = words[words.index("-d") + 1] if "-d" in words else None
+        yield words[1].removeprefix("http://127.0.0.1:8080"), body
+
+
+def test_the_guide_asks_every_operation_once_and_is_answered(database, document):
+    asked = set()
+    tracker = ImpactTracker()
+    tracker.record(ModelCall(model="gpt-4o", provider="openai", output_tokens=300))
+    report = {"report": tracker.report().to_dict(), "by": ["model"], "advice": True}
+    headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+    with (
+        serving(ServeSettings(db=database, token=TOKEN)) as address,
+        httpx.Client(base_url=address, timeout=60, headers=headers) as client,
+    ):
+        (dear, _) = client.get("/v1/runs/dearest").json()["rows"]
+        for path, body in documented():
+            here = path.replace("THE-ID-OF-ONE", dear["id"])
+            sent = json.dumps(report) if body == "@-" else body
+            found = client.get(here) if sent is None else client.post(here, content=sent)
+            assert found.status_code == 200, (path, found.text)
+            asked.add(path.partition("?")[0])
+    for path in document["paths"]:
+        assert any(re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), one) for one in asked), path
 
 
 def test_schemathesis_finds_nothing(database, tmp_path):

@@ -147,3 +147,51 @@ def test_the_document_s_examples_are_of_these_rows(stored):
         assert content["example"].keys() == found.keys()
         for row in content["example"].get("rows", ()):
             assert row.keys() <= found["rows"][0].keys()
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (None, "there is no database"),
+        (b"hello", "file is not a database"),
+        (b"SQLite format 3\0 and so on", "file is not a database"),
+        ("create table x (a)", "it has no tables of impactree"),
+    ],
+    ids=["missing", "text", "corrupt", "another's"],
+)
+def test_a_database_that_cannot_be_read_is_said_at_once(made, said, tmp_path, capsys):
+    file = tmp_path / "impacts.db"
+    if isinstance(made, bytes):
+        file.write_bytes(made)
+    elif made is not None:
+        with sqlite3.connect(file) as connection:
+            connection.execute(made)
+    with pytest.raises(SystemExit) as left:
+        main(["serve", "--port", "0", "--db", f"sqlite:///{file}"])
+    out, err = capsys.readouterr()
+    assert (left.value.code, out) == (2, "")
+    assert err.startswith("impactree: --db cannot be read: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_database_that_another_program_keeps_is_said_at_once(tmp_path, capsys):
+    file = tmp_path / "impacts.db"
+    with sqlite3.connect(file) as connection:
+        connection.execute("create table x (a)")
+        connection.commit()
+        connection.execute("pragma locking_mode = exclusive")
+        connection.execute("begin exclusive")
+        with pytest.raises(SystemExit):
+            main(["serve", "--port", "0", "--db", f"sqlite:///{file}"])
+    assert "locked" in capsys.readouterr().err
+
+
+def test_what_is_no_database_s_url_is_said_at_once(capsys):
+    for url, said in (("nonsense", "not a database URL"), ("", "not a database URL")):
+        with pytest.raises(SystemExit):
+            main(["serve", "--port", "0", "--db", url])
+        assert said in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["serve", "--port", "0", "--host", ""])
+    assert "--host is empty" in capsys.readouterr().err

@@ -421,9 +421,14 @@ def test_the_database_is_shown_with_each_run_s_tree(browser, team):
     assert page.locator(".advice h3").count() > 0
     expect(page.locator(".detail")).not_to_contain_text("embodied")
     expect(page.get_by_text("usage and embodied impacts are kept as one")).to_be_visible()
-    assert "run=root" in page.evaluate("location.hash")
+    page.locator("[name=since]").select_option("24h")
+    assert page.evaluate("location.hash").endswith("by=kind&since=24h&run=root")
     page.reload()  # a link to the run
     expect(rows).to_have_count(7)
+    for size in (WIDE, NARROW):
+        page.set_viewport_size(size)
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     page.close()
 
 

@@ -76,7 +76,9 @@ def find(place: Any, depth: int = MAX_DEPTH) -> Found | None:
     if depth == 0 or (names is not None and _PLACES.isdisjoint(names)):
         return None
     for key in _AROUND:
-        inner = field(place, key) if names is None else names.get(key)
+        if names is not None and key not in names:
+            continue
+        inner = field(place, key) if names is None else names[key]
         if inner is not None and not callable(inner):
             found = find(inner, depth - 1)
             if found is not None:
@@ -104,7 +106,10 @@ def _nested(place: Any, names: dict[str, Any] | None) -> Found | None:
         if read or wrote:
             return Found(usage, read, wrote, place)
     choices = field(place, _CHOICES) if names is None else names.get(_CHOICES)
-    usage = field(choices[0], "usage") if isinstance(choices, list) and choices else None
+    if not isinstance(choices, list) or not choices:
+        return None
+    told = _own_names(choices[0])  # asking pydantic for what is not there is slow
+    usage = field(choices[0], "usage") if told is None else told.get("usage")
     return None if usage is None else find(usage, 0)
 
 

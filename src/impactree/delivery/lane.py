@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Lane"]
 
 _log: Final = logging.getLogger("impactree")
+_SAY_EVERY_S: Final = 60.0
 _RECHECK_S: Final = 30.0  # for what processes that died meanwhile have left
 
 
@@ -55,6 +56,7 @@ class Lane:
         self._asked = self._seen = self._answered = 0  # flushes
         self._taken_over = False
         self._said = ""  # what of the present failure was logged
+        self._said_at: dict[str, float] = {}
 
     # From other threads
 
@@ -208,12 +210,16 @@ class Lane:
     def _failed(self, error: BaseException) -> None:
         refused = isinstance(error, DeliveryRefusedError)
         self.counts.failing = reason(error)
-        if not self._said or (refused and self._said != "refused"):
+        said = "refused" if refused else "failing"
+        now = time.monotonic()
+        # A disk that is nearly full fails and succeeds by turns.
+        lately = now - self._said_at.get(said, -_SAY_EVERY_S) < _SAY_EVERY_S
+        if not lately and (not self._said or (refused and self._said != said)):
             level, text = logging.WARNING, "%s: %s; impacts wait in the spool, retrying"
             if refused:
                 level, text = logging.ERROR, "%s refuses (%s); impacts wait in the spool"
             _log.log(level, "impactree: " + text, clean(self.address), reason(error))
-            self._said = "refused" if refused else "failing"
+            self._said, self._said_at[said] = said, now
         if refused:
             with self._state:
                 self._refused = True

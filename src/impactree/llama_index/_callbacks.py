@@ -14,12 +14,14 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import guarded, status_of
+from impactree.llama_index import _names as names
 from impactree.llama_index._embeddings import document_counts, ranked_texts
 from impactree.llama_index._managers import asked_now, is_running
 from impactree.llama_index._models import OpenModel, OpenPrediction, answer_text, prompt_texts
 from impactree.llama_index._runs import settled
 from impactree.llama_index._streams import current_run_id, opened, read_now, streams_of
 from impactree.runs.current import innermost, register_source
+from impactree.runs.marks import BY_MANAGER, TOLD_BY
 
 if TYPE_CHECKING:
     import inspect
@@ -97,7 +99,14 @@ class CallbackEvents:
             name = getattr(fields.get("tool"), "name", None) or name
         around = self.around(parent) or read_now(self.tracker)  # a stream names no parent
         parent_id = innermost(self.tracker, None if around is None else around.id, current_run_id)
-        run = self.tracker.start(event_id, parent_id, name=name, kind=kind, pending=pending)
+        if parent_id is None and pending is not None:
+            parent_id = self._served(pending)
+        told = {TOLD_BY: BY_MANAGER} if parent_id is None else None
+        if pending is not None:
+            told = names.with_retries(told, pending.instance)
+        run = self.tracker.start(
+            event_id, parent_id, name=name, kind=kind, metadata=told, pending=pending
+        )
         if pending is not None:
             pending.run = weakref.ref(run)
             if kind in ("chat", "completion"):
@@ -105,6 +114,16 @@ class CallbackEvents:
                 _open.set((*still, _Nested(self.tracker, run, asked_now()[0])))
                 for prediction in _predicting.get():
                     prediction.told = True
+
+    def _served(self, pending: OpenModel) -> Any:
+        """The id of the model's run that such a call serves: its method has not returned."""
+        for outer in reversed(_open.get()):
+            around = outer.run.pending
+            if not isinstance(around, OpenModel) or outer.tracker is not self.tracker:
+                continue
+            if is_running(outer.span_id) and _hands_on(around, pending):
+                return outer.run.id
+        return None
 
     def around(self, parent: str) -> Run | None:
         """The run that an event is part of."""

@@ -8,6 +8,7 @@ import webbrowser
 from threading import Timer
 from typing import TYPE_CHECKING, Final
 
+from impactree.delivery.errors import DeliveryRefusedError, RetryLaterError
 from impactree.exceptions import ConfigurationError, MissingExtraError
 
 try:
@@ -72,8 +73,10 @@ def run(settings: ServeSettings, *, opens: bool = False) -> None:
         opens: Open the page in the browser.
 
     Raises:
-        ConfigurationError: nothing can listen there.
+        ConfigurationError: nothing can listen there, or the database cannot be read.
     """
+    if settings.db is not None:
+        _check(settings.db)
     with _listening(settings) as listening:
         address = _address(settings, listening.getsockname()[1])
         sys.stdout.write(f"impactree is at {address}\n")
@@ -81,6 +84,15 @@ def run(settings: ServeSettings, *, opens: bool = False) -> None:
         if opens:
             Timer(0.5, webbrowser.open, [address]).start()
         uvicorn.Server(configuration(settings)).run(sockets=[listening])
+
+
+def _check(url: str) -> None:
+    from impactree.service.stored import check
+
+    try:
+        check(url)
+    except (DeliveryRefusedError, RetryLaterError) as error:
+        raise ConfigurationError(f"--db cannot be read: {error}") from None
 
 
 def configuration(settings: ServeSettings) -> uvicorn.Config:
@@ -105,8 +117,13 @@ def _listening(settings: ServeSettings) -> socket.socket:
     except OSError as error:
         raise ConfigurationError(
             f"nothing can listen at {settings.host} port {settings.port}: "
-            f"{error.strerror or error}; choose another --port, or 0 for a free one"
+            f"{_why(error)}; choose another --port, or 0 for a free one"
         ) from None
+
+
+def _why(error: OSError) -> str:
+    """What the system says, without the address that Python adds."""
+    return (error.strerror or str(error)).partition(" (while ")[0]
 
 
 def _address(settings: ServeSettings, port: int) -> str:

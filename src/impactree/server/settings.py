@@ -16,7 +16,7 @@ __all__ = ["TOKEN_VARIABLE", "ServeSettings", "host_name", "serve_settings"]
 TOKEN_VARIABLE: Final = "IMPACTREE_SERVE_TOKEN"  # noqa: S105  # a variable's name
 _LEAST_TOKEN: Final = 16
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_ANY: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  # compared with, not bound to
+_ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  # compared with, not bound to
 _MIB: Final = 2**20
 
 
@@ -66,6 +66,8 @@ def serve_settings(
     Raises:
         ConfigurationError: a name or token that cannot be, or a database open to all.
     """
+    if not host.strip():
+        raise ConfigurationError("--host is empty; give an address such as 127.0.0.1, or 0.0.0.0")
     names = frozenset(map(_checked_name, allow)) | _LOOPBACK
     loopback = _is_loopback(host)
     if not loopback:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.report import Report
 from impactree.report._sheet import lay_out_report
 from impactree.report.renderers.page import page_data
-from impactree.store.queries import dearest, sums
+from impactree.store.queries import dearest, opened, sums
 from impactree.store.trees import stored_tree
 from impactree.values.times import parse_since
 from impactree.values.training import TRAINING_COLUMNS, training_cells
@@ -15,12 +15,24 @@ from impactree.values.training import TRAINING_COLUMNS, training_cells
 if TYPE_CHECKING:
     from impactree.store.queries import Group
 
-__all__ = ["dearest_runs", "group_row", "groups", "run_page"]
+__all__ = ["check", "dearest_runs", "group_row", "groups", "run_page"]
 
 _KEPT: Final = (
     "The database keeps outermost runs and model calls: what stands between is what the calls say "
     "of their agent, tool and node; usage and embodied impacts are kept as one."
 )
+
+
+def check(url: str) -> None:
+    """Open a database and look at its tables.
+
+    Raises:
+        ConfigurationError: not a database URL.
+        DeliveryRefusedError: the database or its tables are missing, or of another version.
+        RetryLaterError: the database cannot be read.
+    """
+    with opened(url):
+        pass
 
 
 def groups(url: str, by: str = "model", since: str | None = None) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Impacts of whole tables of calls, on the engine that holds them (the extra ``tables``).
 
-One expression of Ibis, which names no engine; tested on DuckDB.
+One expression of Ibis, which names no engine; tested on DuckDB and Spark.
 """
 
 from __future__ import annotations

@@ -49,8 +49,10 @@ _JUDGED: Final = tuple(dict.fromkeys(("model", "kind", "tokens_source", *_NUMBER
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 INNER: Final = ("missing", "rejected_no")
 """Columns of our own on the way."""
-NEWEST: Final = dt.date(9999, 12, 31)
-"""The day of calls that tell none: they are read as the catalog reads names now."""
+NEWEST: Final = dt.date(2149, 6, 6)
+"""The day of calls that tell none: they are read as the catalog reads names now.
+
+It is the last that every engine knows (ClickHouse's ``Date``)."""
 
 
 def prepared(table: ir.Table) -> ir.Table:

@@ -88,10 +88,16 @@ def _quantities(
 
 
 def amount(rows: ir.Table, name: str, unknown: float | None = 0) -> Any:
-    """A count as a float: products of counts outgrow whole numbers."""
+    """A count as a float: products of counts outgrow whole numbers.
+
+    Counts that no call can have are null: some engines stop at a division by zero.
+    """
     if name not in rows.columns:
         return ibis.literal(unknown, "float64")
-    column = rows[name].cast("float64")
+    no_such = rows.rejected_no.notnull()
+    if name == "cached_input_tokens" and "input_tokens" in rows.columns:
+        no_such = no_such | (rows[name] > rows.input_tokens)
+    column = ibis.ifelse(no_such, None, rows[name]).cast("float64")
     if name in COUNTS:
         column = column / requests(rows)  # of a sum of requests: their mean
     return column if unknown is None else column.fill_null(unknown)
@@ -120,8 +126,8 @@ def words(rows: ir.Table, asked: Any, engine: Engine) -> dict[str, Any]:
         "estimated": rows.estimated,
         "grade": ibis.ifelse(asked, grades, None),
         "method": ibis.ifelse(rows.estimated, engine.method.name, None),
-        "warnings": ibis.ifelse(asked, warnings.strip(), ""),
-        "errors": ibis.ifelse(asked, errors.strip(), ""),
+        "warnings": ibis.ifelse(asked, warnings.substr(1), ""),  # not the space before the first
+        "errors": ibis.ifelse(asked, errors.substr(1), ""),
         "zone_used": ibis.ifelse(rows.estimated, rows.zone_used, None),
     }
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from impactree.calls import Tokens
 from impactree.engine.engine import usage_message
 from impactree.methods import Judgement, covers_media
+from impactree.tables._placing import fetched
 from impactree.tables._small import Small, codes, small
 from impactree.values.messages import message
 
@@ -126,7 +127,7 @@ def _judged(kind: str, bits: int, method: Any) -> tuple[str, str, str, bool]:
 
 def notes(calls: ir.Table) -> Small:
     """What the notes on the reading of usage say."""
-    found = calls.select("usage_notes").distinct().to_pyarrow()
+    found = fetched(calls.select("usage_notes").distinct())
     said = [codes(map(usage_message, (n or "").split())) for n in found[0].to_pylist()]
     return small(found, {"noted": pa.array(said, pa.string())})
 

@@ -15,6 +15,7 @@ from impactree.catalog import WatchedDay, change_days, same_until
 from impactree.engine.reading import alike, read_name
 from impactree.methods import Judgement, covers_media
 from impactree.tables._calls import MEDIA_COUNTS, NEWEST, PLACES
+from impactree.tables._placing import fetched
 from impactree.tables._small import KEY, Small, codes, joined, small
 from impactree.values.grades import GRADES
 from impactree.values.training import TRAINING_FIGURES
@@ -90,9 +91,9 @@ def plans(calls: ir.Table, engine: Engine, *, by_day: bool) -> Plans:
     keys = [name for name in PLACES if name in calls.columns]
     if by_day:
         groups = calls.group_by(*keys, undated=calls.day == ibis.literal(NEWEST))
-        found = groups.agg(first=calls.day.min(), last=calls.day.max()).to_pyarrow()
+        found = fetched(groups.agg(first=calls.day.min(), last=calls.day.max()))
     else:
-        found = calls.select(keys).distinct().to_pyarrow()
+        found = fetched(calls.select(keys).distinct())
     book = _Book(engine, by_day=by_day)
     columns = [column.to_pylist() for column in found.columns]
     situations = (dict(zip(found.column_names, r, strict=True)) for r in zip(*columns, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import ibis
+from impactree.tables._placing import placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,8 +54,8 @@ def _distinct(table: pa.Table, names: Sequence[str]) -> int:
 
 def joined(calls: ir.Table, beside: Small) -> ir.Table:
     """Each call with its row of a small table; without one, nulls."""
-    other = ibis.memtable(beside.table)
-    conditions: list[Any] = [calls[name].identical_to(other[KEY + name]) for name in beside.keys]
+    other = placed(beside.table, calls)
+    conditions = [_same(calls[name], other[KEY + name], beside.table) for name in beside.keys]
     if beside.dated:
         conditions += [calls.day >= other.valid_from, calls.day <= other.valid_to]
     if not conditions:
@@ -63,6 +63,12 @@ def joined(calls: ir.Table, beside: Small) -> ir.Table:
     return calls.left_join(other, conditions)
 
 
+def _same(ours: Any, key: Any, table: pa.Table) -> Any:
+    """Equal, null too; plainly where no key is null, which every engine joins by hashing."""
+    plain = table[key.get_name()].null_count == 0
+    return ours == key if plain else ours.identical_to(key)
+
+
 def codes(messages: Iterable[Any]) -> str:
-    """Each followed by a space, so that texts can be put together."""
-    return "".join(f"{m.code} " for m in messages)
+    """Each after a space, so that texts can be put together."""
+    return "".join(f" {m.code}" for m in messages)

@@ -11,7 +11,7 @@ import type { ModeProps } from "./Request";
 import { useAnswer } from "./request";
 
 const SPANS = [
-  ["", "ever"],
+  ["", "as far back as it goes"],
   ["24h", "24 hours"],
   ["7d", "7 days"],
   ["30d", "30 days"],
@@ -100,14 +100,19 @@ function Database({ state, change, keys }: StoredProps & { keys: string[] }) {
       <div class="panel">
         <div class="row">
           <Field label="Totals by">
-            <select value={by} onChange={(event) => change({ by: event.currentTarget.value })}>
+            <select
+              name="by"
+              value={by}
+              onChange={(event) => change({ by: event.currentTarget.value })}
+            >
               {keys.map((key) => (
                 <option key={key}>{key}</option>
               ))}
             </select>
           </Field>
-          <Field label="Of">
+          <Field label="In the last">
             <select
+              name="since"
               value={since}
               onChange={(event) => change({ since: event.currentTarget.value })}
             >
