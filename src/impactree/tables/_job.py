@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -163,7 +164,9 @@ class Job:
         chosen = calls.filter(day_of(calls).isin([ibis.literal(d or NEWEST) for d in new]))
         known = beside(chosen, self.engine, by_day=self.at == "call")
         groups = self._groups(database, known) if new else None
-        basis = sums(groups, BASIS).to_pyarrow() if groups else None
+        basis = {}
+        if groups:
+            basis = {name: sums(groups, keys).to_pyarrow() for name, keys in BASIS.items()}
         told = summary(basis, self.engine, len(days) - len(new))
         if groups:
             by = self.by is not None
@@ -184,7 +187,7 @@ class Job:
     def _groups(self, database: Any, known: Beside) -> Groups:
         """What the result and the summary are summed from: the calls are read once for both."""
         keys = () if self.by is None else self._keys
-        groups = grouped(known, self.engine, list(dict.fromkeys((*BASIS, *keys))))
+        groups = grouped(known, self.engine, list(dict.fromkeys((*chain(*BASIS.values()), *keys))))
         return groups._replace(table=database.create_table("groups", groups.table))
 
     def _digests(self, database: Any, calls: ir.Table) -> dict[dt.date | None, str]:
