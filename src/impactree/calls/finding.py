@@ -43,6 +43,7 @@ _OUTPUT: Final = (
 )
 _COUNTS: Final = frozenset((*_INPUT, *_OUTPUT))
 _AROUND: Final = (*_HOLDERS, *_WRAPPERS)
+_RANK: Final = {key: rank for rank, key in enumerate(_AROUND)}
 _PLACES: Final = frozenset((*_AROUND, *_UNITS, _CHOICES))
 _PLAIN: Final = (str, int, float, list, tuple)  # a union would be built for every chunk
 
@@ -75,9 +76,9 @@ def find(place: Any, depth: int = MAX_DEPTH) -> Found | None:
             return Found(place, read, wrote, place)
     if depth == 0 or (names is not None and _PLACES.isdisjoint(names)):
         return None
-    for key in _AROUND:
-        if names is not None and key not in names:
-            continue
+    # Each chunk of a stream comes here: no loop over names that it lacks.
+    keys = _AROUND if names is None else sorted(names.keys() & _RANK.keys(), key=_RANK.__getitem__)
+    for key in keys:
         inner = field(place, key) if names is None else names[key]
         if inner is not None and not callable(inner):
             found = find(inner, depth - 1)
