@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -16,6 +13,7 @@ from llama_index.core.llms.callbacks import llm_completion_callback
 
 from impactree import ImpactHandler
 from impactree.llama_index import ImpactHandler as LlamaIndexHandler
+from raw_server import serving
 from usage_objects import CASES
 
 BETAS = ["advisor-tool-2026-03-01", "server-side-fallback-2026-06-01"]
@@ -35,36 +33,6 @@ each = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture
-def serve():
-    """An address that answers every request with such a message."""
-    servers = []
-
-    def start(message: dict[str, Any]) -> str:
-        class Server(BaseHTTPRequestHandler):
-            def log_message(self, *_: Any) -> None:
-                pass
-
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["content-length"]))
-                body = json.dumps(message).encode()
-                self.send_response(200)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
 def seen(handler: Any) -> list[tuple[Any, ...]]:
     return [
         (run.call.model, run.call.input_tokens, run.call.output_tokens, run.call.tokens_source)
@@ -73,22 +41,21 @@ def seen(handler: Any) -> list[tuple[Any, ...]]:
 
 
 @each
-def test_through_langchain_over_http(serve, usage, model, own, other):
-    url = serve(
-        {
-            "id": "m",
-            "type": "message",
-            "role": "assistant",
-            "model": model,
-            "content": [ADVICE, {"type": "text", "text": "Hi."}],
-            "stop_reason": "end_turn",
-            "stop_sequence": None,
-            "usage": usage,
-        }
-    )
+def test_through_langchain_over_http(usage, model, own, other):
+    message = {
+        "id": "m",
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [ADVICE, {"type": "text", "text": "Hi."}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": usage,
+    }
     handler = ImpactHandler()
-    client = ChatAnthropic(model=model, base_url=url, api_key="k", betas=BETAS)
-    client.invoke("Hi", {"callbacks": [handler]})
+    with serving(lambda body: message) as url:
+        client = ChatAnthropic(model=model, base_url=url, api_key="k", betas=BETAS)
+        client.invoke("Hi", {"callbacks": [handler]})
     assert sorted(seen(handler)) == sorted(
         [(model, *own, "reported"), (*other, "reported")],
     )

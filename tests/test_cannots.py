@@ -6,11 +6,13 @@ import pickle
 import threading
 
 import pytest
+from langchain_core.caches import InMemoryCache
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
+from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.outputs import ChatGenerationChunk, Generation
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
@@ -21,7 +23,7 @@ from llama_index.core.llms import MockLLM
 from llama_index.core.llms.callbacks import llm_chat_callback
 from llama_index.core.storage.kvstore.types import BaseKVStore
 
-from impactree import ImpactBudget, ImpactHandler, track_impacts
+from impactree import ImpactBudget, ImpactHandler, ModelCall, track_impacts
 from impactree.langchain import track_embeddings, track_reranker
 from impactree.llama_index import ImpactHandler as LlamaIndexHandler
 
@@ -128,6 +130,78 @@ def test_litellm_may_have_made_the_usage_of_a_stream_up():
     assert "ask with invoke" in text
 
 
+class ChatCohere(ChatLiteLLM):
+    """As langchain-cohere's: a stream's usage is that of billed tokens."""
+
+
+def test_cohere_hands_on_billed_tokens_of_a_stream():
+    handler = ImpactHandler(deployments={"ChatCohere": "cohere/command-a-03-2025"})
+    list(ChatCohere(messages=iter([])).stream("Rain?", {"callbacks": [handler]}))
+    assert handler.last_run.call.usage_notes == ("billed-tokens",)
+    text = flat(handler)
+    assert "usage-unclear" in text
+    assert "leave out special tokens that were read. Cure: ask with invoke" in text
+
+
+class _Bare(InMemoryCache):
+    """Filled by another program, which kept texts alone."""
+
+    def lookup(self, prompt, llm_string):
+        return [Generation(text="It rains.")]
+
+
+def _from_cache(everywhere):
+    cache = _Bare()
+    model = GenericFakeChatModel(messages=iter([]), cache=True if everywhere else cache)
+    handler = ImpactHandler()
+    set_llm_cache(cache if everywhere else None)
+    try:
+        model.invoke("Rain?", {"callbacks": [handler]})
+    finally:
+        set_llm_cache(None)
+    return handler
+
+
+def test_a_text_alone_from_langchain_s_cache_is_no_call():
+    """LangChain gives its run's id to every message that a model made, and none to that one."""
+    run = _from_cache(everywhere=True).last_run
+    assert run.cached
+    assert run.total.energy.value.max == 0
+
+
+def test_a_text_alone_from_a_model_s_own_cache_may_be_no_call():
+    """Of a cache that a model has for itself, no event tells."""
+    handler = _from_cache(everywhere=False)
+    assert not handler.last_run.cached
+    assert handler.last_run.call.usage_notes == ("perhaps-cached",)
+    text = flat(handler)
+    assert "it may have been no call. Cure: fill the cache by calls of LangChain's chat" in text
+
+
+def _reports(provider, model, read, **counts):
+    handler = ImpactHandler()
+    call = ModelCall(provider=provider, model=model, input_tokens=read, output_tokens=9, **counts)
+    handler.tracker.record(call)
+    return flat(handler)
+
+
+@pytest.mark.parametrize("provider", ["ollama", "mistralai", "cohere", "huggingface"])
+def test_input_from_a_cache_that_a_format_does_not_tell(provider):
+    """Of prompts that are long enough for one."""
+    assert "cached-input-not-told (1 call)" in _reports(provider, "x", 2000)
+    assert "counts as read anew, which is at most too much. Cure:" in _reports(provider, "x", 2000)
+    assert "cached-input" not in _reports(provider, "x", 200)
+    assert "cached-input" not in _reports(provider, "x", 2000, cached_input_tokens=0)
+    assert "cached-input" not in _reports("openai", "x", 2000)
+
+
+def test_an_alias_that_no_answer_explains():
+    text = _reports("mistralai", "mistral-small-latest", 9)
+    assert "alias-not-answered (mistral-small-latest)" in text
+    assert "Cure: the dated name" in text
+    assert "alias-not-answered" not in _reports("mistralai", "mistral-small-2506", 9)
+
+
 # LlamaIndex
 
 
@@ -169,6 +243,25 @@ def test_a_spent_budget_that_could_not_stop_says_so(spent_at_once):
     text = flat(handler)
     assert "a spent budget did not stop a call" in text
     assert "cure: the handler in the model's CallbackManager as well" in text
+
+
+@pytest.mark.parametrize("instrumented", [False, True])
+def test_what_a_manager_alone_told_of(instrumented):
+    """It tells nothing of agents and workflows."""
+    handler = LlamaIndexHandler()
+    model = MockLLM(max_tokens=5, callback_manager=CallbackManager([handler]))
+    if instrumented:
+        with handler.instrument():
+            model.chat([ChatMessage(content="Hi")])
+    else:
+        model.chat([ChatMessage(content="Hi")])
+    (root,) = handler.runs  # its ``chat`` calls its ``complete``, which serves it
+    assert len(root.calls) == 1
+    text = flat(handler)
+    assert ("told-by-manager (1 run)" in text) is not instrumented
+    assert ("Cure: ImpactHandler().instrument() of impactree.llama_index" in text) is (
+        not instrumented
+    )
 
 
 def test_a_stream_that_a_manager_tells_nothing_of_names_the_cure():

@@ -495,17 +495,26 @@ def test_what_finalizers_leave_is_handled_in_order_before_anything_is_read():
     assert asked == list(range(1000))
 
 
-def test_an_event_within_another_is_next_and_none_waits_after_it():
+def test_an_event_within_another_is_handled_at_once_where_nothing_is_being_changed():
     """A stream that the collector closes ends its run in the midst of anything."""
     tracker, order = ImpactTracker(), []
     tracker.start("inner", name="inner")
     tracker.start("outer", name="outer", pending=Told(lambda: order.append(tracker.end("inner"))))
     tracker.abandon("outer")
-    assert order == [None]  # it waits: no run yet
+    assert [run.id for run in order] == ["inner"]
     assert [(run.name, run.status) for run in tracker.runs] == [
         ("outer", "abandoned"),
         ("inner", "ok"),
     ]
+
+
+def test_an_event_within_a_change_waits_for_it():
+    tracker = ImpactTracker()
+    tracker.start("inner", name="inner")
+    with tracker._trees._lock:  # as the collector finds it in the midst of another event
+        assert tracker.end("inner") is None
+        assert tracker.find("inner").end is None
+    assert [(run.name, run.status) for run in tracker.runs] == [("inner", "ok")]
 
 
 def test_an_interrupt_within_an_event_stops_nothing_that_comes_after():

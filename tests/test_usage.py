@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from impactree import Tokens
 from impactree.calls.reconciling import Reading
 from impactree.calls.usage import MalformedUsageError, count, read_usage, updated
-from usage_objects import t as usage
+from usage_objects import t
+
+
+def usage(*counts: int | None) -> Tokens:
+    return Tokens(**t(*counts)._asdict())
+
 
 OPENAI = {
     "model": "gpt-4o",

@@ -23,6 +23,10 @@ each_case = pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 each_stream = pytest.mark.parametrize("case", STREAMS.values(), ids=list(STREAMS))
 
 
+def tokens(case: Case) -> Tokens:
+    return Tokens(**case.tokens._asdict())
+
+
 def objects(value: Any) -> Any:
     """The same as an SDK gives it: attributes instead of keys."""
     if isinstance(value, list):
@@ -41,7 +45,7 @@ def test_there_are_enough_of_them_and_each_has_its_address() -> None:
 
 @each_case
 def test_read(case: Case) -> None:
-    assert read_usage(case.answer) == (case.tokens, case.notes)
+    assert read_usage(case.answer) == (tokens(case), case.notes)
     assert set(case.notes) <= READINGS.keys()
 
 
@@ -49,7 +53,7 @@ def test_read(case: Case) -> None:
 def test_read_as_objects(case: Case) -> None:
     if case.answer.keys() & {"results", "amazon-bedrock-invocationMetrics"}:
         pytest.skip("no SDK makes objects of these")
-    assert read_usage(objects(case.answer)) == (case.tokens, case.notes)
+    assert read_usage(objects(case.answer)) == (tokens(case), case.notes)
 
 
 def buckets(call: Any) -> tuple[Any, ...]:
@@ -57,8 +61,8 @@ def buckets(call: Any) -> tuple[Any, ...]:
 
 
 def expected(case: Case) -> tuple[Any, ...]:
-    tokens = case.tokens
-    return (tokens.input, tokens.output, tokens.cached_input, tokens.reasoning)
+    read, wrote, cached, _, reasoning = case.tokens
+    return (read, wrote, cached, reasoning)
 
 
 @each_case
@@ -118,7 +122,7 @@ def test_read_piece_by_piece(case: Case, shape: Any) -> None:
     for chunk in case.answer:
         reading = read_usage(shape(chunk))
         so_far = so_far if reading is None else updated(so_far, reading)
-    assert so_far == (case.tokens, case.notes)
+    assert so_far == (tokens(case), case.notes)
 
 
 @each_stream
@@ -146,6 +150,35 @@ def test_a_stream_through_llama_index(case: Case) -> None:
         list(Model().stream_complete("Hi"))
     (call,) = [run.call for run in handler.last_run.calls]
     assert (buckets(call), call.tokens_source) == (expected(case), "reported")
+
+
+def test_parts_of_the_output_through_llama_index() -> None:
+    """Twelve chunks of a token each, which is what 40 characters come to: not 1 token."""
+    from llama_index.core.llms import CompletionResponse, CustomLLM, LLMMetadata
+    from llama_index.core.llms.callbacks import llm_completion_callback
+
+    from impactree.llama_index import ImpactHandler
+
+    class Model(CustomLLM):
+        @property
+        def metadata(self) -> LLMMetadata:
+            return LLMMetadata(model_name="m")
+
+        @llm_completion_callback()
+        def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+            raise NotImplementedError
+
+        @llm_completion_callback()
+        def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:
+            told = {"usage": {"prompt_tokens": 10, "completion_tokens": 1}}
+            for _ in range(12):
+                yield CompletionResponse(text="", delta="word", raw=told)
+
+    with ImpactHandler().instrument() as handler:
+        list(Model().stream_complete("Hi"))
+    call = handler.last_run.call
+    assert (call.input_tokens, call.output_tokens, call.tokens_source) == (10, 12, "reported")
+    assert call.usage_notes == ("input-repeated",)
 
 
 def test_what_other_models_did_for_an_answer() -> None:

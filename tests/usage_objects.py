@@ -1,13 +1,22 @@
 """Usage objects in each provider's documented shape, with what they mean, computed by hand.
 
-Content is invented; shapes and names are those of the page at each address.
+Content is invented; shapes and names are those of the page at each address. Nothing here knows the
+reader.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from impactree import Tokens
+
+class Buckets(NamedTuple):
+    """Counts, the caches' within the input and reasoning within the output; None: not told."""
+
+    input: int | None
+    output: int | None
+    cached_input: int | None
+    cache_write: int | None
+    reasoning: int | None
 
 
 class Case(NamedTuple):
@@ -15,7 +24,7 @@ class Case(NamedTuple):
 
     docs: str
     answer: Any
-    tokens: Tokens
+    tokens: Buckets
     notes: tuple[str, ...] = ()
 
 
@@ -25,10 +34,8 @@ def t(
     cached: int | None = None,
     written: int | None = None,
     reasoning: int | None = None,
-) -> Tokens:
-    return Tokens(
-        input=read, output=wrote, cached_input=cached, cache_write=written, reasoning=reasoning
-    )
+) -> Buckets:
+    return Buckets(read, wrote, cached, written, reasoning)
 
 
 def chat(read: int, wrote: int, total: int | None = None, **more: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import time
 import uuid
 from collections import deque
 from contextvars import copy_context
+from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
@@ -87,17 +88,17 @@ class ImpactTracker(KnowsEnergy, Reported):
         self._problems: dict[str, int] = {}
         # Reentrant: the collector may close a stream, which is an event, wherever it runs.
         self._lock = threading.RLock()
-        self._handling: set[int] = set()  # the threads that are within an event
         self._left: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._handling_left = threading.Lock()
+        self._busy: set[int] = set()  # threads that hand runs to exporters, or handle what was left
         self._worker = Worker()
         self._trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
         self._count_older(totals_by)
         self.watch_energy(measure)
         unlock_in_children(self)
         if self._dispatch is not None:
-            self._trees.run_ended = self._dispatch.run_ended
-            self._trees.root_finished = self._export
+            self._trees.run_ended = partial(self._hand_over, self._dispatch.run_ended)
+            self._trees.root_finished = partial(self._hand_over, self._export)
 
     # Events
 
@@ -128,8 +129,11 @@ class ImpactTracker(KnowsEnergy, Reported):
             labels: What it works for (agent, node, step, thread, tool, user), where that is new
                 with this run: what stands above it goes on being true.
         """
-        arguments = run_id, parent_id, name, kind, tags, metadata, start, pending, labels
-        run = self._handle(self._trees.start, *arguments)
+        if self._left:
+            self._handle_left(wait=False)
+        run = self._trees.start(
+            run_id, parent_id, name, kind, tags, metadata, start, pending, labels
+        )
         if self.measures and start is None:  # what has started before is told at its end alone
             self.measure_from(run)
         return run
@@ -164,7 +168,7 @@ class ImpactTracker(KnowsEnergy, Reported):
 
     def let_go(self, run_id: Any) -> None:
         """As :meth:`abandon`, with the next event or read: for finalizers, which run anywhere."""
-        self._left.append((self._trees.abandon, (run_id, time.time())))
+        self._leave(self._trees.abandon, run_id, time.time())
 
     def annotate(
         self,
@@ -309,41 +313,36 @@ class ImpactTracker(KnowsEnergy, Reported):
     # Inside
 
     def _handle(self, event: Callable[..., _T], *arguments: Any) -> _T:
-        """Handle an event; one that comes up within it (the collector closes a stream) is next."""
-        here, handling = get_ident(), self._handling
-        if here in handling:
-            if event == self._trees.start:  # it cannot wait: its run is asked for
-                return event(*arguments)
-            self._left.append((event, arguments))
+        """Handle an event, after what was left; one that comes up within another is left, too."""
+        if self._trees.held():  # the collector closes a stream
+            self._leave(event, *arguments)
             return None  # type: ignore[return-value]  # of those that may
         if self._left:
             self._handle_left(wait=False)
         try:
-            handling.add(here)
             return event(*arguments)
         except Exception:
             raise
         except BaseException:  # interrupted from the keyboard: handled again, nothing counts twice
-            self._left.append((event, arguments))
+            self._leave(event, *arguments)
             raise
-        finally:
-            handling.discard(here)
-            if self._left:
-                self._handle_left(wait=False)
+
+    def _leave(self, event: Callable[..., object], *arguments: Any) -> None:
+        """Have an event handled before the next one, or before the next read."""
+        self._left.append((event, arguments))
 
     def _handle_left(self, *, wait: bool = True) -> None:
-        """Handle what finalizers have left, unless this is within an event.
+        """Handle what was left, unless this is within an event.
 
         Args:
             wait: For a thread that is at it, so that its reader sees what was left before.
         """
-        here = get_ident()
-        if here in self._handling or not (self._left or self._handling_left.locked()):
+        if not (self._left or self._handling_left.locked()):
             return
-        if not self._handling_left.acquire(wait):
+        here = get_ident()
+        if here in self._busy or self._trees.held() or not self._handling_left.acquire(wait):
             return
         try:
-            self._handling.add(here)
             for _ in range(len(self._left)):  # not until empty: others may keep adding
                 event, arguments = self._left[0]
                 try:
@@ -352,8 +351,21 @@ class ImpactTracker(KnowsEnergy, Reported):
                     self.note_problem(f"{event.__name__}: {type(error).__name__}", error)
                 self._left.popleft()
         finally:
-            self._handling.discard(here)
             self._handling_left.release()
+
+    def _hand_over(self, taker: Callable[[Run], None], run: Run) -> None:
+        """Tell exporters of a run, one after another: they are not asked again meanwhile."""
+        here, busy = get_ident(), self._busy
+        if here in busy:
+            self._leave(taker, run)
+            return
+        busy.add(here)
+        try:
+            taker(run)
+        finally:
+            busy.discard(here)
+            if self._left:
+                self._handle_left(wait=False)
 
     def _export(self, root: Run) -> None:
         """Hand a finished tree to the exporters: in place, but on an event loop by a worker."""
@@ -370,7 +382,7 @@ class ImpactTracker(KnowsEnergy, Reported):
 
     def _unlock(self) -> None:
         """In a forked child: the threads that held a lock are not there."""
-        self._lock, self._handling_left, self._handling = threading.RLock(), threading.Lock(), set()
+        self._lock, self._handling_left, self._busy = threading.RLock(), threading.Lock(), set()
         self._trees.unlock()
         super()._unlock()
 

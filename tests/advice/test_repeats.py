@@ -179,8 +179,7 @@ def test_nothing_but_hashes_is_held_and_not_many():
     assert repeats.noted(call, [f"text {most - 1}"]).repeated == 5
     assert repeats.noted(call, ["text 0"]).repeated == 0  # long ago: forgotten
     held = [mark for slot in Repeats.__slots__ for mark in getattr(repeats, slot)]
-    assert {type(mark) for mark in held} == {bytes}
-    assert {len(mark) for mark in held} == {16}
+    assert {type(mark) for mark in held} == {int}
     assert len(held) <= 100_000
 
 
@@ -206,7 +205,8 @@ def test_what_cannot_be_hashed_is_never_the_same_again():
     nested: list = []
     nested.append(nested)
     for odd in (Stubborn(), nested, {"a": [{1, 2}]}):
-        assert repeats.noted(call, [odd]).repeated == 0
+        for _ in range(3):
+            assert repeats.noted(call, [odd]).repeated == 0
 
 
 @pytest.mark.parametrize("bad", [-1, 11, 1.5, True, "all", None])

@@ -525,8 +525,8 @@ def test_each_run_says_where_its_energy_goes():
         shares = shares.replace(" 0%", " <1%")  # a little is not nothing
         assert told[root.name].endswith(f"energy: {shares}")
         assert f"energy {shares}" in " ".join(str(root.report()).split())
-        assert f"energy: {shares}" in report._repr_html_()
-        assert f"energy: {shares}" in report.to_markdown()
+        assert f"energy: {html.escape(shares)}" in report._repr_html_()
+        assert f"energy: {html.escape(shares)}" in report.to_markdown()
 
 
 def test_explain_says_where_the_energy_goes():

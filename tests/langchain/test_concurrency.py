@@ -40,9 +40,9 @@ class Sender(BaseChatModel):
         if number % 7 == 0:
             self.failed.append(number)
             raise ValueError(number)
-        self.sent.append((number, number % 97))
-        total = number + number % 97
-        usage = {"input_tokens": number, "output_tokens": number % 97, "total_tokens": total}
+        self.sent.append((number, number % 97 + 1))
+        total = number + number % 97 + 1
+        usage = {"input_tokens": number, "output_tokens": number % 97 + 1, "total_tokens": total}
         return kind(content="x", usage_metadata=usage)
 
     def _generate(self, messages, stop=None, run_manager=None, **kwargs):
@@ -207,7 +207,7 @@ def test_threads_over_the_wire(wire_server):
         number = int(request.json["messages"][0]["content"])
         if number % 5 == 0:
             return Answer(status=400)
-        return Answer(usage=Usage(input=number, output=number % 13))
+        return Answer(usage=Usage(input=number, output=number % 13 + 1))
 
     wire_server.respond(answer)
     model = openai.ChatOpenAI(

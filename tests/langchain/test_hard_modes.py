@@ -48,15 +48,23 @@ def test_a_cache_hit_costs_nothing_and_says_what_it_saved(handler, config, usage
     assert hit.total == hit.own == Impacts.zero()
     assert handler.total == asked.total
     assert asked.call.output_tokens == hit.call.output_tokens == (40 if usage else 5)  # 18 / 3.6
-    # As asked, but for the time it took.
-    saved = estimate(
-        ModelCall(provider="openai", model="gpt-4o-mini", output_tokens=hit.call.output_tokens)
-    )
-    assert gwp(hit.avoided) == pytest.approx(gwp(saved))
+    # What it cost when it was paid for, to the last digit; the time it then took included.
+    assert hit.avoided.to_dict() == asked.own.to_dict()
+    assert hit.call.latency_s == asked.call.latency_s
     (group,) = handler.report().by("model").values()
     assert (group.calls, group.cached, group.output_tokens) == (2, 1, asked.call.output_tokens)
     assert "cached" in str(handler.report())
     assert healthy(handler)
+
+
+def test_a_hit_of_what_another_process_asked_takes_as_long_as_its_tokens(config, handler):
+    cache = InMemoryCache()
+    Chat(cache=cache).invoke("Hi")  # nobody has seen it
+    Chat(cache=cache).invoke("Hi", config=config)
+    (hit,) = handler.runs
+    saved = ModelCall(provider="openai", model="gpt-4o-mini", output_tokens=hit.call.output_tokens)
+    assert gwp(hit.avoided) == pytest.approx(gwp(estimate(saved)))
+    assert hit.call.latency_s is None
 
 
 def test_a_hit_of_a_completion_model_fires_no_event_and_costs_nothing(handler, config):

@@ -83,6 +83,25 @@ def test_parts_that_add_up_are_summed(usages):
 
 
 @pytest.mark.parametrize(
+    "usages",
+    [
+        # Seven times "word " is 35 characters, 10 tokens by length: no 1 token, and no 70 read.
+        [usage(10, 1)] * 7,
+        [usage(10, n) for n in (2, 1, 1, 1, 1, 1)],
+    ],
+)
+def test_parts_of_the_output_beside_the_whole_input(usages):
+    """Each chunk counts what it brings, and repeats the input: by the text, the parts add up."""
+    run = streamed(*usages)
+    assert counts(run) == (10, 7, "reported")
+    assert run.call.usage_notes == ("input-repeated",)
+
+
+def test_a_last_chunk_without_output_is_no_fall():
+    assert counts(streamed(usage(10, 4), usage(10, 8), usage(10, 0))) == (10, 8, "reported")
+
+
+@pytest.mark.parametrize(
     "message",
     [
         AIMessage([{"type": "refusal", "refusal": SORRY}]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 import time
@@ -54,19 +55,24 @@ def listen():
 
     def start(*argv, host="127.0.0.1", port=0, code=LISTEN, **more):
         words = argv if len(argv) > 1 else [*argv, "-Ic", code]
-        process = subprocess.Popen(
-            [*words, host, str(port)],
-            executable=sys.executable,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            **more,
-        )
-        started.append(process)
-        said = process.stdout.readline()
-        if not said and ":" in host:
+        for _ in range(1 if port else 20):
+            # Below those that the system gives to clients, which may take one at any time.
+            number = port or random.randrange(15_000, 30_000)
+            process = subprocess.Popen(
+                [*words, host, str(number)],
+                executable=sys.executable,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                **more,
+            )
+            started.append(process)
+            if said := process.stdout.readline():
+                return process, int(said)
+        if ":" in host:
             pytest.skip("no IPv6 here")
-        return process, int(said)
+        raise AssertionError(process.communicate()[1])
 
     yield start
     for process in started:
@@ -75,7 +81,8 @@ def listen():
 
 def end(process):
     process.kill()
-    process.communicate()
+    if not process.stdout.closed:
+        process.communicate()
 
 
 def judged(address, where="local"):

@@ -72,6 +72,8 @@ def test_every_route_but_health_needs_the_token(closed):
         {"host": ""},
         {"origin": "http://evil.example"},
         {"origin": "null"},
+        {"origin": "http://["},
+        {"origin": ""},
         {"origin": "http://127.0.0.1:1"},  # another server of this machine
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-site"},
@@ -185,6 +187,8 @@ def test_names_of_this_server_are_those_allowed():
         ("[::1]:8080", "::1"),
         ("a:b", None),
         ("[::1]x", None),
+        ("[::1", None),
+        ("localhost:\u00b2", None),
         ("a@b", None),
         ("", None),
     ],

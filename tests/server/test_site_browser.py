@@ -328,6 +328,7 @@ def test_a_report_is_read_in_the_browser_as_its_own_page_shows_it(visit, mixed, 
     report.to_json(tmp_path / "report.json")
     report.to_html(tmp_path / "report.html")
     page = visit("runs")
+    expect(page.get_by_text("Started with --db")).to_be_visible()  # the last that it asks for
     page.wait_for_load_state("networkidle")
     asked = []
     page.on("request", lambda request: asked.append(request.url))

@@ -234,17 +234,28 @@ def test_impactrees_own_lines_rows_and_tables_give_the_same(tmp_path):
         assert (row["agent"], row["step"], row["calls"]) == ("support", "1 lookup", 1), name
 
 
-def test_agents_and_steps_come_down_and_wrappers_count_once(tmp_path):
+def uuid_of(number):
+    return f"00000000-0000-4000-8000-{number:0>12}"
+
+
+@pytest.mark.parametrize("told", ["parents", "orders", "mixed"])
+def test_agents_and_steps_come_down_and_wrappers_count_once(tmp_path, told):
+    """By the parents of runs, or by their dotted orders, which name all that is above."""
+    orders = {None: ""}
+
     def run(number, parent, kind, **metadata):
+        above = orders[parent] + "." if parent else ""
+        orders[number] = f"{above}20261103T090000000000Z{uuid_of(number)}"
+        listed = told == "orders" or (told == "mixed" and number in "35")
         return {
-            "id": number,
+            "id": uuid_of(number),
             "trace_id": "t",
-            "parent_run_id": parent,
+            "parent_run_id": None if told == "orders" or not parent else uuid_of(parent),
             "run_type": kind,
             "name": f"run {number}",
-            "start_time": "2026-11-03T09:00:00",
-            "dotted_order": "",
-            "end_time": "2026-11-03T09:00:01",
+            "start_time": f"2026-11-0{3 + int(number) % 2}T09:00:00",
+            "dotted_order": orders[number] if listed else "",
+            "end_time": "2026-11-05T09:00:01",
             "extra": {"metadata": metadata},
             "prompt_tokens": 10,
             "completion_tokens": 4,
@@ -265,3 +276,5 @@ def test_agents_and_steps_come_down_and_wrappers_count_once(tmp_path):
     table(path, "--out", out, "--by", "agent,step")
     found = {(row["agent"], row["step"]): row["calls"] for row in rows(out)}
     assert found == {("boss", "3 model"): 1, ("clerk", None): 1}
+    days = {str(row["day"]) for row in rows(out)}
+    assert days == {"2026-11-03"}

@@ -25,6 +25,13 @@ SHOWN = (
 )
 MINI = {"model": "gpt-4o-mini-2024-07-18", "provider": "openai", "kind": "chat"}
 USED = {"input_tokens": 600, "cached_input_tokens": 512, "output_tokens": 120}
+HELICONE = {
+    "model": "claude-sonnet-4-5-20250929",
+    "provider": "ANTHROPIC",
+    "kind": "chat",
+    **USED,
+    "cache_write_tokens": 0,
+}
 LANGSMITH = [
     {**MINI, **USED, "reasoning_tokens": 0, "latency_s": 1.9},
     {
@@ -132,6 +139,21 @@ CALLS = {
             "reasoning_tokens": 5,
             "latency_s": 1.25,
         }
+    ],
+    "helicone_export.csv": [
+        {
+            "model": "gpt-4o-mini",
+            "provider": None,
+            "kind": "chat",
+            "input_tokens": 600,
+            "output_tokens": 120,
+            "latency_s": 1.9,
+        }
+    ],
+    # 600 + 120 = 720: what was read from the cache is part of the prompt
+    "helicone_export.jsonl": [
+        {**HELICONE, "latency_s": 1.9},
+        {**HELICONE, "latency_s": 0.004, "cached": True},
     ],
     "helicone_request_response_log.csv": [
         {

@@ -43,6 +43,7 @@ _OUTPUT: Final = (
 )
 _COUNTS: Final = frozenset((*_INPUT, *_OUTPUT))
 _AROUND: Final = (*_HOLDERS, *_WRAPPERS)
+_RANK: Final = {key: rank for rank, key in enumerate(_AROUND)}
 _PLACES: Final = frozenset((*_AROUND, *_UNITS, _CHOICES))
 _PLAIN: Final = (str, int, float, list, tuple)  # a union would be built for every chunk
 
@@ -75,8 +76,10 @@ def find(place: Any, depth: int = MAX_DEPTH) -> Found | None:
             return Found(place, read, wrote, place)
     if depth == 0 or (names is not None and _PLACES.isdisjoint(names)):
         return None
-    for key in _AROUND:
-        inner = field(place, key) if names is None else names.get(key)
+    # Each chunk of a stream comes here: no loop over names that it lacks.
+    keys = _AROUND if names is None else sorted(names.keys() & _RANK.keys(), key=_RANK.__getitem__)
+    for key in keys:
+        inner = field(place, key) if names is None else names[key]
         if inner is not None and not callable(inner):
             found = find(inner, depth - 1)
             if found is not None:
@@ -104,7 +107,10 @@ def _nested(place: Any, names: dict[str, Any] | None) -> Found | None:
         if read or wrote:
             return Found(usage, read, wrote, place)
     choices = field(place, _CHOICES) if names is None else names.get(_CHOICES)
-    usage = field(choices[0], "usage") if isinstance(choices, list) and choices else None
+    if not isinstance(choices, list) or not choices:
+        return None
+    told = _own_names(choices[0])  # asking pydantic for what is not there is slow
+    usage = field(choices[0], "usage") if told is None else told.get("usage")
     return None if usage is None else find(usage, 0)
 
 

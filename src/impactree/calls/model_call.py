@@ -72,7 +72,8 @@ class ModelCall:
     kind: Kind
     tokens: Tokens
     latency_s: float | None
-    """Measured duration of this request alone, s; None when it was not measured."""
+    """Measured duration of this request alone, s; None when it was not measured. Where a cache
+    answered: of the request that it stands for, if that was seen."""
     zone: str | None
     """Electricity mix zone, ISO 3166-1 alpha-3 (``WOR``: the world) or a part of a country such
     as ``US-VA``; None: the host's."""

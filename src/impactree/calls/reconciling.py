@@ -24,12 +24,19 @@ READINGS: Final = {
     "other-models-apart": "Another model worked for the answer, an advisor or an attempt that was "
     "declined; its tokens count apart.",
     "cumulative-chunks": "Every chunk of the stream repeated the usage so far; the last counts.",
+    "input-repeated": "Every chunk of the stream repeated the input, which counts once; the "
+    "outputs were parts, by the length of the text, and add up.",
     "two-readings": "Two readings fit the total, so neither is taken.",
     "total-too-small": "The total is smaller than input and output.",
     "sum-of-chunks": "Only the framework's sum over the chunks of the stream was seen; where a "
     "server repeats its usage in every chunk, that is too much.",
     "counted-by-client": "LiteLLM counts a stream's tokens itself where the server reports none, "
     "and does not say so. Cure: ask with invoke, or turn the server's usage on.",
+    "billed-tokens": "ChatCohere hands on a stream's billed tokens, which leave out special tokens "
+    "that were read. Cure: ask with invoke.",
+    "perhaps-cached": "The answer has no metadata, as one that another program has put into "
+    "LangChain's cache as a bare text has none: it may have been no call. Cure: fill the cache by "
+    "calls of LangChain's chat models.",
     "media-not-counted": "Nothing was reported, and a part of the answer (a picture, a sound, a "
     "thought that is not shown) has tokens that its text does not hold.",
     "iterations-not-shown": "The client dropped the usage of single iterations; the tokens of a "
@@ -39,7 +46,7 @@ READINGS: Final = {
 UNCLEAR: Final = frozenset(
     {
         *("two-readings", "total-too-small", "sum-of-chunks", "iterations-not-shown"),
-        *("counted-by-client", "media-not-counted"),
+        *("counted-by-client", "media-not-counted", "billed-tokens", "perhaps-cached"),
     }
 )
 """The notes that say that nothing fits, or that not all was seen."""

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
-    "ChunkUsage",
     "MalformedUsageError",
     "count",
     "noted",
@@ -300,40 +299,6 @@ def _ending(details: Any, ending: str | tuple[str, ...]) -> int | None:
         raise MalformedUsageError(f"token details are a {type(details).__name__}")
     counts = [count(v) for k, v in details.items() if k.endswith(ending) and v is not None]
     return sum(counts) if counts else None
-
-
-class ChunkUsage:
-    """LangChain's usage, chunk by chunk: parts that add up, or each the whole so far.
-
-    The framework sums. A server that repeats its usage in every chunk (vLLM and SGLang with
-    ``continuous_usage_stats``, Gemini's OpenAI-compatible endpoint) shows in the input: no
-    request reads its prompt twice, so an input that comes again is the same one.
-    """
-
-    __slots__ = ("_inputs", "_last", "_rising")
-
-    def __init__(self) -> None:
-        self._inputs = 0
-        self._last: dict[str, Any] | None = None
-        self._rising = True
-
-    def add(self, usage: Any) -> None:
-        """The usage of one chunk."""
-        if not isinstance(usage, dict):
-            return
-        read, wrote = usage.get("input_tokens"), usage.get("output_tokens")
-        if not is_count(read) or not is_count(wrote) or not (read or wrote):
-            return
-        last = self._last
-        if last is not None:
-            self._rising &= read >= last["input_tokens"] and wrote >= last["output_tokens"]
-        self._inputs += read > 0
-        self._last = usage
-
-    @property
-    def whole(self) -> dict[str, Any] | None:
-        """The usage of the whole stream, where the framework's sum is not; else None."""
-        return self._last if self._inputs > 1 and self._rising else None
 
 
 def noted(reading: Reading, note: str) -> Reading:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
-from typing import Any, NamedTuple
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from impactree.catalog._text import Size, key, may_state_size, read_size, states_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Rules", "Step"]
 
@@ -79,19 +82,16 @@ class Rules:
 
     def _next(self, step: Step) -> Step | None:
         text = step.text
-        for pattern, rule in self._wrappers if self._any_wrapper.fullmatch(text) else ():
-            found = pattern.fullmatch(text)
-            if found is None:
-                continue
-            left = found.expand(rule["name"])
-            if left != text:
-                return Step(
-                    left,
-                    step.orgs,
-                    step.host or rule.get("host"),
-                    step.instead_of or rule.get("instead_of"),
-                    step.zone or rule.get("zone"),
-                )
+        found = self._unwrapped(text)
+        if found is not None:
+            left, rule = found
+            return Step(
+                left,
+                step.orgs,
+                step.host or rule.get("host"),
+                step.instead_of or rule.get("instead_of"),
+                step.zone or rule.get("zone"),
+            )
         if "/" in text:
             *orgs, core = text.split("/")
             return step._replace(text=core, orgs=(*step.orgs, *orgs))
@@ -181,13 +181,30 @@ class Rules:
         return self._class.search(f" {rest} ") is not None
 
     @cached_property
-    def _wrappers(self) -> list[tuple[re.Pattern[str], dict[str, str]]]:
-        return [(re.compile(rule["pattern"], re.DOTALL), rule) for rule in self._raw["wrappers"]]
+    def _unwrapped(self) -> Callable[[str], tuple[str, dict[str, str]] | None]:
+        """What is left of a text without its wrapper, and the rule; many names hold the same."""
+        return lru_cache(maxsize=1024)(self._without_wrapper)
+
+    def _without_wrapper(self, text: str) -> tuple[str, dict[str, str]] | None:
+        first = self._any_wrapper.fullmatch(text)
+        if first is None or first.lastgroup is None:
+            return None
+        for pattern, rule, name in self._wrappers[int(first.lastgroup[1:]) :]:
+            found = pattern.fullmatch(text)
+            if found is not None and (left := name(found)) != text:
+                return left, rule
+        return None
+
+    @cached_property
+    def _wrappers(self) -> list[tuple[re.Pattern[str], dict[str, str], Callable[..., str]]]:
+        rules = self._raw["wrappers"]
+        return [(re.compile(r["pattern"], re.DOTALL), r, _template(r["name"])) for r in rules]
 
     @cached_property
     def _any_wrapper(self) -> re.Pattern[str]:
-        inside = "|".join(f"(?:{rule['pattern']})" for rule in self._raw["wrappers"])
-        return re.compile(inside, re.DOTALL)
+        """One of them; the name of its last group tells the first that fits."""
+        rules = enumerate(self._raw["wrappers"])
+        return re.compile("|".join(f"(?P<w{n}>{r['pattern']})" for n, r in rules), re.DOTALL)
 
     @cached_property
     def _kinds(self) -> list[tuple[str, re.Pattern[str]]]:
@@ -246,6 +263,17 @@ class Rules:
         words = self._raw["words"]
         word = rf"(?:{words['family']}|{words['packing']}|{words['day']})"
         return re.compile(rf"{_SEPARATORS}*(?:{word}(?:{_SEPARATORS}+|$))*{_SEPARATORS}*")
+
+
+def _template(text: str) -> Callable[[re.Match[str]], str]:
+    """``Match.expand`` of one text, which is parsed once."""
+    literal, *rest = re.split(r"\\(\d)", text)
+    pairs = [(int(group), after) for group, after in zip(rest[::2], rest[1::2], strict=True)]
+
+    def filled(found: re.Match[str]) -> str:
+        return literal + "".join(f"{found[group] or ''}{after}" for group, after in pairs)
+
+    return filled
 
 
 def _word(pattern: str) -> re.Pattern[str]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 __all__ = [
@@ -64,6 +65,7 @@ def clean(name: str) -> str:
     return _INVISIBLE.sub("", name[: 2 * MAX_NAME]).strip().lower()[:MAX_NAME]
 
 
+@lru_cache(maxsize=1024)
 def key(text: str) -> str:
     """The name without its separators, except between two numbers: ``llama3-1-70binstruct``.
 

@@ -6,14 +6,16 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from langchain_core.globals import get_llm_cache
+
 from impactree.calls import Kind, ModelCall, Tokens, TokensSource
 from impactree.calls.advising import other_calls
 from impactree.calls.building import Asked, build_call
+from impactree.calls.chunks import ChunkUsage
 from impactree.calls.counting import count_tokens, tokens_by_length
 from impactree.calls.definitions import definitions
 from impactree.calls.pictures import Picture, drawing, image_tool, pictures_in, tool_calls
 from impactree.calls.usage import (
-    ChunkUsage,
     MalformedUsageError,
     noted,
     read_langchain_usage,
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Batches", "PendingCall", "read_answer"]
 
-_COUNTS_ITSELF: Final = "ChatLiteLLM"  # and its router
+# What clients do with the usage of streams; of ChatLiteLLM its router, too.
+_OWN_WAYS: Final = {"ChatLiteLLM": "counted-by-client", "ChatCohere": "billed-tokens"}
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -47,6 +50,8 @@ class Answer:
     that is encrypted."""
     cached: bool = False
     """A response cache answered: LangChain marks it with a total cost of 0."""
+    is_bare: bool = False
+    """A message that LangChain has not given its run's id, as it gives to all that a model made."""
     usage_removed: bool = False
     """LangChain took the usage out: the first run of the batch carries that of all."""
     pictures: tuple[Picture, ...] = ()
@@ -59,11 +64,7 @@ def read_answer(
     response: Any, note: Callable[[str, BaseException], None], error: BaseException | None = None
 ) -> Answer:
     """Read an ``LLMResult``; ``note`` is told about usage of a wrong shape."""
-    generations: Any = getattr(response, "generations", None) or ()
-    if len(generations) == 1:  # LangChain hands each run its own
-        generations = generations[0]
-    else:
-        generations = [g for prompt in generations for g in prompt]
+    generations = _generations(response)
     llm_output = getattr(response, "llm_output", None)
     first = generations[0] if generations else None
     message = getattr(first, "message", None)
@@ -85,16 +86,32 @@ def read_answer(
         hidden = any(map(is_hidden, generations))
         usage = usage and _without_zeros(usage, bool(text) or hidden)
     told = getattr(message, "usage_metadata", None)
+    bare = usage is None and error is None and _is_bare(message, llm_output)
+    cached = isinstance(told, dict) and told.get("total_cost") == 0
     return Answer(
         usage,
         names.answered_model(message, llm_output, info),
         text,
         hidden,
-        isinstance(told, dict) and told.get("total_cost") == 0,
+        cached or (bare and get_llm_cache() is not None),
+        bare,
         isinstance(llm_output, dict) and llm_output.get("token_usage") == {},
         () if message is None else _pictures(message),
         (getattr(message, "response_metadata", None), llm_output, info),
     )
+
+
+def _generations(response: Any) -> Any:
+    found: Any = getattr(response, "generations", None) or ()
+    if len(found) == 1:  # LangChain hands each run its own
+        return found[0]
+    return [g for prompt in found for g in prompt]
+
+
+def _is_bare(message: Any, llm_output: Any) -> bool:
+    """Whether it is as a cache's entry is that another program wrote without its message."""
+    bare = message is not None and getattr(message, "id", "") is None
+    return bare and not llm_output and not getattr(message, "response_metadata", None)
 
 
 def _pictures(message: Any) -> tuple[Picture, ...]:
@@ -206,8 +223,10 @@ class PendingCall:
         prompt = self.prompt
         call = self._answered(answer, now)
         alone = self.batch is None or self.kind == "chat"  # else its usage is that of several
-        if self.repeats is not None and prompt and alone and not answer.cached:
-            call = self.repeats.noted(call, (asked_of(prompt, self.params),))
+        if self.repeats is not None and prompt and alone:
+            asked = asked_of(prompt, self.params)
+            cached, repeats = answer.cached, self.repeats
+            call = repeats.paid(call, asked) if cached else repeats.noted(call, (asked,))
         if not answer.pictures:
             return call
         own = [picture for picture in answer.pictures if not picture.by_tool]
@@ -236,6 +255,8 @@ class PendingCall:
                 source = "counted"
                 usage = replace(usage, output=count_tokens(answer.text))
                 notes = (*notes, "media-not-counted") if answer.is_hidden else notes
+            if answer.is_bare and not answer.cached:
+                notes = (*notes, "perhaps-cached")
         self.prompt, self.places = "", answer.places
         latency = None
         if batch is None and now is not None and self.started is not None and not answer.cached:
@@ -244,15 +265,17 @@ class PendingCall:
 
     def _reading(self, told: Reading | None) -> Reading | None:
         """The usage of the result, or of a stream whose chunks say that the result's is wrong."""
-        whole = None if self.chunks is None else self.chunks.whole
-        if whole is not None:
+        found = None if self.chunks is None else self.chunks.whole(self.streamed_tokens)
+        if found is not None:
+            whole, note = found
             reading = read_langchain_usage(whole)
             if told is None or reading.tokens != told.tokens:
-                return noted(reading, "cumulative-chunks")
+                return noted(reading, note)
         elif told is not None and self.events and self._asked().base_url is not None:
             return noted(told, "sum-of-chunks")
-        if told is not None and self.streamed_tokens and self.class_name.startswith(_COUNTS_ITSELF):
-            return noted(told, "counted-by-client")
+        if told is not None and self.streamed_tokens:
+            own = _OWN_WAYS.get(self.class_name.removesuffix("Router"))
+            return noted(told, own) if own else told
         return told
 
     def failed_call(self, answer: Answer, error: BaseException, now: float) -> ModelCall:

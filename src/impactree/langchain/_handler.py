@@ -11,6 +11,7 @@ from langchain_core.callbacks import BaseCallbackHandler
 from impactree.adapters.guarding import failed, guarded, status_of
 from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for, watch_over
 from impactree.calls.media import media_in
+from impactree.calls.retrying import MAY_RETRY
 from impactree.exceptions import BudgetExceededError, ConfigurationError
 from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
@@ -41,6 +42,7 @@ _KEPT: Final = frozenset(
         "session_id",
         "thread_id",
         "user_id",
+        MAY_RETRY,
     }
 )
 
@@ -385,6 +387,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         )
         if parent_id is None:  # else the end of the run around it closes it
             run_id = self._calls.watch(run_id)
+        metadata = names.with_retries(metadata, class_name, params, serialized)
         self._start(run_id, parent_id, name, kind, tags, metadata, pending)
         self._calls.add(run_id, pending)
 

@@ -9,6 +9,7 @@ from impactree.calls.building import Asked
 from impactree.calls.counting import counts_of_documents
 from impactree.calls.names import MODEL_KEYS, URL_KEYS, address, first_address, first_text
 from impactree.calls.names import answered_model as answered_in
+from impactree.calls.retrying import MAY_RETRY, may_retry
 from impactree.calls.scrubbing import MAX_TEXT as MAX_NAME
 from impactree.calls.scrubbing import plain_values, text
 
@@ -21,10 +22,12 @@ __all__ = [
     "kept_tags",
     "run_name",
     "text",
+    "with_retries",
 ]
 
 _URL_KEYS: Final = frozenset(URL_KEYS)
 _REGION_KEYS: Final = frozenset({"region_name", "location"})
+_RETRIES: Final = re.compile(r"\bmax_retries=(\d{1,4})\b")
 _URL_IN_REPR: Final = re.compile(r"(?:base_url|api_base|endpoint_url)='(https?://[^']{1,300})'")
 
 
@@ -47,11 +50,7 @@ def document_counts(documents: Any) -> dict[str, int]:
 
 def kept_tags(tags: Any) -> tuple[str, ...]:
     """The tags without LangChain's own ``seq:step:N``, which say nothing that the tree does not."""
-    kept: tuple[str, ...] = ()
-    for tag in tags or ():
-        if isinstance(tag, str) and not tag.startswith("seq:step:"):
-            kept = (*kept, tag)
-    return kept
+    return tuple([t for t in tags if isinstance(t, str) and not t.startswith("seq:step:")])
 
 
 def kept_metadata(metadata: Any, keys: frozenset[str]) -> dict[str, Any]:
@@ -59,6 +58,21 @@ def kept_metadata(metadata: Any, keys: frozenset[str]) -> dict[str, Any]:
     if not isinstance(metadata, dict) or keys.isdisjoint(metadata):
         return {}
     return plain_values(metadata, keys)
+
+
+def with_retries(
+    metadata: dict[str, Any] | None, class_name: str, params: dict[str, Any], serialized: Any
+) -> dict[str, Any] | None:
+    """The metadata of a call, marked where its client may ask again by itself."""
+    told = params.get("max_retries")
+    if told is None and isinstance(serialized, dict):
+        given = serialized.get("kwargs")
+        told = given.get("max_retries") if isinstance(given, dict) else None
+        shown = serialized.get("repr") if told is None else None
+        if isinstance(shown, str) and "max_retries=" in shown:  # a class that is not serializable
+            found = _RETRIES.search(shown)
+            told = int(found[1]) if found else None
+    return {**(metadata or {}), MAY_RETRY: True} if may_retry(class_name, told) else metadata
 
 
 def asked(

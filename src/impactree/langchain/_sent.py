@@ -21,7 +21,8 @@ def asked_of(prompt: Any, params: dict[str, Any]) -> object:
             continue
         said += (held.get("type"), held.get("content"))
         calls = held.get("tool_calls")
-        for call in calls if isinstance(calls, list) else ():
-            if isinstance(call, dict):
-                said += (call.get("name"), str(call.get("args")))
-    return asked_with(params, said)
+        if calls and isinstance(calls, list):
+            for call in calls:
+                if isinstance(call, dict):
+                    said += (call.get("name"), str(call.get("args")))
+    return asked_with(params, tuple(said))

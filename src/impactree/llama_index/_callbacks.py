@@ -11,15 +11,18 @@ import uuid
 import weakref
 from collections import deque
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import guarded, status_of
+from impactree.llama_index import _names as names
 from impactree.llama_index._embeddings import document_counts, ranked_texts
 from impactree.llama_index._managers import asked_now, is_running
-from impactree.llama_index._models import OpenModel, OpenPrediction, answer_text, prompt_texts
+from impactree.llama_index._models import OpenModel, OpenPrediction, prompt_texts
 from impactree.llama_index._runs import settled
 from impactree.llama_index._streams import current_run_id, opened, read_now, streams_of
 from impactree.runs.current import innermost, register_source
+from impactree.runs.marks import BY_MANAGER, TOLD_BY
 
 if TYPE_CHECKING:
     import inspect
@@ -48,8 +51,6 @@ _MODELS: Final[dict[str, Kind]] = {
     "embedding": "embedding",
     "reranking": "rerank",
 }
-_SERVED: Final = -1
-"""Instead of an answer's hash (never that): of a call that another had made before it returned."""
 # The structured predictions around the current code that no event has told of.
 _predicting: ContextVar[tuple[OpenPrediction, ...]] = ContextVar("impactree_predicting", default=())
 # The model calls that are open in this context, outermost first.
@@ -57,17 +58,25 @@ _open: ContextVar[tuple[_Nested, ...]] = ContextVar("impactree_open_callbacks", 
 
 
 class _Nested:
-    """A model call, and of those that started inside it the answers (None: of another prompt)."""
+    """A model call, and of those that it made, whether they were asked all that it was asked."""
 
-    __slots__ = ("answers", "inside", "run", "span_id", "tracker")
+    __slots__ = ("inside", "made", "run", "span_id", "tracker")
 
-    def __init__(self, tracker: ImpactTracker, run: Run, span_id: str | None) -> None:
+    def __init__(self, tracker: ImpactTracker, reading: _Nested | None) -> None:
         self.tracker = tracker
-        self.run = run
-        self.span_id = span_id
-        self.inside = [n.run for n in _open.get() if is_running(n.span_id)]
-        """The calls whose methods had not returned when it started."""
-        self.answers: list[int | None] = []
+        self.run: Run | None = None
+        self.span_id = asked_now()[0]
+        here = (n for n in _open.get() if n is not reading and n.tracker is tracker)
+        running = [n for n in here if n.is_open() and is_running(n.span_id)]
+        if reading is not None:
+            within = [n for n in running if reading in n.inside]
+            running = [*(n for n in running if n not in within), reading, *within]
+        self.inside: list[_Nested] = running
+        """Those that made it, outermost first: their methods run, or their streams are read."""
+        self.made: list[bool] = []
+
+    def is_open(self) -> bool:
+        return self.run is not None and self.run.end is None
 
 
 class CallbackEvents:
@@ -76,6 +85,7 @@ class CallbackEvents:
     def __init__(self, tracker: ImpactTracker) -> None:
         register_source(current_run_id)
         self.tracker = tracker
+        self._nested: dict[str, _Nested] = {}  # model calls that are open, by their events
         self._predictions: dict[str, OpenPrediction] = {}
         self._unread: deque[OpenPrediction] = deque()  # their streams are gone
 
@@ -95,14 +105,25 @@ class CallbackEvents:
             kind = pending.kind
         elif kind == "tool":
             name = getattr(fields.get("tool"), "name", None) or name
-        around = self.around(parent) or read_now(self.tracker)  # a stream names no parent
+        reading = read_now(self.tracker)
+        around = self.around(parent) or reading  # a stream names no parent
+        mine = None
+        if kind in ("chat", "completion"):
+            mine = _Nested(self.tracker, self._nested.get("" if reading is None else reading.id))
+            around = mine.inside[-1].run if mine.inside else around
         parent_id = innermost(self.tracker, None if around is None else around.id, current_run_id)
-        run = self.tracker.start(event_id, parent_id, name=name, kind=kind, pending=pending)
+        told = {TOLD_BY: BY_MANAGER} if parent_id is None else None
+        if pending is not None:
+            told = names.with_retries(told, pending.instance)
+        run = self.tracker.start(
+            event_id, parent_id, name=name, kind=kind, metadata=told, pending=pending
+        )
         if pending is not None:
             pending.run = weakref.ref(run)
-            if kind in ("chat", "completion"):
-                still = (n for n in _open.get() if n.run.end is None)
-                _open.set((*still, _Nested(self.tracker, run, asked_now()[0])))
+            if mine is not None:
+                mine.run = run
+                self._nested[event_id] = mine
+                _open.set((*(n for n in _open.get() if n.is_open()), mine))
                 for prediction in _predicting.get():
                     prediction.told = True
 
@@ -165,41 +186,46 @@ class CallbackEvents:
         if pending.kind == "embedding":
             return None if error is not None else pending.read(fields.get("chunks") or ())
         mine = self._leave(run)
-        nested = [] if mine is None else mine.answers
+        made = [] if mine is None else mine.made
+        self._tell_outer(mine, pending, served=error is None)
         if error is not None:
-            self._tell_outer(mine, pending, None)
-            if nested:
+            if made or pending.delegates:
                 return None
             # Of a stream that broke, nothing tells how far it came.
             streamed = mine is not None and not is_running(mine.span_id)
             return pending.failed(GeneratorExit() if streamed else error)
         response = fields.get("response") or fields.get("completion")
-        answer = hash(answer_text(response, thoughts=False))
-        self._tell_outer(mine, pending, answer)
         streamed = getattr(response, "delta", None) is not None
-        # A call that was not a stream held its context throughout: all within served it. During a
-        # stream other calls may have run: only one that it made before it returned, or that was
-        # asked and answered the same, did.
-        if nested and (not streamed or answer in nested or _SERVED in nested):
-            return None
-        return pending.answer(response)
+        # What a call that was no stream made has served it; a stream may have asked for other ends.
+        return None if any(made) or (made and not streamed) else pending.answer(response)
 
     def _leave(self, run: Run) -> _Nested | None:
         """Close a model call."""
-        stack = _open.get()
-        mine = next((n for n in stack if n.run is run), None)
-        _open.set(tuple(n for n in stack if n is not mine))
+        mine = self._nested.pop(run.id, None)
+        _open.set(tuple(n for n in _open.get() if n is not mine))
         return mine
 
-    def _tell_outer(self, mine: _Nested | None, pending: OpenModel, answer: int | None) -> None:
-        if mine is None:
-            return
-        for outer in _open.get():
-            around = outer.run.pending
-            if outer.tracker is self.tracker and outer.run.start <= mine.run.start:
-                serves = isinstance(around, OpenModel) and _hands_on(around, pending)
-                inside = answer is not None and any(run is outer.run for run in mine.inside)
-                outer.answers.append((_SERVED if inside else answer) if serves else None)
+    def _tell_outer(self, mine: _Nested | None, pending: OpenModel, *, served: bool) -> None:
+        for outer in () if mine is None else mine.inside:
+            around = outer.run and outer.run.pending
+            if outer.is_open():
+                asked = isinstance(around, OpenModel) and _hands_on(around, pending)
+                outer.made.append(served and asked)
+
+    @guarded
+    def returned(self, id_: str, result: Any) -> None:
+        """A model's method has returned: what starts while its stream is read is its own."""
+        mine = next(
+            (n for n in _open.get() if n.span_id == id_ and n.tracker is self.tracker), None
+        )
+        if mine is not None and mine.run is not None:
+            for stream in streams_of(result):
+                opened(stream, self.tracker, mine.run, partial(self._dropped, mine.run.id))
+
+    def _dropped(self, event_id: str) -> None:
+        """Nobody can read a model's stream any more: if no event has told of its end, none will."""
+        self._nested.pop(event_id, None)
+        self.tracker.let_go(event_id)
 
     # Structured predictions, of which some clients tell nothing
 

@@ -25,7 +25,11 @@ __all__ = ["asked_now", "is_running", "unwatch", "watch"]
 
 
 class Predicts(Protocol):
-    """Whoever is told of structured predictions."""
+    """Whoever is told of models' methods and of structured predictions."""
+
+    def returned(self, id_: str, result: Any) -> None:
+        """A model's method has returned."""
+        ...
 
     def predicting(self, id_: str, instance: Any, bound_args: inspect.BoundArguments) -> None:
         """One starts."""
@@ -59,9 +63,12 @@ class _Watch(BaseSpanHandler[Any]):
     def span_exit(
         self, id_: str, bound_args: Any, instance: Any = None, result: Any = None, **kwargs: Any
     ) -> None:
+        if id_ not in _running:
+            return
         _running.discard(id_)
-        if "structured_predict" in id_:
-            for events in _managing(instance):
+        for events in _managing(instance):
+            events.returned(id_, result)
+            if "structured_predict" in id_:
                 events.predicted(id_, result)
 
     def span_drop(

@@ -12,7 +12,8 @@ from impactree.adapters.guarding import may_have_answered
 from impactree.calls import Kind, ModelCall, Tokens, TokensSource
 from impactree.calls.advising import other_calls
 from impactree.calls.building import Asked, build_call
-from impactree.calls.counting import count_tokens
+from impactree.calls.chunks import are_parts
+from impactree.calls.counting import count_tokens, tokens_by_length
 from impactree.calls.definitions import definitions
 from impactree.calls.media import media_in
 from impactree.calls.pictures import (
@@ -22,6 +23,7 @@ from impactree.calls.pictures import (
     response_items,
     tool_calls,
 )
+from impactree.calls.reconciling import Reading
 from impactree.calls.repeats import asked_with
 from impactree.calls.usage import MalformedUsageError, read_usage, updated
 from impactree.llama_index import _names as names
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     import weakref
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from impactree.calls.reconciling import Reading
     from impactree.runs import Run, RunStatus
 
 __all__ = [
@@ -173,6 +174,8 @@ class OpenModel(OpenSpan):
     aliases: list[str] = field(default_factory=list)
     """Spans of the methods it inherits and calls: their events are its own."""
     usage: Reading | None = None
+    added: int = 0
+    """The output tokens of all chunks together, whatever each of them counts."""
     answered: str | None = None
     places: tuple[Any, ...] = ()
     """Where the client keeps the rest of what was answered, of a stream its last word."""
@@ -203,7 +206,9 @@ class OpenModel(OpenSpan):
     def chunk(self, response: Any) -> None:
         """A piece of a streamed answer."""
         self.parts.append(getattr(response, "delta", None) or "")
-        self._read(response, named=self.answered is not None)
+        told = self._read(response, named=self.answered is not None)
+        if told is not None:
+            self.added += told.tokens.output or 0
 
     def answer(self, response: Any) -> ModelCall:
         """The finished chat or completion call; :attr:`drawn` has those made for it."""
@@ -226,7 +231,7 @@ class OpenModel(OpenSpan):
     def _answered(self, response: Any, media: Sequence[str]) -> ModelCall:
         latency = time.perf_counter() - self.started
         self._read(response)
-        usage = self.usage
+        usage = self.usage = self._summed(self.usage)
         if usage is not None and usage.tokens.output:
             return self._call(usage.tokens, "reported", latency, usage.notes)
         text = max(answer_text(response), "".join(self.parts), key=len) + beside_text(response)
@@ -242,6 +247,16 @@ class OpenModel(OpenSpan):
                 return self._call(replace(tokens, output=None), "unknown", latency, notes)
             notes = (*notes, "media-not-counted")
         return self._call(tokens, "counted", latency, notes)
+
+    def _summed(self, usage: Reading | None) -> Reading | None:
+        """The usage of a stream, whose chunks may each have counted their own part."""
+        wrote = 0 if usage is None else usage.tokens.output or 0
+        if usage is None or self.added <= wrote:
+            return usage
+        if not are_parts(wrote, self.added, tokens_by_length("".join(self.parts))):
+            return usage
+        tokens = replace(usage.tokens, output=self.added, reasoning=None)
+        return Reading(tokens, (*usage.notes, "input-repeated"))
 
     def read(self, texts: Iterable[str]) -> ModelCall:
         """The finished embedding or rerank call; LlamaIndex hands on no usage of these."""
@@ -277,9 +292,10 @@ class OpenModel(OpenSpan):
             return self._call(counted, "counted", None)
         return self._call(Tokens(), "unknown", None)
 
-    def _read(self, response: Any, *, named: bool = False) -> None:
+    def _read(self, response: Any, *, named: bool = False) -> Reading | None:
         places = _places(response)
         self.places = places or self.places
+        usage = None
         try:
             for place in places:
                 usage = read_usage(place)
@@ -290,6 +306,7 @@ class OpenModel(OpenSpan):
             self.note("usage of an unknown shape", wrong)
         if not named:
             self.answered = names.answered_model(held(response).get("raw")) or self.answered
+        return usage
 
     def _prompt_tokens(self) -> int:
         read = count_tokens("\n".join(prompt_texts(self.prompt)))

@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.calls.building import Asked
 from impactree.calls.names import MODEL_KEYS, address, field, first_address, known
 from impactree.calls.names import answered_model as answered_in
+from impactree.calls.retrying import MAY_RETRY, may_retry
 from impactree.calls.scrubbing import text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["Asked", "answered_model", "asked"]
+__all__ = [
+    "Asked",
+    "answered_model",
+    "asked",
+    "with_retries",
+]
 
 _ANSWER_WRAPPERS: Final = ("response", "data", "message")
 _NAMELESS: Final = "base_component"  # LlamaIndex's default where a class gives itself no name
@@ -142,3 +148,11 @@ def _held(private: dict[str, Any]) -> Iterator[Any]:
             if inner is not None:
                 yield inner
                 yield getattr(inner, "_http_options", None)
+
+
+def with_retries(metadata: dict[str, Any] | None, instance: Any) -> dict[str, Any] | None:
+    """The metadata of a call, marked where its client may ask again by itself."""
+    told = getattr(instance, "__dict__", {}).get("max_retries")
+    if not may_retry(type(instance).__name__, told):
+        return metadata
+    return {**(metadata or {}), MAY_RETRY: True}

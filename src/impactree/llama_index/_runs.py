@@ -8,6 +8,7 @@ from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
+from impactree.llama_index import _names as names
 from impactree.llama_index._embeddings import ranked_texts
 from impactree.llama_index._models import GENERATING, OpenModel, OpenPrediction, OpenSpan
 from impactree.llama_index._streams import is_left, opened
@@ -47,6 +48,8 @@ class Runs:
         labels: Labels | None = None,
     ) -> Run:
         """A run starts."""
+        if isinstance(pending, OpenModel):
+            metadata = names.with_retries(metadata, pending.instance)
         run = self.tracker.start(
             run_id,
             parent_id,

@@ -28,13 +28,8 @@ def prompt_texts(prompt: Any) -> list[str]:
     return [answer_text(message) for message in prompt or ()]
 
 
-def answer_text(response: Any, *, thoughts: bool = True) -> str:
-    """All that a model reads or writes: text, reasoning, tool calls, of a response or message.
-
-    Args:
-        response: A response, a message or a text.
-        thoughts: Whether reasoning is part of it: of a chat's, a completion hands on the rest.
-    """
+def answer_text(response: Any) -> str:
+    """All that a model reads or writes: text, reasoning, tool calls, of a response or message."""
     if isinstance(response, str):
         return response
     message = _message(response)
@@ -43,8 +38,6 @@ def answer_text(response: Any, *, thoughts: bool = True) -> str:
         return str(getattr(message, "text", None) or getattr(message, "content", None) or "")
     parts = []
     for block in blocks:
-        if not thoughts and getattr(block, "block_type", None) == "thinking":
-            continue
         # TextBlock, ThinkingBlock, ToolCallBlock; pictures and sound carry no text.
         parts.append(str(getattr(block, "text", None) or getattr(block, "content", None) or ""))
         if hasattr(block, "tool_name"):

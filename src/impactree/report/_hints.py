@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
+from impactree.calls.retrying import MAY_RETRY
+from impactree.runs.marks import BY_MANAGER, TOLD_BY
 from impactree.values.formatting import clean
 
 if TYPE_CHECKING:
@@ -49,6 +51,10 @@ _SAID: Final = frozenset(
 """Warnings of an estimate that say the same."""
 _RERANKS: Final = "ContextualCompressionRetriever"
 _WRAPPED: Final = frozenset({"CacheBackedEmbeddings", "_TrackedEmbeddings"})
+_CACHE_UNTOLD: Final = frozenset({"cohere", "huggingface", "mistral", "mistralai", "ollama"})
+_CACHED_FROM: Final = 1024
+"""Providers keep no shorter prompts, tokens."""
+_MOVING: Final = ("-latest", ":latest", "/auto")
 _REMOTE: Final = "langgraph.pregel.remote"
 _ROUND_TRIP_S: Final = 0.001
 """No server answers faster."""
@@ -70,9 +76,13 @@ def hints(roots: Sequence[Run], runs: Sequence[Run], calls: Sequence[Run]) -> li
     """
     found = (
         _orphans(roots),
+        _told_less(roots),
         _strays(roots),
         _contradictions(calls),
         _unseen(runs),
+        _retrying(calls),
+        _untold(calls),
+        _moving(calls),
         _remote(runs),
     )
     return [hint for some in found for hint in some]
@@ -86,6 +96,18 @@ def _orphans(roots: Sequence[Run]) -> Iterator[str]:
             f"parent-unknown ({_calls(lost)}): A model call belongs to a run that this handler "
             "did not see. Cure: pass the handler to the outermost chain or graph "
             '(config={"callbacks": [handler]}), not to the model alone.'
+        )
+
+
+def _told_less(roots: Sequence[Run]) -> Iterator[str]:
+    """Trees that LlamaIndex's callback manager alone told of."""
+    number = sum(1 for root in roots if root.metadata.get(TOLD_BY) == BY_MANAGER)
+    if number:
+        yield (
+            f"told-by-manager ({number:,} run{'s' * (number != 1)}): LlamaIndex's CallbackManager "
+            "tells nothing of agents, workflows and the pieces of streams, and of two streams that "
+            "overlap and are asked and answered the same it tells one. Cure: "
+            "ImpactHandler().instrument() of impactree.llama_index, which sees all of it."
         )
 
 
@@ -152,6 +174,54 @@ def _reranks_unseen(run: Run) -> bool:
     """Whether all calls of a compressing retriever are those of the retriever that it asks."""
     own = (below for below in run.children if below.kind != "retriever")
     return run.name == _RERANKS and not any(below.calls for below in own)
+
+
+def _retrying(calls: Sequence[Run]) -> Iterator[str]:
+    """Calls of clients that may have asked more than once."""
+    unseen = sum(1 for run in calls if not run.cached and run.metadata.get(MAY_RETRY))
+    if unseen:
+        yield (
+            f"retries-not-seen ({_calls(unseen)}): The client asks again by itself after a failure "
+            "or a timeout, which nothing tells; it counts as one call, with the usage of the last "
+            "answer. Cure: max_retries=0 on the client, and asking again outside it "
+            "(model.with_retry() in LangChain), which makes each attempt a call."
+        )
+
+
+def _untold(calls: Sequence[Run]) -> Iterator[str]:
+    """Long prompts of which a cache may have served a part that the client does not tell."""
+    silent: dict[str, int] = {}
+    for run in calls:
+        call = run.call
+        if call is None or call.tokens_source != "reported" or call.cached_input_tokens is not None:
+            continue
+        if call.provider in _CACHE_UNTOLD and (call.input_tokens or 0) >= _CACHED_FROM:
+            silent[call.provider] = silent.get(call.provider, 0) + 1
+    if silent:
+        yield (
+            f"cached-input-not-told ({_calls(sum(silent.values()))}): The client or the format of "
+            f"{', '.join(sorted(silent))} does not tell which input a cache served; all of it "
+            "counts as read anew, which is at most too much. Cure: a client that hands it on, for "
+            "instance ChatOpenAI with the provider's compatible address."
+        )
+
+
+def _moving(calls: Sequence[Run]) -> Iterator[str]:
+    """Calls whose answers name no other model than the alias that was asked for."""
+    names = {
+        run.call.model
+        for run in calls
+        if run.call is not None
+        and run.call.model.endswith(_MOVING)
+        and run.call.requested in (None, run.call.model)
+    }
+    if names:
+        shown = ", ".join(clean(name)[:60] for name in sorted(names)[:3])
+        yield (
+            f"alias-not-answered ({shown}): The client does not show which model answered for a "
+            "name that moves; the one it stood for on that day is taken. Cure: the dated name, or "
+            "ImpactHandler(deployments={'NAME': 'PROVIDER/MODEL'})."
+        )
 
 
 def _remote(runs: Sequence[Run]) -> Iterator[str]:

@@ -30,7 +30,9 @@ __all__ = ["Sheet", "lay_out_report"]
 
 _EMPTY: Final = (
     "no runs yet. A run is listed once its outermost chain, agent or graph has ended; for "
-    'LangChain pass the handler along: chain.invoke(..., config={"callbacks": [handler]}).'
+    'LangChain pass the handler along: chain.invoke(..., config={"callbacks": [handler]}). '
+    "A block of track_impacts() follows what starts inside it; of LangChain's streams those whose "
+    "reading begins inside, of plain threads none but with everywhere=True."
 )
 _MAX_SENTENCES: Final = 3
 _FEW_MODELS: Final = 8

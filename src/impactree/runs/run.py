@@ -51,7 +51,7 @@ _NO_METADATA: Final[Mapping[str, Any]] = MappingProxyType({})
 _NO_LABELS: Final = Labels()
 _ON_ITS_OWN: Final = 2**62
 """The version of what lies below a root: asked when the root is gone, and unlike any root's."""
-RUN_KINDS: Final = frozenset(get_args(RunKind))
+RUN_KINDS: Final = get_args(RunKind)
 
 
 def check_run(kind: Any, labels: Any) -> None:

@@ -15,7 +15,7 @@ from impactree.values.impacts import Impacts
 from impactree.values.messages import message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from impactree.calls import ModelCall
 
@@ -29,7 +29,8 @@ _GRAPHS: Final = frozenset({"graph", "agent"})
 class RunTrees(Amendable):
     """The runs that are open, those that may still be meant by a late event, and what is kept.
 
-    One lock guards the maps; estimating happens outside it.
+    One lock guards the maps; estimating happens outside it. What may come in while its own thread
+    holds it (see ``held``) is a start.
 
     Args:
         estimate: Impacts of a call that ended at a time (Unix, s); may raise.
@@ -56,7 +57,7 @@ class RunTrees(Amendable):
         """Told of every root that is kept no longer."""
         self.finished_runs = 0
         super().__init__()
-        self._lock = threading.RLock()  # a collected stream ends within another's reading
+        self.unlock()
         self._runs: dict[Any, Run] = {}
         self._open_roots: dict[Any, Run] = {}
         self._open_count = 0
@@ -65,8 +66,7 @@ class RunTrees(Amendable):
         self._partial: dict[Any, Impacts] = {}
         self._finished: deque[Run] = deque(maxlen=max_runs)
         self._kept: set[int] = set()  # identities of those
-        self._total = _ZERO
-        self._uncounted: list[Impacts] = []
+        self._counted: list[Impacts] = [_ZERO]  # a sum of most, then what came since
 
     # Events
 
@@ -83,7 +83,7 @@ class RunTrees(Amendable):
         labels: Labels | None,
     ) -> Run:
         """A run has started; see :meth:`ImpactTracker.start`."""
-        if labels or type(kind) is not str or kind not in RUN_KINDS:
+        if labels or kind not in RUN_KINDS:
             check_run(kind, labels)
         with self._lock:
             runs = self._runs
@@ -98,13 +98,12 @@ class RunTrees(Amendable):
                 labels = {**said, **labels} if labels else said
             run = Run(run_id, name, kind, parent, parent_id, start, tuple(tags), metadata, labels)
             runs[key], run.pending = run, pending
-            self._open_count += 1
             if parent is None:
                 self._open_roots[key] = run
             else:
                 parent.adopt(run)
-            crowded = self._open_count > self._max_open
-        if crowded:
+            self._open_count = open_count = self._open_count + 1
+        if open_count > self._max_open:
             self._evict()
         return run
 
@@ -122,15 +121,15 @@ class RunTrees(Amendable):
             root, late = run.root, run.end is not None
             if late and key not in self._partial:
                 return None
-            if status == "ok" and run.kind in _GRAPHS and _waits(run):
+            if run.kind in _GRAPHS and status == "ok" and _waits(run):
                 status = "interrupted"
             run.status, run.end, run.pending = status, now, None
             if call is not None or late:
                 self._take(run, root, call, own, cached, late)
-            left: list[Run] = []
+            left: Sequence[Run] = ()
             if not late:
                 self._open_count -= 1
-                if run._root is None:
+                if root is run and run._root is None:
                     left = self._finish(run)
                 elif root.end is not None:  # it started after its root's end (or lost it since)
                     root.revision += 1
@@ -234,7 +233,9 @@ class RunTrees(Amendable):
 
     def unlock(self) -> None:
         """Start with a lock of its own: in a forked child nobody may hold the old one."""
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # a collected stream ends within another's reading
+        self.held: Callable[[], bool] = self._lock._is_owned  # type: ignore[attr-defined]
+        """Whether this thread is within an event, or reads: what then comes up has to wait."""
 
     # Inside, with the lock held
 
@@ -326,25 +327,26 @@ class RunTrees(Amendable):
 
     def _count(self, own: Impacts) -> None:
         """Into the running total, in batches: adding is cheaper than one sum per call."""
-        self._uncounted.append(own)
-        if len(self._uncounted) >= 256:
+        self._counted.append(own)
+        if len(self._counted) > 256:
             self._settle()
 
     def _settle(self) -> Impacts:
-        uncounted, self._uncounted = self._uncounted, []
-        if uncounted:
-            self._total = Impacts.sum([self._total, *uncounted])
-        return self._total
+        if len(self._counted) > 1:
+            since: list[Impacts] = []
+            counted, self._counted = self._counted, since
+            since.insert(0, Impacts.sum(counted))
+        return self._counted[0]
 
     # Inside, without it
 
-    def _settle_tree(self, root: Run, left: list[Run], now: float) -> None:
+    def _settle_tree(self, root: Run, left: Sequence[Run], now: float) -> None:
         if left:
             self._abandon(left, root, now)
         if self.root_finished is not None:
             self.root_finished(root)
 
-    def _abandon(self, left: list[Run], root: Run, now: float) -> None:
+    def _abandon(self, left: Sequence[Run], root: Run, now: float) -> None:
         """Close what is open in a finished tree with what it has produced; it may end late."""
         produced = [(run, *self._produced(run)) for run in left]
         with self._lock:

@@ -34,6 +34,8 @@ PAGES: Final = frozenset({"/", "/docs"})
 ASSETS: Final = "/assets/"
 REPORTS: Final = frozenset({"/v1/report", "/v1/compare"})
 """What takes reports."""
+_DIGITS: Final = 15
+"""Of a length that can be."""
 _FOREIGN: Final = frozenset({"cross-site", "same-site"})
 _CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -133,7 +135,7 @@ class Guard:
     async def _body(self, path: str, receive: Receive, headers: dict[str, str]) -> bytes | Response:
         most = self.settings.max_report if path in REPORTS else self.settings.max_body
         said = headers.get("content-length", "0")
-        if said.isdigit() and int(said) > most:
+        if said.isdecimal() and (len(said) > _DIGITS or int(said) > most):
             return _too_large(path, most)
         parts: list[bytes] = []
         size = 0
@@ -194,7 +196,7 @@ def _read_headers(scope: Scope) -> dict[str, str]:
 def _is_foreign(scope: Scope, headers: dict[str, str]) -> bool:
     """Whether a page of another site asks; following a link to a page is no such thing."""
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc.lower() != headers["host"].strip().lower():
+    if origin is not None and _place(origin) != headers["host"].strip().lower():
         return True
     if headers.get("sec-fetch-site", "").lower() not in _FOREIGN:
         return False
@@ -204,6 +206,13 @@ def _is_foreign(scope: Scope, headers: dict[str, str]) -> bool:
         and headers.get("sec-fetch-dest", "").lower() == "document"
     )
     return not (follows and scope["path"] in PAGES)
+
+
+def _place(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # half a bracket
+        return None
 
 
 def _is_asset(path: str) -> bool:

@@ -118,9 +118,10 @@ def host_name(header: str) -> str | None:
     """The name in a ``Host`` header, without port and in small letters; None: it has none."""
     text = header.strip().lower()
     if text.startswith("["):
-        name, _, rest = text[1:].partition("]")
-        return name if not rest or (rest[0] == ":" and rest[1:].isdigit()) else None
+        name, closed, rest = text[1:].partition("]")
+        fits = closed and (not rest or (rest[0] == ":" and rest[1:].isdecimal()))
+        return name if fits else None
     name, colon, port = text.partition(":")
-    if not name or (colon and not port.isdigit()) or set(name) & set("/\\@?# \t"):
+    if not name or (colon and not port.isdecimal()) or set(name) & set("/\\@?# \t"):
         return None
     return name.removesuffix(".")

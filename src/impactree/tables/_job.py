@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from impactree.engine import Engine
     from impactree.tables._beside import Beside
+    from impactree.tables._groups import Groups
 
 __all__ = ["Job"]
 
@@ -161,10 +163,14 @@ class Job:
         old = changes(database, before.values())
         chosen = calls.filter(day_of(calls).isin([ibis.literal(d or NEWEST) for d in new]))
         known = beside(chosen, self.engine, by_day=self.at == "call")
-        basis = sums(grouped(known, self.engine, BASIS), BASIS).to_pyarrow() if new else None
+        groups = self._groups(database, known) if new else None
+        basis = {}
+        if groups:
+            basis = {name: sums(groups, keys).to_pyarrow() for name, keys in BASIS.items()}
         told = summary(basis, self.engine, len(days) - len(new))
-        if new:
-            result = self._result(known)
+        if groups:
+            by = self.by is not None
+            result = sums(groups, self._keys) if by else per_call(known, self.engine)
             done = iter(range(1, len(new) + 1))
             write_days(
                 self.out,
@@ -178,10 +184,11 @@ class Job:
             told.changed = (old, changes(database, before.values()))
         return told
 
-    def _result(self, known: Beside) -> ir.Table:
-        if self.by is None:
-            return per_call(known, self.engine)
-        return sums(grouped(known, self.engine, self._keys), self._keys)
+    def _groups(self, database: Any, known: Beside) -> Groups:
+        """What the result and the summary are summed from: the calls are read once for both."""
+        keys = () if self.by is None else self._keys
+        groups = grouped(known, self.engine, list(dict.fromkeys((*chain(*BASIS.values()), *keys))))
+        return groups._replace(table=database.create_table("groups", groups.table))
 
     def _digests(self, database: Any, calls: ir.Table) -> dict[dt.date | None, str]:
         """What each day holds, as a digest of its rows in any order."""

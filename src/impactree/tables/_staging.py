@@ -30,7 +30,7 @@ _BATCH: Final = 20_000
 _TEXTS: Final = (
     *("id", "trace_id", "parent_id", "name", "provider", "model", "requested", "base_url"),
     *("region", "kind", "zone", "tokens_source", "usage_notes", "agent", "node", "step"),
-    *("thread", "tool", "user", "unreadable", "resolution"),
+    *("thread", "tool", "user", "unreadable", "resolution", "ancestors"),
 )
 _WHOLE: Final = (*COUNTS, *MEDIA_COUNTS, "requests", "revision")
 SCHEMA: Final = {

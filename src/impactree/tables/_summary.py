@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = ["BASIS", "Summary", "changes", "summary"]
 
-BASIS: Final = ("day", "model", "warnings", "errors", "rejected", "zone_used")
-"""What the summary's own sums are grouped by."""
+BASIS: Final = {
+    "model": ("model",),
+    "day": ("day",),
+    "said": ("day", "warnings", "errors", "rejected", "zone_used"),
+}
+"""What the summary's own sums are grouped by; by all of it at once there are too many."""
 _COUNTS: Final = (
     *("calls", "estimated_calls", "unestimated_calls", "cached_calls", "counted_calls"),
     "rejected_calls",
@@ -79,27 +83,27 @@ class Summary:
         return told
 
 
-def summary(basis: pa.Table | None, engine: Engine, unchanged: int) -> Summary:
+def summary(basis: dict[str, pa.Table], engine: Engine, unchanged: int) -> Summary:
     """The summary of sums grouped by ``BASIS``.
 
     Args:
-        basis: The sums; None: nothing was new.
+        basis: The sums, by its names; none: nothing was new.
         engine: Knows the credits.
         unchanged: Days that were there already.
     """
-    rows = [] if basis is None else basis.to_pylist()
+    sums = {name: basis[name].to_pylist() if basis else [] for name in BASIS}
     zones: dict[dt.date | None, dict[str, None]] = {}
     told = Summary(
-        by_model=_groups(rows, "model"),
-        by_day=_groups(rows, "day"),
-        counts={name: sum(row[name] for row in rows) for name in _COUNTS},
+        by_model=_groups(sums["model"], "model"),
+        by_day=_groups(sums["day"], "day"),
+        counts={name: sum(row[name] for row in sums["day"]) for name in _COUNTS},
         warnings=Counter(),
         errors=Counter(),
         rejected=Counter(),
         credits={},
         unchanged_days=unchanged,
     )
-    for row in rows:
+    for row in sums["said"]:
         for code in (row["warnings"] or "").split():
             told.warnings[code] += row["calls"]
         for code in (row["errors"] or "").split():

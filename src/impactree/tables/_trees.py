@@ -1,7 +1,8 @@
 """Calls on their trees: each once, the innermost of those that wrap one another, with its labels.
 
-By SQL of DuckDB, parents followed upwards from each call; LangSmith's dotted orders end in parents,
-too, so one way serves all formats.
+By SQL of DuckDB. Where a call tells all that it stands under (LangSmith's dotted orders), these are
+unnested; else parents are followed upwards from each call, day by day, so that memory holds the
+traces of one.
 """
 
 from __future__ import annotations
@@ -22,16 +23,34 @@ CREATE TABLE spans AS SELECT * FROM {source}
 QUALIFY id IS NULL OR row_number() OVER (
   PARTITION BY trace_id, id ORDER BY revision DESC NULLS LAST, is_call DESC) = 1
 """
+_LISTED: Final = """
+CREATE TABLE above AS WITH listed AS (
+  SELECT trace_id, id AS call, unnest(list_reverse(string_split(ancestors, ' '))) AS ancestor,
+    generate_subscripts(string_split(ancestors, ' '), 1) AS depth
+  FROM spans WHERE is_call AND id IS NOT NULL AND ancestors <> ''
+) SELECT listed.call, listed.depth, spans.* FROM listed
+JOIN spans ON spans.trace_id IS NOT DISTINCT FROM listed.trace_id AND spans.id = listed.ancestor
+"""
+_FOLLOWED: Final = "is_call AND id IS NOT NULL AND parent_id IS NOT NULL AND ancestors IS NULL"
+_DAYS: Final = """
+SELECT DISTINCT CAST(started_at AS DATE) FROM spans WHERE {followed} ORDER BY ALL
+"""
+_TODAY: Final = """
+CREATE OR REPLACE TABLE today AS SELECT spans.* FROM spans SEMI JOIN (
+  SELECT DISTINCT trace_id FROM spans
+  WHERE {followed} AND CAST(started_at AS DATE) IS NOT DISTINCT FROM ?
+) traces ON traces.trace_id IS NOT DISTINCT FROM spans.trace_id
+"""
 _ABOVE: Final = """
-CREATE TABLE above AS WITH RECURSIVE up AS (
-  SELECT trace_id, id AS call, parent_id AS ancestor, 1 AS depth FROM spans
-  WHERE is_call AND id IS NOT NULL AND parent_id IS NOT NULL
+INSERT INTO above BY NAME WITH RECURSIVE up AS (
+  SELECT trace_id, id AS call, parent_id AS ancestor, 1 AS depth FROM today
+  WHERE {followed} AND CAST(started_at AS DATE) IS NOT DISTINCT FROM ?
   UNION ALL
-  SELECT up.trace_id, up.call, spans.parent_id, up.depth + 1 FROM up
-  JOIN spans ON spans.trace_id IS NOT DISTINCT FROM up.trace_id AND spans.id = up.ancestor
-  WHERE spans.parent_id IS NOT NULL AND up.depth < {most}
-) SELECT up.trace_id, up.call, up.depth, spans.* EXCLUDE (trace_id) FROM up
-JOIN spans ON spans.trace_id IS NOT DISTINCT FROM up.trace_id AND spans.id = up.ancestor
+  SELECT up.trace_id, up.call, today.parent_id, up.depth + 1 FROM up
+  JOIN today ON today.trace_id IS NOT DISTINCT FROM up.trace_id AND today.id = up.ancestor
+  WHERE today.parent_id IS NOT NULL AND up.depth < {most}
+) SELECT up.call, up.depth, today.* FROM up
+JOIN today ON today.trace_id IS NOT DISTINCT FROM up.trace_id AND today.id = up.ancestor
 """
 _LABELS: Final = """
 CREATE TABLE labels AS SELECT trace_id, call, {nearest} FROM above GROUP BY trace_id, call
@@ -70,14 +89,17 @@ def hang(database: Any, source: str, others: Sequence[str]) -> Any:
     labelled = ", ".join(
         f"coalesce(spans.{_quoted(n)}, labels.{_quoted(n)}) AS {_quoted(n)}" for n in names
     )
-    for statement in (
-        _UNIQUE.format(source=_quoted(source)),
-        _ABOVE.format(most=MOST),
-        _LABELS.format(nearest=nearest),
-        _WRAPPERS,
-        _CALLS.format(labelled=labelled),
-    ):
-        database.raw_sql(statement)
+    database.raw_sql(_UNIQUE.format(source=_quoted(source)))
+    database.raw_sql(_LISTED)
+    days, today, above = (
+        text.format(followed=_FOLLOWED, most=MOST) for text in (_DAYS, _TODAY, _ABOVE)
+    )
+    for (day,) in database.con.execute(days).fetchall():
+        database.con.execute(today, [day])
+        database.con.execute(above, [day])
+    database.raw_sql(_LABELS.format(nearest=nearest))
+    database.raw_sql(_WRAPPERS)
+    database.raw_sql(_CALLS.format(labelled=labelled))
     return database.table("calls")
 
 

@@ -38,6 +38,8 @@ class Row(TypedDict, total=False):
     id: str | None
     trace_id: str | None
     parent_id: str | None
+    ancestors: str | None
+    """The ids of all spans above, the outermost first, where a record tells them."""
     name: str | None
     is_call: bool
     """Else a span that calls stand under."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["NEEDS", "read", "recognises"]
 
 NEEDS: Final = ("id", "trace_id", "run_type", "start_time", "extra")
+_ID: Final = 36
+"""Characters of a run's id: at the end of each part of a dotted order, after its time."""
 _KINDS: Final = {"llm": "chat", "embedding": "embedding"}
 
 
@@ -39,6 +41,7 @@ def read(record: Mapping[str, Any]) -> Iterator[Row]:
         "id": str(record["id"]),
         "trace_id": str(record["trace_id"]),
         "parent_id": text(record.get("parent_run_id")),
+        "ancestors": _ancestors(text(record.get("dotted_order"))),
         "name": name,
         "started_at": time_of(record.get("start_time")),
         **labels_of(name, str(kind), metadata, None),
@@ -63,6 +66,12 @@ def read(record: Mapping[str, Any]) -> Iterator[Row]:
         latency_s=seconds_between(record.get("start_time"), record.get("end_time")),
         cached=usage.get("total_cost") == 0,
     )
+
+
+def _ancestors(dotted: str | None) -> str | None:
+    """The ids in a dotted order but the last, which is the run's own: ``TIMEid.TIMEid``."""
+    *above, own = (part[-_ID:] for part in (dotted or "").split("."))
+    return " ".join(above) if len(own) == _ID else None
 
 
 def _reading(usage: Any) -> Any:
