@@ -72,15 +72,10 @@ def sql(
     Raises:
         TableError: a column is missing or of the wrong type, or the name is none.
     """
-    *places, last = parts = name.split(".")
-    if not all(parts) or len(parts) > 3:
-        expected = "NAME, SCHEMA.NAME or CATALOG.SCHEMA.NAME"
-        raise TableError(f"table name {name!r:.80}: expected {expected}")
-    catalog, schema = (None, None, *places)[-2:]
+    there = _named(name, seen)
     known = _strict(beside(seen, engine, by_day=at == "call"), at == "call")
     rows = per_call(known, engine) if by is None else sums(grouped(known, engine, by), by)
     operation = rows.op()
-    there = ibis.table(seen.schema(), name=last, catalog=catalog, database=schema)
     instead = {seen.op(): there.op()}
     small: dict[str, pa.Table] = {}
     for number, held in enumerate(operation.find(ops.InMemoryTable), 1):
@@ -92,6 +87,15 @@ def sql(
     tables = [f"{name} AS (\n{_rows(table, dialect)}\n)" for name, table in small.items()]
     about = _about(engine, dialect, known.plans.names.table.num_rows)
     return f"{about}\n{_with(tables, text)}\n"
+
+
+def _named(name: str, like: ir.Table) -> ir.Table:
+    *places, last = parts = name.split(".")
+    if not all(parts) or len(parts) > 3:
+        expected = "NAME, SCHEMA.NAME or CATALOG.SCHEMA.NAME"
+        raise TableError(f"table name {name!r:.80}: expected {expected}")
+    catalog, schema = (None, None, *places)[-2:]
+    return ibis.table(like.schema(), name=last, catalog=catalog, database=schema)
 
 
 def sql_of_files(paths: Sequence[str], engine: Engine, **asked: Any) -> str:
