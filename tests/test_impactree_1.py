@@ -481,3 +481,12 @@ def test_experts_can_be_spread_without_saying_over_how_many():
         for way in ("expert", "tensor")
     )
     assert spread.energy.value.mean > whole.energy.value.mean
+
+
+@pytest.mark.parametrize("cached", [0, 1, 2, 5000])
+def test_an_unknown_input_is_at_least_what_came_from_the_cache(cached):
+    said = {"cached_input_tokens": cached, "output_tokens": 10}
+    unknown = estimate(call(**said, input_tokens=None), method="impactree-1")
+    least = estimate(call(**said, input_tokens=cached), method="impactree-1")
+    assert unknown.energy == least.energy
+    assert "input-tokens-unknown" in [w.code for w in unknown.warnings]

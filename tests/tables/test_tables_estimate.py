@@ -103,6 +103,21 @@ def test_days_are_utc_whatever_the_zone_of_the_session():
     assert estimate(held).to_pyarrow()["day"].to_pylist() == [dt.date(2026, 1, 1)]
 
 
+@pytest.mark.parametrize("asked", [{}, {"by": ["model"]}], ids=["calls", "sums"])
+@pytest.mark.parametrize("column", [{"input_tokens": [None, None, 9]}, {}])
+def test_an_unknown_input_is_at_least_what_came_from_the_cache(asked, column):
+    data = {"model": ["a", "b", "gpt-4o"], "cached_input_tokens": [1, 700, 3], **column}
+    data |= {"output_tokens": [3, 4, 5], "provider": ["openai"] * 3}
+    texts = ("model", "provider")
+    types = [(name, pa.string() if name in texts else pa.int64()) for name in data]
+    told = pa.table(data, pa.schema(types))
+    found = estimate(told, method="impactree-1", **asked).order_by("model").to_pyarrow()
+    engine = Engine(method="impactree-1")
+    rows = [dict(zip(data, values, strict=True)) for values in zip(*data.values(), strict=True)]
+    expected = [engine.estimate(ModelCall(**row)).energy.value.mean for row in rows]
+    assert found["energy_kwh_mean"].to_pylist() == pytest.approx(expected, rel=1e-12)
+
+
 def test_tables_of_pandas_polars_and_duckdb_give_the_same():
     import polars as pl
 

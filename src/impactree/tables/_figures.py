@@ -74,6 +74,8 @@ def _quantities(
         name.removesuffix("_tokens"): wrap(amount(rows, name)) if name in rows.columns else 0.0
         for name in COUNTS
     }
+    if "cached_input_tokens" in rows.columns:
+        found["input"] = wrap(_read(rows))
     frames = ibis.coalesce(
         amount(rows, "frames", None), (amount(rows, "seconds", None) * FRAMES_PER_S + 1).floor()
     )
@@ -85,6 +87,14 @@ def _quantities(
         pieces=wrap(amount(rows, "count", 1)) if "count" in rows.columns else 1.0,
         silent=wrap((sound == ibis.literal(False)).fill_null(False)),
     )
+
+
+def _read(rows: ir.Table) -> Any:
+    """The input; where nobody knows it, at least what came from the cache."""
+    cached = amount(rows, "cached_input_tokens")
+    if "input_tokens" not in rows.columns:
+        return cached
+    return ibis.ifelse(rows.input_tokens.isnull(), cached, amount(rows, "input_tokens"))
 
 
 def amount(rows: ir.Table, name: str, unknown: float | None = 0) -> Any:

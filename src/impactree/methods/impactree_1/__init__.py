@@ -118,9 +118,10 @@ def _equations(
     plan: Plan, quantities: Any, latency_s: Any, where: Callable[[Any, Any, Any], Any]
 ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """The equations of one call: intermediates, and the fields of ``Figures``."""
-    read, cached, written = quantities.input, quantities.cached_input, quantities.output
-    n_in = 0 if read is None else read
-    n = tokens(n_in, 0 if cached is None else cached, 0 if written is None else written, plan[0])
+    read, written = quantities.input, quantities.output
+    cached = 0 if quantities.cached_input is None else quantities.cached_input
+    n_in = cached if read is None else read  # at least what came from the cache
+    n = tokens(n_in, cached, 0 if written is None else written, plan[0])
     e_lo, e, e_hi, t_lo, t, t_hi = _costs(plan, n)
     if latency_s is not None:
         c_lo, c, c_hi = latency_s * plan[43], latency_s * plan[44], latency_s * plan[45]
