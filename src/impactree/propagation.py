@@ -41,7 +41,7 @@ _ID: Final = re.compile(r"[\x21-\x7e]{1,200}")
 
 def capture(tracker: ImpactTracker) -> dict[str, str]:
     """The current run as headers; empty outside any run of this tracker."""
-    runs = [run for i in current_run_ids() if (run := tracker.find(i)) is not None]
+    runs = [run for i in current_run_ids(tracker) if (run := tracker.find(i)) is not None]
     if not runs:
         return {} if (remote := remote_parent.get()) is None else {HEADER: str(remote)}
     innermost = max(runs, key=lambda run: sum(1 for _ in run.ancestors()))

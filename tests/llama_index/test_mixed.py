@@ -19,6 +19,7 @@ from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
 from llama_index.core import Document, VectorStoreIndex
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse, LLMMetadata
+from llama_index.core.callbacks import CallbackManager
 from llama_index.core.embeddings import MockEmbedding
 from llama_index.core.llms import CustomLLM, MockLLM
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
@@ -28,6 +29,7 @@ from llama_index.core.tools import FunctionTool
 from impactree import track_impacts
 from impactree.calls.counting import count_tokens
 from impactree.langchain import track_embeddings
+from impactree.llama_index import ImpactHandler
 from wire.server import Answer, Request, ToolCall, Usage, WireServer
 
 USAGE = {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10}
@@ -313,3 +315,14 @@ def figures(tracker: Any) -> list[Any]:
         )
         for call in calls
     ]
+
+
+def test_a_stream_that_two_trackers_follow_is_read_in_a_run_of_each() -> None:
+    """A handler among the callbacks, and a block: the stream is a run of each."""
+    handler = ImpactHandler()
+    model = LangChainLLM(model=lc_model(), callback_manager=CallbackManager([handler]))
+    with track_impacts() as tracker:
+        list(model.stream_chat(ASKED))
+    (root,) = tracker.runs
+    assert [run.name for run in root.walk()] == ["LangChainLLM.stream_chat", "GenericFakeChatModel"]
+    assert [run.name for run in root.calls] == ["GenericFakeChatModel"]

@@ -127,10 +127,13 @@ def ambient_callbacks() -> Any:
     return config.get("callbacks") if config else None
 
 
-def current_run_id() -> Any:
-    """The id of the innermost LangChain run that the current code is part of."""
+def current_run_id(tracker: ImpactTracker | None = None) -> Any:
+    """The id of the innermost LangChain run that the current code is part of.
+
+    A retriever that LangChain does not tell of is asked of one tracker, or of any.
+    """
     run_id = getattr(ambient_callbacks(), "parent_run_id", None)
-    scope = _open_scope()
+    scope = _open_scope(tracker)
     if scope is None:
         return run_id
     inside = run_id is None or run_id == scope.parent_id or _is_above(run_id, scope)

@@ -105,7 +105,7 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
     def before_agent(self, state: Any, runtime: Any) -> dict[str, Any] | None:
         """Open a run of its own where no handler follows the agent."""
         tracker = self._followed_by()
-        if tracker is None or tracker.find(current_run_id()) is None:
+        if tracker is None or tracker.find(current_run_id(tracker)) is None:
             return {"impact_run": str(uuid.uuid4())}
         # A checkpointer may still hold that of an earlier turn.
         return None if state.get("impact_run") is None else {"impact_run": None}
@@ -180,7 +180,7 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
         if run_id is not None:  # started here, or before an interrupt in another process
             return self._own.start(run_id, name="agent", kind="agent")
         tracker = self._followed_by()
-        run = None if tracker is None else tracker.find(current_run_id())
+        run = None if tracker is None else tracker.find(current_run_id(tracker))
         return None if run is None else run.root
 
     def _spent(self, state: Any) -> Spent | None:
@@ -222,7 +222,7 @@ class ImpactMiddleware(AgentMiddleware):  # unparametrised: langchain 1.0 takes 
         if run_id is not None:
             made = [self._recorded(request, message)]
         else:  # with a handler the call is in its tree by now, with its measured latency
-            node = self.tracker.find(current_run_id())
+            node = self.tracker.find(current_run_id(self.tracker))
             made = [] if node is None else node.calls
         call, impacts = (made[-1].call, made[-1].own) if made else (None, None)
         if not self.events or call is None or impacts is None:

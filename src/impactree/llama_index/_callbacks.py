@@ -130,7 +130,7 @@ class CallbackEvents:
     def around(self, parent: str) -> Run | None:
         """The run that an event is part of."""
         if _dispatcher_follows(self.tracker):
-            return self.tracker.find(current_run_id())
+            return self.tracker.find(current_run_id(self.tracker))
         return self.tracker.find(parent)
 
     def _pending(self, name: str, fields: dict[str, Any]) -> OpenModel | None:

@@ -162,11 +162,14 @@ def _deepest(runs: list[Run]) -> Run | None:
     return max(runs, key=lambda run: sum(1 for _ in run.ancestors()), default=None)
 
 
-def current_run_id() -> Any:
-    """The id of the LlamaIndex span that the current code is part of, hidden spans included."""
+def current_run_id(tracker: ImpactTracker | None = None) -> Any:
+    """The id of the LlamaIndex span that the current code is part of, hidden spans included.
+
+    A stream that several trackers follow is a run of each; None: of any.
+    """
     module = sys.modules.get("llama_index_instrumentation.span")
     active = shown(module.active_span_id.get()) if module else None
-    run = read_now()
+    run = read_now(tracker)
     if run is None or any(child.id == active for child in run.walk()):
         return active
     return run.id

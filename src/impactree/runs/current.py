@@ -40,22 +40,23 @@ active_trackers: Final[ContextVar[tuple[Any, ...]]] = ContextVar(
 remote_parent: Final[ContextVar[Any]] = ContextVar("impactree_remote_parent", default=None)
 """The id of the run in another process that the current code works for."""
 
-sources: Final[list[Callable[[], Any]]] = []
-"""How each framework in use tells the id of its current run; with one, its word is the last."""
+sources: Final[list[Callable[[Any], Any]]] = []
+"""How each framework in use tells the id of its current run, as a tracker knows it; with one, its
+word is the last."""
 
 
-def register_source(source: Callable[[], Any]) -> None:
+def register_source(source: Callable[[Any], Any]) -> None:
     """Add a way to ask a framework for the id of its current run (None: there is none)."""
     if source not in sources:
         sources.append(source)
 
 
-def current_run_ids() -> list[Any]:
+def current_run_ids(tracker: Finds) -> list[Any]:
     """Ids of the runs around the current code, one per framework that has one."""
-    return [run_id for source in sources if (run_id := source()) is not None]
+    return [run_id for source in sources if (run_id := source(tracker)) is not None]
 
 
-def innermost(tracker: Finds, parent_id: Any, own: Callable[[], Any] | None = None) -> Any:
+def innermost(tracker: Finds, parent_id: Any, own: Callable[[Any], Any] | None = None) -> Any:
     """The parent of a run that starts now, where frameworks call each other.
 
     Args:
@@ -69,7 +70,7 @@ def innermost(tracker: Finds, parent_id: Any, own: Callable[[], Any] | None = No
         any run, the caller's run in another process, if one was restored.
     """
     others = sources != [own] and [
-        run_id for source in sources if source is not own and (run_id := source())
+        run_id for source in sources if source is not own and (run_id := source(tracker))
     ]
     if others:
         best = None if parent_id is None else tracker.find(parent_id)
