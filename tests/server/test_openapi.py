@@ -156,7 +156,7 @@ def test_schemathesis_finds_nothing(database, tmp_path):
     with serving(ServeSettings(db=database, token=TOKEN)) as address:
         command += [f"{address}/openapi.json", "--header", f"Authorization: Bearer {TOKEN}"]
         done = subprocess.run(
-            [*command, "--max-examples", "3", "--seed", "1", "--no-color"],
+            [*command, "--max-examples", "3", "--workers", "6", "--seed", "1", "--no-color"],
             cwd=tmp_path,
             env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": str(tmp_path)},
             capture_output=True,
