@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["as_json_option", "print_json", "print_rich", "show"]
+__all__ = ["as_json_option", "print_found", "print_json", "print_rich", "show"]
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -39,6 +40,16 @@ def _cell(value: Any) -> str:
     if isinstance(value, Range):
         return exact(value.min, value.max)
     return "" if value is None else clean(str(value))
+
+
+def print_found(found: Any, as_json: bool = False) -> None:
+    """Print what has a text, a form for terminals and ``to_dict``."""
+    if as_json:
+        print_json(found.to_dict())
+    elif sys.stdout.isatty():
+        print_rich(found)
+    else:
+        click.echo(str(found))
 
 
 def print_rich(renderable: Any) -> None:

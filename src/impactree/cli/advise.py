@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from impactree.cli._printing import as_json_option, print_json, print_rich
+from impactree.cli._printing import as_json_option, print_found
 from impactree.cli.report import REPORT_FILE, read_file
 
 if TYPE_CHECKING:
@@ -22,10 +21,5 @@ __all__ = ["advise"]
 def advise(file: Path, as_json: bool) -> int:
     """Say what could be saved in FILE, a report as Report.to_json wrote it; - is standard input."""
     found = read_file(file).advice()
-    if as_json:
-        print_json(found.to_dict())
-    elif sys.stdout.isatty():
-        print_rich(found)
-    else:
-        click.echo(str(found))
+    print_found(found, as_json)
     return 0

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from impactree.cli._calls import key_values
-from impactree.cli._printing import as_json_option, print_json, print_rich
+from impactree.cli._printing import as_json_option, print_found
 from impactree.cli.report import REPORT_FILE, read_file
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["compare"]
 
 _CHANGES = ("model", "provider", "zone", "region")
-_HARDWARE = ("accelerator", "count", "batch_size", "precision", "parallelism")
 
 
 @click.command()
@@ -49,21 +47,18 @@ def compare(file: Path, alternatives: tuple[str, ...], method: str | None, as_js
             raise click.UsageError(f"two alternatives have the same name: {name}")
         named[name] = changes
     found = compared(read_file(file), named, method)
-    if as_json:
-        print_json(found.to_dict())
-    elif sys.stdout.isatty():
-        print_rich(found)
-    else:
-        click.echo(str(found))
+    print_found(found, as_json)
     return 0
 
 
 def _changes(text: str) -> dict[str, Any]:
+    from impactree.engine.deployments import FIELDS
+
     given = key_values(text, "model=gpt-4o-mini,zone=SWE")
-    unknown = [key for key in given if key not in (*_CHANGES, *_HARDWARE)]
+    unknown = [key for key in given if key not in (*_CHANGES, *FIELDS)]
     if unknown:
-        known = ", ".join((*_CHANGES, *_HARDWARE))
+        known = ", ".join((*_CHANGES, *FIELDS))
         raise click.UsageError(f"--with changes {known}, not {unknown[0]!r:.40}")
     changes: dict[str, Any] = {key: str(given[key]) for key in _CHANGES if key in given}
-    hardware = {key: given[key] for key in _HARDWARE if key in given}
+    hardware = {key: given[key] for key in FIELDS if key in given}
     return changes | ({"deployment": hardware} if hardware else {})

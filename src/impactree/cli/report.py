@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from impactree.cli._printing import as_json_option, print_json, print_rich
+from impactree.cli._printing import as_json_option, print_found
 
 if TYPE_CHECKING:
     from impactree.report import Report
@@ -106,15 +106,11 @@ def _write(shown: Report, page: Path, opens: bool) -> int:
 
 
 def _print(shown: Any, form: str | None) -> None:
-    if form == "json":
-        print_json(shown.to_dict())
-    elif form == "csv":
+    if form == "csv":
         if not hasattr(shown, "to_csv"):
             raise click.UsageError("a comparison prints as text, Markdown or JSON")
         click.echo(shown.to_csv(), nl=False)
     elif form == "markdown":
         click.echo(shown.to_markdown())
-    elif sys.stdout.isatty():
-        print_rich(shown)
     else:
-        click.echo(str(shown))
+        print_found(shown, form == "json")
