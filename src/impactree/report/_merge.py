@@ -9,7 +9,7 @@ from impactree.report._grounds import add_up
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from impactree.report._view import View
     from impactree.runs import Run
@@ -42,7 +42,11 @@ def merged(views: Sequence[View]) -> tuple[list[Run], dict[str, Any]]:
                 roots[_key(run)] = run
     inner = {_key(run) for root in roots.values() for run in root.walk() if run is not root}
     twice |= bool(inner & roots.keys())
-    runs = sorted((r for i, r in roots.items() if i not in inner), key=lambda run: run.start)
+    runs = [root for key, root in roots.items() if key not in inner]
+    covered = {_key(run) for root in runs for run in root.walk()}
+    for root in roots.values():  # what only the tree of its own process has
+        runs += _missing(root, covered)
+    runs.sort(key=lambda run: run.start)
     older = [view.older_runs for view in views]
     totals = [view.total_ever for view in views]
     ever = None if twice or None in totals else Impacts.sum(t for t in totals if t is not None)
@@ -55,6 +59,18 @@ def merged(views: Sequence[View]) -> tuple[list[Run], dict[str, Any]]:
         "total_ever": ever,
         "grounds": add_up(view.grounds() for view in views),
     }
+
+
+def _missing(run: Run, covered: set[tuple[str, float]]) -> Iterator[Run]:
+    """The topmost runs of a tree that are not covered; they are covered from then on."""
+    waiting = [run]
+    while waiting:
+        run = waiting.pop()
+        if _key(run) in covered:
+            waiting += run.children
+        else:
+            covered |= {_key(below) for below in run.walk()}
+            yield run
 
 
 def _key(run: Run) -> tuple[str, float]:
