@@ -32,6 +32,23 @@ def merged(views: Sequence[View]) -> tuple[list[Run], dict[str, Any]]:
             f"reports by {' and '.join(sorted(map(str, methods)))} do not add up to anything: "
             "estimate one anew, with handler.report(method=...)"
         )
+    runs, twice = _each_once(views)
+    older = [view.older_runs for view in views]
+    totals = [view.total_ever for view in views]
+    ever = None if twice or None in totals else Impacts.sum(t for t in totals if t is not None)
+    return runs, {
+        "method": next(iter(methods), None),
+        "zone": _one({view.zone for view in views}),
+        "catalog_version": _one({view.catalog_version for view in views}),
+        "problems": dict(sum((Counter(view.problems) for view in views), Counter[str]())),
+        "finished_runs": len(runs) + (max(older) if twice else sum(older)),
+        "total_ever": ever,
+        "grounds": add_up(view.grounds() for view in views),
+    }
+
+
+def _each_once(views: Sequence[View]) -> tuple[list[Run], bool]:
+    """The roots of all by their start, and whether anything was told of twice."""
     roots: dict[tuple[str, float], Run] = {}
     twice = False
     for view in views:
@@ -46,19 +63,7 @@ def merged(views: Sequence[View]) -> tuple[list[Run], dict[str, Any]]:
     covered = {_key(run) for root in runs for run in root.walk()}
     for root in roots.values():  # what only the tree of its own process has
         runs += _missing(root, covered)
-    runs.sort(key=lambda run: run.start)
-    older = [view.older_runs for view in views]
-    totals = [view.total_ever for view in views]
-    ever = None if twice or None in totals else Impacts.sum(t for t in totals if t is not None)
-    return runs, {
-        "method": next(iter(methods), None),
-        "zone": _one({view.zone for view in views}),
-        "catalog_version": _one({view.catalog_version for view in views}),
-        "problems": dict(sum((Counter(view.problems) for view in views), Counter[str]())),
-        "finished_runs": len(runs) + (max(older) if twice else sum(older)),
-        "total_ever": ever,
-        "grounds": add_up(view.grounds() for view in views),
-    }
+    return sorted(runs, key=lambda run: run.start), twice
 
 
 def _missing(run: Run, covered: set[tuple[str, float]]) -> Iterator[Run]:
