@@ -27,7 +27,7 @@ __all__ = ["sources", "sums"]
 
 def sources(known: Any, energy: Any) -> dict[str, Any]:
     """Where the energy comes from: in tables all of it is estimated."""
-    none = ibis.ifelse(known, 0.0, None).cast("float64")  # to DuckDB 0.0 is a decimal
+    none = ibis.ifelse(known, energy * 0.0, None)  # to DuckDB 0.0 alone is a decimal
     kwh = {f"energy_{source}_kwh": none for source in SOURCES}
     kwh["energy_estimated_kwh"] = ibis.ifelse(known, energy, None)
     return {"source": ibis.ifelse(known, "estimated", None), **kwh}
