@@ -26,8 +26,9 @@ _UNSEEN: Final = (
 
 def in_plain_thread() -> bool:
     """Whether this thread knows nothing of any block; the framework's context is asked apart."""
-    is_main = threading.current_thread() is threading.main_thread()
-    return not is_main and not active_trackers.get()
+    if threading.get_ident() == threading.main_thread().ident:
+        return False
+    return not active_trackers.get()
 
 
 def note_unseen(tracker: ImpactTracker) -> None:
