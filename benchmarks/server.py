@@ -17,6 +17,7 @@ from statistics import median, quantiles
 import httpx
 
 from benchmarks._measure import Result, at_most, print_table
+from impactree.methods import METHODS
 
 CLIENTS = 50
 ROUNDS = 5
@@ -48,7 +49,22 @@ def many_calls(address: str, process: int) -> list[Result]:
     return [
         at_most("10,000 calls in one request", median(taken), 2, "s"),
         Result("10,000 calls in one request: processor", f"{median(computed):.3g} s"),
+        *(unknown_names(address, process, method) for method in METHODS),
     ]
+
+
+def unknown_names(address: str, process: int, method: str) -> Result:
+    """Each of its own, so that nothing is kept from the call before."""
+    calls = [
+        {**_CALL, "model": f"acme/Zephyrine-{method}-{number * 7919 % 99991:x}"}
+        for number in range(10_000)
+    ]
+    before = processor_s(process)
+    body = {"calls": calls, "method": method}
+    answer = httpx.post(f"{address}v1/estimate", json=body, timeout=90)
+    assert answer.status_code == 200
+    computed = processor_s(process) - before
+    return Result(f"10,000 unknown names by {method}: processor", f"{computed:.3g} s")
 
 
 def clients(address: str, process: int, seconds: float) -> list[Result]:

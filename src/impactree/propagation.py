@@ -18,7 +18,7 @@ import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, get_args
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from impactree.calls import ModelCall
 from impactree.calls.scrubbing import plain_values
@@ -105,6 +105,7 @@ def _dump_run(run: Run) -> dict[str, Any]:
     fields: dict[str, Any] = {key: getattr(run, key) for key in _FIELDS}
     fields["id"] = str(run.id)
     fields["parent_id"] = None if run.parent_id is None else str(run.parent_id)
+    fields["parent_start"] = None if run.parent is None else run.parent.start
     fields["tags"], fields["metadata"] = list(run.tags), plain_values(run.metadata)
     fields["labels"] = dict(run.own_labels)
     fields["revision"] = run.revision
@@ -136,21 +137,27 @@ def merge(tracker: ImpactTracker, trees: Iterable[Iterable[Mapping[str, Any]]]) 
 
 
 def _merge_tree(tracker: ImpactTracker, tree: list[_Remote]) -> Run:
-    root = _merged_before(tracker, tree[0])
-    known = {} if root is None else {_key(run): run for run in root.walk()}
-    if root is None or tree[0].revision > _revisions.get(root, 0):
-        started = {remote.id: _started(tracker, remote, known.get(_key(remote))) for remote in tree}
+    merged = _merged.setdefault(tracker, WeakValueDictionary())
+    root = _known(tracker, merged, tree[0])
+    if root is None or root.end is None or tree[0].revision > _revisions.get(root, 0):
+        here: dict[Any, Run] = {}
+        for remote in tree:
+            run = _known(tracker, merged, remote) or _started(tracker, remote, here)
+            merged[_key(remote)] = here[_key(remote)] = here[remote.id] = run
         for remote in reversed(tree):  # a root that ends closes what is open under it
-            _end(tracker, remote)
-        root = started[tree[0].id]
+            _end(tracker, remote, here[_key(remote)].key)
+        root = here[_key(tree[0])]
         _revisions[root] = tree[0].revision
     return root
 
 
-def _started(tracker: ImpactTracker, remote: _Remote, known: Run | None) -> Run:
-    return known or tracker.start(
-        remote.id,
-        remote.parent_id,
+def _started(tracker: ImpactTracker, remote: _Remote, here: Mapping[Any, Run]) -> Run:
+    """A run that is new here, under its parent in the same tree, else under the caller."""
+    parent = here.get(remote.parent_key, here.get(remote.parent_id))
+    taken = tracker.find(remote.id) is not None  # by a run with another start
+    run = tracker.start(
+        _key(remote) if taken else remote.id,
+        remote.parent_id if parent is None else parent.key,
         name=remote.name,
         kind=remote.kind,
         tags=remote.tags,
@@ -159,15 +166,17 @@ def _started(tracker: ImpactTracker, remote: _Remote, known: Run | None) -> Run:
         labels=remote.labels,
         pending=remote,
     )
+    run.id = remote.id
+    return run
 
 
-def _end(tracker: ImpactTracker, remote: _Remote) -> None:
+def _end(tracker: ImpactTracker, remote: _Remote, key: Any) -> None:
     """End a run; one that may still end late in the other process may do so here."""
     if remote.status == "abandoned":
-        tracker.abandon(remote.id, end=remote.end)
+        tracker.abandon(key, end=remote.end)
     else:
         tracker.end(
-            remote.id,
+            key,
             status=remote.status,
             call=remote.call,
             cached=remote.cached,
@@ -180,12 +189,16 @@ def _key(run: Run | _Remote) -> tuple[str, float]:
     return str(run.id), run.start
 
 
-def _merged_before(tracker: ImpactTracker, root: _Remote) -> Run | None:
-    """The root as it was merged: its id alone may have been used again since."""
-    caller = None if root.parent_id is None else tracker.find(root.parent_id)
-    places = (tracker.find(root.id), *(() if caller is None else caller.children), *tracker.runs)
-    same = (run for run in places if run is not None and _key(run) == _key(root))
-    return next((run for run in same if run.end is not None), None)
+def _known(
+    tracker: ImpactTracker, merged: Mapping[tuple[str, float], Run], remote: _Remote
+) -> Run | None:
+    """The run as it is here: merged before, or this process's own that comes back to it."""
+    key = _key(remote)
+    run = merged.get(key) or tracker.find(remote.id)
+    if run is None or _key(run) == key:
+        return run
+    # Its id has been used again since.
+    return next((root for root in tracker.runs if _key(root) == key), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +207,7 @@ class _Remote:
 
     id: Any
     parent_id: Any
+    parent_key: tuple[str, float] | None
     name: str
     kind: RunKind
     tags: tuple[str, ...]
@@ -211,6 +225,10 @@ class _Remote:
         return self.call
 
 
+# Of each tracker: what was merged into it and is still there.
+_merged: Final[WeakKeyDictionary[ImpactTracker, WeakValueDictionary[tuple[str, float], Run]]] = (
+    WeakKeyDictionary()
+)
 # Of roots that were merged: which revision of the other process's they show.
 _revisions: Final[WeakKeyDictionary[Run, int]] = WeakKeyDictionary()
 
@@ -230,6 +248,7 @@ def _checked_run(fields: Mapping[str, Any]) -> _Remote:
     for key, allowed in (("kind", RUN_KINDS), ("status", _STATUSES)):
         if fields[key] not in allowed:
             raise ValueError(f"{key} must be one of {sorted(allowed)}, not {fields[key]!r:.60}")
+    above = fields.get("parent_start")  # before 1.0 it was not told
     start, end = float(fields["start"]), float(fields["end"])
     if not (math.isfinite(start) and math.isfinite(end)):
         raise ValueError(f"start and end must be Unix times, not {start} and {end}")
@@ -238,6 +257,7 @@ def _checked_run(fields: Mapping[str, Any]) -> _Remote:
     return _Remote(
         id=_framework_id(fields["id"]),
         parent_id=None if parent_id is None else _framework_id(parent_id),
+        parent_key=None if above is None else (str(parent_id), float(above)),
         name=str(fields["name"]),
         kind=fields["kind"],
         tags=tuple(map(str, fields["tags"])),

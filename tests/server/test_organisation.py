@@ -180,3 +180,30 @@ def test_the_day_of_the_calls_counts(ask):
     ours = one(USES[1], "impactree-1", at="2020-06-01")
     assert then["uses"][0]["per_request"] == json.loads(json.dumps(ours.to_dict()))
     assert then["total"] != ask.post("/v1/organisation", json=body).json()["total"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "said"),
+    [
+        ({"from_month": 3, "months": 11}, "uses.1.months", "at most 10"),
+        ({"from_month": 12, "months": 12}, "uses.1.months", "at most 1,"),
+        ({"months": 13}, "uses.1.months", "less than or equal to 12"),
+    ],
+)
+def test_a_year_ends_in_december(ask, changes, field, said):
+    for form in ("", "/csv", "/xlsx"):
+        body = {"uses": [USES[0], {**USES[2], **changes}]}
+        found = ask.post(f"/v1/organisation{form}", json=body)
+        assert found.status_code in (409, 422)
+        assert found.json()["errors"][0]["field"] == field
+        assert said in found.json()["errors"][0]["message"]
+
+
+def test_months_that_are_not_said_are_those_up_to_december(ask):
+    """November and December: 30 + 31 days, 1 request each."""
+    found = ask.post("/v1/organisation", json={"uses": [{**USES[2], "from_month": 11}]}).json()
+    assert found["uses"][0]["requests"] == 61
+    assert found["uses"][0]["months"] == 2
+    months = [figure(one["impacts"], CRITERIA[0], "mean") for one in found["by_month"]]
+    assert months[:10] == [0] * 10
+    assert sum(months) == pytest.approx(figure(found["total"], CRITERIA[0], "mean"), rel=1e-12)

@@ -175,6 +175,28 @@ def test_a_database_that_cannot_be_read_is_said_at_once(made, said, tmp_path, ca
     assert err.count("\n") == 1
 
 
+def test_a_database_of_a_newer_version_is_refused_in_one_line(database, tmp_path, capsys):
+    file = tmp_path / "impacts.db"
+    with (
+        sqlite3.connect(database.removeprefix("sqlite:///")) as ours,
+        sqlite3.connect(file) as copy,
+    ):
+        ours.backup(copy)
+    with sqlite3.connect(file) as connection:
+        connection.execute("update impactree_schema set version = version + 1")
+        (newer,) = connection.execute("select version from impactree_schema").fetchone()
+    with pytest.raises(SystemExit) as left:
+        main(["serve", "--port", "0", "--db", f"sqlite:///{file}"])
+    out, err = capsys.readouterr()
+    assert (left.value.code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("impactree: --db cannot be read: ")
+    assert f"schema version {newer}, this impactree knows {newer - 1}: upgrade it" in err
+    with serving(ServeSettings(db=f"sqlite:///{file}")) as address:  # one that came while it ran
+        found = httpx.get(f"{address}/v1/runs/groups")
+    assert found.status_code == 503
+    assert "upgrade it" in found.json()["detail"]
+
+
 def test_a_database_that_another_program_keeps_is_said_at_once(tmp_path, capsys):
     file = tmp_path / "impacts.db"
     with sqlite3.connect(file) as connection:

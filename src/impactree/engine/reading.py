@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls.quantities import MEDIA_KINDS
-from impactree.catalog._near import nearest
+from impactree.catalog._near import Names
 from impactree.catalog._places import UNKNOWN
 from impactree.catalog._records import Host
 from impactree.catalog._resolve import resolve_name
@@ -348,6 +348,11 @@ def _asked(call: ModelCall) -> str:
     return f"Asked for {call.model!r:.120}{provider}."
 
 
+@lru_cache(maxsize=8)
+def _names(catalog: Catalog) -> Names:
+    return Names(catalog.model_names())
+
+
 class _NearMessage(Message):
     """A message about an unknown name. The names near it are looked for when it is first read."""
 
@@ -362,7 +367,7 @@ class _NearMessage(Message):
         if name != "message":
             return super().__getattribute__(name)
         if self._near is None:
-            names = nearest(self._name, self._catalog.model_names())
+            names = _names(self._catalog).nearest(self._name)
             hint = f" Nearest known names: {', '.join(names)}." if names else ""
             object.__setattr__(self, "_near", hint)
         return f"{super().__getattribute__('message')}{self._near}"

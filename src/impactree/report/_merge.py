@@ -9,7 +9,7 @@ from impactree.report._grounds import add_up
 from impactree.values.impacts import Impacts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from impactree.report._view import View
     from impactree.runs import Run
@@ -32,17 +32,7 @@ def merged(views: Sequence[View]) -> tuple[list[Run], dict[str, Any]]:
             f"reports by {' and '.join(sorted(map(str, methods)))} do not add up to anything: "
             "estimate one anew, with handler.report(method=...)"
         )
-    roots: dict[tuple[str, float], Run] = {}
-    twice = False
-    for view in views:
-        for run in view.runs:
-            known = roots.get(_key(run))
-            twice |= known is not None
-            if known is None or run.revision > known.revision:
-                roots[_key(run)] = run
-    inner = {_key(run) for root in roots.values() for run in root.walk() if run is not root}
-    twice |= bool(inner & roots.keys())
-    runs = sorted((r for i, r in roots.items() if i not in inner), key=lambda run: run.start)
+    runs, twice = _each_once(views)
     older = [view.older_runs for view in views]
     totals = [view.total_ever for view in views]
     ever = None if twice or None in totals else Impacts.sum(t for t in totals if t is not None)
@@ -55,6 +45,37 @@ def merged(views: Sequence[View]) -> tuple[list[Run], dict[str, Any]]:
         "total_ever": ever,
         "grounds": add_up(view.grounds() for view in views),
     }
+
+
+def _each_once(views: Sequence[View]) -> tuple[list[Run], bool]:
+    """The roots of all by their start, and whether anything was told of twice."""
+    roots: dict[tuple[str, float], Run] = {}
+    twice = False
+    for view in views:
+        for run in view.runs:
+            known = roots.get(_key(run))
+            twice |= known is not None
+            if known is None or run.revision > known.revision:
+                roots[_key(run)] = run
+    inner = {_key(run) for root in roots.values() for run in root.walk() if run is not root}
+    twice |= bool(inner & roots.keys())
+    runs = [root for key, root in roots.items() if key not in inner]
+    covered = {_key(run) for root in runs for run in root.walk()}
+    for root in roots.values():  # what only the tree of its own process has
+        runs += _missing(root, covered)
+    return sorted(runs, key=lambda run: run.start), twice
+
+
+def _missing(run: Run, covered: set[tuple[str, float]]) -> Iterator[Run]:
+    """The topmost runs of a tree that are not covered; they are covered from then on."""
+    waiting = [run]
+    while waiting:
+        run = waiting.pop()
+        if _key(run) in covered:
+            waiting += run.children
+        else:
+            covered |= {_key(below) for below in run.walk()}
+            yield run
 
 
 def _key(run: Run) -> tuple[str, float]:

@@ -34,7 +34,7 @@ class UseBody(Strict):
     people: Amount = 1
     requests_per_day: Amount = 1
     from_month: Month = 1
-    months: Month = 12
+    months: Month | None = Field(None, description="Default: those up to December.")
     model: Text
     provider: Text | None = None
     region: Text | None = None
@@ -63,17 +63,17 @@ def _year(body: Organisation) -> dict[str, Any]:
 
 def _use(one: UseBody, place: int) -> Use:
     try:
-        call = ModelCall(**{name: getattr(one, name) for name in _OF_CALL})
+        return Use(
+            who=one.who,
+            people=one.people,
+            requests_per_day=one.requests_per_day,
+            from_month=one.from_month,
+            months=13 - one.from_month if one.months is None else one.months,
+            call=ModelCall(**{name: getattr(one, name) for name in _OF_CALL}),
+        )
     except ValueError as error:
-        raise ContradictionError(f"uses.{place}", error) from None
-    return Use(
-        who=one.who,
-        people=one.people,
-        requests_per_day=one.requests_per_day,
-        from_month=one.from_month,
-        months=one.months,
-        call=call,
-    )
+        field = str(error).partition(" ")[0].rstrip(":")  # both begin with it
+        raise ContradictionError(f"uses.{place}.{field}", error) from None
 
 
 def _file(media: str) -> dict[int | str, dict[str, Any]]:

@@ -44,7 +44,11 @@ _MOST_USES: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """Some people who ask one model so often, on every day of some months."""
+    """Some people who ask one model so often, on every day of some months.
+
+    Raises:
+        ValueError: the months end after December.
+    """
 
     who: str
     people: float
@@ -55,6 +59,14 @@ class Use:
     from_month: int = 1
     months: int = 12
 
+    def __post_init__(self) -> None:
+        left = 13 - self.from_month
+        if self.months > left:
+            raise ValueError(
+                f"months: {self.months} from month {self.from_month} on end after December; "
+                f"at most {left}, or none for the rest of the year"
+            )
+
     def requests_in(self, month: int) -> float:
         """How many requests, in month 1 to 12."""
         within = self.from_month <= month < self.from_month + self.months
@@ -62,7 +74,7 @@ class Use:
 
     @property
     def requests(self) -> float:
-        """How many in the year; months beyond December are not of it."""
+        """How many in the year."""
         return sum(self.requests_in(month) for month in range(1, 13))
 
 

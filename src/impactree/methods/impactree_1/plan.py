@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from impactree.methods.impactree_1.constants import FITTED, SPREAD
 from impactree.methods.impactree_1.equations import Coefficients
@@ -46,6 +46,8 @@ _NO_MIX: Final = Mix(0, 0, 0, 0)
 
 Three = tuple[float, float, float]
 """Low end, expected value and high end."""
+_Known: TypeAlias = "tuple[tuple[str, Any], ...] | None"
+"""A published architecture, by its names."""
 
 
 class Plan(NamedTuple):
@@ -142,17 +144,18 @@ class Plan(NamedTuple):
 
 def make_plan(situation: Situation) -> Plan:
     """Propagate what is unknown: batch, hardware, precision, software, size, the equations."""
-    if situation.architecture is None:  # one of few: sizes from names, and the prior
-        return _plan_kept(situation)
-    return _plan(situation)
+    published = situation.architecture
+    known = None if published is None else tuple(published.items())  # a mapping has no hash
+    return _plan(situation._replace(architecture=None, video=None), known)
 
 
-def _plan(situation: Situation) -> Plan:
+@lru_cache(maxsize=4096)
+def _plan(bare: Situation, known: _Known) -> Plan:
+    """The plan of a situation without its architecture, and that."""
+    situation = _with(bare, known)
     site, mix = situation.site, situation.mix
     middle = architectures(situation)[1]
-    anywhere = situation._replace(site=_NO_SITE, mix=_NO_MIX)
-    kept = situation.architecture is None
-    energy, time, held, step = (_ends_kept if kept else _ends)(anywhere)
+    energy, time, held, step = _ends(bare._replace(site=_NO_SITE, mix=_NO_MIX), known)
     if situation.kind in _PROMPT_ONLY:
         energy, time = ([c._replace(**_UNWRITTEN) for c in ends] for ends in (energy, time))
     in_kwh = [Coefficients(*(x / J_PER_KWH for x in c)) for c in energy]
@@ -177,13 +180,19 @@ def _plan(situation: Situation) -> Plan:
     return Plan._make(figures)
 
 
-_plan_kept: Final = lru_cache(maxsize=1024)(_plan)
+def _with(bare: Situation, known: _Known) -> Situation:
+    return bare if known is None else bare._replace(architecture=dict(known))
 
 
+@lru_cache(maxsize=4096)
 def _ends(
-    situation: Situation,
+    bare: Situation, known: _Known
 ) -> tuple[list[Coefficients], list[Coefficients], Three, list[Three]]:
-    """Low, expected and high: coefficients of energy and time, accelerators per request, steps."""
+    """Low, expected and high: coefficients of energy and time, accelerators per request, steps.
+
+    The same at every place: they are kept for many of them.
+    """
+    situation = _with(bare, known)
     low, middle, high = architectures(situation)
     batch = situation.deployment.batch_size
     few, usual, many = (batch, batch, batch) if batch else BATCHES
@@ -214,9 +223,6 @@ def _ends(
     ]
     step = [(x[0], x[1], x[2]) for x in zip(*steps, strict=True)]
     return energy, time, (count / many, count / usual, count / few), step
-
-
-_ends_kept: Final = lru_cache(maxsize=256)(_ends)
 
 
 def _sd(sd: float, field: str, count: float) -> float:
