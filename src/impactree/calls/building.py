@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from impactree.calls.model_call import ModelCall
-from impactree.values.impact import draft
+from impactree.calls.model_call import CallDraft, ModelCall
 
 if TYPE_CHECKING:
     from impactree.calls.model_call import Kind, TokensSource
@@ -49,7 +48,7 @@ def build_call(
         notes: What had to be decided to read the usage.
     """
     # All of it was read and cut by ``calls.names`` and ``calls.usage``: nothing to check again.
-    made = _Draft()
+    made = CallDraft()
     made.provider, requested, made.base_url, made.region, class_name = asked
     made.requested = requested
     made.model = answered or requested or class_name
@@ -62,6 +61,3 @@ def build_call(
     made.repeated = 0
     made.__class__ = ModelCall
     return made  # type: ignore[no-any-return]  # it is one now
-
-
-_Draft: Final = draft(ModelCall)
