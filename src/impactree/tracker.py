@@ -227,7 +227,7 @@ class ImpactTracker(KnowsEnergy, Reported):
         if self._left:
             self._handle_left(wait=False)
         # As RunTrees.find: LlamaIndex's spans ask 30 times a query.
-        return self._trees.by_key.get(run_id.int if type(run_id) is UUID else run_id)
+        return self._trees._runs.get(run_id.int if type(run_id) is UUID else run_id)
 
     @property
     def runs(self) -> list[Run]:

@@ -58,7 +58,7 @@ class RunTrees(Amendable):
         self.finished_runs = 0
         super().__init__()
         self.unlock()
-        self.by_key: dict[Any, Run] = {}  # open and lately closed, aliases included
+        self._runs: dict[Any, Run] = {}  # open and lately closed, aliases included
         self._open_roots: dict[Any, Run] = {}
         self._open_count = 0
         self._closed: deque[Any] = deque()  # keys of ended runs that are still known, oldest first
@@ -86,7 +86,7 @@ class RunTrees(Amendable):
         if labels or kind not in RUN_KINDS:
             check_run(kind, labels)
         with self._lock:
-            runs = self.by_key
+            runs = self._runs
             key = run_id.int if type(run_id) is UUID else run_id  # run_key, as in find and end
             known = runs.get(key)
             if known is not None and not self._is_outlived(known, key, start):
@@ -115,9 +115,9 @@ class RunTrees(Amendable):
         own = None if call is None else self._impacts(call, now)
         key = run_id.int if type(run_id) is UUID else run_id
         with self._lock:
-            run = self.by_key.get(key)
+            run = self._runs.get(key)
             if run is None or run.key != key:  # an alias: its unit of work is over, the run is not
-                self.by_key.pop(key, None)
+                self._runs.pop(key, None)
                 return None
             above, late = run._root, run.end is not None
             root = run if above is None else above() or run  # run.root
@@ -146,7 +146,7 @@ class RunTrees(Amendable):
         """Nobody will end this run: close it with what it has produced; it may still end late."""
         key = run_key(run_id)
         with self._lock:
-            run = self.by_key.get(key)
+            run = self._runs.get(key)
             if run is None or run.end is not None or run.key != key:
                 return
             root = run.root
@@ -166,7 +166,7 @@ class RunTrees(Amendable):
         """Something became known about a run; see :meth:`ImpactTracker.annotate`."""
         check_run("other" if kind is None else kind, labels)
         with self._lock:
-            run = self.by_key.get(run_key(run_id))
+            run = self._runs.get(run_key(run_id))
             if run is None:
                 return
             if kind is not None:
@@ -181,7 +181,7 @@ class RunTrees(Amendable):
     def release(self, run_id: Any) -> None:
         """Nobody will end a run late: what its adapter kept for that goes."""
         with self._lock:
-            run = self.by_key.get(run_key(run_id))
+            run = self._runs.get(run_key(run_id))
             if run is not None and run.end is not None:
                 run.pending = None
 
@@ -189,25 +189,25 @@ class RunTrees(Amendable):
         """What starts under ``run_id`` hangs under ``parent_id``, until it is forgotten."""
         parent = self.find(parent_id)
         if parent is not None:
-            self.by_key.setdefault(run_key(run_id), parent)  # one step: it needs no lock
+            self._runs.setdefault(run_key(run_id), parent)  # one step: it needs no lock
 
     def forget_alias(self, run_id: Any) -> None:
         """The end of an alias; the id of a real run is left alone."""
         key = run_key(run_id)
-        run = self.by_key.get(key)
+        run = self._runs.get(key)
         if run is not None and run.key != key:
-            self.by_key.pop(key, None)
+            self._runs.pop(key, None)
 
     # State
 
     def find(self, run_id: Any) -> Run | None:
         """An open or lately closed run by its id."""
-        return self.by_key.get(run_id.int if type(run_id) is UUID else run_id)  # as run_key
+        return self._runs.get(run_id.int if type(run_id) is UUID else run_id)  # as run_key
 
     def abandoned(self) -> list[Run]:
         """The runs that were closed while they were open and may still end late."""
         with self._lock:
-            known = [self.by_key.get(key) for key in self._closed]
+            known = [self._runs.get(key) for key in self._closed]
         return [run for run in known if run is not None and run.pending is not None]
 
     def finished(self) -> list[Run]:
@@ -302,7 +302,7 @@ class RunTrees(Amendable):
     def _drop(self, root: Run) -> None:
         """A tree is no longer kept: its ended runs are forgotten, unless a late end may come."""
         self._kept.discard(id(root))
-        runs, partial = self.by_key, self._partial
+        runs, partial = self._runs, self._partial
         for run in root.walk():
             self._count_as_it_is(run)
             if run.end is not None and run.key not in partial and runs.get(run.key) is run:
@@ -313,12 +313,12 @@ class RunTrees(Amendable):
         self._closed.append(key)
         if len(self._closed) > _MAX_CLOSED:
             forgotten = self._closed.popleft()
-            run = self.by_key.get(forgotten)
+            run = self._runs.get(forgotten)
             partial = self._partial.pop(forgotten, None)
             if run is not None and run.end is not None:  # else its id was used again
                 run.pending = None  # it may refer to a prompt
                 if id(run.root) not in self._kept:
-                    del self.by_key[forgotten]
+                    del self._runs[forgotten]
             if partial is not None:
                 self._count(partial)
 
@@ -366,7 +366,7 @@ class RunTrees(Amendable):
         with self._lock:
             root = next(iter(self._open_roots.values()), None)
             if root is None:
-                left = [run for run in self.by_key.values() if run.end is None][:1]
+                left = [run for run in self._runs.values() if run.end is None][:1]
                 root = left[0].root if left else None
             else:
                 left = self._finish(root) or [root]
