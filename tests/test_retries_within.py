@@ -14,7 +14,7 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms import ChatMessage
 from llama_index.llms.openai import OpenAI
 
-from impactree import ImpactHandler
+from impactree import ImpactHandler, ModelCall
 from impactree.llama_index import ImpactHandler as LlamaIndexHandler
 from wire import clients
 from wire.fixtures import wire_server
@@ -123,3 +123,42 @@ def test_what_a_start_event_tells(class_name, told, again):
         open_run = handler.tracker.find(run_id)
         assert open_run.metadata.get("client_may_retry", False) is again
         handler.tracker.end(open_run.id)
+
+
+def _blocks(seconds: list[float], status: str = "ok", wrote: int = 20) -> dict[str, str]:
+    """What the report of calls that took so long says, by heading."""
+    handler = ImpactHandler()
+    for took in seconds:
+        run_id = uuid4()
+        handler.on_chat_model_start({"name": "ChatOpenAI", "kwargs": {}}, [[]], run_id=run_id)
+        last = took == seconds[-1]
+        call = ModelCall(
+            provider="openai",
+            model="gpt-4o-mini",
+            output_tokens=wrote if last else 20,
+            latency_s=took,
+        )
+        handler.tracker.end(run_id, call=call, status=status if last else "ok")
+    parts = handler.report().to_markdown().split("\n\n")
+    return {part.partition(":\n")[0]: part for part in parts if "retries" in part}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "more", "found"),
+    [
+        ([1.2], {}, {"footnotes": 1}),
+        ([1.2], {"status": "error"}, {"warnings": 1}),
+        # 3 s is more than twice the median, 1.2 s; a client waits 0.375 s at least.
+        ([1.1, 1.2, 1.2, 3.0], {}, {"footnotes": 3, "warnings": 1}),
+        ([0.1, 0.1, 0.1, 0.3], {}, {"footnotes": 4}),
+        # 200 tokens take longer than 20: 15 ms for each, where the median takes 60.
+        ([1.1, 1.2, 1.2, 3.0], {"wrote": 200}, {"footnotes": 4}),
+        ([1.1, 3.0], {}, {"footnotes": 2}),  # what is usual is not known
+    ],
+)
+def test_it_is_a_warning_only_where_something_points_to_it(seconds, more, found):
+    blocks = _blocks(seconds, **more)
+    assert blocks.keys() == found.keys()
+    for heading, number in found.items():
+        assert f"retries-not-seen ({number} call" in blocks[heading].replace("\\", "")
+        assert "Cure: max" in blocks[heading].replace("\\", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from impactree.calls.retrying import MAY_RETRY
+from impactree.report._retries import retrying
 from impactree.runs.marks import BY_MANAGER, TOLD_BY
 from impactree.values.formatting import clean
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from impactree.runs import Run
 
-__all__ = ["cure", "hints"]
+__all__ = ["cure", "footnotes", "hints"]
 
 _ASK_FOR_USAGE: Final = (
     "Cure, where it was streamed: ChatOpenAI(stream_usage=True), or "
@@ -177,15 +177,27 @@ def _reranks_unseen(run: Run) -> bool:
 
 
 def _retrying(calls: Sequence[Run]) -> Iterator[str]:
-    """Calls of clients that may have asked more than once."""
-    unseen = sum(1 for run in calls if not run.cached and run.metadata.get(MAY_RETRY))
-    if unseen:
+    """Calls whose client seems to have asked more than once."""
+    seen = sum(1 for _, points_to_it in retrying(calls) if points_to_it)
+    if seen:
         yield (
-            f"retries-not-seen ({_calls(unseen)}): The client asks again by itself after a failure "
-            "or a timeout, which nothing tells; it counts as one call, with the usage of the last "
-            "answer. Cure: max_retries=0 on the client, and asking again outside it "
-            "(model.with_retry() in LangChain), which makes each attempt a call."
+            f"retries-not-seen ({_calls(seen)}): They failed, or took more than twice as long as "
+            "like calls, and their client asks again by itself after a failure or a timeout, which "
+            "nothing tells; it counts as one call, with the usage of the last answer. Cure: "
+            "max_retries=0 on the client, and asking again outside it (model.with_retry() in "
+            "LangChain), which makes each attempt a call."
         )
+
+
+def footnotes(calls: Sequence[Run]) -> list[str]:
+    """What holds of calls whether or not anything points to it, with its cure."""
+    unseen = sum(1 for _, points_to_it in retrying(calls) if not points_to_it)
+    if not unseen:
+        return []
+    return [
+        f"retries-not-seen ({_calls(unseen)}): What a client asked again by itself is part of "
+        "its call. Cure: max_retries=0 on the client, with model.with_retry() around it."
+    ]
 
 
 def _untold(calls: Sequence[Run]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from impactree.methods import METHODS
 from impactree.report._beside import beside_text
 from impactree.report._brief import brief
 from impactree.report._groups import group_calls
-from impactree.report._hints import cure, hints
+from impactree.report._hints import cure, footnotes, hints
 from impactree.report._layout import MAX_LINES, Entry, model_entries, parts_text, tree_entries
 from impactree.report._tally import Coverage, avoided_of, cover, own_of
 from impactree.values.formatting import clean
@@ -72,6 +72,8 @@ class Sheet:
     warnings: tuple[str, ...]
     in_short: tuple[str, ...]
     """The warnings by their codes and cures."""
+    footnotes: tuple[str, ...]
+    """What holds of some calls, though nothing shows that it happened."""
     problems: tuple[str, ...]
     measured: tuple[str, ...]
     """What is known of energy: beside estimates, and what no call can claim."""
@@ -128,6 +130,7 @@ def lay_out_report(report: View, lines: int = MAX_LINES) -> Sheet:
         reasons=tuple(_sentences((run, own_of(run).errors[:1]) for run in calls)),
         warnings=(*_sentences(said), *more),
         in_short=(*_in_short(_sentences(said, brief=True)), *more),
+        footnotes=tuple(footnotes(calls)),
         problems=tuple(problems),
         measured=tuple(_measured(report, calls)),
         history=_history(report),

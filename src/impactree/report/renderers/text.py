@@ -265,6 +265,7 @@ def named_sentences(sheet: Sheet) -> list[dict[str, Sequence[str]]]:
         {name: tuple(filter(None, texts)) for name, texts in first.items()},
         {"coverage": coverage},
         {"warnings": sheet.warnings},
+        {"footnotes": sheet.footnotes},
         {"problems": sheet.problems},
         {"measured": sheet.measured},
         {"history": (sheet.history,) if sheet.history else ()},
@@ -277,6 +278,7 @@ def named_sentences(sheet: Sheet) -> list[dict[str, Sequence[str]]]:
 _STYLES: Final[dict[str, Style]] = {
     "warnings": "yellow",
     "problems": "red",
+    "footnotes": "dim",
     "makers": "dim",
     "credits": "dim",
 }
