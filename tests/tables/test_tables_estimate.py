@@ -118,6 +118,39 @@ def test_an_unknown_input_is_at_least_what_came_from_the_cache(asked, column):
     assert found["energy_kwh_mean"].to_pylist() == pytest.approx(expected, rel=1e-12)
 
 
+NAMES_ON_THE_WAY = (
+    *("market", "pixels", "variant", "rank", "wrong", "missing", "rejected_no", "unreadable"),
+    *("name_no", "plan_no", "key_model", "plan_errors", "judged_errors", "noted", "counted"),
+    *("valid_from", "undated", "first", "shared_over", "worst", "rows_", "sum_output_tokens"),
+    *("feature_0", "estimated_feature_0", "shared_calls", "their_team"),
+)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_columns_may_be_called_as_what_stands_beside_them_on_the_way(method):
+    plain = {"model": ["gpt-4o", "gpt-4o-mini"], "input_tokens": [10, 20], "output_tokens": [3, 4]}
+    plain |= {"day": [dt.date(2026, 11, 3)] * 2}
+    theirs = {name: ["a", "b"] for name in NAMES_ON_THE_WAY}
+    expected = estimate(pa.table(plain), method=method).order_by("model").to_pyarrow()
+    found = estimate(pa.table(plain | theirs), method=method).order_by("model").to_pyarrow()
+    assert found.select(expected.column_names).equals(expected)
+    assert all(found[name].to_pylist() == theirs[name] for name in theirs)
+    keys = ["day", *theirs]
+    sums = estimate(pa.table(plain | theirs), by=keys, method=method).order_by("market")
+    groups = sums.to_pyarrow()
+    assert groups.column_names[: len(keys)] == keys
+    assert groups["worst"].to_pylist() == ["a", "b"]
+    name = "gwp_kgco2eq_mean"
+    assert groups[name].to_pylist() == pytest.approx(expected[name].to_pylist(), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["calls", "energy_kwh_mean", "source"])
+def test_a_column_to_group_by_that_is_called_as_a_sum_is_refused(name):
+    table = pa.table({"model": ["gpt-4o"], "output_tokens": [3], name: ["mine"]})
+    with pytest.raises(TableError, match=f"by: '{name}' is the name of a sum"):
+        estimate(table, by=["model", name])
+
+
 def test_tables_of_pandas_polars_and_duckdb_give_the_same():
     import polars as pl
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from made_calls import arrow, by_python, made_rows, same_calls, same_sums
 
+from impactree.cli import cli
 from impactree.engine import Engine
-from impactree.exceptions import TableError
+from impactree.exceptions import MissingExtraError, TableError
 from impactree.methods import METHODS
 from impactree.tables import estimate
 from impactree.tables._placing import fetched
@@ -20,6 +24,7 @@ from impactree.tables._spark import spark
 
 pytest.importorskip("pyspark")  # stands in an environment of its own: make test-engines
 ROWS = 2_000
+SPEND = Path(__file__).parent / "logs" / "litellm_spendlogs.csv"
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +59,31 @@ def test_calls_and_sums_equal_the_python_engine(calls, method):
     settings = {"method": method, "include_training": {"requests": 1e11}}
     same_calls(fetched(estimate(table, **settings)), expected)
     same_sums(fetched(estimate(table, by=["team", "day"], **settings)), rows, expected)
+
+
+def test_the_command_gives_on_spark_what_it_gives_on_duckdb(backend, tmp_path):
+    def written(engine):
+        out = tmp_path / engine
+        asked = ["table", str(SPEND), "--out", str(out), "--engine", engine, "--json"]
+        done = CliRunner().invoke(cli, asked, standalone_mode=False)
+        if done.exception is not None:
+            raise done.exception
+        (path,) = out.glob("day=*")
+        return json.loads(done.output), pq.read_table(path).to_pylist()
+
+    (told, ours), (expected, theirs) = written("spark"), written("duckdb")
+    assert told["estimated_calls"] == expected["estimated_calls"] == 1
+    assert told["errors"] == expected["errors"]
+    for one, other in zip(ours, theirs, strict=True):
+        assert one == pytest.approx(other, rel=1e-12, abs=0)
+
+
+def test_a_missing_pyspark_names_the_extra(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "pyspark.errors", None)
+    asked = ["table", str(SPEND), "--out", str(tmp_path / "out"), "--engine", "spark"]
+    done = CliRunner().invoke(cli, asked, standalone_mode=False)
+    assert isinstance(done.exception, MissingExtraError)
+    assert "pip install 'impactree[spark]'" in str(done.exception)
 
 
 def listening():

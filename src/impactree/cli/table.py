@@ -1,10 +1,9 @@
-"""``impactree table``: impacts of whole logs, a Parquet file per day."""
+"""``impactree table``: impacts of whole logs, a Parquet file per day or a table."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,14 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["table"]
 
-_OUT = click.Path(file_okay=False, path_type=Path)
+_ENGINE = "What estimates: DuckDB, or an Apache Spark of this machine (the extra spark, Java)."
 _DAY = click.DateTime(["%Y-%m-%d"])
 _DIALECTS = ("bigquery", "clickhouse", "databricks", "duckdb", "postgres", "snowflake")
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="IN...")
-@click.option("--out", type=_OUT, help="The folder to write to, a file per day.")
+@click.option("--out", help="A folder, for a file per day; or duckdb:///FILE#TABLE.")
+@click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", help=_ENGINE)
 @click.option("--by", default="day,model", show_default=True, help="Columns to group by.")
 @click.option("--per-call", is_flag=True, help="A row per call instead of groups.")
 @click.option("--map", "maps", multiple=True, metavar="OURS=THEIRS", help="A plain table's column.")
@@ -54,7 +54,9 @@ def table(
         click.echo(_sql(inputs, keys, asked), nl=False)
         return 0
     if asked["out"] is None:
-        raise click.UsageError("--out names the folder to write to; or --print-sql a dialect")
+        raise click.UsageError(
+            "--out names the folder or table to write to; or --print-sql a dialect"
+        )
     job = _job(inputs, keys, asked)
     if dry_run:
         return _recognised(job.recognised(), as_json)
@@ -70,10 +72,11 @@ def table(
 def _job(inputs: tuple[str, ...], keys: list[str] | None, asked: dict[str, Any]) -> Job:
     from impactree.engine import shared_engine
     from impactree.tables._job import Job
+    from impactree.tables._table_output import output_of
 
     return Job(
         paths=inputs,
-        out=asked["out"],
+        out=output_of(asked["out"]),
         engine=shared_engine(method=asked["method"], zone=asked["zone"]),
         by=keys,
         at=asked["at"],
@@ -82,6 +85,7 @@ def _job(inputs: tuple[str, ...], keys: list[str] | None, asked: dict[str, Any])
         mapping=dict(map(_pair, asked["maps"])),
         wait_s=asked["wait"],
         restate=asked["restate"],
+        runs_on=asked["engine"],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.adapters.guarding import failed, status_of
+from impactree.adapters.threads import in_plain_thread, note_unseen
 from impactree.llama_index import _spans as spans
 from impactree.llama_index import _streams as streams
 from impactree.llama_index._embeddings import document_counts
@@ -89,6 +90,12 @@ class Hook:
                 self.settle()
             found_id, parent = self._parent(parent_id, method)
             if parent is None and not self.follows():
+                if (
+                    parent_id is None
+                    and in_plain_thread()
+                    and spans.kind_of(method, instance, None)
+                ):
+                    note_unseen(self.tracker)
                 return
             kind = spans.kind_of(method, instance, parent)
             if kind is None or (parent is not None and _inherits(parent, kind, instance, id_)):

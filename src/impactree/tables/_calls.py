@@ -18,6 +18,8 @@ from impactree.exceptions import TableError
 from impactree.values.times import DAY_S
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import ibis.expr.types as ir
 
 __all__ = [
@@ -26,8 +28,12 @@ __all__ = [
     "MEDIA_COUNTS",
     "NEWEST",
     "PLACES",
+    "THEIRS",
+    "UNREADABLE",
     "checked_columns",
     "day_of",
+    "inner_name",
+    "outer_name",
     "prepared",
     "refused",
 ]
@@ -46,9 +52,15 @@ _NEEDED: Final = ("input_tokens", "output_tokens", *MEDIA_FIELDS)
 _NUMBERS: Final = (*COUNTS, *MEDIA_COUNTS, *_REALS, "requests")
 _JUDGED: Final = tuple(dict.fromkeys(("model", "kind", "tokens_source", *_NUMBERS, *MEDIA_FIELDS)))
 """Columns that a call may be rejected for."""
+_TIMES: Final = ("day", "started_at")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-INNER: Final = ("missing", "rejected_no")
+UNREADABLE: Final = "impactree unreadable"
+"""The column in which readers say what of a record is no count."""
+INNER: Final = ("missing", "rejected_no", UNREADABLE)
 """Columns of our own on the way."""
+THEIRS: Final = "their_"
+"""In front of the names of columns that are none of ours, on the way: they may be called as what we
+put beside them, now or later. No column of ours begins so."""
 NEWEST: Final = dt.date(2149, 6, 6)
 """The day of calls that tell none: they are read as the catalog reads names now.
 
@@ -66,6 +78,8 @@ def prepared(table: ir.Table) -> ir.Table:
     """
     columns = checked_columns(table)
     columns["day"] = day_of(table)
+    ours = {*_known(), *_TIMES, UNREADABLE}
+    table = table.rename({THEIRS + name: name for name in table.columns if name not in ours})
     columns["kind"] = _or(columns.get("kind"), "chat")
     columns["tokens_source"] = _or(columns.get("tokens_source"), "reported")
     columns["cached"] = _or(columns.get("cached"), False)
@@ -99,6 +113,21 @@ def checked_columns(table: ir.Table) -> dict[str, Any]:
     return {name: _typed(table, name) for name in _known() if name in table.columns}
 
 
+def inner_name(key: str, calls: Collection[str]) -> str:
+    """What a column is called on the way.
+
+    Args:
+        key: Its name in the table.
+        calls: The columns of ``prepared`` calls, or of what was made of them.
+    """
+    return THEIRS + key if THEIRS + key in calls else key
+
+
+def outer_name(name: str) -> str:
+    """What a column on the way is called in the table."""
+    return name.removeprefix(THEIRS)
+
+
 def _known() -> tuple[str, ...]:
     return (*_TEXTS, *COUNTS, *MEDIA_COUNTS, *_REALS, *_FLAGS, "requests")
 
@@ -130,7 +159,7 @@ def day_of(table: ir.Table) -> Any:
 
 
 def _day(table: ir.Table) -> Any:
-    found = [_day_of(table[name], name) for name in ("day", "started_at") if name in table.columns]
+    found = [_day_of(table[name], name) for name in _TIMES if name in table.columns]
     return ibis.coalesce(*found) if found else ibis.null("date")
 
 
@@ -148,7 +177,7 @@ def _day_of(column: Any, name: str) -> Any:
 
 def refused(table: ir.Table) -> Any:
     """The first column that :class:`impactree.ModelCall` would refuse; null: none."""
-    unreadable = table.unreadable if "unreadable" in table.columns else ibis.null("string")
+    unreadable = table[UNREADABLE] if UNREADABLE in table.columns else ibis.null("string")
     names = ((table.rejected_no == number, name) for number, name in enumerate(_JUDGED))
     return ibis.coalesce(unreadable, ibis.cases(*names, else_=None))
 

@@ -9,7 +9,7 @@ import ibis
 from impactree.engine import shared_engine
 from impactree.exceptions import TableError
 from impactree.tables._beside import beside
-from impactree.tables._calls import INNER, NEWEST
+from impactree.tables._calls import INNER, NEWEST, outer_name
 from impactree.tables._figures import cells, either, requests, training, words
 from impactree.tables._groups import grouped
 from impactree.tables._sums import sources, sums
@@ -85,7 +85,7 @@ def per_call(known: Beside, engine: Engine) -> ir.Table:
     calls = known.calls
     rows = known.joined(calls)
     asked = rows.rejected.isnull() & ~rows.cached
-    columns = {name: rows[name] for name in calls.columns if name not in INNER}
+    columns = {outer_name(name): rows[name] for name in calls.columns if name not in INNER}
     columns["day"] = rows.day.nullif(ibis.literal(NEWEST))
     columns |= words(rows, asked, engine)
     found = [_by_one(rows, variant, n) for n, variant in enumerate(known.plans.variants)]

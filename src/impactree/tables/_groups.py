@@ -12,7 +12,15 @@ import ibis
 
 from impactree.catalog import near_text
 from impactree.exceptions import TableError
-from impactree.tables._calls import COUNTS, INNER, NEWEST, refused
+from impactree.tables._calls import (
+    COUNTS,
+    INNER,
+    NEWEST,
+    UNREADABLE,
+    inner_name,
+    outer_name,
+    refused,
+)
 from impactree.tables._figures import DERIVED, amount, cells, either, requests, training, words
 from impactree.tables._small import KEY
 from impactree.tables._terms import CALLS, Term, choose_term, named_features
@@ -72,6 +80,7 @@ def grouped(known: Beside, engine: Engine, keys: Sequence[str]) -> Groups:
         TableError: there is no such column.
     """
     _check(known.calls, keys)
+    keys = [key if key in DERIVED else inner_name(key, known.calls.columns) for key in keys]
     names = known.plans.names
     of_plans = {*known.plans.places, *DERIVED}
     own = [key for key in keys if key in known.calls.columns and key not in of_plans]
@@ -92,7 +101,7 @@ def grouped(known: Beside, engine: Engine, keys: Sequence[str]) -> Groups:
 
 
 def _check(calls: ir.Table, keys: Sequence[str]) -> None:
-    names = [name for name in (*calls.columns, *DERIVED) if name not in INNER]
+    names = [outer_name(name) for name in (*calls.columns, *DERIVED) if name not in INNER]
     for key in keys:
         if key not in names:
             near = near_text(key, names)
@@ -114,7 +123,7 @@ def _summed(known: Beside, own: Sequence[str]) -> tuple[ir.Table, list[_Traced]]
     names = {amount(rows, name).op(): _sum(name) for name in COUNTS if name in rows.columns}
     traced, features = _traced(rows, known, names)
     alike = ["name_no", "rejected_no", "missing"]
-    alike += [n for n in ("unreadable", "cached", "usage_notes") if n in known.given]
+    alike += [n for n in (UNREADABLE, "cached", "usage_notes") if n in known.given]
     groups = rows.group_by(list(dict.fromkeys((*own, *alike)))).agg(
         **{_ROWS: rows.count()},
         **counted,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -18,46 +17,29 @@ from impactree.tables._calls import NEWEST, day_of
 from impactree.tables._estimate import At, per_call
 from impactree.tables._files import Source, found
 from impactree.tables._groups import grouped
-from impactree.tables._output import (
-    WORK,
-    day_file,
-    lock,
-    stamp_of,
-    stamped,
-    write_days,
-    write_plans,
-)
+from impactree.tables._output import stamp_of
+from impactree.tables._placing import fetched
+from impactree.tables._running import reading, running
 from impactree.tables._staging import SCHEMA, calls_of, stage
-from impactree.tables._summary import BASIS, Summary, changes, summary
+from impactree.tables._summary import BASIS, Summary, summary
 from impactree.tables._sums import sums
 from impactree.tables._trees import hang
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     import ibis.expr.types as ir
 
     from impactree.engine import Engine
     from impactree.tables._beside import Beside
     from impactree.tables._groups import Groups
+    from impactree.tables._output import Output
+    from impactree.tables._running import OnDuckDB, OnSpark, RunsOn
 
 __all__ = ["Job"]
 
 _DERIVED: Final = ("day", "grade", "warnings", "errors", "rejected", "method", "zone_used")
-
-
-@contextmanager
-def _workplace(out: Path) -> Iterator[tuple[Path, Any]]:
-    """A folder for what is on the way, and a database in it: larger than memory."""
-    with tempfile.TemporaryDirectory(dir=out, prefix=WORK) as name:
-        work = Path(name)
-        database = ibis.duckdb.connect(work / "work.duckdb", temp_directory=str(work / "spill"))
-        try:
-            database.raw_sql("SET TimeZone = 'UTC'")
-            yield work, database
-        finally:
-            database.disconnect()
 
 
 def _local(paths: Sequence[str], folder: Path) -> list[Path]:
@@ -81,7 +63,7 @@ class Job:
 
     Args:
         paths: Files and folders, and addresses of databases that the SQL exporter wrote.
-        out: The folder of impacts.
+        out: Where the impacts go.
         engine: Estimates.
         by: Columns to group by; ``day`` is always one of them. None: a row per call.
         at: As for :func:`impactree.tables.estimate`.
@@ -90,10 +72,11 @@ class Job:
         mapping: The user's columns by ours, of plain tables.
         wait_s: How long to wait for another run on the same folder.
         restate: Whether to say what the new figures changed.
+        runs_on: What estimates; files are read by DuckDB.
     """
 
     paths: Sequence[str]
-    out: Path
+    out: Output
     engine: Engine
     by: Sequence[str] | None = ("day", "model")
     at: At = "call"
@@ -102,6 +85,7 @@ class Job:
     mapping: dict[str, str] = field(default_factory=dict)
     wait_s: float = 0.0
     restate: bool = False
+    runs_on: RunsOn = "duckdb"
 
     def recognised(self) -> list[Source]:
         """What the files are; nothing is written."""
@@ -117,10 +101,14 @@ class Job:
         Raises:
             TableError: a file is not what was expected, or another run writes there.
         """
-        with lock(self.out, self.wait_s), _workplace(self.out) as (work, database):
+        with (
+            self.out.held(self.wait_s) as work,
+            reading(work) as database,
+            running(self.runs_on, database, work) as place,
+        ):
             sources = found(_local(self.paths, work), self.mapping)
             calls = self._calls(database, sources, work, progress)
-            return self._write(database, calls, progress)
+            return self._write(place, calls, self._digests(database, calls), progress)
 
     @property
     def _keys(self) -> list[str]:
@@ -153,42 +141,42 @@ class Job:
         return table
 
     def _write(
-        self, database: Any, calls: ir.Table, progress: Callable[[str, int, int], None]
+        self,
+        place: OnDuckDB | OnSpark,
+        calls: ir.Table,
+        days: dict[dt.date | None, str],
+        progress: Callable[[str, int, int], None],
     ) -> Summary:
-        days = self._digests(database, calls)
         stamp = stamp_of(self.engine, ["call"] if self.by is None else self._keys, self.at)
         stamps = {day: {**stamp, "calls": digest} for day, digest in days.items()}
-        new = [day for day in days if stamped(day_file(self.out, day)) != stamps[day]]
-        before = {day: day_file(self.out, day) for day in new if self.restate}
-        old = changes(database, before.values())
-        chosen = calls.filter(day_of(calls).isin([ibis.literal(d or NEWEST) for d in new]))
-        known = beside(chosen, self.engine, by_day=self.at == "call")
-        groups = self._groups(database, known) if new else None
-        basis = {}
-        if groups:
-            basis = {name: sums(groups, keys).to_pyarrow() for name, keys in BASIS.items()}
-        told = summary(basis, self.engine, len(days) - len(new))
-        if groups:
+        new = [day for day in days if self.out.stamp(day) != stamps[day]]
+        before = self.out.by_model(new) if self.restate else {}
+        told = summary({}, self.engine, len(days) - len(new))
+        if new:
+            chosen = calls.filter(day_of(calls).isin([ibis.literal(d or NEWEST) for d in new]))
+            known = beside(place.taken(chosen), self.engine, by_day=self.at == "call")
+            groups = self._groups(place, known)
+            basis = {name: fetched(sums(groups, keys)) for name, keys in BASIS.items()}
+            told = summary(basis, self.engine, len(days) - len(new))
             by = self.by is not None
             result = sums(groups, self._keys) if by else per_call(known, self.engine)
             done = iter(range(1, len(new) + 1))
-            write_days(
-                self.out,
-                result.order_by(ibis.asc("day", nulls_first=True)).to_pyarrow_batches(),
-                stamps,
+            self.out.write(
+                place.batches(result.order_by(ibis.asc("day", nulls_first=True))),
+                {day: stamps[day] for day in new},
                 told.credits_on,
                 lambda _: progress("days written", next(done), len(new)),
             )
-            write_plans(self.out, known.plans.whole(), stamp)
+            self.out.write_plans(known.plans.whole(), stamp)
         if self.restate:
-            told.changed = (old, changes(database, before.values()))
+            told.changed = (before, self.out.by_model(new))
         return told
 
-    def _groups(self, database: Any, known: Beside) -> Groups:
+    def _groups(self, place: OnDuckDB | OnSpark, known: Beside) -> Groups:
         """What the result and the summary are summed from: the calls are read once for both."""
         keys = () if self.by is None else self._keys
         groups = grouped(known, self.engine, list(dict.fromkeys((*chain(*BASIS.values()), *keys))))
-        return groups._replace(table=database.create_table("groups", groups.table))
+        return groups._replace(table=place.kept(groups.table))
 
     def _digests(self, database: Any, calls: ir.Table) -> dict[dt.date | None, str]:
         """What each day holds, as a digest of its rows in any order."""

@@ -1,4 +1,4 @@
-"""A folder of impacts: a Parquet file per day, each replaced as a whole, and stamped."""
+"""Where impacts go: a folder with a Parquet file per day, replaced as a whole, and stamped."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import dataclasses
 import json
 import os
 import shutil
+import tempfile
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pyarrow as pa
 import pyarrow.feather
@@ -21,38 +22,87 @@ from impactree.tables._small import KEY
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from impactree.engine import Engine
 
-__all__ = ["WORK", "Stamp", "day_file", "lock", "stamp_of", "stamped", "write_days", "write_plans"]
+__all__ = ["GWP", "Folder", "Output", "Stamp", "lock", "stamp_of", "without_credentials"]
 
 Stamp = dict[str, Any]
 _STAMP: Final = b"impactree.stamp"
 _CREDITS: Final = b"impactree.credits"
 _PART: Final = ".part-"
-WORK: Final = ".work-"
+_WORK: Final = ".work-"
 """How names begin of what is on the way; a run that was killed leaves it to the next."""
+GWP: Final = "gwp_kgco2eq_mean"
+
+
+class Output(Protocol):
+    """Where impacts go, a day as a whole."""
+
+    def held(self, wait_s: float) -> AbstractContextManager[Path]:
+        """Keep others from writing; gives a folder for what is on the way.
+
+        Raises:
+            TableError: another run kept it longer than ``wait_s``, or it is of another kind.
+        """
+        ...
+
+    def stamp(self, day: dt.date | None) -> Stamp | None:
+        """The stamp of a day; None: there is none."""
+        ...
+
+    def write(
+        self,
+        batches: Iterable[pa.RecordBatch],
+        stamps: Mapping[dt.date | None, Stamp],
+        credits_on: Callable[[dt.date | None], Iterable[str]],
+        progress: Callable[[dt.date | None], None],
+    ) -> None:
+        """Replace days.
+
+        Args:
+            batches: Rows, in the order of their days.
+            stamps: Of each day that is replaced.
+            credits_on: What licences want to be shown of a day's figures.
+            progress: Told each day that is done.
+        """
+        ...
+
+    def write_plans(self, plans: pa.Table, stamp: Stamp) -> None:
+        """The plans behind the figures, for who wants to check them; no credentials."""
+        ...
+
+    def by_model(self, days: Iterable[dt.date | None]) -> dict[str, float]:
+        """Expected greenhouse gases by model, kgCO2eq, of days that are there and tell models."""
+        ...
 
 
 @contextmanager
-def lock(folder: Path, wait_s: float) -> Iterator[None]:
-    """Only one run at a time writes a folder; a run that dies leaves nothing half written.
+def lock(target: Path, file: Path, work: str, wait_s: float) -> Iterator[Path]:
+    """Only one run at a time writes; what one left that died goes.
+
+    Args:
+        target: What is written, for the message.
+        file: Locked.
+        work: How names of folders begin, beside that file, for what is on the way.
+        wait_s: How long to wait for another run.
 
     Raises:
-        TableError: another run kept it longer than ``wait_s``.
+        TableError: another run kept it longer.
     """
+    folder = file.parent
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with locked_file(folder / ".lock", timeout_s=wait_s):
-            for left in folder.glob(f"{_PART}*"):
-                left.unlink()
-            for left in folder.glob(f"{WORK}*"):
+        with locked_file(file, timeout_s=wait_s):
+            for left in folder.glob(f"{work}*"):
                 shutil.rmtree(left)
-            yield
+            with tempfile.TemporaryDirectory(dir=folder, prefix=work) as made:
+                yield folder / made
     except TimeoutError:
-        raise TableError(f"{folder}: another run writes there; wait for it, or --wait") from None
+        raise TableError(f"{target}: another run writes there; wait for it, or --wait") from None
 
 
 def stamp_of(engine: Engine, by: Sequence[str], at: str) -> Stamp:
@@ -71,48 +121,85 @@ def stamp_of(engine: Engine, by: Sequence[str], at: str) -> Stamp:
     }
 
 
-def day_file(folder: Path, day: dt.date | None) -> Path:
-    """The file of a day; of calls whose day nobody knows ``day=unknown.parquet``."""
-    return folder / f"day={day or 'unknown'}.parquet"
+class Folder:
+    """A folder: a Parquet file per day; of calls whose day nobody knows ``day=unknown.parquet``.
 
-
-def stamped(path: Path) -> Stamp | None:
-    """The stamp of a file; None: there is no file, or it has none."""
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-    except (FileNotFoundError, pa.ArrowInvalid):
-        return None
-    return json.loads(metadata[_STAMP]) if _STAMP in metadata else None
-
-
-def write_days(
-    folder: Path,
-    batches: Iterable[pa.RecordBatch],
-    stamps: dict[dt.date | None, Stamp],
-    credits_on: Callable[[dt.date | None], Iterable[str]],
-    progress: Callable[[dt.date | None], None],
-) -> None:
-    """Write a file per day, each visible only when it is whole.
-
-    Args:
-        folder: Where.
-        batches: Rows, in the order of their days.
-        stamps: Of each day.
-        credits_on: What licences want to be shown of a day's figures.
-        progress: Told each day that is done.
+    Each is visible only when it is whole. ``_plans.arrow`` holds the plans.
     """
-    for day, rows in _by_day(batches):
-        part = folder / f"{_PART}{os.getpid()}-{day}"
-        writer = None
-        for table in rows:
-            if writer is None:
-                about = {_STAMP: json.dumps(stamps[day]), _CREDITS: "\n".join(credits_on(day))}
-                writer = pq.ParquetWriter(part, table.schema.with_metadata(about))
-            writer.write_table(table.replace_schema_metadata(writer.schema.metadata))
-        assert writer is not None  # noqa: S101
-        writer.close()
-        part.replace(day_file(folder, day))
-        progress(day)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def held(self, wait_s: float) -> Iterator[Path]:
+        """Keep others from writing."""
+        with lock(self.path, self.path / ".lock", _WORK, wait_s) as work:
+            for left in self.path.glob(f"{_PART}*"):
+                left.unlink()
+            yield work
+
+    def stamp(self, day: dt.date | None) -> Stamp | None:
+        """The stamp of a day's file; None: there is no file, or it has none."""
+        try:
+            metadata = pq.read_schema(self._file(day)).metadata or {}
+        except (FileNotFoundError, pa.ArrowInvalid):
+            return None
+        return json.loads(metadata[_STAMP]) if _STAMP in metadata else None
+
+    def write(
+        self,
+        batches: Iterable[pa.RecordBatch],
+        stamps: Mapping[dt.date | None, Stamp],
+        credits_on: Callable[[dt.date | None], Iterable[str]],
+        progress: Callable[[dt.date | None], None],
+    ) -> None:
+        """A file per day."""
+        for day, rows in _by_day(batches):
+            part = self._part(str(day))
+            writer = None
+            for table in rows:
+                if writer is None:
+                    about = {_STAMP: json.dumps(stamps[day]), _CREDITS: "\n".join(credits_on(day))}
+                    writer = pq.ParquetWriter(part, table.schema.with_metadata(about))
+                writer.write_table(table.replace_schema_metadata(writer.schema.metadata))
+            assert writer is not None  # noqa: S101
+            writer.close()
+            part.replace(self._file(day))
+            progress(day)
+
+    def write_plans(self, plans: pa.Table, stamp: Stamp) -> None:
+        """The plans behind the figures."""
+        part = self._part("plans")
+        about = {_STAMP: json.dumps(stamp)}
+        table = without_credentials(plans).replace_schema_metadata(about)
+        pyarrow.feather.write_feather(table, part)
+        part.replace(self.path / "_plans.arrow")
+
+    def by_model(self, days: Iterable[dt.date | None]) -> dict[str, float]:
+        """Expected greenhouse gases by model, kgCO2eq."""
+        found: dict[str, float] = {}
+        for path in map(self._file, days):
+            if not path.exists() or "model" not in pq.read_schema(path).names:
+                continue
+            table = pq.read_table(path, columns=["model", GWP])
+            for model, gwp in zip(table["model"].to_pylist(), table[GWP].to_pylist(), strict=True):
+                found[model] = found.get(model, 0.0) + (gwp or 0.0)
+        return found
+
+    def _file(self, day: dt.date | None) -> Path:
+        return self.path / f"day={day or 'unknown'}.parquet"
+
+    def _part(self, name: str) -> Path:
+        return self.path / f"{_PART}{os.getpid()}-{name}"
+
+
+def without_credentials(plans: pa.Table) -> pa.Table:
+    """Plans whose addresses hold no passwords."""
+    name = f"{KEY}base_url"
+    if name not in plans.column_names:
+        return plans
+    urls = [u and without_secrets(u) for u in plans[name].to_pylist()]
+    return plans.set_column(plans.column_names.index(name), name, pa.array(urls, pa.string()))
 
 
 def _by_day(
@@ -141,15 +228,3 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[dt.date | None,
             if place == len(days) or days[place] != days[start]:
                 yield days[start], table.slice(start, place - start)
                 start = place
-
-
-def write_plans(folder: Path, plans: pa.Table, stamp: Stamp) -> None:
-    """The plans behind the figures, for who wants to check them; no credentials."""
-    name = f"{KEY}base_url"
-    if name in plans.column_names:
-        urls = [u and without_secrets(u) for u in plans[name].to_pylist()]
-        plans = plans.set_column(plans.column_names.index(name), name, pa.array(urls, pa.string()))
-    part = folder / f"{_PART}{os.getpid()}-plans"
-    about = {_STAMP: json.dumps(stamp)}
-    pyarrow.feather.write_feather(plans.replace_schema_metadata(about), part)
-    part.replace(folder / "_plans.arrow")

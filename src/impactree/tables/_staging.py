@@ -13,7 +13,7 @@ from impactree.calls.quantities import MEDIA_FIELDS
 from impactree.calls.tokens import MAX_TOKENS
 from impactree.catalog import near_text
 from impactree.exceptions import TableError
-from impactree.tables._calls import COUNTS, MEDIA_COUNTS, checked_columns
+from impactree.tables._calls import COUNTS, MEDIA_COUNTS, UNREADABLE, checked_columns
 from impactree.tables._files import records
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _BATCH: Final = 20_000
 _TEXTS: Final = (
     *("id", "trace_id", "parent_id", "name", "provider", "model", "requested", "base_url"),
     *("region", "kind", "zone", "tokens_source", "usage_notes", "agent", "node", "step"),
-    *("thread", "tool", "user", "unreadable", "resolution", "ancestors"),
+    *("thread", "tool", "user", UNREADABLE, "resolution", "ancestors"),
 )
 _WHOLE: Final = (*COUNTS, *MEDIA_COUNTS, "requests", "revision")
 SCHEMA: Final = {
@@ -95,6 +95,7 @@ def _rows(source: Source, others: Sequence[str]) -> Iterator[dict[str, Any]]:
 def _flat(row: dict[str, Any], others: Sequence[str]) -> dict[str, Any]:
     """One staged row: what no column can hold is said in ``unreadable``."""
     said = row.pop("others", None) or {}
+    row[UNREADABLE] = row.pop("unreadable", None)
     for name in _CHECKED:
         value = row.get(name)
         if value is None:
@@ -102,7 +103,7 @@ def _flat(row: dict[str, Any], others: Sequence[str]) -> dict[str, Any]:
         whole = name in _WHOLE
         right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         if not right or (whole and abs(value) > MAX_TOKENS + 1):
-            row["unreadable"], row[name] = name, None
+            row[UNREADABLE], row[name] = name, None
     for name in others:
         value = said.get(name)
         row[name] = None if value is None or isinstance(value, dict | list) else str(value)

@@ -8,20 +8,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow.parquet as pq
-
 from impactree.values.criteria import CRITERIA, ENDS
 from impactree.values.impact import impact_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
     import pyarrow as pa
 
     from impactree.engine import Engine
 
-__all__ = ["BASIS", "Summary", "changes", "summary"]
+__all__ = ["BASIS", "Summary", "shown", "summary"]
 
 BASIS: Final = {
     "model": ("model",),
@@ -141,18 +136,6 @@ def _total(group: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _plain(label: Any) -> Any:
     return label.isoformat() if isinstance(label, dt.date) else label
-
-
-def changes(database: Any, files: Iterable[Path]) -> dict[str, float]:
-    """Expected greenhouse gases by model, kgCO2eq, of files that are there and tell models."""
-    found: dict[str, float] = {}
-    for path in files:
-        if not path.exists() or "model" not in pq.read_schema(path).names:
-            continue
-        table = pq.read_table(path, columns=["model", _GWP])
-        for model, gwp in zip(table["model"].to_pylist(), table[_GWP].to_pylist(), strict=True):
-            found[model] = found.get(model, 0.0) + (gwp or 0.0)
-    return found
 
 
 def shown(row: dict[str, Any], end: str = "mean") -> list[str]:

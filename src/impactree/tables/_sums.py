@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from impactree.tables._figures import no_training
+from impactree.exceptions import TableError
+from impactree.tables._calls import inner_name
+from impactree.tables._figures import DERIVED, no_training
 from impactree.tables._groups import SUMMED, TALLIES
 from impactree.values.criteria import CRITERIA, ENDS, ENERGY, GWP_MARKET, PART_COLUMNS
 from impactree.values.grades import GRADES
@@ -25,7 +27,8 @@ __all__ = ["sources", "sums"]
 
 def sources(known: Any, energy: Any) -> dict[str, Any]:
     """Where the energy comes from: in tables all of it is estimated."""
-    kwh = {f"energy_{source}_kwh": ibis.ifelse(known, 0.0, None) for source in SOURCES}
+    none = ibis.ifelse(known, energy * 0.0, None)  # to DuckDB 0.0 alone is a decimal
+    kwh = {f"energy_{source}_kwh": none for source in SOURCES}
     kwh["energy_estimated_kwh"] = ibis.ifelse(known, energy, None)
     return {"source": ibis.ifelse(known, "estimated", None), **kwh}
 
@@ -36,22 +39,31 @@ def sums(groups: Groups, keys: Sequence[str]) -> ir.Table:
     A sum over calls of which none could be estimated is null, never 0; one that leaves calls out
     (``unestimated_calls``, ``rejected_calls``) is a lower bound. ``adpe``, ``pe`` and what is
     market-based are null where a factor of one of the calls is not known.
+
+    Raises:
+        TableError: a key is called as one of the sums.
     """
     rows = groups.table
+    inner = [key if key in DERIVED else inner_name(key, rows.columns) for key in keys]
     tallies = ("calls", *TALLIES)
     found = {name: groups.added(rows[name]) for name in tallies}
     found |= {name: groups.added(rows[name]) for name in SUMMED if name in rows.columns}
     found["worst"] = groups.most(rows.worst)
     found |= _figures(groups)
     if groups.complete:
-        table = rows.select(*keys, **found)
+        table = rows.select(*inner, **found)
     else:
-        table = (rows.group_by(list(keys)) if keys else rows).agg(**found)
+        table = (rows.group_by(inner) if keys else rows).agg(**found)
     grade = ibis.cases(*((table.worst == n, grade) for n, grade in enumerate(GRADES)))
     whole = {name: table[name].cast("int64") for name in (*tallies, *groups.whole)}
     others = {} if groups.trained else no_training()
     said = others | sources(table.estimated_calls > 0, table[f"{ENERGY.column}_mean"])
-    return table.mutate(**whole, grade=grade, **said).drop("worst")
+    made = table.mutate(**whole, grade=grade, **said).drop("worst")
+    for key in keys:
+        if key not in DERIVED and key in {*found, *whole, *said} - {"worst"}:
+            raise TableError(f"by: {key!r} is the name of a sum; expected a column of another name")
+    names = zip(keys, inner, strict=True)
+    return made.rename({key: name for key, name in names if key != name})
 
 
 def _figures(groups: Groups) -> dict[str, Any]:

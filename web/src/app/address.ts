@@ -19,6 +19,7 @@ export const FIELD_NAMES = [
   ...["task", "model", "provider", "zone", "region", "method"],
   ...["input", "cached", "output", "reasoning", "latency"],
   ...["accelerator", "count", "batch", "precision", "parallelism"],
+  ...["layers", "experts", "active_experts", "kv_bytes"],
   ...["total", "active", "pue", "wue_dc", "gwp", "wue", "pe", "adpe"],
   ...["film", "resolution", "seconds", "sound"],
 ] as const;

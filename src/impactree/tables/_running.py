@@ -1,0 +1,99 @@
+"""The engines that ``impactree table`` runs on: DuckDB, or Spark with what DuckDB has read."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+import ibis
+
+from impactree.tables._spark import spark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+__all__ = ["OnDuckDB", "OnSpark", "RunsOn", "reading", "running"]
+
+RunsOn = Literal["duckdb", "spark"]
+
+
+@contextmanager
+def reading(work: Path) -> Iterator[Any]:
+    """The database that files are read by, in a folder: larger than memory."""
+    database = ibis.duckdb.connect(work / "work.duckdb", temp_directory=str(work / "spill"))
+    try:
+        database.raw_sql("SET TimeZone = 'UTC'")
+        yield database
+    finally:
+        database.disconnect()
+
+
+@contextmanager
+def running(on: RunsOn, database: Any, work: Path) -> Iterator[OnDuckDB | OnSpark]:
+    """What the estimate runs on.
+
+    Raises:
+        MissingExtraError: Spark's package is missing.
+        TableError: Spark does not start.
+    """
+    if on == "duckdb":
+        yield OnDuckDB(database)
+        return
+    with spark(work) as backend:
+        yield OnSpark(backend, work)
+
+
+class OnDuckDB:
+    """The very database that has read the calls."""
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+
+    def taken(self, calls: ir.Table) -> ir.Table:
+        """Calls that were read, where they are estimated."""
+        return calls
+
+    def kept(self, groups: ir.Table) -> ir.Table:
+        """What is read several times, worked out once."""
+        table: ir.Table = self._database.create_table("groups", groups)
+        return table
+
+    def batches(self, result: ir.Table) -> Iterator[pa.RecordBatch]:
+        """The rows, in their order."""
+        yield from result.to_pyarrow_batches()
+
+
+class OnSpark:
+    """A Spark that is handed the calls as Parquet, and hands back what comes out the same way."""
+
+    def __init__(self, backend: Any, work: Path) -> None:
+        self._backend = backend
+        self._work = work
+
+    def taken(self, calls: ir.Table) -> ir.Table:
+        """Calls that were read, where they are estimated."""
+        calls.to_parquet(self._work / "taken.parquet")
+        return self._read("taken.parquet")
+
+    def kept(self, groups: ir.Table) -> ir.Table:
+        """What is read several times, worked out once."""
+        groups.to_parquet(self._work / "groups.parquet")
+        return self._read("groups.parquet")
+
+    def batches(self, result: ir.Table) -> Iterator[pa.RecordBatch]:
+        """The rows, in their order: that of the names of the files."""
+        import pyarrow.parquet as pq
+
+        folder = self._work / "result.parquet"
+        result.to_parquet(folder)
+        for path in sorted(folder.glob("part-*")):
+            with pq.ParquetFile(path) as file:
+                yield from file.iter_batches()
+
+    def _read(self, name: str) -> ir.Table:
+        table: ir.Table = self._backend.read_parquet(self._work / name)
+        return table
