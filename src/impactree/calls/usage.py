@@ -181,10 +181,18 @@ def _iterated(top: Reading, iterations: Any) -> Reading:
         return top
     apart = any(model not in (None, own) for _, model, _ in parts)
     notes = (*top.notes, "other-models-apart") if apart else top.notes
-    if apart and top.tokens == _summed(tokens for kind, _, tokens in parts if kind in _ANSWERS):
+    answers = _summed(tokens for kind, _, tokens in parts if kind in _ANSWERS)
+    if apart and answers is not None and _counts(top.tokens) == _counts(answers):
         return Reading(summed, notes)  # an attempt of another model is among the top level's
     tokens = _combined(top.tokens, summed, max)
-    return Reading(tokens, notes if tokens == top.tokens else (*notes, "iterations-summed"))
+    same = _counts(tokens) == _counts(top.tokens)
+    return Reading(tokens, notes if same else (*notes, "iterations-summed"))
+
+
+def _counts(tokens: Tokens) -> tuple[int, ...]:
+    """To compare by: one place tells of no cache what another tells as 0."""
+    parts = (tokens.input, tokens.output, tokens.cached_input, tokens.cache_write, tokens.reasoning)
+    return tuple(part or 0 for part in parts)
 
 
 def others_of(answer: Any) -> dict[str, Tokens]:
