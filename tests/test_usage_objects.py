@@ -184,8 +184,9 @@ def test_parts_of_the_output_through_llama_index() -> None:
 def test_what_other_models_did_for_an_answer() -> None:
     """Anthropic's advisor is asked within the request; a fallback answers after a refusal."""
     advised, declined = (CASES[f"anthropic-{name}"].answer for name in ("advisor", "fallback"))
-    assert others_of(advised) == {"claude-opus-4-6": Tokens(input=823, output=1612)}
-    assert others_of(declined) == {"claude-fable-5": Tokens(input=200, output=3)}
+    uncached = {"cached_input": 0, "cache_write": 0}
+    assert others_of(advised) == {"claude-opus-4-6": Tokens(**uncached, input=823, output=1612)}
+    assert others_of(declined) == {"claude-fable-5": Tokens(**uncached, input=200, output=3)}
     assert others_of(CASES["anthropic-compaction"].answer) == {}
 
 

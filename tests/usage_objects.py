@@ -1,7 +1,8 @@
 """Usage objects in each provider's documented shape, with what they mean, computed by hand.
 
-Content is invented; shapes and names are those of the page at each address. Nothing here knows the
-reader.
+Content is invented; shapes and names are those of the page at each address, where they were taken
+from. ``test_usage_shapes`` lists those that a provider's own client confirms; the addresses of the
+others were not looked up again. Nothing here knows the reader.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ def thought(n: int, **more: int) -> dict[str, Any]:
     return {"completion_tokens_details": {"reasoning_tokens": n, **more}}
 
 
+UNCACHED = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
+
 OPENAI = "https://platform.openai.com/docs/api-reference/"
 OPENAI_SDK = "https://github.com/openai/openai-python/blob/main/src/openai/types/"
 ANTHROPIC_SDK = "https://github.com/anthropics/anthropic-sdk-python/blob/main/src/anthropic/types/"
@@ -100,13 +103,13 @@ CASES: dict[str, Case] = {
             "object": "response",
             "usage": {
                 "input_tokens": 328,
-                "input_tokens_details": {"cached_tokens": 128},
+                "input_tokens_details": {"cached_tokens": 128, "cache_write_tokens": 0},
                 "output_tokens": 52,
                 "output_tokens_details": {"reasoning_tokens": 40},
                 "total_tokens": 380,
             },
         },
-        t(328, 52, 128, None, 40),
+        t(328, 52, 128, 0, 40),
     ),
     "openai-responses-event": Case(
         OPENAI + "responses-streaming/response/completed",
@@ -220,7 +223,7 @@ CASES: dict[str, Case] = {
                 "output_tokens": 6039,
                 "cache_read_input_tokens": 7123,
                 "cache_creation_input_tokens": 7345,
-                "server_tool_use": {"web_search_requests": 1},
+                "server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 0},
                 "service_tier": "standard",
             }
         },
@@ -247,10 +250,12 @@ CASES: dict[str, Case] = {
             "usage": {
                 "input_tokens": 10,
                 "output_tokens": 5,
-                "iterations": [{"type": "message", "input_tokens": 10, "output_tokens": 5}],
+                "iterations": [
+                    {"type": "message", "input_tokens": 10, "output_tokens": 5, **UNCACHED}
+                ],
             }
         },
-        t(10, 5),
+        t(10, 5, 0, 0),
     ),
     "anthropic-iterations-with-caches": Case(
         ANTHROPIC_SDK + "beta/beta_compaction_iteration_usage.py",
@@ -272,6 +277,7 @@ CASES: dict[str, Case] = {
                         "type": "message",
                         "input_tokens": 5,
                         "cache_read_input_tokens": 60,
+                        "cache_creation_input_tokens": 0,
                         "output_tokens": 20,
                     },
                 ],
@@ -700,6 +706,7 @@ CASES: dict[str, Case] = {
             "type": "transcript.text.done",
             "text": "x",
             "usage": {
+                "type": "tokens",
                 "input_tokens": 14,
                 "input_token_details": {"audio_tokens": 14, "text_tokens": 0},
                 "output_tokens": 31,
@@ -753,19 +760,21 @@ CASES: dict[str, Case] = {
             "usage": {
                 "input_tokens": 412,
                 "output_tokens": 531,
+                **UNCACHED,
                 "iterations": [
-                    {"type": "message", "input_tokens": 412, "output_tokens": 89},
+                    {"type": "message", "input_tokens": 412, "output_tokens": 89, **UNCACHED},
                     {
                         "type": "advisor_message",
                         "model": "claude-opus-4-6",
                         "input_tokens": 823,
                         "output_tokens": 1612,
+                        **UNCACHED,
                     },
-                    {"type": "message", "input_tokens": 0, "output_tokens": 442},
+                    {"type": "message", "input_tokens": 0, "output_tokens": 442, **UNCACHED},
                 ],
             }
         },
-        t(412, 531),
+        t(412, 531, 0, 0),
         ("other-models-apart",),
     ),
     "anthropic-fallback": Case(
@@ -781,17 +790,19 @@ CASES: dict[str, Case] = {
                         "model": "claude-fable-5",
                         "input_tokens": 200,
                         "output_tokens": 3,
+                        **UNCACHED,
                     },
                     {
                         "type": "fallback_message",
                         "model": "claude-opus-4-8",
                         "input_tokens": 210,
                         "output_tokens": 150,
+                        **UNCACHED,
                     },
                 ],
             }
         },
-        t(210, 150),
+        t(210, 150, 0, 0),
         ("other-models-apart",),
     ),
     "anthropic-server-tool-loop": Case(
@@ -807,18 +818,20 @@ CASES: dict[str, Case] = {
                         "type": "message",
                         "input_tokens": 2,
                         "cache_read_input_tokens": 400,
+                        "cache_creation_input_tokens": 0,
                         "output_tokens": 40,
                     },
                     {
                         "type": "message",
                         "input_tokens": 2,
                         "cache_read_input_tokens": 600,
+                        "cache_creation_input_tokens": 0,
                         "output_tokens": 50,
                     },
                 ],
             }
         },
-        t(1004, 90, 1000),
+        t(1004, 90, 1000, 0),
     ),
     "anthropic-batch": Case(
         "https://platform.claude.com/docs/en/api/retrieving-message-batch-results",
@@ -1039,7 +1052,7 @@ CASES: dict[str, Case] = {
                 "completion_tokens": 69,
                 "prompt_tokens": 701,
                 "total_tokens": 893,
-                "prompt_text_tokens": 701,
+                "prompt_text_tokens": 22,
                 "reasoning_tokens": 123,
                 "cached_prompt_text_tokens": 679,
             }
@@ -1346,7 +1359,7 @@ STREAMS: dict[str, Case] = {
                 "usage": {
                     "input_tokens": 10682,
                     "output_tokens": 510,
-                    "server_tool_use": {"web_search_requests": 1},
+                    "server_tool_use": {"web_search_requests": 1, "web_fetch_requests": 0},
                 },
             },
         ],

@@ -16,6 +16,7 @@ from contextvars import copy_context
 from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
+from uuid import UUID
 
 from impactree.exceptions import ConfigurationError
 from impactree.loops import Worker, ahead, on_loop
@@ -225,7 +226,8 @@ class ImpactTracker(KnowsEnergy, Reported):
         """An open or lately closed run by its id."""
         if self._left:
             self._handle_left(wait=False)
-        return self._trees.find(run_id)
+        # As RunTrees.find: LlamaIndex's spans ask 30 times a query.
+        return self._trees._runs.get(run_id.int if type(run_id) is UUID else run_id)
 
     @property
     def runs(self) -> list[Run]:

@@ -182,11 +182,14 @@ def test_everywhere_follows_threads_and_executors_without_a_context():
     ]
 
 
-def test_without_everywhere_such_calls_are_not_seen():
+def test_without_everywhere_such_calls_are_not_seen_and_that_is_said():
     with track_impacts() as tracker:
         RunnableLambda(lambda x: in_thread(lambda: chain().invoke("t")) or x).invoke("a")
     assert tracker.total.estimated_calls == 0
-    assert tracker.problems == {}
+    (problem,) = tracker.problems.items()
+    assert problem[1] == 1
+    assert "a plain thread was not seen" in problem[0]
+    assert "cure: track_impacts(everywhere=True)" in problem[0]
 
 
 def test_blocks_that_follow_everything_nest_and_undo_themselves():

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import urlencode
+
 import httpx
 import pytest
 from server_helpers import TOKEN, serving
 
+from browsing import WIDE
 from impactree import ImpactTracker, ModelCall
 from impactree.exporters import SQLExporter
 from impactree.server.settings import ServeSettings
+
+REFUSED = re.compile("status of (409|422)")
+"""What a browser says of answers that the page shows in words."""
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +50,29 @@ def database(tmp_path_factory):
         tracker.end(user)
     assert tracker.flush(20)
     return found
+
+
+@pytest.fixture
+def visit(browser, address):
+    """Opens the page; afterwards nothing was asked of another host, and nothing complained."""
+    asked, said, contexts = [], [], []
+
+    def visit(mode, size=WIDE, where=address, **fields):
+        context = browser.new_context(viewport=size)
+        contexts.append(context)
+        context.set_default_timeout(15_000)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(f"{where}/#{urlencode({'mode': mode, **fields})}")
+        page.wait_for_selector("main.app section")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert {
+        url for url in asked if not url.startswith(("http://127.0.0.1", "data:", "file:"))
+    } == set()
+    assert [text for text in said if not REFUSED.search(text)] == []  # what it then says

@@ -7,76 +7,15 @@ import re
 from urllib.parse import urlencode
 
 import pytest
-from server_helpers import TOKEN, serving
+from server_helpers import TOKEN
+from site_helpers import ASKED, CALL, assert_shows, card, expect
 
-from browsing import BUILT, NARROW, WIDE, needs_browser, violations
-from impactree import ImpactTracker, ModelCall, estimate, explain
+from browsing import BUILT, NARROW, WIDE, violations
+from impactree import ModelCall, estimate, explain
 from impactree.advice import scaled
 from impactree.calls.counting import count_tokens
-from impactree.engine import Engine
-from impactree.engine.own import Own, OwnEngine
-from impactree.exporters import SQLExporter
 from impactree.methods import METHODS
-from impactree.server.settings import ServeSettings
 from impactree.service.reporting import report_of_calls
-from impactree.values.criteria import CRITERIA
-from impactree.values.range import Range
-
-expect = needs_browser().expect
-
-REFUSED = re.compile("status of (409|422)")
-ASKED = {"model": "gpt-4o", "provider": "openai", "input": 1200, "output": 400}
-CALL = {"model": "gpt-4o", "provider": "openai", "input_tokens": 1200, "output_tokens": 400}
-
-
-@pytest.fixture
-def visit(browser, address):
-    """Opens the page; afterwards nothing was asked of another host, and nothing complained."""
-    asked, said, contexts = [], [], []
-
-    def visit(mode, size=WIDE, where=address, **fields):
-        context = browser.new_context(viewport=size)
-        contexts.append(context)
-        context.set_default_timeout(15_000)
-        page = context.new_page()
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: said.append(message.text))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.goto(f"{where}/#{urlencode({'mode': mode, **fields})}")
-        page.wait_for_selector("main.app section")
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert {
-        url for url in asked if not url.startswith(("http://127.0.0.1", "data:", "file:"))
-    } == set()
-    assert [text for text in said if not REFUSED.search(text)] == []  # what it then says
-
-
-def card(page, key):
-    return page.locator(f'.figures [data-criterion="{key}"]')
-
-
-def shown(page, key):
-    """A card's figure and range, as ``str(impact)`` has them."""
-    found = card(page, key)
-    expect(found).to_be_visible()
-    mean = re.sub(r"\s+", " ", found.locator(".card-value").inner_text()).strip()
-    ends = re.sub(r"\s+", " ", found.locator(".card-range").inner_text()).strip()
-    return mean, ends
-
-
-def assert_shows(page, impacts):
-    for criterion in CRITERIA:
-        impact = getattr(impacts, criterion.key)
-        number, _, rest = str(impact).partition(" ")
-        span, _, unit = rest.removeprefix("(").rpartition(") ")
-        if not span:
-            unit = rest
-        expect(card(page, criterion.key).locator(".card-value")).to_have_text(f"{number} {unit}")
-        assert shown(page, criterion.key)[1] == (f"{span} {unit}" if span else "one figure")
 
 
 @pytest.mark.parametrize("method", ["ecologits-0.11", "impactree-1"])
@@ -142,47 +81,6 @@ def test_hardware_counts_by_the_method_that_plans_with_it(visit):
     deployment = {**known, "batch_size": 32}
     call = ModelCall(**CALL)
     assert_shows(page, estimate(call, method="impactree-1", deployment=deployment))
-
-
-@pytest.mark.parametrize("method", ["ecologits-0.11", "impactree-1"])
-def test_an_expert_s_figures_stand_in_place_of_the_catalog_s(visit, method):
-    page = visit("expert", **ASKED, method=method)
-    expect(page.get_by_label("of these active")).to_be_visible()
-    typed = {"total": "100 to 120", "active": "20", "pue": "1.1 - 1.3", "wue_dc": "0.5"}
-    typed |= {"gwp": "0.05", "wue": "2", "pe": "9", "adpe": "1e-7"}
-    for name, value in typed.items():
-        page.locator(f"[name={name}]").fill(value)
-    own = Own(
-        total=Range(100, 120),
-        active=Range(20, 20),
-        pue=Range(1.1, 1.3),
-        wue_dc=Range(0.5, 0.5),
-        gwp=0.05,
-        wue=2.0,
-        pe=9.0,
-        adpe=1e-7,
-    )
-    known = {}
-    if method == "impactree-1":
-        page.locator("[name=accelerator]").select_option("H100")
-        page.locator("[name=batch]").fill("32")
-        known = {"deployment": {"accelerator": "H100", "batch_size": 32}}
-    expected = OwnEngine(Engine(method=method, **known), own).estimate(ModelCall(**CALL))
-    assert_shows(page, expected)
-    assert page.get_by_text("catalog: 440").count() == 1  # which stands beside what is entered
-    page.get_by_text("How was this computed?").click()
-    rows = page.get_by_role("region", name="Hypotheses").locator("tbody tr")
-    expect(rows.filter(has_text="entered")).to_have_count(8)
-    page.reload()  # a link reopens it
-    assert_shows(page, expected)
-
-
-def test_an_expert_s_mistake_is_named(visit):
-    page = visit("expert", **ASKED, pue="many")
-    expect(page.get_by_text("Write a number, or two")).to_be_visible()
-    expect(page.get_by_text("own.pue: Input should be a valid list")).to_be_visible()
-    page.locator("[name=pue]").fill("0.5")
-    expect(page.get_by_text("own.pue.0: Input should be greater than")).to_be_visible()
 
 
 def test_what_cannot_be_estimated_says_why(visit):
@@ -279,6 +177,27 @@ def test_a_year_of_an_organisation_is_the_sum_of_its_calls(visit, tmp_path):
     expect(uses.first.get_by_label("Who", exact=True)).to_have_value("Sales")
 
 
+def test_a_use_that_is_wrong_or_without_a_model_is_named(visit):
+    page = visit("organisation", method="impactree-1")
+    expect(card(page, "gwp")).to_be_visible()
+    page.get_by_role("button", name="Add a use").click()
+    expect(page.get_by_text("Without a model, and so not counted: use 3.")).to_be_visible()
+    page.locator("[name=model-0]").fill("")
+    expect(page.get_by_text("not counted: use 1, use 3.")).to_be_visible()
+    page.locator("[name=from_month-1]").fill("5")
+    page.locator("[name=months-1]").fill("9")
+    expect(page.get_by_text("Use 2, Months: 9 from month 5 on end after December")).to_be_visible()
+    page.locator("[name=months-1]").fill("")  # up to December
+    expect(card(page, "gwp")).to_be_visible()
+    months = page.get_by_role("region", name="By month").locator("tbody tr")
+    assert "0" in months.nth(3).inner_text().split()[1]
+    requests = page.get_by_role("region", name="By use").locator("tbody tr").locator("th, td")
+    days = 31 + 30 + 31 + 31 + 30 + 31 + 30 + 31  # May to December
+    assert requests.all_inner_texts()[2] == f"{12 * 60 * days:,}"
+    page.locator("[name=people-1]").fill("-3")
+    expect(page.get_by_text("Use 2, People: Input should be greater")).to_be_visible()
+
+
 def test_a_year_is_printed_whole_from_the_first_page_on(visit):
     page = visit("organisation", theme="dark")
     page.get_by_role("region", name="What it rests on").wait_for()
@@ -304,133 +223,6 @@ def test_csv_that_is_wrong_says_where(visit):
     page.get_by_label("Columns:").fill("model,people\ngpt-4o,many\n")
     page.get_by_role("button", name="Take these uses").click()
     expect(page.get_by_text("line 2: people must be a number, not 'many'")).to_be_visible()
-
-
-SHOWN = (".card-value", ".card-range", ".bars", "tr[data-row]", ".detail", ".advice")
-"""Where the figures of a report's page stand."""
-
-
-def texts(page):
-    return {
-        where: [re.sub(r"\s+", " ", text) for text in page.locator(where).all_inner_texts()]
-        for where in SHOWN
-    }
-
-
-@pytest.mark.parametrize("by", ["choosing", "dropping"])
-def test_a_report_is_read_in_the_browser_as_its_own_page_shows_it(visit, mixed, tmp_path, by):
-    more = (
-        ModelCall(model="claude-haiku-4-5", provider="anthropic", output_tokens=70),
-        ModelCall(model="nobody-knows", input_tokens=9, output_tokens=5, tokens_source="counted"),
-        ModelCall(**CALL),
-    )
-    report = mixed("impactree-1", more=more).report()
-    report.to_json(tmp_path / "report.json")
-    report.to_html(tmp_path / "report.html")
-    page = visit("runs")
-    expect(page.get_by_text("Started with --db")).to_be_visible()  # the last that it asks for
-    page.wait_for_load_state("networkidle")
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
-    if by == "choosing":
-        page.get_by_label("A report").set_input_files(tmp_path / "report.json")
-    else:
-        page.evaluate(DROP, (tmp_path / "report.json").read_text("utf-8"))
-    expect(page.get_by_role("heading", name="root").first).to_be_visible()
-    found = texts(page)
-    assert asked == []
-    notes = page.locator(".grounds").inner_text() + page.locator(".remarks").inner_text()
-    assert "model-prior (1 call)" in notes
-    assert "1 counted locally" in notes
-    assert f"{report.total.training.gwp}: training the models" in notes
-    assert "mode=runs" in page.evaluate("location.hash")
-    page.goto((tmp_path / "report.html").as_uri())
-    page.wait_for_selector("tr[data-row]")
-    assert found == texts(page)
-    assert len(found["tr[data-row]"]) == 9
-
-
-DROP = """(text) => {
-  const carried = new DataTransfer();
-  carried.items.add(new File([text], "report.json"));
-  const dropped = new DragEvent("drop", {dataTransfer: carried, bubbles: true, cancelable: true});
-  document.querySelector(".drop").dispatchEvent(dropped);
-}"""
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("{}", "it lacks method, runs, total, coverage"),
-        ("[1, 2", "it is no JSON"),
-        ('{"format": 9, "runs": []}', "which is newer than this page reads"),
-        (
-            '{"method": null, "total": {}, "coverage": {}, "runs": [{"id": "a"}]}',
-            "runs[0] has no name",
-        ),
-    ],
-)
-def test_what_is_no_report_says_why(visit, tmp_path, text, said):
-    page = visit("runs")
-    (tmp_path / "broken.json").write_text(text)
-    page.get_by_label("A report").set_input_files(tmp_path / "broken.json")
-    expect(page.locator(".drop .warning")).to_contain_text(said)
-
-
-@pytest.fixture
-def team(tmp_path):
-    """A server with a database of an agent's run; and the run."""
-    url = f"sqlite:///{tmp_path / 'impacts.db'}"
-    tracker = ImpactTracker(exporters=[SQLExporter(url)], method="impactree-1")
-    tracker.start("root", None, name="dear one", kind="graph", metadata={"user_id": "ada"})
-    for step, tokens in enumerate((4000, 7000, 10_000)):
-        tracker.start(f"n{step}", "root", name="plan", kind="node", labels={"node": "plan"})
-        call = ModelCall(**{**CALL, "input_tokens": tokens, "output_tokens": 60})
-        tracker.record(call, f"n{step}", name=f"ask {step}")
-        tracker.end(f"n{step}")
-    tracker.end("root")
-    assert tracker.flush(20)
-    with serving(ServeSettings(db=url, token=TOKEN)) as address:
-        yield address, tracker.runs[0]
-
-
-def test_the_database_is_shown_with_each_run_s_tree(browser, team):
-    address, run = team
-    page = browser.new_page()
-    page.goto(f"{address}/?token={TOKEN}#mode=runs")
-    dearest = page.get_by_role("region", name="The dearest runs").locator("tbody tr")
-    expect(dearest).to_have_count(1)
-    cells = dearest.locator("th, td").all_inner_texts()
-    assert cells[:2] == ["dear one", str(run.total.gwp)]
-    assert cells[4] == "3"
-    for by, label in (("model", "gpt-4o"), ("user", "ada"), ("kind", "chat")):
-        page.get_by_label("Totals by").select_option(by)
-        groups = page.get_by_role("region", name=f"By {by}").locator("tbody tr")
-        expect(groups).to_have_count(1)
-        cells = groups.locator("th, td").all_inner_texts()
-        total = run.total
-        assert cells[:4] == [label, str(total.gwp), str(total.energy), str(total.wcf)]
-        assert cells[5:] == ["3", "21,000, 180"]
-    page.get_by_role("button", name="dear one").press("Enter")
-    rows = page.locator("tr[data-row]")
-    expect(rows).to_have_count(7)
-    for name in ("dear one", "ask 2"):
-        (found,) = [one for one in run.walk() if one.name == name]
-        number, _, rest = str(found.total.gwp).partition(" ")
-        row = page.locator(f'tr[data-row]:has(bdi[title="{name}"])')
-        expect(row.locator("td.value")).to_have_text(f"{number} {rest.rpartition(' ')[2]}")
-    assert page.locator(".advice h3").count() > 0
-    expect(page.locator(".detail")).not_to_contain_text("embodied")
-    expect(page.get_by_text("usage and embodied impacts are kept as one")).to_be_visible()
-    page.locator("[name=since]").select_option("24h")
-    assert page.evaluate("location.hash").endswith("by=kind&since=24h&run=root")
-    page.reload()  # a link to the run
-    expect(rows).to_have_count(7)
-    for size in (WIDE, NARROW):
-        page.set_viewport_size(size)
-        assert violations(page) == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
-    page.close()
 
 
 def test_a_film_shows_the_figures_of_estimate(visit):

@@ -48,7 +48,9 @@ describe("figures of one's own", () => {
   });
 
   it("are sent as far as they are entered", () => {
-    expect(ownOf({ gwp: "1e-1", pue: "1.2", model: "x" })).toEqual({ gwp: 0.1, pue: [1.2, 1.2] });
-    expect(ownOf({ model: "x" })).toBeUndefined();
+    const typed = { gwp: "1e-1", pue: "1.2", model: "x", layers: "61" };
+    expect(ownOf(typed, false)).toEqual({ gwp: 0.1, pue: [1.2, 1.2] });
+    expect(ownOf(typed, true)).toEqual({ gwp: 0.1, pue: [1.2, 1.2], layers: 61 });
+    expect(ownOf({ model: "x" }, true)).toBeUndefined();
   });
 });

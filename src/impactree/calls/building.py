@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from impactree.calls.model_call import ModelCall
+from impactree.calls.model_call import CallDraft, ModelCall
 
 if TYPE_CHECKING:
     from impactree.calls.model_call import Kind, TokensSource
@@ -47,15 +47,17 @@ def build_call(
         latency_s: Measured duration of this request alone, s.
         notes: What had to be decided to read the usage.
     """
-    return ModelCall(
-        provider=asked.provider,
-        model=answered or asked.requested or asked.class_name,
-        requested=asked.requested,
-        base_url=asked.base_url,
-        region=asked.region,
-        kind=kind,
-        tokens=tokens,
-        latency_s=latency_s,
-        tokens_source=source,
-        usage_notes=notes,
-    )
+    # All of it was read and cut by ``calls.names`` and ``calls.usage``: nothing to check again.
+    made = CallDraft()
+    made.provider, requested, made.base_url, made.region, class_name = asked
+    made.requested = requested
+    made.model = answered or requested or class_name
+    made.kind = kind
+    made.tokens = tokens
+    made.latency_s = latency_s
+    made.tokens_source = source
+    made.usage_notes = notes
+    made.zone = made.energy = None
+    made.repeated = 0
+    made.__class__ = ModelCall
+    return made  # type: ignore[no-any-return]  # it is one now

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, TypeGuard
 
-__all__ = ["MAX_TOKENS", "Tokens", "is_count"]
+from impactree.values.impact import draft
+
+__all__ = ["MAX_TOKENS", "Tokens", "is_count", "tokens_of"]
 
 MAX_TOKENS: Final = 2**53
 """The largest token count: past it a float no longer tells one token from the next."""
@@ -72,3 +74,16 @@ class Tokens:
             return ValueError(f"{name}_tokens must be at most 2**53, and is larger")
         kind = ValueError if isinstance(value, int | float) else TypeError
         return kind(f"{name}_tokens must be a whole number >= 0 or None, not {value!r}")
+
+
+def tokens_of(read: int, wrote: int) -> Tokens:
+    """Tokens of counts that were checked, of which no more is known: as of most calls."""
+    made = _Draft()
+    made.input = read
+    made.output = wrote
+    made.cached_input = made.cache_write = made.reasoning = None
+    made.__class__ = Tokens
+    return made  # type: ignore[no-any-return]  # it is one now
+
+
+_Draft: Final = draft(Tokens)

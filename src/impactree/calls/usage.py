@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from impactree.calls.finding import Found, find, first, is_number
 from impactree.calls.names import field
 from impactree.calls.reconciling import Reading, Stated, reconciled
-from impactree.calls.tokens import MAX_TOKENS, Tokens, is_count
+from impactree.calls.tokens import MAX_TOKENS, Tokens, is_count, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -181,10 +181,18 @@ def _iterated(top: Reading, iterations: Any) -> Reading:
         return top
     apart = any(model not in (None, own) for _, model, _ in parts)
     notes = (*top.notes, "other-models-apart") if apart else top.notes
-    if apart and top.tokens == _summed(tokens for kind, _, tokens in parts if kind in _ANSWERS):
+    answers = _summed(tokens for kind, _, tokens in parts if kind in _ANSWERS)
+    if apart and answers is not None and _counts(top.tokens) == _counts(answers):
         return Reading(summed, notes)  # an attempt of another model is among the top level's
     tokens = _combined(top.tokens, summed, max)
-    return Reading(tokens, notes if tokens == top.tokens else (*notes, "iterations-summed"))
+    same = _counts(tokens) == _counts(top.tokens)
+    return Reading(tokens, notes if same else (*notes, "iterations-summed"))
+
+
+def _counts(tokens: Tokens) -> tuple[int, ...]:
+    """To compare by: one place tells of no cache what another tells as 0."""
+    parts = (tokens.input, tokens.output, tokens.cached_input, tokens.cache_write, tokens.reasoning)
+    return tuple(part or 0 for part in parts)
 
 
 def others_of(answer: Any) -> dict[str, Tokens]:
@@ -273,9 +281,9 @@ def read_langchain_usage(metadata: Any) -> Reading:
     read, wrote, total = get("input_tokens", 0), get("output_tokens", 0), get("total_tokens")
     inputs, outputs = get("input_token_details"), get("output_token_details")
     try:
-        plain = type(read) is type(wrote) is int and read > 0 and not (inputs or outputs)
-        if plain and total == read + wrote:
-            return Reading(Tokens(input=read, output=wrote))  # as most say: nothing to decide
+        plain = type(read) is type(wrote) is int and not (inputs or outputs)
+        if plain and total == read + wrote <= MAX_TOKENS and read > 0 and wrote >= 0:
+            return Reading(tokens_of(read, wrote))  # as most say: nothing to decide
         said = Stated(count(read), output=count(wrote), total=total if is_count(total) else None)
         return _decided(_detailed(said, inputs, outputs))
     except ValueError as error:

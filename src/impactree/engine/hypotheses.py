@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from impactree.methods import Method
 
 __all__ = [
+    "SHAPE",
     "Hypothesis",
     "of_hardware",
     "of_media",
@@ -182,16 +183,7 @@ def of_method(method: Method) -> list[Hypothesis]:
 
 def of_hardware(found: Reading) -> list[Hypothesis]:
     """Architecture and hardware that a plan is made with."""
-    record, known = found.resolution.record, found.deployment
-    published = record.architecture if record else None
-    architecture = Hypothesis(
-        name="L, layers",
-        value="from P_a" if published is None else f"{published['layers']:g}",
-        unit="",
-        basis="regression" if published is None else published["status"],
-        note="typical of that many parameters" if published is None else published["source"],
-        checked="" if published is None else published["checked"],
-    )
+    known = found.deployment
     sheets = (known.accelerator,) if known.accelerator else found.stand_ins
     told = {
         "accelerator": " or ".join(sheet.id for sheet in sheets),
@@ -201,9 +193,35 @@ def of_hardware(found: Reading) -> list[Hypothesis]:
     }
     basis = "the setting deployment, where it says so"
     return [
-        architecture,
+        *_of_architecture(found),
         *(Hypothesis(name=n, value=v, unit="", basis=basis) for n, v in told.items()),
     ]
+
+
+def _of_architecture(found: Reading) -> Iterator[Hypothesis]:
+    """Published, or typical of that many parameters, or entered by whoever asks."""
+    record = found.resolution.record
+    published = record.architecture if record else None
+    told: dict[str, Any] = {"basis": "regression", "note": "typical of that many parameters"}
+    if published is not None:
+        told = {name: published[key] for name, key in _TOLD.items()}
+    for name, key, unit in SHAPE:
+        entered = getattr(found.shape, key)
+        value = entered if published is None or entered is not None else published.get(key, 1)
+        if value is None:
+            yield Hypothesis(name=name, value="from P_a", unit="", **told)
+        else:
+            yield Hypothesis(name=name, value=f"{value:g}", unit=unit, **told)
+
+
+SHAPE: Final = (
+    ("L, layers", "layers", ""),
+    ("E, experts of a layer", "experts", ""),
+    ("k, active experts", "active_experts", ""),
+    ("cache of full attention", "kv_bytes", "bytes per token"),
+)
+"""What is shown of an architecture: name, field, unit."""
+_TOLD: Final = {"basis": "status", "note": "source", "checked": "checked"}
 
 
 def of_model(found: Reading, p: Params, prior: dict[str, Any]) -> list[Hypothesis]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from impactree.catalog._factors import UNITS, Factor, FactorSet
 from impactree.engine.engine import Engine
+from impactree.engine.hypotheses import SHAPE
 from impactree.exceptions import ConfigurationError
-from impactree.methods import Params, Site
+from impactree.methods import METHODS, Params, Shape, Site
 from impactree.values.messages import message
 from impactree.values.range import Range
 
@@ -41,9 +42,11 @@ _SHOWN: Final = {
     "active": "P_a, active parameters",
     "pue": "PUE",
     "wue_dc": "WUE_dc, data centre",
+    **{field: name for name, field, _ in SHAPE},
 }
 """Figures with a hypothesis that names the catalog's source."""
 _MIX: Final = ("gwp", "adpe", "pe", "wue")
+_SHAPE: Final = Shape._fields
 _OF_MODEL: Final = frozenset(
     {"model-arch-not-released", "model-prior", "model-family", "model-size-from-name"}
 )
@@ -66,6 +69,12 @@ class Own:
     adpe: float | None = None
     pe: float | None = None
     wue: float | None = None
+    layers: float | None = None
+    experts: float | None = None
+    """Routed experts of a layer; with those of them that one token visits."""
+    active_experts: float | None = None
+    kv_bytes: float | None = None
+    """Cache of the full attention layers, bytes per token of context."""
 
     @property
     def entered(self) -> tuple[str, ...]:
@@ -80,6 +89,16 @@ class OwnEngine(Engine):
         self.__dict__.update(engine.__dict__)
         self._plans = {}
         self._own = own
+        shape = [name for name in own.entered if name in _SHAPE]
+        if shape and not self.method.plans_hardware:
+            able = ", ".join(name for name, one in METHODS.items() if one.plans_hardware)
+            raise ConfigurationError(
+                f"own.{shape[0]} has no effect by {self.method.name}; methods that use it: {able}"
+            )
+        if (own.experts is None) != (own.active_experts is None):
+            name, other = "experts", "active_experts"
+            name, other = (other, name) if own.experts is None else (name, other)
+            raise ConfigurationError(f"own.{name}: it goes together with own.{other}")
 
     def _read(self, call: ModelCall, at: dt.date | None, name: Any = None) -> Reading:
         return _with_own(super()._read(call, at, name), self._own)
@@ -108,6 +127,8 @@ def _with_own(found: Reading, own: Own) -> Reading:
     found = _at_site(found, own)
     if own.total is not None or own.active is not None:
         found = _of_size(found, known, own)
+    found = replace(found, shape=Shape(*(getattr(own, name) for name in _SHAPE)))
+    _check_experts(found)
     return replace(found, warnings=tuple(_warnings(found, own)))
 
 
@@ -131,6 +152,32 @@ def _of_size(found: Reading, known: Params, own: Own) -> Reading:
         params=Params(active.min, active.max, total.min, total.max),
         resolution=replace(found.resolution, **size),  # type: ignore[arg-type]
     )
+
+
+def _check_experts(found: Reading) -> None:
+    """Refuse experts that cannot hold the parameters which a token does not visit."""
+    each, visited = found.shape.experts, found.shape.active_experts
+    if each is None or visited is None or found.params is None:
+        return
+    if visited >= each:
+        raise ConfigurationError(
+            f"own.active_experts: {visited:g} of {each:g}: a token visits fewer experts than are"
+        )
+    record = found.resolution.record
+    published = (record.architecture if record else None) or {}
+    rows = published.get("input_embedding", 0)
+    p = found.params
+    for active, total in ((p.active_min, p.total_min), (p.active_max, p.total_max)):
+        if active >= total:
+            raise ConfigurationError(
+                f"own.experts: all of {total:g} x 10^9 parameters are active: such a model has no "
+                "experts; enter own.active, too"
+            )
+        if (total - rows) * visited / each > active - rows:
+            raise ConfigurationError(
+                f"own.active_experts: {visited:g} of {each:g} experts would be more than "
+                f"{active:g} of {total:g} x 10^9 parameters"
+            )
 
 
 def _at_site(found: Reading, own: Own) -> Reading:
@@ -160,10 +207,12 @@ def _electricity(known: Electricity, own: Own) -> Electricity:
 def _warnings(found: Reading, own: Own) -> Iterable[Message]:
     entered = own.entered
     sized = "total" in entered or "active" in entered
+    shaped = {"layers", "kv_bytes"} <= {*entered}
     for one in found.warnings:
         of_mix = any(one.code.startswith(f"electricity-mix-{name}-") for name in entered)
+        known = shaped and one.code.startswith("architecture-")
         country = one.code == "electricity-mix-country" and set(_MIX) <= set(entered)
-        if not (of_mix or country or (sized and one.code in _OF_MODEL)):
+        if not (of_mix or country or known or (sized and one.code in _OF_MODEL)):
             yield one
     if entered:
         yield message("figures-entered", f"({', '.join(entered)})")

@@ -25,6 +25,7 @@ from impactree.methods import (
     Hardware,
     Method,
     Params,
+    Shape,
     Site,
     Situation,
     covers_media,
@@ -49,6 +50,7 @@ _GENERIC: Final = "generic"
 """What stands in for embodied figures that nobody publishes."""
 _OF_TEXT: Final = frozenset({"chat", "completion", "embedding", "rerank"})
 """Kinds of model that read or write text alone."""
+_AS_IT_IS: Final = Shape()
 _NOTHING: Final[Mapping[str, Deployment]] = MappingProxyType({})
 
 
@@ -74,6 +76,8 @@ class Reading:
     stand_ins: tuple[Hardware, ...]
     """What an unknown accelerator may be."""
     generic: Hardware | None
+    shape: Shape = _AS_IT_IS
+    """What of the architecture somebody entered."""
 
     @property
     def site(self) -> Site:
@@ -111,6 +115,7 @@ class Reading:
             self.generic,
             self.stand_ins,
             record.video if record else None,
+            self.shape,
         )
 
 

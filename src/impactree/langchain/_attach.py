@@ -12,6 +12,7 @@ from langchain_core.tracers.context import register_configure_hook
 from impactree.delivery.forks import free_in_child
 from impactree.langchain._current import ambient_callbacks, retrieving_trackers
 from impactree.langchain._handler import ImpactHandler
+from impactree.langchain._witness import WITNESS
 from impactree.loops import on_loop
 from impactree.tracker import active_trackers
 
@@ -49,6 +50,7 @@ def attach(
     if everywhere:
         place = _free_place()
         place.handler = handler
+        WITNESS.everywhere += 1
         return place.leave
     variable = _free_variable()
     token = variable.set(handler)
@@ -73,6 +75,7 @@ class _Everywhere:
     def leave(self) -> None:
         if self.handler is not None:
             self.handler.detached = True
+            WITNESS.everywhere -= 1
         self.handler = None
 
 

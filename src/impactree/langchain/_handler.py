@@ -19,6 +19,7 @@ from impactree.langchain._answer import Batches, PendingCall, read_answer
 from impactree.langchain._current import caused_by, enter_scope, leave_scope
 from impactree.langchain._inline import told_with_all
 from impactree.langchain._open_calls import OpenCalls
+from impactree.langchain._witness import WITNESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,6 +93,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         self._calls = OpenCalls(self.tracker)
         self._batches = Batches()
         self._watch = watch_over(budget, self.tracker)
+        WITNESS.watch(self.tracker)
         # Only a spent budget ever leaves a callback; without it LangChain would swallow that too.
         self.raise_error = budget is not None and budget.action == "raise"
 
@@ -328,6 +330,8 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         metadata: dict[str, Any] | None,
         pending: PendingCall | None = None,
     ) -> None:
+        if not WITNESS.is_called:
+            WITNESS.call()
         self.tracker.start(
             run_id,
             parent_id,
@@ -370,9 +374,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         parent_id = caused_by(self.tracker, parent_id, name)
         if self._watch is not None:
             self._check_budget(self._watch, parent_id)
-        params = kwargs.get("invocation_params")
-        if not isinstance(params, dict):
-            params = {}
+        params = told if isinstance(told := kwargs.get("invocation_params"), dict) else {}
         pending = PendingCall(
             kind=kind,
             class_name=class_name,

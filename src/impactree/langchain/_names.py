@@ -27,6 +27,7 @@ __all__ = [
 
 _URL_KEYS: Final = frozenset(URL_KEYS)
 _REGION_KEYS: Final = frozenset({"region_name", "location"})
+_STEP: Final = "seq:step:"
 _RETRIES: Final = re.compile(r"\bmax_retries=(\d{1,4})\b")
 _URL_IN_REPR: Final = re.compile(r"(?:base_url|api_base|endpoint_url)='(https?://[^']{1,300})'")
 
@@ -50,7 +51,9 @@ def document_counts(documents: Any) -> dict[str, int]:
 
 def kept_tags(tags: Any) -> tuple[str, ...]:
     """The tags without LangChain's own ``seq:step:N``, which say nothing that the tree does not."""
-    return tuple([t for t in tags if isinstance(t, str) and not t.startswith("seq:step:")])
+    if len(tags) == 1 and type(tag := tags[0]) is str and tag.startswith(_STEP):
+        return ()  # as of most
+    return tuple([t for t in tags if isinstance(t, str) and not t.startswith(_STEP)])
 
 
 def kept_metadata(metadata: Any, keys: frozenset[str]) -> dict[str, Any]:

@@ -38,8 +38,9 @@ class OpenCalls:
 
     def add(self, run_id: Any, pending: PendingCall) -> None:
         """A call has started."""
-        self._calls[run_key(run_id)] = pending
-        if len(self._calls) >= self._sweep_at:
+        calls = self._calls
+        calls[run_id.int if type(run_id) is UUID else run_id] = pending  # run_key, as in pop
+        if len(calls) >= self._sweep_at:
             self._sweep()
 
     def get(self, run_id: Any) -> PendingCall | None:
@@ -48,10 +49,11 @@ class OpenCalls:
 
     def pop(self, run_id: Any) -> PendingCall | None:
         """A call has ended: from now on it is one of the past."""
-        key = run_key(run_id)
+        key = run_id.int if type(run_id) is UUID else run_id
         pending = self._calls.pop(key, None)
         if pending is not None:
-            self._watched.pop(key, None)
+            if self._watched:
+                self._watched.pop(key, None)
             self._past.append(key)
         return pending
 

@@ -17,6 +17,7 @@ from impactree.methods.situation import (
     Hardware,
     Mix,
     Params,
+    Shape,
     Site,
     Situation,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Method",
     "Mix",
     "Params",
+    "Shape",
     "Site",
     "Situation",
     "Step",

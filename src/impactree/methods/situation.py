@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-__all__ = ["Deployment", "FactorChoice", "Hardware", "Mix", "Params", "Site", "Situation"]
+__all__ = ["Deployment", "FactorChoice", "Hardware", "Mix", "Params", "Shape", "Site", "Situation"]
 
 FactorChoice = Literal["ecologits-0.11.3", "yearly"]
 """Whose electricity factors a method uses: EcoLogits' as published, or those of the call's year."""
@@ -95,6 +95,18 @@ class Deployment:
     """Groups that hold the attention weights once each."""
 
 
+class Shape(NamedTuple):
+    """Figures of an architecture that go before what is published or typical; None: not entered."""
+
+    layers: float | None = None
+    experts: float | None = None
+    """Routed experts of a layer; together with ``active_experts``."""
+    active_experts: float | None = None
+    """Of them those that one token visits."""
+    kv_bytes: float | None = None
+    """Cache of the full attention layers, bytes per token of context."""
+
+
 class Situation(NamedTuple):
     """All that calls to one model at one place have in common, as far as equations need it."""
 
@@ -112,3 +124,5 @@ class Situation(NamedTuple):
     """What an unknown accelerator may be."""
     video: Mapping[str, Any] | None = None
     """As in ``data/video.toml``; None: the model makes no films, or nobody knows."""
+    shape: Shape = Shape()
+    """What of the architecture somebody entered."""

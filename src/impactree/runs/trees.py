@@ -58,7 +58,7 @@ class RunTrees(Amendable):
         self.finished_runs = 0
         super().__init__()
         self.unlock()
-        self._runs: dict[Any, Run] = {}
+        self._runs: dict[Any, Run] = {}  # open and lately closed, aliases included
         self._open_roots: dict[Any, Run] = {}
         self._open_count = 0
         self._closed: deque[Any] = deque()  # keys of ended runs that are still known, oldest first
@@ -91,7 +91,8 @@ class RunTrees(Amendable):
             known = runs.get(key)
             if known is not None and not self._is_outlived(known, key, start):
                 return known
-            parent = None if parent_id is None else self.find(parent_id)
+            parent_key = parent_id.int if type(parent_id) is UUID else parent_id
+            parent = None if parent_key is None else runs.get(parent_key)
             if metadata or kind == "tool":
                 above = None if parent is None else parent.metadata
                 said = labels_of(name, kind, metadata or {}, above)
@@ -118,7 +119,8 @@ class RunTrees(Amendable):
             if run is None or run.key != key:  # an alias: its unit of work is over, the run is not
                 self._runs.pop(key, None)
                 return None
-            root, late = run.root, run.end is not None
+            above, late = run._root, run.end is not None
+            root = run if above is None else above() or run  # run.root
             if late and key not in self._partial:
                 return None
             if run.kind in _GRAPHS and status == "ok" and _waits(run):
@@ -129,7 +131,7 @@ class RunTrees(Amendable):
             left: Sequence[Run] = ()
             if not late:
                 self._open_count -= 1
-                if root is run and run._root is None:
+                if above is None:
                     left = self._finish(run)
                 elif root.end is not None:  # it started after its root's end (or lost it since)
                     root.revision += 1
@@ -185,18 +187,16 @@ class RunTrees(Amendable):
 
     def alias(self, run_id: Any, parent_id: Any) -> None:
         """What starts under ``run_id`` hangs under ``parent_id``, until it is forgotten."""
-        with self._lock:
-            parent = self.find(parent_id)
-            if parent is not None:
-                self._runs.setdefault(run_key(run_id), parent)
+        parent = self.find(parent_id)
+        if parent is not None:
+            self._runs.setdefault(run_key(run_id), parent)  # one step: it needs no lock
 
     def forget_alias(self, run_id: Any) -> None:
         """The end of an alias; the id of a real run is left alone."""
         key = run_key(run_id)
-        with self._lock:
-            run = self._runs.get(key)
-            if run is not None and run.key != key:
-                del self._runs[key]
+        run = self._runs.get(key)
+        if run is not None and run.key != key:
+            self._runs.pop(key, None)
 
     # State
 
@@ -277,10 +277,7 @@ class RunTrees(Amendable):
             self._count_or_wait(run.key, run.own)
 
     def _finish(self, root: Run) -> list[Run]:
-        """A root has ended: keep its tree. Returns what is still open in it.
-
-        Its runs can still be meant by a late event, for as long as it is kept.
-        """
+        """A root has ended: keep its tree, for late events, too. Returns what is still open."""
         if self._open_roots.pop(root.key, None) is None:
             return []  # evicted meanwhile
         if len(self._finished) == self._finished.maxlen:

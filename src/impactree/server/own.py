@@ -39,6 +39,19 @@ class OwnFigures(BaseModel):
         None, description="Water of the electricity, L/kWh."
     )
 
+    layers: Annotated[float, Field(ge=1, le=10_000)] | None = Field(
+        None, description="By methods that plan with an architecture, as are the next three."
+    )
+    experts: Annotated[float, Field(gt=1, le=100_000)] | None = Field(
+        None, description="Routed experts of a layer; together with `active_experts`."
+    )
+    active_experts: Annotated[float, Field(gt=0, le=100_000)] | None = Field(
+        None, description="Of them those that one token visits."
+    )
+    kv_bytes: Annotated[float, Field(ge=0, le=1e9)] | None = Field(
+        None, description="Cache of the full attention layers, bytes per token of context."
+    )
+
     def own(self) -> Own:
         """As the engine takes them.
 

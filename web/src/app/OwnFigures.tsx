@@ -1,7 +1,7 @@
 import type { Fields } from "./address";
 import { ask, type Explanation } from "./api";
 import { type Edit, Field } from "./Fields";
-import { explainOf, OWN, ownValue, useAnswer } from "./request";
+import { explainOf, OWN, ownValue, SHAPE, useAnswer } from "./request";
 
 /** Figures in place of the catalog's, which stand beside them. */
 export function OwnFigures({ fields, edit, plans }: OwnProps) {
@@ -15,7 +15,7 @@ export function OwnFigures({ fields, edit, plans }: OwnProps) {
     <fieldset class="own">
       <legend>Your own figures, in place of the catalog's</legend>
       <div class="row">
-        {OWN.map(({ name, label, hypothesis, range }) => {
+        {[...OWN, ...(plans ? SHAPE : [])].map(({ name, label, hypothesis, range }) => {
           const typed = fields[name] ?? "";
           const wrong = typeof ownValue(typed, range) === "string";
           const hint = wrong
@@ -38,7 +38,8 @@ export function OwnFigures({ fields, edit, plans }: OwnProps) {
       </div>
       <p class="faint">
         Ranges are written as two numbers: 44 to 132. A mixture of experts has fewer active
-        parameters than parameters; whatever is left empty is the catalog's.
+        parameters than parameters, and its experts are entered with those of them that a token
+        visits; whatever is left empty is the catalog's.
       </p>
     </fieldset>
   );

@@ -22,7 +22,7 @@ function One({ state, change, lists, title }: ModeProps & { title: "One request"
   const edit: Edit = (changes) => change({ fields: { ...fields, ...changes } });
   const plans = lists.methods.find((one) => one.method === fields.method)?.plans_hardware ?? false;
   const expert = title === "Expert";
-  const own = expert ? ownOf(fields) : undefined;
+  const own = expert ? ownOf(fields, plans) : undefined;
   const body = known({ ...callOf(fields), ...settingsOf(fields, plans), own });
   const question = known({ ...explainOf(fields, plans), own });
   const found = useAnswer(JSON.stringify(body), (signal) =>
@@ -40,7 +40,7 @@ function One({ state, change, lists, title }: ModeProps & { title: "One request"
         {expert && !plans && (
           <p class="faint">
             This method takes 64 requests at once and weights of 16 bits as given: choose
-            impactree-1 to say accelerator, batch and precision.
+            impactree-1 to say accelerator, batch, precision and architecture.
           </p>
         )}
         {expert && <OwnFigures {...{ fields, edit, plans }} />}

@@ -19,6 +19,7 @@ export const FIELD_NAMES = [
   ...["task", "model", "provider", "zone", "region", "method"],
   ...["input", "cached", "output", "reasoning", "latency"],
   ...["accelerator", "count", "batch", "precision", "parallelism"],
+  ...["layers", "experts", "active_experts", "kv_bytes"],
   ...["total", "active", "pue", "wue_dc", "gwp", "wue", "pe", "adpe"],
   ...["film", "resolution", "seconds", "sound"],
 ] as const;
@@ -58,11 +59,11 @@ const START: Fields = {
 
 const USES: Use[] = [
   {
-    ...{ who: "Support", people: "40", requests_per_day: "25", months: "12", from_month: "1" },
+    ...{ who: "Support", people: "40", requests_per_day: "25", from_month: "1" },
     ...{ model: "gpt-4o-mini", provider: "openai", input_tokens: "900", output_tokens: "250" },
   },
   {
-    ...{ who: "Developers", people: "12", requests_per_day: "60", months: "12", from_month: "1" },
+    ...{ who: "Developers", people: "12", requests_per_day: "60", from_month: "1" },
     ...{ model: "claude-haiku-4-5", provider: "anthropic" },
     ...{ input_tokens: "12000", cached_input_tokens: "9000", output_tokens: "700" },
   },

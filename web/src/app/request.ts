@@ -65,6 +65,19 @@ export const OWN = [
   { name: "adpe", label: "Mix: kgSbeq/kWh", hypothesis: "F_adpe", range: false },
 ] as const;
 
+/** The same of an architecture, where the method plans with one. */
+export const SHAPE = [
+  { name: "layers", label: "Layers", hypothesis: "L, layers", range: false },
+  { name: "experts", label: "Experts of a layer", hypothesis: "E, experts", range: false },
+  { name: "active_experts", label: "of these visited", hypothesis: "k, active", range: false },
+  {
+    name: "kv_bytes",
+    label: "Cache, bytes per token",
+    hypothesis: "cache of full attention",
+    range: false,
+  },
+] as const;
+
 /** A number, or two as a range; what is neither stays text, which the server refuses by its name. */
 export function ownValue(typed: string, range: boolean): number | number[] | string | undefined {
   if (!typed.trim()) return undefined;
@@ -77,9 +90,10 @@ export function ownValue(typed: string, range: boolean): number | number[] | str
 }
 
 /** Figures of the reader's own; undefined: none. */
-export function ownOf(fields: Fields): Record<string, unknown> | undefined {
+export function ownOf(fields: Fields, plans: boolean): Record<string, unknown> | undefined {
+  const all = plans ? [...OWN, ...SHAPE] : OWN;
   const own = known(
-    Object.fromEntries(OWN.map(({ name, range }) => [name, ownValue(fields[name] ?? "", range)])),
+    Object.fromEntries(all.map(({ name, range }) => [name, ownValue(fields[name] ?? "", range)])),
   );
   return Object.keys(own).length ? own : undefined;
 }

@@ -17,7 +17,7 @@ from impactree.methods.impactree_1.equations import (
     prompts_wait,
     seconds,
 )
-from impactree.methods.impactree_1.sizes import from_figures, from_params
+from impactree.methods.impactree_1.sizes import from_figures, from_params, shaped
 
 if TYPE_CHECKING:
     from impactree.methods.situation import Hardware, Situation
@@ -70,15 +70,15 @@ def architectures(situation: Situation) -> tuple[Architecture, Architecture, Arc
     if situation.architecture is not None:
         skipped = ("precision", "status", "source", "checked")
         figures = {k: v for k, v in situation.architecture.items() if k not in skipped}
-        made = from_figures(**figures)
+        made = shaped(from_figures(**figures), situation.shape)
         return made, made, made
     p = situation.params
     middle = math.sqrt(p.active_min * p.active_max), math.sqrt(p.total_min * p.total_max)
-    return (
-        from_params(p.active_min, p.total_min),
-        from_params(*middle),
-        from_params(p.active_max, p.total_max),
+    low, usual, high = (
+        shaped(from_params(*size), situation.shape)
+        for size in ((p.active_min, p.total_min), middle, (p.active_max, p.total_max))
     )
+    return low, usual, high
 
 
 def scenarios(situation: Situation, a: Architecture, batch: float) -> list[Scenario]:
@@ -159,9 +159,17 @@ def sd_of_situation(situation: Situation) -> float:
     hardware = (
         0.5 * (d.accelerator is None) + 0.25 * (d.count is None) + 0.25 * (d.precision is None)
     )
-    size = 0.0 if situation.architecture is not None else s.size**2
+    known = situation.architecture is not None or _is_entered(situation)
+    size = 0.0 if known else s.size**2
     encoder = ENCODER_SD**2 if situation.kind in ("embedding", "rerank") else 0.0
     return math.sqrt(s.model**2 + hardware * s.hardware**2 + size + encoder)
+
+
+def _is_entered(situation: Situation) -> bool:
+    """Whether of an architecture all is entered that weighs: of a dense model no experts."""
+    p, shape = situation.params, situation.shape
+    routed = shape.experts is not None or p.total_max == p.active_max
+    return routed and shape.layers is not None and shape.kv_bytes is not None
 
 
 def slower(c: Constants) -> Constants:

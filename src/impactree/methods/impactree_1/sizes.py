@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from impactree.methods.impactree_1.equations import Architecture
 
-__all__ = ["from_figures", "from_params"]
+if TYPE_CHECKING:
+    from impactree.methods.situation import Shape
+
+__all__ = ["from_figures", "from_params", "shaped"]
 
 
 def from_params(active: float, total: float) -> Architecture:
@@ -78,4 +83,27 @@ def from_figures(
         state_bytes=state_bytes,
         attention_flop=4 * attention_width * attention_layers,
         window_flop=4 * attention_width * window_layers,
+    )
+
+
+def shaped(a: Architecture, shape: Shape) -> Architecture:
+    """An architecture with figures that somebody entered; what is not entered stays as it is.
+
+    All parameters are W_dense + W_exp, the active ones W_dense + W_exp k/E; so the routed experts
+    have W_exp = (P_t - P_a) / (1 - k/E).
+    """
+    if shape.layers is not None:
+        a = a._replace(layers=shape.layers, moe_layers=a.moe_layers * shape.layers / a.layers)
+    if shape.kv_bytes is not None:
+        a = a._replace(kv_bytes=shape.kv_bytes)
+    if shape.experts is None or shape.active_experts is None:
+        return a
+    total = a.dense_params + a.expert_params
+    routed = (total - a.active_params) / (1 - shape.active_experts / shape.experts)
+    return a._replace(
+        moe_layers=a.moe_layers or a.layers,
+        experts=shape.experts,
+        active_experts=shape.active_experts,
+        dense_params=total - routed,
+        expert_params=routed,
     )
