@@ -18,7 +18,7 @@ from impactree import ImpactHandler
 from impactree.llama_index import ImpactHandler as LlamaIndexHandler
 
 CHUNKS = 1_500
-ROUNDS = 7
+ROUNDS = 21
 _SERVER = """
 import json, sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
