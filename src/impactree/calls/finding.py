@@ -6,9 +6,13 @@ levels down.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from impactree.calls.names import field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["MAX_DEPTH", "Found", "find", "first", "is_number"]
 
@@ -44,7 +48,7 @@ _OUTPUT: Final = (
 _COUNTS: Final = frozenset((*_INPUT, *_OUTPUT))
 _AROUND: Final = (*_HOLDERS, *_WRAPPERS)
 _RANK: Final = {key: rank for rank, key in enumerate(_AROUND)}
-_PLACES: Final = frozenset((*_AROUND, *_UNITS, _CHOICES))
+_NESTS: Final = frozenset((*_UNITS, _CHOICES))
 _PLAIN: Final = (str, int, float, list, tuple)  # a union would be built for every chunk
 
 
@@ -70,31 +74,62 @@ def find(place: Any, depth: int = MAX_DEPTH) -> Found | None:
         return None
     # Most chunks of a stream hold nothing of all this: their own names tell at once.
     names = _own_names(place)
-    if names is None or not _COUNTS.isdisjoint(names):
+    if names is None:
+        may_count, keys, nests = _ANY
+    else:
+        own = names is not place and names is place.__dict__
+        may_count, keys, nests = (own and _of_fields(type(place))) or _of_names(names)  # type: ignore[arg-type]
+    if may_count:
         read, wrote = _named(place, _INPUT), _named(place, _OUTPUT)
         if read or wrote:
             return Found(place, read, wrote, place)
-    if depth == 0 or (names is not None and _PLACES.isdisjoint(names)):
+    if depth == 0:
         return None
-    # Each chunk of a stream comes here: no loop over names that it lacks.
-    keys = _AROUND if names is None else sorted(names.keys() & _RANK.keys(), key=_RANK.__getitem__)
     for key in keys:
-        inner = field(place, key) if names is None else names[key]
+        inner = field(place, key) if names is None else names.get(key)
         if inner is not None and not callable(inner):
             found = find(inner, depth - 1)
             if found is not None:
                 return found
-    return _nested(place, names)
+    return _nested(place, names) if nests else None
+
+
+class _Telling(NamedTuple):
+    """Which of its names may tell of usage."""
+
+    may_count: bool = True
+    keys: Sequence[str] = _AROUND
+    """Those under which it may lie, the likeliest first."""
+    nests: bool = True
+    """Whether it may lie under others."""
+
+
+_ANY: Final = _Telling()
 
 
 def _own_names(place: Any) -> dict[str, Any] | None:
     """All that a dict or a pydantic model holds; None of what may hold more than it shows."""
     if isinstance(place, dict):
         return place
-    if not hasattr(type(place), "__pydantic_fields__"):
+    if _of_fields(type(place)) is None:  # type: ignore[arg-type]  # every class is hashable
         return None
-    extra = getattr(place, "__pydantic_extra__", None)
+    extra = place.__pydantic_extra__
     return {**place.__dict__, **extra} if extra else place.__dict__
+
+
+@lru_cache(maxsize=512)
+def _of_fields(cls: type) -> _Telling | None:
+    """Of a pydantic class; None: it is none. Each chunk of a stream asks."""
+    fields = getattr(cls, "__pydantic_fields__", None)
+    return None if fields is None else _of_names(fields)
+
+
+def _of_names(names: Mapping[str, Any]) -> _Telling:
+    return _Telling(
+        not _COUNTS.isdisjoint(names),
+        sorted(names.keys() & _RANK.keys(), key=_RANK.__getitem__),
+        not _NESTS.isdisjoint(names),
+    )
 
 
 def _nested(place: Any, names: dict[str, Any] | None) -> Found | None:
