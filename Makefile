@@ -17,13 +17,16 @@ OLDEST_TESTS := $(wildcard tests/langchain tests/llama_index) tests/test_cookboo
 ENGINES_TESTS := tests/tables/test_tables_spark.py
 LLAMA_TESTS := $(addprefix tests/llama_index/,test_matrix.py test_mixed.py) tests/langchain/test_pictures.py -k "anthropic or langchain or wrapper"
 
-.PHONY: help test lint page web postgresql chromium openjdk-17-jre-headless test-oldest test-llama test-engines demo serve live bench peers format catalog-diff clean
+.PHONY: help test environments lint page web postgresql chromium openjdk-17-jre-headless test-oldest test-llama test-engines demo serve live bench peers format catalog-diff clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-test: web lint postgresql chromium .venv/.ready test-oldest test-llama test-engines  ## Lint, types, and all tests: what CI runs
+test: web postgresql chromium environments lint test-oldest test-llama test-engines  ## Lint, types, and all tests: what CI runs
 	$(BIN)/pytest -n $(WORKERS)
+
+environments: web  # two at a time: most of it is one processor's work
+	@$(MAKE) --no-print-directory --jobs=2 .venv/.ready $(OLDEST)/.ready $(LLAMA)/.ready $(ENGINES)/.ready
 
 # Debian's packages, for the tests of SQL, of the page and of Spark: installed by root in CI only; without them these tests
 # are skipped, and fail in CI.

@@ -197,6 +197,7 @@ def test_a_year_ends_in_december(ask, changes, field, said):
         assert found.status_code in (409, 422)
         assert found.json()["errors"][0]["field"] == field
         assert said in found.json()["errors"][0]["message"]
+        assert found.json()["detail"].startswith(field)
 
 
 def test_months_that_are_not_said_are_those_up_to_december(ask):

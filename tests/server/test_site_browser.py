@@ -177,6 +177,27 @@ def test_a_year_of_an_organisation_is_the_sum_of_its_calls(visit, tmp_path):
     expect(uses.first.get_by_label("Who", exact=True)).to_have_value("Sales")
 
 
+def test_a_use_that_is_wrong_or_without_a_model_is_named(visit):
+    page = visit("organisation", method="impactree-1")
+    expect(card(page, "gwp")).to_be_visible()
+    page.get_by_role("button", name="Add a use").click()
+    expect(page.get_by_text("Without a model, and so not counted: use 3.")).to_be_visible()
+    page.locator("[name=model-0]").fill("")
+    expect(page.get_by_text("not counted: use 1, use 3.")).to_be_visible()
+    page.locator("[name=from_month-1]").fill("5")
+    page.locator("[name=months-1]").fill("9")
+    expect(page.get_by_text("Use 2, Months: 9 from month 5 on end after December")).to_be_visible()
+    page.locator("[name=months-1]").fill("")  # up to December
+    expect(card(page, "gwp")).to_be_visible()
+    months = page.get_by_role("region", name="By month").locator("tbody tr")
+    assert "0" in months.nth(3).inner_text().split()[1]
+    requests = page.get_by_role("region", name="By use").locator("tbody tr").locator("th, td")
+    days = 31 + 30 + 31 + 31 + 30 + 31 + 30 + 31  # May to December
+    assert requests.all_inner_texts()[2] == f"{12 * 60 * days:,}"
+    page.locator("[name=people-1]").fill("-3")
+    expect(page.get_by_text("Use 2, People: Input should be greater")).to_be_visible()
+
+
 def test_a_year_is_printed_whole_from_the_first_page_on(visit):
     page = visit("organisation", theme="dark")
     page.get_by_role("region", name="What it rests on").wait_for()

@@ -57,6 +57,57 @@ def test_a_report_is_read_in_the_browser_as_its_own_page_shows_it(visit, mixed, 
     assert len(found["tr[data-row]"]) == 9
 
 
+def grounds(page):
+    """The hypotheses of each model, and the calls by host."""
+    page.get_by_role("radio", name="host").check()
+    page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+    models = page.locator(".grounds details:has(.hypotheses):has(bdi)")
+    rows = page.locator("section:has(#groups-title) .bars tr")
+    return [[re.sub(r"\s+", " ", text) for text in one.all_inner_texts()] for one in (models, rows)]
+
+
+def test_what_a_dropped_report_rests_on_is_asked_by_names_alone(visit, mixed, tmp_path):
+    more = (
+        ModelCall(model="claude-haiku-4-5", provider="anthropic", output_tokens=70),
+        ModelCall(model="nobody-knows", input_tokens=9, output_tokens=5),
+        ModelCall(**CALL, zone="FRA"),
+        ModelCall(**CALL, zone="XYZ"),  # none
+    )
+    report = mixed("impactree-1", more=more).report()
+    report.to_json(tmp_path / "report.json")
+    report.to_html(tmp_path / "report.html")
+    page = visit("runs")
+    page.get_by_label("A report").set_input_files(tmp_path / "report.json")
+    button = page.get_by_role("button", name="Ask this server what it rests on")
+    expect(button).to_be_visible()
+    asked = []
+    page.on("request", lambda one: asked.append((one.url, one.post_data_json)))
+    button.press("Enter")
+    expect(button).to_have_count(0)
+    found = grounds(page)
+    (refused,) = [url for url, body in asked if body is None]  # of a zone that is none
+    assert refused.endswith("/v1/resolve?name=gpt-4o&provider=openai")
+    bodies = [(url, body) for url, body in asked if body is not None]
+    assert len(bodies) == 8
+    for url, body in bodies:
+        assert url.endswith("/v1/explain")
+        assert not {"name", "user", "agent", "metadata", "latency_s"} & body.keys()
+    for size in (NARROW, WIDE):
+        page.set_viewport_size(size)
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    page.goto((tmp_path / "report.html").as_uri())
+    page.wait_for_selector("tr[data-row]")
+    ours = grounds(page)
+    assert found[1] == ours[1]
+    assert any("anthropic" in row for row in found[1])
+    known = [[row for row in each if "XYZ" not in row] for each in (found[0], ours[0])]
+    assert len(known[0]) == 7
+    for one, other in zip(*known, strict=True):
+        # Asked by itself, a call's zone is a setting.
+        assert one.replace("the setting zone", "the call").split() == other.split()
+
+
 DROP = """(text) => {
   const carried = new DataTransfer();
   carried.items.add(new File([text], "report.json"));

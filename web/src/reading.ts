@@ -34,13 +34,21 @@ const KEYS: Record<string, (run: Run, root: Run) => string | null | undefined> =
   root: (_, root) => root.name,
 };
 
+/** A report that was read here. */
+export interface Read extends Shown {
+  /** What its calls asked of whom, each once, as `/v1/explain` takes it. */
+  asked: Record<string, unknown>[];
+  /** The calls by host, once it is known who runs each of these. */
+  byHost: (hosts: (string | null)[]) => Group[];
+}
+
 /** What a text is not, in a sentence for whoever chose it. */
 export class NoReport extends Error {}
 
 /**
  * @throws NoReport: it is no JSON, no report, or one of a newer impactree.
  */
-export function readReport(text: string): Shown {
+export function readReport(text: string): Read {
   const report = parsed(text);
   try {
     return shownOf(report);
@@ -73,7 +81,7 @@ function parsed(text: string): Report {
   return { ...none, ...data } as unknown as Report;
 }
 
-function shownOf(report: Report): Shown {
+function shownOf(report: Report): Read {
   const { runs, ...rest } = report;
   runs.forEach(checked);
   const start_s = runs.reduce((least, run) => Math.min(least, run.start), runs[0]?.start ?? 0);
@@ -86,6 +94,7 @@ function shownOf(report: Report): Shown {
     return root;
   });
   const lines = runs.map((run, place) => lineOf(run, place, places, start_s));
+  const { questions, of } = questionsOf(report);
   const tops = rootOf.filter((root, place) => root === runs[place]);
   return {
     version: "",
@@ -107,7 +116,41 @@ function shownOf(report: Report): Shown {
     more_models: 0,
     hypotheses: [],
     citation: "",
+    asked: questions,
+    byHost: (hosts) => groupsBy(runs, lines, (place) => hosts[of[place] ?? -1] ?? null),
   };
+}
+
+const PLACE = ["model", "provider", "requested", "base_url", "kind", "zone", "region"] as const;
+const TOKENS = ["input_tokens", "cached_input_tokens", "output_tokens"] as const;
+const MEDIA_FIELDS = ["resolution", "seconds", "frames", "sound", "count", "steps", "characters"];
+
+/** One question for each model, place and day; and for each run which one is its own. */
+function questionsOf({ runs, method, total }: Report): { questions: Read["asked"]; of: number[] } {
+  const known = new Map<string, number>();
+  const questions: Read["asked"] = [];
+  const settings = { method, ...(total.training ? { include_training: true } : {}) };
+  const of = runs.map(({ call, end }) => {
+    if (!call) return -1;
+    const place = Object.fromEntries(PLACE.map((name) => [name, call[name] ?? null]));
+    const asked = { ...place, ...settings, at: pastDay(end) };
+    const key = JSON.stringify(asked);
+    const number = known.get(key) ?? questions.length;
+    if (number === questions.length) {
+      known.set(key, number);
+      const more = MEDIA.includes(call.kind) ? MEDIA_FIELDS.filter((n) => n in call) : TOKENS;
+      questions.push({ ...asked, ...Object.fromEntries(more.map((n) => [n, call[n] ?? null])) });
+    }
+    return number;
+  });
+  return { questions, of };
+}
+
+/** The UTC day of what ended more than a day ago. */
+function pastDay(seconds: number | null): string | null {
+  if (seconds === null || Date.now() / 1000 - seconds < 86400) return null;
+  const day = new Date(seconds * 1000);
+  return Number.isNaN(day.getTime()) ? null : day.toISOString().slice(0, 10);
 }
 
 function checked(run: Run, place: number): void {

@@ -61,6 +61,21 @@ describe("a report that is read", () => {
     expect(groups.agent?.map((group) => group.label)).toEqual(["ann", null]);
   });
 
+  it("asks once for each model, place and day, and groups by who answers", () => {
+    const other = { ...call, model: "n", kind: "image", count: 2 };
+    const runs = [...REPORT.runs, { ...run, id: "e", name: "two", call: other }];
+    const { asked, byHost } = read({ runs });
+    const place = { provider: null, requested: null, base_url: null, zone: null, region: null };
+    const told = { ...place, method: "m-1", at: "1970-01-01" };
+    const tokens = { input_tokens: 10, cached_input_tokens: null, output_tokens: 4 };
+    expect(asked).toEqual([
+      { ...told, model: "m", kind: "chat", ...tokens },
+      { ...told, model: "n", kind: "image", count: 2 },
+    ]);
+    const groups = byHost(["a host", null]).map(({ label, tally }) => `${label} ${tally.calls}`);
+    expect(groups.sort()).toEqual(["a host 3", "null 1"]);
+  });
+
   it("says what it stands on", () => {
     const said = Object.fromEntries(read({}).notes.map((one) => [one.name, one.sentences]));
     expect(said["coverage"]?.[0]).toBe("1 of 3 calls estimated, 1 not estimated, 1 from a cache");

@@ -208,9 +208,10 @@ def _of_architecture(found: Reading) -> Iterator[Hypothesis]:
     for name, key, unit in SHAPE:
         entered = getattr(found.shape, key)
         value = entered if published is None or entered is not None else published.get(key, 1)
-        yield Hypothesis(
-            name=name, value="from P_a" if value is None else f"{value:g}", unit=unit, **told
-        )
+        if value is None:
+            yield Hypothesis(name=name, value="from P_a", unit="", **told)
+        else:
+            yield Hypothesis(name=name, value=f"{value:g}", unit=unit, **told)
 
 
 SHAPE: Final = (

@@ -20,7 +20,7 @@ from impactree.llama_index._models import (
 from impactree.llama_index._runs import Runs
 from impactree.llama_index._workers import cache_size, in_workers, record_workers
 from impactree.runs import Labels
-from impactree.runs.current import innermost
+from impactree.runs.current import innermost, sources
 from impactree.tracker import active_trackers
 
 if TYPE_CHECKING:
@@ -214,7 +214,9 @@ class Hook:
 
     def _parent(self, parent_id: str | None, method: spans.Method) -> tuple[Any, Run | None]:
         """The parent of a span that starts now: its id, and its run if there is one."""
-        found_id = innermost(self.tracker, streams.shown(parent_id), streams.current_run_id)
+        found_id = streams.shown(parent_id)
+        if found_id is None or len(sources) > 1:
+            found_id = innermost(self.tracker, found_id, streams.current_run_id)
         parent = None if found_id is None else self.tracker.find(found_id)
         reading = streams.read_now(self.tracker)
         if reading is not None and not _is_under(parent, reading):

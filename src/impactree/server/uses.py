@@ -73,7 +73,8 @@ def _use(one: UseBody, place: int) -> Use:
         )
     except ValueError as error:
         field = str(error).partition(" ")[0].rstrip(":")  # both begin with it
-        raise ContradictionError(f"uses.{place}.{field}", error) from None
+        told = ValueError(f"uses.{place}.{error}")
+        raise ContradictionError(f"uses.{place}.{field}", told) from None
 
 
 def _file(media: str) -> dict[int | str, dict[str, Any]]:

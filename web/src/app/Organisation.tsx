@@ -42,7 +42,9 @@ const bodyOf = (uses: Use[], fields: Fields) => ({
 export function Organisation({ state, change, lists }: ModeProps) {
   const { uses, fields } = state;
   const body = bodyOf(uses, fields);
-  const some = (body.uses as unknown[]).length > 0;
+  const counted = uses.flatMap((use, place) => (use.model ? [place] : []));
+  const nameless = uses.flatMap((use, place) => (use.model ? [] : [`use ${place + 1}`]));
+  const some = counted.length > 0;
   const found = useAnswer(JSON.stringify(body), (signal) =>
     some ? ask<Year>("/v1/organisation", body, signal) : Promise.resolve(null),
   );
@@ -81,12 +83,22 @@ export function Organisation({ state, change, lists }: ModeProps) {
         </div>
       </form>
       <div class="panel" aria-live="polite">
-        {found.error && <p class="warning">{found.error}</p>}
+        {nameless.length > 0 && (
+          <p class="warning">Without a model, and so not counted: {nameless.join(", ")}.</p>
+        )}
+        {found.error && <p class="warning">{ofUses(found.error, counted)}</p>}
         {found.data && <Shown year={found.data} body={body} />}
       </div>
     </section>
   );
 }
+
+/** The server's words, with a use as the page numbers it in place of its own. */
+const ofUses = (said: string, counted: number[]): string =>
+  said.replace(/uses\.(\d+)\.(\w+)/g, (_, place, name) => {
+    const title = TITLES[name as keyof typeof TITLES] ?? name;
+    return `Use ${(counted[Number(place)] ?? 0) + 1}, ${title}`;
+  });
 
 /** The fields of one use; hosts, regions and zones of the catalog are listed. */
 function UseFields({ use, place, lists, set }: UseProps) {
@@ -124,6 +136,7 @@ function UseFields({ use, place, lists, set }: UseProps) {
         ) : (
           <input
             {...(TEXTS.includes(name) ? { type: "text" } : NUMBER)}
+            {...(name === "months" ? { placeholder: "to December" } : {})}
             name={`${name}-${place}`}
             value={value}
             onInput={(event) => edit(event.currentTarget.value)}

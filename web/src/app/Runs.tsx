@@ -1,12 +1,13 @@
 import { useState } from "preact/hooks";
 import { type PageData, type Shown, shownOf } from "../data";
-import { readReport } from "../reading";
+import { type Read, readReport } from "../reading";
 import { criterion, full, integer, type Span } from "../units";
 import { Page } from "../views/Page";
 import { RangeBar } from "../views/Range";
 import { ask } from "./api";
 import { Field } from "./Fields";
 import { Sheet } from "./Figures";
+import { withGrounds } from "./grounds";
 import type { ModeProps } from "./Request";
 import { useAnswer } from "./request";
 
@@ -20,8 +21,8 @@ const SPANS = [
 type Row = Record<string, string | number | null>;
 
 /** A report in its own view, and the server's database, where it was given one. */
-export function Runs({ state, change }: ModeProps) {
-  const [data, setData] = useState<Shown | null>(null);
+export function Runs({ state, change, lists }: ModeProps) {
+  const [data, setData] = useState<Read | Shown | null>(null);
   const [error, setError] = useState("");
   const take = async (file: File | undefined) => {
     if (!file) return;
@@ -33,6 +34,13 @@ export function Runs({ state, change }: ModeProps) {
       setError(failed instanceof Error ? failed.message : String(failed));
     }
   };
+  const rest = (read: Read) =>
+    withGrounds(read).then(
+      (found) => setData((now) => (now === read ? found : now)),
+      (failed: unknown) => setError(failed instanceof Error ? failed.message : String(failed)),
+    );
+  const askable = data && "asked" in data && data.asked.length > 0 ? data : null;
+  const known = lists.methods.some((one) => one.method === data?.report.method);
   return (
     <section aria-labelledby="runs-title">
       <h2 id="runs-title">Your runs</h2>
@@ -54,6 +62,17 @@ export function Runs({ state, change }: ModeProps) {
           />
         </Field>
         <p class="faint">It is read in this page and sent nowhere, not even to this server.</p>
+        {askable && known && (
+          <p class="buttons">
+            <button type="button" onClick={() => void rest(askable)}>
+              Ask this server what it rests on
+            </button>{" "}
+            <span class="faint">
+              By the names of its models, hosts and places, and nothing else: hypotheses of each
+              model, and calls by host, by the present catalog.
+            </span>
+          </p>
+        )}
         {error && <p class="warning">{error}</p>}
       </div>
       {data && <Tree data={data} />}

@@ -59,11 +59,11 @@ const START: Fields = {
 
 const USES: Use[] = [
   {
-    ...{ who: "Support", people: "40", requests_per_day: "25", months: "12", from_month: "1" },
+    ...{ who: "Support", people: "40", requests_per_day: "25", from_month: "1" },
     ...{ model: "gpt-4o-mini", provider: "openai", input_tokens: "900", output_tokens: "250" },
   },
   {
-    ...{ who: "Developers", people: "12", requests_per_day: "60", months: "12", from_month: "1" },
+    ...{ who: "Developers", people: "12", requests_per_day: "60", from_month: "1" },
     ...{ model: "claude-haiku-4-5", provider: "anthropic" },
     ...{ input_tokens: "12000", cached_input_tokens: "9000", output_tokens: "700" },
   },

@@ -62,7 +62,14 @@ export interface Disclosure {
   sources: string[];
 }
 export interface Explanation {
-  resolution: { model: string | null; maker: string | null; host: string | null; how: string };
+  resolution: {
+    model: string | null;
+    maker: string | null;
+    host: string | null;
+    grade: string;
+    how: string;
+  };
+  impacts: Impacts;
   citation: string;
   zone: string;
   hypotheses: Hypothesis[];

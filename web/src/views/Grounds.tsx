@@ -75,7 +75,7 @@ export function Grounds({ data }: { data: Shown }) {
             <b>Factors</b>{" "}
             <span class="faint">of data centres and electricity, with their sources</span>
           </summary>
-          <Hypotheses rows={data.report.factors} />
+          <Hypotheses rows={data.report.factors} of="data centres and electricity" />
         </details>
       )}
       <Ladder data={data} />
@@ -186,15 +186,15 @@ function ModelView({ model, data }: { model: ModelGrounds; data: Shown }) {
           Not estimated: {visible(error)}
         </p>
       ))}
-      <Hypotheses rows={rows} />
+      <Hypotheses rows={rows} of={[model.model, model.provider, model.zone].join(" ")} />
     </>
   );
 }
 
-function Hypotheses({ rows }: { rows: Hypothesis[] }) {
+function Hypotheses({ rows, of }: { rows: Hypothesis[]; of: string }) {
   if (!rows.length) return null;
   return (
-    <Sheet label="Hypotheses" columns={HYPOTHESES}>
+    <Sheet label={`Hypotheses: ${visible(of)}`} columns={HYPOTHESES}>
       {rows.map((row) => (
         <tr key={JSON.stringify(row)}>
           <th scope="row">{row.name}</th>
