@@ -148,6 +148,8 @@ def test_a_workbook_holds_the_same(ask):
         ("model,people\ngpt-4o,nan\n", "line 2: people must be a number"),
         ("model,months\ngpt-4o,1.5\n", "line 2: months must be a whole number"),
         ("who,model\nx,\n", "line 2: model is missing"),
+        ("model,people,Model\na,1,b\n", "line 1: the column model stands twice"),
+        ("model,people\ngpt-4o,1,5\n", "line 2: more cells than columns"),  # 1,5 is one number
         ("", "column model is missing"),
     ],
 )

@@ -39,7 +39,8 @@ FIELDS = {
     "cached": pa.bool_(),
     "team": pa.string(),
 }
-CALL_FIELDS = [name for name in FIELDS if name not in ("id", "day", "cached", "team")]
+ENERGY_FIELDS = {**FIELDS, "energy_kwh": pa.float64()}
+CALL_FIELDS = [name for name in ENERGY_FIELDS if name not in ("id", "day", "cached", "team")]
 PROVIDERS = (None, "openai", "azure", "bedrock", "ollama", "", "mistralai")
 DAYS = [
     *(dt.date(2023, 6, 1), dt.date(2024, 2, 29), dt.date(2024, 12, 31), dt.date(2025, 1, 1)),
@@ -120,6 +121,13 @@ def made_rows(count, seed=21):
         yield row
 
 
+def with_energy(rows, seed=5):
+    """The rows, of half of which somebody knows the energy, or says what no energy can be."""
+    rng = random.Random(seed)
+    energies = [0.0, 1e-4, 2e-3, 0.7, -1.0, math.nan, 2e6]
+    return [row | {"energy_kwh": rng.choice([None] * 7 + energies)} for row in rows]
+
+
 def by_python(row, engine):
     """What the engine says of a row: Impacts, or None where no call can be made of it."""
     given = {name: row.get(name) for name in CALL_FIELDS if row.get(name) is not None}
@@ -143,8 +151,8 @@ def same(ours, theirs):
     np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=0)
 
 
-def arrow(rows):
-    return pa.table({n: pa.array([r.get(n) for r in rows], kind) for n, kind in FIELDS.items()})
+def arrow(rows, fields=FIELDS):
+    return pa.table({n: pa.array([r.get(n) for r in rows], kind) for n, kind in fields.items()})
 
 
 def same_calls(found, expected):

@@ -184,11 +184,6 @@ def test_tables_of_pandas_polars_and_duckdb_give_the_same():
             {"by": "modl"},
             "no column 'modl'.*nearest: model",
         ),
-        (
-            {"model": ["x"], "output_tokens": [1], "energy_kwh": [1.0]},
-            {},
-            "'energy_kwh': known energy",
-        ),
         ({"model": ["x"], "output_tokens": [1]}, {"at": "noon"}, "'call' or 'today', not 'noon'"),
         (["x"], {}, "expected a table of Ibis, pandas, polars or pyarrow, not list"),
     ],

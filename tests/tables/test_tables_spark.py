@@ -12,7 +12,15 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from made_calls import arrow, by_python, made_rows, same_calls, same_sums
+from made_calls import (
+    ENERGY_FIELDS,
+    arrow,
+    by_python,
+    made_rows,
+    same_calls,
+    same_sums,
+    with_energy,
+)
 
 from impactree.cli import cli
 from impactree.engine import Engine
@@ -46,8 +54,8 @@ def backend(folder):
 
 @pytest.fixture(scope="module")
 def calls(backend, folder):
-    rows = list(made_rows(ROWS))
-    pq.write_table(arrow(rows), folder / "calls.parquet")
+    rows = with_energy(made_rows(ROWS))
+    pq.write_table(arrow(rows, ENERGY_FIELDS), folder / "calls.parquet")
     return backend.read_parquet(folder / "calls.parquet"), rows
 
 

@@ -11,13 +11,21 @@ from typing import Any, Final, Literal, TypedDict, cast, get_args
 from impactree.values.messages import MESSAGES
 from impactree.values.sources import SOURCES, BySource, as_by_source
 
-__all__ = ["BOUNDARIES", "ENERGY_FIELDS", "Boundary", "EnergyFields", "KnownEnergy", "read_energy"]
+__all__ = [
+    "BOUNDARIES",
+    "ENERGY_FIELDS",
+    "MAX_KWH",
+    "Boundary",
+    "EnergyFields",
+    "KnownEnergy",
+    "read_energy",
+]
 
 Boundary = Literal["gpu", "server", "facility"]
 """What was measured: accelerators alone, the whole server, or the data centre with its overhead."""
 BOUNDARIES: Final = get_args(Boundary)
 _KNOWN: Final = SOURCES[:-1]
-_MAX_KWH: Final = 1e6
+MAX_KWH: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +130,6 @@ def _by_source(kwh: Any) -> BySource:
             raise ValueError(f"energy_kwh by source takes {', '.join(_KNOWN)}, not {source!r:.80}")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise TypeError(f"energy_kwh must be a number of kWh or None, not {value!r:.80}")
-        if not 0 <= value <= _MAX_KWH:
-            raise ValueError(f"energy_kwh must be 0 to {_MAX_KWH:,.0f} kWh, not {value!r:.80}")
+        if not 0 <= value <= MAX_KWH:
+            raise ValueError(f"energy_kwh must be 0 to {MAX_KWH:,.0f} kWh, not {value!r:.80}")
     return as_by_source(cast("dict[str, float]", {s: float(v) for s, v in energies.items()}))

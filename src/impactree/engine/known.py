@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from impactree.catalog import Catalog
     from impactree.engine.reading import Reading
 
-__all__ = ["impacts_of_known"]
+__all__ = ["OF_ELECTRICITY", "impacts_of_known"]
 
-_OF_ELECTRICITY: Final = ("electricity-", "region-", "host-unknown")
+OF_ELECTRICITY: Final = ("electricity-", "region-", "host-unknown")
 """What the codes begin with that say something of the place, not of the model."""
 
 
@@ -62,7 +62,7 @@ def _of_energy(call: ModelCall, found: Reading) -> tuple[Message, ...]:
     """What is to be said of the electricity and of how it is known."""
     energy = call.energy
     assert energy is not None  # noqa: S101
-    said = [one for one in found.warnings if one.code.startswith(_OF_ELECTRICITY)]
+    said = [one for one in found.warnings if one.code.startswith(OF_ELECTRICITY)]
     sources = dict(energy.by_source)
     if "modelled" in sources:
         said.append(message("energy-modelled"))
@@ -83,7 +83,7 @@ def _embodied(
     """Making the hardware: of others' as estimated, of one's own where the user states it."""
     if not found.host.local:
         if estimated.figures is not None:
-            codes = {one.code for one in found.warnings if one.code.startswith(_OF_ELECTRICITY)}
+            codes = {one.code for one in found.warnings if one.code.startswith(OF_ELECTRICITY)}
             told = [one for one in estimated.warnings if one.code not in codes]
             return estimated.figures[15:24], tuple(told)
         return NOT_EMBODIED, (message("embodied-not-counted", "The method does not estimate it."),)

@@ -24,6 +24,9 @@ _INSTRUMENT: Final = (
     " With LlamaIndex's CallbackManager alone: ImpactHandler().instrument(), which sees what came "
     "of a stream."
 )
+_ASK_THE_PROVIDER: Final = (
+    " Of what was cancelled, timed out or never read the provider's own usage page alone tells."
+)
 _NAME_THE_MODEL: Final = (
     "Cure, where a gateway or a deployment has names of its own: "
     "ImpactHandler(deployments={{{name!r}: 'PROVIDER/MODEL'}})."
@@ -32,7 +35,7 @@ _FOR_INSTANCE: Final = "Cure: ImpactHandler(deployments={{{name!r}: 'PROVIDER/MO
 _LOOK_AT_USAGE: Final = "Cure: look at the usage that the client or gateway returns, and update it."
 _CURES: Final = {
     "token-count-approximate": _ASK_FOR_USAGE,
-    "output-tokens-unknown": _ASK_FOR_USAGE + _INSTRUMENT,
+    "output-tokens-unknown": _ASK_FOR_USAGE + _INSTRUMENT + _ASK_THE_PROVIDER,
     "model-not-registered": _NAME_THE_MODEL,
     "model-prior": _FOR_INSTANCE,
     "model-size-unknown": _NAME_THE_MODEL,

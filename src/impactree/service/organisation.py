@@ -181,6 +181,9 @@ def _read_rows(rows: csv.DictReader[str]) -> list[dict[str, Any]]:
     if "model" not in names or unknown:
         what = f"unknown column {min(unknown)!r:.60}" if unknown else "the column model is missing"
         raise ConfigurationError(f"line 1: {what}; columns: {', '.join(_ASKED)}")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigurationError(f"line 1: the column {twice} stands twice")
     rows.fieldnames = names
     found = []
     for row in rows:
@@ -190,7 +193,11 @@ def _read_rows(rows: csv.DictReader[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _read(row: dict[str, Any], line: int) -> dict[str, Any]:
+def _read(row: Mapping[str | None, Any], line: int) -> dict[str, Any]:
+    if any(cell.strip() for cell in row.get(None) or ()):  # cells beyond the columns
+        raise ConfigurationError(
+            f"line {line}: more cells than columns; a number has a point for decimals, or quotes"
+        )
     found: dict[str, Any] = {}
     for name in _ASKED:
         value = (row.get(name) or "").strip().removeprefix("' ")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 import ibis
 
 from impactree.calls import Kind, TokensSource
+from impactree.calls.known_energy import MAX_KWH
 from impactree.calls.quantities import MAX_S, MEDIA_FIELDS, MEDIA_KINDS
 from impactree.calls.tokens import MAX_TOKENS
 from impactree.catalog import near_text
@@ -44,11 +45,11 @@ COUNTS: Final = (
 )
 PLACES: Final = (*PLACE_FIELDS, "resolution", "frames", "seconds", "sound")
 """What plans are made for: where a call went, and of films and pictures what is judged."""
-_REALS: Final = ("latency_s", "seconds")
+_REALS: Final = ("latency_s", "seconds", "energy_kwh")
 _FLAGS: Final = ("cached", "sound")
 _TEXTS: Final = (*PLACE_FIELDS, "resolution", "tokens_source", "usage_notes")
 MEDIA_COUNTS: Final = tuple(n for n in MEDIA_FIELDS if n not in (*_TEXTS, *_REALS, *_FLAGS))
-_NEEDED: Final = ("input_tokens", "output_tokens", *MEDIA_FIELDS)
+_NEEDED: Final = ("input_tokens", "output_tokens", "energy_kwh", *MEDIA_FIELDS)
 _NUMBERS: Final = (*COUNTS, *MEDIA_COUNTS, *_REALS, "requests")
 _JUDGED: Final = tuple(dict.fromkeys(("model", "kind", "tokens_source", *_NUMBERS, *MEDIA_FIELDS)))
 """Columns that a call may be rejected for."""
@@ -83,7 +84,8 @@ def prepared(table: ir.Table) -> ir.Table:
     columns["kind"] = _or(columns.get("kind"), "chat")
     columns["tokens_source"] = _or(columns.get("tokens_source"), "reported")
     columns["cached"] = _or(columns.get("cached"), False)
-    columns["requests"] = _or(columns.get("requests"), 1)
+    if "requests" in columns:
+        columns["requests"] = _or(columns["requests"], 1)
     calls = table.mutate(**columns).mutate(rejected_no=_rejected_no)
     return calls.mutate(rejected=refused(calls))
 
@@ -99,11 +101,6 @@ def checked_columns(table: ir.Table) -> dict[str, Any]:
     if "model" not in names:
         near = near_text("model", table.columns)
         raise TableError(f"column 'model' is missing; nearest of the table's: {near}")
-    if "energy_kwh" in names:
-        raise TableError(
-            "column 'energy_kwh': known energy is not read from tables; expected none, and "
-            "ModelCall(energy_kwh=...) for such calls"
-        )
     if names.isdisjoint(_NEEDED):
         near = near_text("output_tokens", table.columns)
         raise TableError(
@@ -198,7 +195,9 @@ def _rejected_no(table: ir.Table) -> Any:
 
 def _no_such_number(column: Any, name: str) -> Any:
     least = column <= 0 if name in (*MEDIA_COUNTS, "seconds") else column < 0
-    most = {"latency_s": float("inf"), "seconds": MAX_S}.get(name, MAX_TOKENS)
+    most = {"latency_s": float("inf"), "seconds": MAX_S, "energy_kwh": MAX_KWH}.get(
+        name, MAX_TOKENS
+    )
     wrong = [least, column >= most if name == "latency_s" else column > most]
     if column.type().is_floating():
         wrong.append(column.isnan())

@@ -9,23 +9,18 @@ import ibis
 from impactree.engine import shared_engine
 from impactree.exceptions import TableError
 from impactree.tables._beside import beside
-from impactree.tables._calls import INNER, NEWEST, outer_name
-from impactree.tables._figures import cells, either, requests, training, words
+from impactree.tables._each import per_call
 from impactree.tables._groups import grouped
-from impactree.tables._sums import sources, sums
-from impactree.values.criteria import ENERGY
+from impactree.tables._sums import sums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import ibis.expr.types as ir
 
-    from impactree.engine import Engine
     from impactree.engine.settings import EngineSettings
-    from impactree.tables._beside import Beside
-    from impactree.tables._plans import Variant
 
-__all__ = ["At", "estimate", "per_call"]
+__all__ = ["At", "estimate"]
 
 At = Literal["call", "today"]
 
@@ -78,34 +73,3 @@ def _as_ibis(table: Any) -> ir.Table:
     import pyarrow as pa
 
     return ibis.memtable(pa.table(table))
-
-
-def per_call(known: Beside, engine: Engine) -> ir.Table:
-    """A row per call, with its figures."""
-    calls = known.calls
-    rows = known.joined(calls)
-    asked = rows.rejected.isnull() & ~rows.cached
-    columns = {outer_name(name): rows[name] for name in calls.columns if name not in INNER}
-    columns["day"] = rows.day.nullif(ibis.literal(NEWEST))
-    columns |= words(rows, asked, engine)
-    found = [_by_one(rows, variant, n) for n, variant in enumerate(known.plans.variants)]
-    columns |= either(found, rows.cached & rows.rejected.isnull())
-    columns |= sources(rows.estimated, columns[f"{ENERGY.column}_mean"])
-    wrote = rows.output_tokens if "output_tokens" in calls.columns else None
-    columns |= training(rows, engine, ibis.ifelse(asked, requests(rows), 0), wrote)
-    return rows.select(**columns)
-
-
-def _by_one(rows: ir.Table, variant: Variant, place: int) -> tuple[Any, ...]:
-    """The figures of the rows of one variant, null elsewhere.
-
-    What is not to be estimated is null from the start: engines work out what expressions share
-    once, but not what stands in a CASE.
-    """
-    found = cells(rows, variant, ibis.ifelse, _as_it_is, rows.__getitem__)
-    amount = ibis.ifelse(rows.estimated & (rows.variant == place), requests(rows), None)
-    return tuple(cell * amount for cell in found)
-
-
-def _as_it_is(column: Any) -> Any:
-    return column

@@ -27,7 +27,18 @@ if TYPE_CHECKING:
     from impactree.engine import Engine
     from impactree.tables._plans import Variant
 
-__all__ = ["DERIVED", "amount", "cells", "either", "no_training", "requests", "training", "words"]
+__all__ = [
+    "DERIVED",
+    "amount",
+    "cells",
+    "either",
+    "figures_of",
+    "no_training",
+    "requests",
+    "training",
+    "with_amounts",
+    "words",
+]
 
 DERIVED: Final = ("rejected", "estimated", "grade", "method", "warnings", "errors", "zone_used")
 """What is said of calls, by which they can be grouped, too."""
@@ -37,6 +48,8 @@ _NAMES: Final = (*FLAT_COLUMNS, *PART_COLUMNS, *MARKET_COLUMNS)
 
 def requests(rows: ir.Table) -> Any:
     """How many requests a row stands for, where it says so; else one."""
+    if "requests" not in rows.columns:
+        return ibis.literal(1)
     return ibis.ifelse(rows.requests > 1, rows.requests, 1)
 
 
@@ -56,11 +69,22 @@ def cells(
         wrap: Makes of a column what the equations are run on.
         fixed: The same of a column of the plans, by its name.
     """
+    figures = figures_of(rows, variant, where, wrap, fixed)
+    return (*figures.totals, *figures[24:], *figures.market_based(fixed("market")))
+
+
+def figures_of(
+    rows: ir.Table,
+    variant: Variant,
+    where: Callable[[Any, Any, Any], Any],
+    wrap: Callable[[Any], Any],
+    fixed: Callable[[str], Any],
+) -> Figures:
+    """The same, by phase."""
     plan = variant.plan._make(fixed(f"plan_{name}") for name in variant.plan._fields)
     latency = wrap(rows.latency_s) if "latency_s" in rows.columns else None
     quantities = _quantities(rows, variant.sized, wrap, fixed)
-    figures = Figures._make(variant.method.impacts(plan, quantities, latency, where=where))
-    return (*figures.totals, *figures[24:], *figures.market_based(fixed("market")))
+    return Figures._make(variant.method.impacts(plan, quantities, latency, where=where))
 
 
 def _quantities(
@@ -89,8 +113,23 @@ def _quantities(
     )
 
 
+def with_amounts(rows: ir.Table) -> ir.Table:
+    """Rows with the counts of tokens that equations are run on: worked out once, not in each."""
+    counts = [name for name in COUNTS if name in rows.columns]
+    found = {_AMOUNT + name: amount(rows, name) for name in counts}
+    if "cached_input_tokens" in counts:
+        found[_READ] = _read(rows)
+    return rows.mutate(**found) if found else rows
+
+
+_AMOUNT: Final = "amount_"
+_READ: Final = f"{_AMOUNT}read"
+
+
 def _read(rows: ir.Table) -> Any:
     """The input; where nobody knows it, at least what came from the cache."""
+    if _READ in rows.columns:
+        return rows[_READ]
     cached = amount(rows, "cached_input_tokens")
     if "input_tokens" not in rows.columns:
         return cached
@@ -104,11 +143,13 @@ def amount(rows: ir.Table, name: str, unknown: float | None = 0) -> Any:
     """
     if name not in rows.columns:
         return ibis.literal(unknown, "float64")
+    if _AMOUNT + name in rows.columns:
+        return rows[_AMOUNT + name]
     no_such = rows.rejected_no.notnull()
     if name == "cached_input_tokens" and "input_tokens" in rows.columns:
         no_such = no_such | (rows[name] > rows.input_tokens)
     column = ibis.ifelse(no_such, None, rows[name]).cast("float64")
-    if name in COUNTS:
+    if name in COUNTS and "requests" in rows.columns:
         column = column / requests(rows)  # of a sum of requests: their mean
     return column if unknown is None else column.fill_null(unknown)
 

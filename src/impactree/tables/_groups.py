@@ -21,9 +21,22 @@ from impactree.tables._calls import (
     outer_name,
     refused,
 )
-from impactree.tables._figures import DERIVED, amount, cells, either, requests, training, words
+from impactree.tables._each import each
+from impactree.tables._figures import (
+    DERIVED,
+    amount,
+    cells,
+    either,
+    requests,
+    training,
+    with_amounts,
+    words,
+)
+from impactree.tables._known import is_known
 from impactree.tables._small import KEY
-from impactree.tables._terms import CALLS, Term, choose_term, named_features
+from impactree.tables._terms import CALLS, Term, apart, choose_term, named_features
+from impactree.values.criteria import ENERGY
+from impactree.values.sources import SOURCE_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,7 +46,7 @@ if TYPE_CHECKING:
     from impactree.engine import Engine
     from impactree.tables._beside import Beside
 
-__all__ = ["SUMMED", "TALLIES", "Groups", "grouped"]
+__all__ = ["BY_SOURCE", "SUMMED", "TALLIES", "Groups", "grouped"]
 
 _ROWS: Final = "rows_"
 """The column that says how many rows of the table a group has."""
@@ -42,6 +55,8 @@ TALLIES: Final = (
     *("estimated_calls", "unestimated_calls", "cached_calls", "counted_calls"),
     "rejected_calls",
 )
+BY_SOURCE: Final = ("reported_calls", "reported_kwh", "equations_kwh")
+"""Of groups of calls, some of whose energy is known."""
 
 
 class Groups(NamedTuple):
@@ -80,6 +95,8 @@ def grouped(known: Beside, engine: Engine, keys: Sequence[str]) -> Groups:
         TableError: there is no such column.
     """
     _check(known.calls, keys)
+    if "energy_kwh" in known.calls.columns:
+        return _with_known(known, engine, keys)
     keys = [key if key in DERIVED else inner_name(key, known.calls.columns) for key in keys]
     names = known.plans.names
     of_plans = {*known.plans.places, *DERIVED}
@@ -108,6 +125,65 @@ def _check(calls: ir.Table, keys: Sequence[str]) -> None:
             raise TableError(f"by: no column {key!r:.80} to group by; nearest: {near}")
 
 
+def _with_known(known: Beside, engine: Engine, keys: Sequence[str]) -> Groups:
+    """Groups as usual, beside calls whose energy is known: those are no method's, and stay single.
+
+    The latter are few: whoever knows the energy of all calls needs no estimate.
+    """
+    calls = known.calls
+    which = is_known(calls)
+    others = known._replace(calls=calls.filter(~which).drop("energy_kwh"))
+    groups = grouped(others, engine, keys)
+    rows = groups.table
+    added = {"reported_calls": 0.0, "reported_kwh": 0.0}
+    energy = rows[f"{ENERGY.column}_mean"]
+    rows = rows.mutate(
+        **{name: ibis.literal(value, "float64") for name, value in added.items()},
+        equations_kwh=ibis.ifelse(rows.estimated_calls > 0, energy, 0.0).cast("float64"),
+    )
+    single = _single(known._replace(calls=calls.filter(which)), engine, keys)
+    alike = single.select(**{n: single[n].cast(kind) for n, kind in rows.schema().items()})
+    return groups._replace(table=rows.union(alike), complete=False)
+
+
+def _single(known: Beside, engine: Engine, keys: Sequence[str]) -> ir.Table:
+    """Calls whose energy is known, each a group of its own."""
+    rows = known.joined(known.calls)
+    found = each(rows, known, engine)
+    counted, amount = rows.rejected.isnull(), requests(rows)
+    asked = counted & ~rows.cached
+
+    def of(which: Any, number: Any = amount) -> Any:
+        return ibis.ifelse(which, number, 0)
+
+    summed = {
+        name: ibis.ifelse(counted if name == "latency_s" else asked, rows[name], None)
+        for name in SUMMED
+        if name in rows.columns
+    }
+    reported = found["source"] == "reported"
+    energy = found["energy_reported_kwh"]
+    inner = [key if key in DERIVED else inner_name(key, known.calls.columns) for key in keys]
+    labels = {key: found.get(key, rows[key]) if key in DERIVED else rows[key] for key in inner}
+    if "day" in labels:
+        labels["day"] = labels["day"].nullif(ibis.literal(NEWEST))
+    return rows.select(
+        **{name: value for name, value in found.items() if name not in (*DERIVED, *SOURCE_COLUMNS)},
+        **summed,
+        calls=of(counted),
+        estimated_calls=of(asked & found["estimated"]),
+        unestimated_calls=of(asked & ~found["estimated"]),
+        cached_calls=of(counted & rows.cached),
+        counted_calls=of(asked & rows.counted),
+        rejected_calls=of(~counted, 1),
+        worst=ibis.ifelse(asked, rows["rank"], None),
+        reported_calls=of(reported.fill_null(False)),
+        reported_kwh=energy.fill_null(0.0),
+        equations_kwh=0.0,
+        **labels,
+    )
+
+
 class _Traced(NamedTuple):
     """The figures of one variant, as they follow from sums."""
 
@@ -117,18 +193,21 @@ class _Traced(NamedTuple):
 
 def _summed(known: Beside, own: Sequence[str]) -> tuple[ir.Table, list[_Traced]]:
     """Sums of the calls that have all in common; and what the figures make of them."""
-    rows = known.plans.joined(known.calls)
-    counted = {CALLS: requests(rows).sum() if "requests" in known.given else rows.count()}
+    rows = with_amounts(known.plans.joined(known.calls))
+    counted = {CALLS: requests(rows).sum()} if "requests" in known.given else {}
     counted |= {_sum(n): rows[n].cast("float64").sum() for n in SUMMED if n in rows.columns}
     names = {amount(rows, name).op(): _sum(name) for name in COUNTS if name in rows.columns}
     traced, features = _traced(rows, known, names)
     alike = ["name_no", "rejected_no", "missing"]
     alike += [n for n in (UNREADABLE, "cached", "usage_notes") if n in known.given]
+    rows, features = apart(rows, {n: f for n, f in features.items() if n not in counted})
     groups = rows.group_by(list(dict.fromkeys((*own, *alike)))).agg(
         **{_ROWS: rows.count()},
         **counted,
-        **{n: f for n, f in features.items() if n not in counted},
+        **features,
     )
+    if CALLS not in counted:
+        groups = groups.mutate(**{CALLS: groups[_ROWS]})
     if "cached" not in known.given:
         groups = groups.mutate(cached=ibis.literal(False))
     return groups.mutate(rejected=refused(groups)), traced

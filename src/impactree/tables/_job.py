@@ -14,14 +14,14 @@ from impactree.catalog import near_text
 from impactree.exceptions import TableError
 from impactree.tables._beside import beside
 from impactree.tables._calls import NEWEST, day_of
-from impactree.tables._estimate import At, per_call
+from impactree.tables._each import per_call
 from impactree.tables._files import Source, found
 from impactree.tables._groups import grouped
 from impactree.tables._output import stamp_of
 from impactree.tables._placing import fetched
 from impactree.tables._running import reading, running
 from impactree.tables._staging import SCHEMA, calls_of, stage
-from impactree.tables._summary import BASIS, Summary, summary
+from impactree.tables._summary import BASIS, READ, Summary, summary
 from impactree.tables._sums import sums
 from impactree.tables._trees import hang
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from impactree.engine import Engine
     from impactree.tables._beside import Beside
+    from impactree.tables._estimate import At
     from impactree.tables._groups import Groups
     from impactree.tables._output import Output
     from impactree.tables._running import OnDuckDB, OnSpark, RunsOn
@@ -156,7 +157,10 @@ class Job:
             chosen = calls.filter(day_of(calls).isin([ibis.literal(d or NEWEST) for d in new]))
             known = beside(place.taken(chosen), self.engine, by_day=self.at == "call")
             groups = self._groups(place, known)
-            basis = {name: fetched(sums(groups, keys)) for name, keys in BASIS.items()}
+            basis = {
+                name: fetched(sums(groups, keys).select(*READ[name]))
+                for name, keys in BASIS.items()
+            }
             told = summary(basis, self.engine, len(days) - len(new))
             by = self.by is not None
             result = sums(groups, self._keys) if by else per_call(known, self.engine)

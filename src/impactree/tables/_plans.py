@@ -15,6 +15,7 @@ from impactree.catalog import WatchedDay, change_days, same_until
 from impactree.engine.reading import alike, read_name
 from impactree.methods import Judgement, covers_media
 from impactree.tables._calls import MEDIA_COUNTS, NEWEST, PLACES
+from impactree.tables._known import KNOWN_CELLS, known_cells
 from impactree.tables._placing import fetched
 from impactree.tables._small import KEY, Small, codes, joined, small
 from impactree.values.grades import GRADES
@@ -94,7 +95,7 @@ def plans(calls: ir.Table, engine: Engine, *, by_day: bool) -> Plans:
         found = fetched(groups.agg(first=calls.day.min(), last=calls.day.max()))
     else:
         found = fetched(calls.select(keys).distinct())
-    book = _Book(engine, by_day=by_day)
+    book = _Book(engine, by_day=by_day, known="energy_kwh" in calls.columns)
     columns = [column.to_pylist() for column in found.columns]
     situations = (dict(zip(found.column_names, r, strict=True)) for r in zip(*columns, strict=True))
     rows = [(at, *row) for at, one in enumerate(situations) for row in book.rows(one, keys)]
@@ -124,8 +125,9 @@ _WRONG: Final = {"wrong": "resolution"}
 class _Book:
     """Plans as they are met. Names that are read alike have one."""
 
-    def __init__(self, engine: Engine, *, by_day: bool) -> None:
+    def __init__(self, engine: Engine, *, by_day: bool, known: bool) -> None:
         self.engine = engine
+        self._of_known = known
         self.variants: dict[Variant, int] = {}
         self._changes = change_days(engine.catalog) if by_day else ()
         self._cells: list[dict[str, Any]] = []
@@ -164,7 +166,11 @@ class _Book:
         known = self._known.get(key)
         if known is None:
             asked = None if day is None or watched is None else WatchedDay(*day.timetuple()[:3])
-            place = self._place(_cells(engine.plan(call, asked, name), call, engine, self.variants))
+            plan = engine.plan(call, asked, name)
+            cells = _cells(plan, call, engine, self.variants)
+            place = self._place(
+                cells | known_cells(plan, call, engine) if self._of_known else cells
+            )
             year, of_day = (asked.asked_year, asked.asked_day) if asked else (False, False)
             known = self._known[key] = place, year, of_day
         place, year, of_day = known
@@ -191,6 +197,8 @@ class _Book:
         """The plans, a row each."""
         fields = dict.fromkeys(name for v in self.variants for name in v.plan._fields)
         columns = (*_FIXED, *((f"plan_{name}", pa.float64()) for name in fields))
+        if self._of_known:
+            columns = (*columns, *KNOWN_CELLS)
         if self.engine.sharing is not None:
             columns = (*columns, *_TRAINING)
         rows = self._cells

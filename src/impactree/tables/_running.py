@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import ibis
 
@@ -19,14 +19,23 @@ if TYPE_CHECKING:
 __all__ = ["OnDuckDB", "OnSpark", "RunsOn", "reading", "running"]
 
 RunsOn = Literal["duckdb", "spark"]
+_MEMORY: Final = "400MB"
+"""That DuckDB may take; what is more goes to disk."""
+_ROWS: Final = 20_000
+"""Rows that are handed over at a time: of 70 columns 11 MB."""
 
 
 @contextmanager
 def reading(work: Path) -> Iterator[Any]:
     """The database that files are read by, in a folder: larger than memory."""
-    database = ibis.duckdb.connect(work / "work.duckdb", temp_directory=str(work / "spill"))
+    database = ibis.duckdb.connect(
+        work / "work.duckdb",
+        temp_directory=str(work / "spill"),
+        memory_limit=__import__("os").environ.get("MEML", "80%"),
+    )
     try:
         database.raw_sql("SET TimeZone = 'UTC'")
+        database.raw_sql("SET enable_progress_bar = false")  # ours is enough
         yield database
     finally:
         database.disconnect()
@@ -64,7 +73,7 @@ class OnDuckDB:
 
     def batches(self, result: ir.Table) -> Iterator[pa.RecordBatch]:
         """The rows, in their order."""
-        yield from result.to_pyarrow_batches()
+        yield from result.to_pyarrow_batches(chunk_size=_ROWS)
 
 
 class OnSpark:
@@ -92,7 +101,7 @@ class OnSpark:
         result.to_parquet(folder)
         for path in sorted(folder.glob("part-*")):
             with pq.ParquetFile(path) as file:
-                yield from file.iter_batches()
+                yield from file.iter_batches(_ROWS)
 
     def _read(self, name: str) -> ir.Table:
         table: ir.Table = self._backend.read_parquet(self._work / name)

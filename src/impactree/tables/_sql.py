@@ -15,7 +15,7 @@ import sqlglot.expressions as sge
 from impactree import __version__
 from impactree.exceptions import TableError
 from impactree.tables._beside import beside
-from impactree.tables._estimate import per_call
+from impactree.tables._each import per_call
 from impactree.tables._files import found
 from impactree.tables._groups import grouped
 from impactree.tables._placing import fetched

@@ -8,11 +8,12 @@ import ibis
 
 from impactree.exceptions import TableError
 from impactree.tables._calls import inner_name
+from impactree.tables._each import sources
 from impactree.tables._figures import DERIVED, no_training
-from impactree.tables._groups import SUMMED, TALLIES
+from impactree.tables._groups import BY_SOURCE, SUMMED, TALLIES
 from impactree.values.criteria import CRITERIA, ENDS, ENERGY, GWP_MARKET, PART_COLUMNS
 from impactree.values.grades import GRADES
-from impactree.values.sources import SOURCES
+from impactree.values.sources import MIXED
 from impactree.values.training import TRAINING_CALLS, TRAINING_SHARED
 
 if TYPE_CHECKING:
@@ -22,15 +23,7 @@ if TYPE_CHECKING:
 
     from impactree.tables._groups import Groups
 
-__all__ = ["sources", "sums"]
-
-
-def sources(known: Any, energy: Any) -> dict[str, Any]:
-    """Where the energy comes from: in tables all of it is estimated."""
-    none = ibis.ifelse(known, energy * 0.0, None)  # to DuckDB 0.0 alone is a decimal
-    kwh = {f"energy_{source}_kwh": none for source in SOURCES}
-    kwh["energy_estimated_kwh"] = ibis.ifelse(known, energy, None)
-    return {"source": ibis.ifelse(known, "estimated", None), **kwh}
+__all__ = ["sums"]
 
 
 def sums(groups: Groups, keys: Sequence[str]) -> ir.Table:
@@ -49,6 +42,7 @@ def sums(groups: Groups, keys: Sequence[str]) -> ir.Table:
     found = {name: groups.added(rows[name]) for name in tallies}
     found |= {name: groups.added(rows[name]) for name in SUMMED if name in rows.columns}
     found["worst"] = groups.most(rows.worst)
+    found |= {name: groups.added(rows[name]) for name in _by_source(rows)}
     found |= _figures(groups)
     if groups.complete:
         table = rows.select(*inner, **found)
@@ -57,13 +51,35 @@ def sums(groups: Groups, keys: Sequence[str]) -> ir.Table:
     grade = ibis.cases(*((table.worst == n, grade) for n, grade in enumerate(GRADES)))
     whole = {name: table[name].cast("int64") for name in (*tallies, *groups.whole)}
     others = {} if groups.trained else no_training()
-    said = others | sources(table.estimated_calls > 0, table[f"{ENERGY.column}_mean"])
-    made = table.mutate(**whole, grade=grade, **said).drop("worst")
+    said = others | _sources(table)
+    made = table.mutate(**whole, grade=grade, **said).drop("worst", *_by_source(table))
     for key in keys:
         if key not in DERIVED and key in {*found, *whole, *said} - {"worst"}:
             raise TableError(f"by: {key!r} is the name of a sum; expected a column of another name")
     names = zip(keys, inner, strict=True)
     return made.rename({key: name for key, name in names if key != name})
+
+
+def _by_source(rows: ir.Table) -> list[str]:
+    """The columns that say how much of the energy is reported, where there are any."""
+    return [name for name in BY_SOURCE if name in rows.columns]
+
+
+def _sources(table: ir.Table) -> dict[str, Any]:
+    """Where the energy comes from."""
+    energy = table[f"{ENERGY.column}_mean"]
+    found = sources(table.estimated_calls > 0, energy)
+    if not _by_source(table):
+        return found
+    some = table.reported_calls > 0
+    mixed = ibis.ifelse(table.reported_calls < table.estimated_calls, MIXED, "reported")
+    found["energy_reported_kwh"] = ibis.ifelse(
+        some, table.reported_kwh, found["energy_reported_kwh"]
+    )
+    found["energy_estimated_kwh"] = ibis.ifelse(
+        some, table.equations_kwh, found["energy_estimated_kwh"]
+    )
+    return found | {"source": ibis.ifelse(some, mixed, found["source"])}
 
 
 def _figures(groups: Groups) -> dict[str, Any]:
@@ -76,8 +92,9 @@ def _figures(groups: Groups) -> dict[str, Any]:
         names = [f"{criterion.column}_{end}" for end in ENDS]
         gap = groups.some((rows.estimated_calls > 0) & rows[names[0]].isnull())
         known |= {n: ibis.ifelse(nothing | gap, None, groups.added(rows[n])) for n in names}
+    gap = groups.some((rows.estimated_calls > 0) & rows[PART_COLUMNS[0]].isnull())
     for name in PART_COLUMNS:
-        known[name] = ibis.ifelse(nothing, None, groups.added(rows[name]))
+        known[name] = ibis.ifelse(nothing | gap, None, groups.added(rows[name]))
     if not groups.trained:
         return known
     for criterion in CRITERIA:

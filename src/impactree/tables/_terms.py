@@ -11,11 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import ibis
+import ibis.expr.operations as ops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["CALLS", "Term", "choose_term", "feature", "given", "named_features"]
+    import ibis.expr.types as ir
+
+__all__ = ["CALLS", "Term", "apart", "choose_term", "feature", "given", "named_features"]
 
 CALLS = "calls"
 """The column of groups that says how many calls each has."""
@@ -144,3 +147,27 @@ def named_features(terms: Iterable[Term], known: dict[Any, str]) -> dict[str, An
         one.become(name)
         found[name] = one.row
     return found
+
+
+def apart(rows: ir.Table, features: dict[str, Any]) -> tuple[ir.Table, dict[str, Any]]:
+    """What features choose between as columns of the rows: worked out once, not as it is met.
+
+    Args:
+        rows: Calls.
+        features: Expressions on them, by name.
+
+    Returns:
+        The rows with more columns, and the same expressions on those.
+    """
+    choices = [c for one in features.values() for c in one.op().find(ops.IfElse, filter=ops.Value)]
+    several = (end for c in choices for end in (c.true_expr, c.false_null_expr))
+    ends = [end for end in dict.fromkeys(several) if not isinstance(end, ops.Field | ops.Literal)]
+    if not ends:
+        return rows, features
+    wider = rows.mutate(**{f"end_{n}": end.to_expr() for n, end in enumerate(ends)})
+    instead = {end: wider[f"end_{n}"].op() for n, end in enumerate(ends)}
+    instead |= {rows[name].op(): wider[name].op() for name in rows.columns}
+    return wider, {
+        name: one.op().replace(instead, filter=ops.Value).to_expr()
+        for name, one in features.items()
+    }

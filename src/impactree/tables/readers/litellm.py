@@ -64,7 +64,7 @@ def read(record: Mapping[str, Any]) -> Iterator[Row]:
         cached=str(record.get("cache_hit")).lower() == "true",
         user=text(record.get("end_user")) or text(record.get("user")),
         thread=text(record.get("session_id")),
-        agent=text(metadata.get("agent_name")),
+        agent=text(record.get("agent_id")),
         others={**metadata, **record},
     )
 
