@@ -17,6 +17,7 @@ from impactree import ImpactTracker
 from impactree.cli import main
 from impactree.delivery import spool as _spool
 from impactree.exporters import DeliveryRefusedError, JSONLExporter
+from impactree.propagation import HEADER, merge, trees_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,6 +136,27 @@ def test_db_report_and_export(tmp_path: Path) -> None:
     assert out.read_bytes().decode() == impactree("db", "export", "--db", url).output
     beside = (tmp_path / "calls.csv.credits.txt").read_text().splitlines()
     assert [f"Credit: {one}" for one in beside] == credited
+
+
+def test_db_report_counts_a_call_once_that_two_processes_have_written(tmp_path: Path) -> None:
+    """A service behind a service: its tree stands in its own, in the other's and the caller's."""
+    pytest.importorskip("sqlalchemy")
+    from impactree.exporters import SQLExporter
+
+    url = f"sqlite:///{tmp_path / 'i.db'}"
+    trackers = [ImpactTracker(exporters=[SQLExporter(url)]) for _ in range(3)]
+    names: list[str | None] = [None, "caller", "service", "behind"]
+    for tracker, above, name in zip(trackers, names, names[1:], strict=False):
+        tracker.start(name, above, name=str(name))
+        tracker.record(call(), name)
+    trackers[2].end("behind")
+    merge(trackers[1], trees_for(trackers[2], {HEADER: "service"}))
+    trackers[1].end("service")
+    merge(trackers[0], trees_for(trackers[1], {HEADER: "caller"}))
+    trackers[0].end("caller")
+    assert all(tracker.flush(20) for tracker in trackers)
+    found = json.loads(impactree("db", "report", "--by", "run", "--json", "--db", url).output)
+    assert [(group["run"], group["calls"]) for group in found] == [("caller", 3)]
 
 
 def test_db_report_has_training_in_lines_of_its_own(tmp_path: Path) -> None:

