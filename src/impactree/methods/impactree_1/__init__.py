@@ -132,14 +132,16 @@ def _equations(
     g_lo, g, g_hi, a_lo, a, a_hi, p_lo, p, p_hi = plan[68:]
     it_lo, it, it_hi = ready * e_lo + h_lo * t_lo, ready * e + h * t, ready * e_hi + h_hi * t_hi
     u_lo, u, u_hi = pue_lo * it_lo, pue * it, pue_hi * it_hi
+    by_input, by_cached, by_output = _parts(plan, n)
+    # fmt: off
     figures = (
-        *(u_lo, u, u_hi, u_lo * gwp, u * gwp, u_hi * gwp, u_lo * adpe, u * adpe, u_hi * adpe),
-        *(u_lo * pe, u * pe, u_hi * pe, it_lo * w_lo, it * w, it_hi * w_hi),
-        *(t_lo * g_lo, t * g, t_hi * g_hi, t_lo * a_lo, t * a, t_hi * a_hi),
-        *(t_lo * p_lo, t * p, t_hi * p_hi),
-        *_parts(plan, n),
-        *((ready - 1) * e + h * t, (pue - 1) * it),
+        u_lo, u, u_hi, u_lo * gwp, u * gwp, u_hi * gwp, u_lo * adpe, u * adpe, u_hi * adpe,
+        u_lo * pe, u * pe, u_hi * pe, it_lo * w_lo, it * w, it_hi * w_hi,
+        t_lo * g_lo, t * g, t_hi * g_hi, t_lo * a_lo, t * a, t_hi * a_hi,
+        t_lo * p_lo, t * p, t_hi * p_hi,
+        by_input, by_cached, by_output, (ready - 1) * e + h * t, (pue - 1) * it,
     )
+    # fmt: on
     return (e_lo, e, e_hi, t_lo, t, t_hi, it_lo, it, it_hi, n), figures
 
 

@@ -242,10 +242,12 @@ def tokens(input_: Number, cached: Number, output: Number, window: Number) -> To
     before_cached = window * cached * cached / (twice + cached)
     before_input = window * input_ * input_ / (twice + input_)
     before_end = window * end * end / (twice + end)
+    # fmt: off
     features = (
-        *(new / (new + 1), new, new * (input_ + cached) / 2, before_input - before_cached),
-        *(output, output * (input_ + end) / 2, before_end - before_input, cached),
+        new / (new + 1), new, new * (input_ + cached) / 2, before_input - before_cached,
+        output, output * (input_ + end) / 2, before_end - before_input, cached,
     )
+    # fmt: on
     return tuple.__new__(Tokens, features)  # its own __new__ takes twice as long
 
 
