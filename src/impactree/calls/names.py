@@ -99,11 +99,12 @@ def answered_model(place: Any) -> str | None:
     for key in known(place, _ANSWER_KEYS) if held is None else _ANSWER_KEYS:
         found = getattr(place, key, None) if held is None else held.get(key)
         if found and isinstance(found, str) and "://" not in found:  # an endpoint
-            return _unrepeated(found)[:MAX_TEXT].removeprefix("models/")
+            return _cleaned(found)
     return None
 
 
-def _unrepeated(name: str) -> str:
+@lru_cache(maxsize=512)
+def _cleaned(name: str) -> str:
     """Merging stream chunks concatenates strings: ``gpt-4ogpt-4o`` is ``gpt-4o``."""
     period = (name + name).find(name, 1)
-    return name[:period] if period > 2 else name
+    return (name[:period] if period > 2 else name)[:MAX_TEXT].removeprefix("models/")
