@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from impactree import Tokens
 from impactree.calls.reconciling import Reading
@@ -207,3 +208,12 @@ def test_the_counts_of_a_stream_are_cumulative_and_never_fall(
 def test_what_is_no_token_count_is_refused(value):
     with pytest.raises(MalformedUsageError, match="token count"):
         count(value)
+
+
+def test_a_model_made_past_its_constructor_is_read_as_well():
+    class Answer(BaseModel):
+        usage: dict[str, int]
+
+    made = Answer.__new__(Answer)  # as copying and caches do: it has no extra values, not even none
+    object.__setattr__(made, "__dict__", {"usage": {"prompt_tokens": 7, "completion_tokens": 2}})
+    assert read_usage(made) == Reading(Tokens(input=7, output=2))

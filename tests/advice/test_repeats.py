@@ -135,6 +135,12 @@ def test_embeddings_are_counted_by_their_texts():
     assert shares == pytest.approx([0, 0.5, 1, 0.5], abs=0.02)
 
 
+def test_texts_that_are_empty_are_told_again_as_well():
+    """By hand: 3 tokens that the provider reports for a text of none, sent a second time."""
+    repeats, call = Repeats(), ModelCall(model="m", kind="embedding", input_tokens=3)
+    assert [repeats.noted(call, [""]).repeated for _ in range(2)] == [0, 3]
+
+
 def test_llama_index_by_instrumentation_and_by_callbacks():
     from llama_index.core.callbacks import CallbackManager
 

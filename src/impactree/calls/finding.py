@@ -113,7 +113,7 @@ def _own_names(place: Any) -> dict[str, Any] | None:
         return place
     if _of_fields(type(place)) is None:  # type: ignore[arg-type]  # every class is hashable
         return None
-    extra = place.__pydantic_extra__
+    extra = getattr(place, "__pydantic_extra__", None)
     return {**place.__dict__, **extra} if extra else place.__dict__
 
 

@@ -36,22 +36,19 @@ class Repeats:
         self._lately: dict[int, float | None] = {}  # how long the answer took, s
         self._before: dict[int, float | None] = {}
 
-    def asked(self, call: ModelCall, sent: object) -> ModelCall:
-        """The call, with its input as sent to its model before if all that was asked at once was.
+    def noted(self, call: ModelCall, sent: Sequence[object]) -> ModelCall:
+        """The call, with how many of its input tokens had been sent to its model before.
 
         Args:
             call: It was answered: of one that failed, nothing is to be noted.
-            sent: What was asked.
+            sent: The texts that it embedded or ranked, or all that was asked at once.
         """
-        again = self._again(call, sent)
-        return repeating(call, call.tokens.input) if again and call.tokens.input else call
-
-    def noted(self, call: ModelCall, sent: Sequence[object]) -> ModelCall:
-        """As :meth:`asked`, by the texts that were embedded or ranked, each on its own."""
         again = [self._again(call, one) for one in sent]
         tokens = call.tokens.input
         if not tokens or True not in again:
             return call
+        if False not in again:
+            return repeating(call, tokens)
         sizes = [count_tokens(str(one)) for one in sent]
         share = sum(size for size, known in zip(sizes, again, strict=True) if known) / sum(sizes)
         return repeating(call, min(tokens, round(tokens * share)))

@@ -226,7 +226,7 @@ class PendingCall:
         if self.repeats is not None and prompt and alone:
             asked = asked_of(prompt, self.params)
             cached, repeats = answer.cached, self.repeats
-            call = repeats.paid(call, asked) if cached else repeats.asked(call, asked)
+            call = repeats.paid(call, asked) if cached else repeats.noted(call, (asked,))
         if not answer.pictures:
             return call
         own = [picture for picture in answer.pictures if not picture.by_tool]
