@@ -24,6 +24,13 @@ def texts(page):
     }
 
 
+def settled(page):
+    """The page, when it has asked all that it asks for by itself."""
+    expect(page.get_by_text("Started with --db")).to_be_visible()  # the last of it
+    page.wait_for_load_state("networkidle")
+    return page
+
+
 @pytest.mark.parametrize("by", ["choosing", "dropping"])
 def test_a_report_is_read_in_the_browser_as_its_own_page_shows_it(visit, mixed, tmp_path, by):
     more = (
@@ -34,9 +41,7 @@ def test_a_report_is_read_in_the_browser_as_its_own_page_shows_it(visit, mixed, 
     report = mixed("impactree-1", more=more).report()
     report.to_json(tmp_path / "report.json")
     report.to_html(tmp_path / "report.html")
-    page = visit("runs")
-    expect(page.get_by_text("Started with --db")).to_be_visible()  # the last that it asks for
-    page.wait_for_load_state("networkidle")
+    page = settled(visit("runs"))
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     if by == "choosing":
@@ -76,7 +81,7 @@ def test_what_a_dropped_report_rests_on_is_asked_by_names_alone(visit, mixed, tm
     report = mixed("impactree-1", more=more).report()
     report.to_json(tmp_path / "report.json")
     report.to_html(tmp_path / "report.html")
-    page = visit("runs")
+    page = settled(visit("runs"))
     page.get_by_label("A report").set_input_files(tmp_path / "report.json")
     button = page.get_by_role("button", name="Ask this server what it rests on")
     expect(button).to_be_visible()
