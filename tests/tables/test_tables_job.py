@@ -234,6 +234,37 @@ def test_impactrees_own_lines_rows_and_tables_give_the_same(tmp_path):
         assert (row["agent"], row["step"], row["calls"]) == ("support", "1 lookup", 1), name
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"energy_kwh": 2e-3}, True),
+        ({"energy_kwh": {"measured": 2e-3, "reported": 1e-3}}, True),
+        ({"energy_kwh": {"measured": 2e-3, "modelled": 1e-3}}, False),
+        ({"energy_kwh": {"modelled": 2e-3}}, False),
+        ({"energy_kwh": 2e-3, "energy_boundary": "facility"}, False),
+        ({"energy_kwh": {}, "energy_notes": ("energy-unreadable",)}, False),
+        ({}, False),
+    ],
+)
+def test_own_lines_keep_an_energy_that_was_measured_or_reported(tmp_path, given, kept):
+    from impactree.exporters import JSONLExporter
+
+    call = {"model": "gpt-4o", "provider": "openai", "input_tokens": 5, "output_tokens": 7}
+    lines, out = tmp_path / "impacts.jsonl", tmp_path / "out"
+    tracker = ImpactTracker(exporters=[JSONLExporter(lines)])
+    tracker.start("call", name="ChatOpenAI", kind="chat")
+    tracker.end("call", call=ModelCall(**call, **given))
+    assert tracker.flush(10)
+    table(lines, "--out", out)
+    (row,) = rows(out)
+    assert row["source"] == ("reported" if kept else "estimated")
+    expected = estimate(ModelCall(**call, **(given if kept else {})))
+    for name, impact in (("energy_kwh", expected.energy), ("gwp_kgco2eq", expected.gwp)):
+        for end in ("min", "mean", "max"):
+            value = getattr(impact.value, end)
+            assert row[f"{name}_{end}"] == pytest.approx(value, rel=1e-12), (name, end)
+
+
 def uuid_of(number):
     return f"00000000-0000-4000-8000-{number:0>12}"
 

@@ -164,7 +164,7 @@ def _single(known: Beside, engine: Engine, keys: Sequence[str]) -> ir.Table:
     reported = found["source"] == "reported"
     energy = found["energy_reported_kwh"]
     inner = [key if key in DERIVED else inner_name(key, known.calls.columns) for key in keys]
-    labels = {key: found.get(key, rows[key]) if key in DERIVED else rows[key] for key in inner}
+    labels = {key: found[key] if key in DERIVED else rows[key] for key in inner}
     if "day" in labels:
         labels["day"] = labels["day"].nullif(ibis.literal(NEWEST))
     return rows.select(

@@ -45,6 +45,7 @@ class Row(TypedDict, total=False):
     """Else a span that calls stand under."""
     started_at: dt.datetime | None
     latency_s: float | None
+    energy_kwh: float | None
     provider: str | None
     model: str
     requested: str | None

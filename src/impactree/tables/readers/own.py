@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from impactree.calls.quantities import MEDIA_FIELDS
@@ -74,6 +75,18 @@ def _common(run: Mapping[str, Any], start: Any) -> dict[str, Any]:
 def _of_call(call: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {name: call.get(name) for name in _TEXTS}
     row["latency_s"] = number(call.get("latency_s"))
+    row["energy_kwh"] = _energy_of(call)
     row |= {f"{name}_tokens": count_of(call.get(f"{name}_tokens")) for name in COUNTS}
     row |= {name: call[name] for name in MEDIA_FIELDS if call.get(name) is not None}
     return row
+
+
+def _energy_of(call: Mapping[str, Any]) -> Any:
+    """The server's energy, kWh, where somebody measured or reported it; else it is estimated."""
+    energy = call.get("energy_kwh")
+    if call.get("energy_boundary") == "facility":  # PUE would come on top again
+        return None
+    if not isinstance(energy, dict):
+        return number(energy)
+    known = energy and energy.keys() <= {"measured", "reported"}
+    return math.fsum(energy.values()) if known else None
