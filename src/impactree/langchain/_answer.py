@@ -64,8 +64,7 @@ def read_answer(
     response: Any, note: Callable[[str, BaseException], None], error: BaseException | None = None
 ) -> Answer:
     """Read an ``LLMResult``; ``note`` is told about usage of a wrong shape."""
-    told: Any = getattr(response, "generations", None) or ()
-    # LangChain hands each run its own.
+    told: Any = getattr(response, "generations", None) or ()  # LangChain hands each run its own
     generations = told[0] if len(told) == 1 else [one for prompt in told for one in prompt]
     llm_output = getattr(response, "llm_output", None)
     first = generations[0] if generations else None
