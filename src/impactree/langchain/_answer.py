@@ -110,7 +110,8 @@ def _is_bare(message: Any, llm_output: Any) -> bool:
 
 def _pictures(message: Any) -> tuple[Picture, ...]:
     """Those of the content; with ``output_version="v0"`` a tool's stand beside it."""
-    found = pictures_in(getattr(message, "content", None))
+    content = getattr(message, "content", None)
+    found = pictures_in(content) if isinstance(content, list) else ()
     beside = getattr(message, "additional_kwargs", None)
     return found + pictures_in(beside.get("tool_outputs")) if beside else found
 

@@ -12,7 +12,7 @@ from impactree.adapters.guarding import failed, guarded, status_of
 from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for, watch_over
 from impactree.calls.media import media_in
 from impactree.calls.retrying import MAY_RETRY
-from impactree.exceptions import BudgetExceededError, ConfigurationError
+from impactree.exceptions import ConfigurationError
 from impactree.langchain import _kinds as kinds
 from impactree.langchain import _names as names
 from impactree.langchain._answer import Batches, PendingCall, read_answer
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from impactree.calls import Kind
     from impactree.engine.settings import TrackerSettings
     from impactree.runs import Exporter, RunKind, RunStatus
-    from impactree.runs.budget import BudgetWatch, ImpactBudget
+    from impactree.runs.budget import ImpactBudget
     from impactree.tracker import ImpactTracker
 
 __all__ = ["ImpactHandler"]
@@ -145,7 +145,16 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             kind = kinds.NAMED.get(name, "chain")
             if metadata:  # LangGraph and create_agent give all theirs some
                 kind = self._chain_kind(name, parent_id, tags, metadata)
-            self._start(run_id, parent_id, name, kind, tags, metadata)
+            if not WITNESS.is_called:
+                WITNESS.call()
+            self.tracker.start(  # as _start, without its call: most runs are chains
+                run_id,
+                parent_id,
+                name=name,
+                kind=kind,
+                tags=names.kept_tags(tags) if tags else (),
+                metadata=names.kept_metadata(metadata, self._keys) if metadata else None,
+            )
         except Exception as error:
             failed(self.tracker, "on_chain_start", error)
 
@@ -183,10 +192,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         """A tool ends."""
         self.tracker.end(run_id)
 
-    @guarded
-    def on_tool_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
-        """A tool fails."""
-        self.tracker.end(run_id, status=status_of(error))
+    on_tool_error = on_chain_error
 
     @guarded
     def on_retriever_start(
@@ -373,7 +379,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         name = (names.text(given) or class_name) if given else class_name
         parent_id = caused_by(self.tracker, parent_id, name)
         if self._watch is not None:
-            self._check_budget(self._watch, parent_id)
+            self._watch.hold(self.tracker.find(parent_id))
         params = told if isinstance(told := kwargs.get("invocation_params"), dict) else {}
         pending = PendingCall(
             kind=kind,
@@ -392,9 +398,3 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         metadata = names.with_retries(metadata, class_name, params, serialized)
         self._start(run_id, parent_id, name, kind, tags, metadata, pending)
         self._calls.add(run_id, pending)
-
-    def _check_budget(self, watch: BudgetWatch, parent_id: Any) -> None:
-        parent = self.tracker.find(parent_id)
-        spent = watch.check(parent and parent.root)
-        if spent.share >= 1 and watch.budget.action == "raise":
-            raise BudgetExceededError(f"impact budget per {watch.budget.per} spent: {spent.text}")

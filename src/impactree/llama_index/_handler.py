@@ -7,7 +7,6 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from impactree.adapters.handler import ReadableHandler, kept_keys, tracker_for, watch_over
-from impactree.exceptions import BudgetExceededError
 from impactree.llama_index._callbacks import CallbackEvents
 from impactree.llama_index._managers import unwatch, watch
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from impactree.engine.settings import TrackerSettings
     from impactree.runs import Exporter
-    from impactree.runs.budget import BudgetWatch, ImpactBudget
+    from impactree.runs.budget import ImpactBudget
     from impactree.tracker import ImpactTracker
 
     _Base = BaseCallbackHandler
@@ -159,7 +158,7 @@ class ImpactHandler(ReadableHandler, _Base):
     ) -> str:
         """Something starts."""
         if self._watch is not None and event_type == "llm":
-            self._check_budget(self._watch, parent_id)
+            self._watch.hold(self._callbacks.around(parent_id))
         watch(self._callbacks)  # again: uninstrument() may have ended it
         self._callbacks.started(event_type, payload or {}, event_id, parent_id)
         return event_id
@@ -181,9 +180,3 @@ class ImpactHandler(ReadableHandler, _Base):
         self, trace_id: str | None = None, trace_map: dict[str, list[str]] | None = None
     ) -> None:
         """A trace ends."""
-
-    def _check_budget(self, watch: BudgetWatch, parent_id: str) -> None:
-        around = self._callbacks.around(parent_id)
-        spent = watch.check(around and around.root)
-        if spent.share >= 1 and watch.budget.action == "raise":
-            raise BudgetExceededError(f"impact budget per {watch.budget.per} spent: {spent.text}")

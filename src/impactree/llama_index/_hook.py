@@ -119,8 +119,10 @@ class Hook:
             if run is not None:
                 if run.id == id_:
                     self._exit(run, instance, result)
+                elif isinstance(run.pending, OpenModel):
+                    self._leave_inherited(run.pending, id_, result)
                 else:
-                    self._leave_hidden(run, id_, result)
+                    self.tracker.forget_alias(id_)
         except Exception as error:
             failed(self.tracker, "span_exit", error)
 
@@ -139,7 +141,7 @@ class Hook:
                 if run.id == id_:
                     self._drop(run, err)
                 else:
-                    self._leave_hidden(run, id_, None)
+                    self.tracker.forget_alias(id_)
         except Exception as error:
             failed(self.tracker, "span_drop", error)
 
@@ -158,7 +160,9 @@ class Hook:
         pending = self._pending(kind, method, instance, bound_args)
         if isinstance(pending, OpenBatch):
             kind = "chain"
-        shown, labels = spans.shown_name(method, instance, kind), None
+        shown, labels = method.shown, None
+        if kind == "node" or method.role == "tool":
+            shown = spans.shown_name(method, instance, kind)
         metadata = spans.kept(tags, self.keys) if tags else {}
         if instance is None or method.role in spans.WORKING:
             agent = _agent(kind, parent, spans.agent_name(instance, method.role, bound_args))
@@ -206,10 +210,9 @@ class Hook:
         else:
             self.runs.end(run, status_of(err))
 
-    def _leave_hidden(self, run: Run, id_: str, result: Any) -> None:
-        """A span that does not show is over: its name goes, unless events are to come."""
-        inherited = isinstance(run.pending, OpenModel) and id_ in run.pending.aliases
-        if not (inherited and streams.streams_of(result)):
+    def _leave_inherited(self, pending: OpenModel, id_: str, result: Any) -> None:
+        """A span within a model's run is over: its name goes, unless events are to come."""
+        if not (id_ in pending.aliases and streams.streams_of(result)):
             self.tracker.forget_alias(id_)
 
     def _parent(self, parent_id: str | None, method: spans.Method) -> tuple[Any, Run | None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, get_args
 from weakref import ref
 
-from impactree.exceptions import ConfigurationError
+from impactree.exceptions import BudgetExceededError, ConfigurationError
 from impactree.runs.current import Finds
 from impactree.values.criteria import ENERGY, GWP, WCF
 
@@ -132,6 +132,16 @@ class BudgetWatch:
         if spent.share >= self.budget.warn_at:
             self._say("exceeded" if spent.share >= 1 else "warned", spent, root, tracker)
         return spent
+
+    def hold(self, parent: Run | None) -> None:
+        """As :meth:`check`, of the tree of a run that is about to call a model.
+
+        Raises:
+            BudgetExceededError: it is spent, and is to stop the chain.
+        """
+        spent = self.check(parent and parent.root)
+        if spent.share >= 1 and self.budget.action == "raise":
+            raise BudgetExceededError(f"impact budget per {self.budget.per} spent: {spent.text}")
 
     def check_run(self, run_id: Any) -> None:
         """As :meth:`check`, of the tree of a run: a model call in it has ended."""
