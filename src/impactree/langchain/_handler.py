@@ -145,16 +145,7 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
             kind = kinds.NAMED.get(name, "chain")
             if metadata:  # LangGraph and create_agent give all theirs some
                 kind = self._chain_kind(name, parent_id, tags, metadata)
-            if not WITNESS.is_called:
-                WITNESS.call()
-            self.tracker.start(  # as _start, without its call: most runs are chains
-                run_id,
-                parent_id,
-                name=name,
-                kind=kind,
-                tags=names.kept_tags(tags) if tags else (),
-                metadata=names.kept_metadata(metadata, self._keys) if metadata else None,
-            )
+            self._start(run_id, parent_id, name, kind, tags, metadata)
         except Exception as error:
             failed(self.tracker, "on_chain_start", error)
 
@@ -192,7 +183,10 @@ class ImpactHandler(ReadableHandler, BaseCallbackHandler):
         """A tool ends."""
         self.tracker.end(run_id)
 
-    on_tool_error = on_chain_error
+    @guarded
+    def on_tool_error(self, error: BaseException, *, run_id: Any, **kwargs: Any) -> None:
+        """A tool fails."""
+        self.tracker.end(run_id, status=status_of(error))
 
     @guarded
     def on_retriever_start(
