@@ -26,7 +26,9 @@ def needs_browser():
         pytest.importorskip("playwright")
         if not (_CHROMIUM and (BUILT / "app.js").is_file() and AXE.is_file()):
             pytest.skip("needs Debian's chromium, and `make web`", allow_module_level=True)
-    return import_module("playwright.sync_api")
+    driver = import_module("playwright.sync_api")
+    driver.expect.set_options(timeout=30_000)  # beside other tests, Chromium has half a processor
+    return driver
 
 
 @contextmanager

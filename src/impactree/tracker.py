@@ -25,7 +25,7 @@ from impactree.reported import Reported
 from impactree.runs.checking import checked_exporters, unlock_in_children
 from impactree.runs.current import active_trackers, innermost
 from impactree.runs.trees import RunTrees
-from impactree.values.times import past_day
+from impactree.values.times import DAY_S, past_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -389,7 +389,8 @@ class ImpactTracker(KnowsEnergy, Reported):
         super()._unlock()
 
     def _impacts_of(self, call: ModelCall, ended: float) -> Impacts:
-        return self.engine.estimate(call, at=past_day(ended))  # it may be replaced
+        at = None if time.time() - ended < DAY_S else past_day(ended)
+        return self.engine.estimate(call, at=at)  # it may be replaced
 
     def _dispatcher(self) -> Dispatch:
         from impactree.delivery import dispatch

@@ -523,22 +523,22 @@ def judge(
     ok = not found.get("hung") and (found["drained"] or found["lost"] > 0)
     if kind == "prometheus":
         # Where nobody is killed each is counted once; else some may be, that nobody noted.
-        row["missing"] = len(ended) - found["counted"]
+        row["missing"] = len(ended) - found["lost"] - found["counted"]
         if which == "kills":
             row["missing"] = max(0, row["missing"])
         return {**row, "ok": ok and not row["missing"]}
     if kind == "otlp":
         handed = noted(folder / "handed")
-        row |= {"handed": len(ended & handed), "missing": len(ended - handed)}
+        row |= {"handed": len(ended & handed), "missing": len(ended - handed) - found["lost"]}
         if which == "kills":  # what it had been given is gone with a killed process
             return {**row, "ok": ok and not row["missing"]}
         if which != "forks":  # children go on from the parent's sums
-            row["missing"] += max(0, len(ended) - found["counted"])
+            row["missing"] += max(0, len(ended) - found["lost"] - found["counted"])
         else:
             del row["counted"]
         row["arrived"] = len(ended & set(arrived))
         if which == "forks":
-            row["missing"] += len(ended) - row["arrived"]
+            row["missing"] += len(ended) - found["lost"] - row["arrived"]
         return {**row, "ok": ok and not row["missing"]}
     twice = sum(number > 1 for number in arrived.values())
     row |= {"arrived": len(ended & set(arrived)), "twice": twice}

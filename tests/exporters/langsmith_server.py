@@ -201,6 +201,7 @@ class LangSmith:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     service: LangSmith
 
     def log_message(self, *args: Any) -> None:

@@ -24,6 +24,7 @@ ANSWER = {
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     usage: ClassVar[dict] = {}
     headers_more: ClassVar[dict] = {}
     takes_s = 0.0

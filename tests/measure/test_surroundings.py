@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 from fake_meter import Clock, FakeMeter
@@ -68,10 +69,9 @@ def emi(monkeypatch, *channels):
         windows_emi, "_read_device_channels", lambda path: [f"RAPL_Package{path}_PKG"]
     )
     monkeypatch.setattr(windows_emi, "_read_device_measurements", measured)
-    with monkeypatch.context() as patched:
-        patched.setattr(sys, "platform", "win32")
-        cpu = CPU(os.devnull, "windows_emi", "a CPU", 65)
-    return CodeCarbonMeter([cpu]), counters
+    # Of this module alone: meters of earlier tests may still ask for the time in their threads.
+    monkeypatch.setattr(windows_emi, "sys", SimpleNamespace(platform="win32"))
+    return CodeCarbonMeter([CPU(os.devnull, "windows_emi", "a CPU", 65)]), counters
 
 
 def test_windows_own_meters_are_measured(monkeypatch):
@@ -143,8 +143,8 @@ def test_the_clock_on_windows_stands_still_in_sleep(monkeypatch):
 
     kernel = Kernel()
     with monkeypatch.context() as patched:
-        patched.setattr(sys, "platform", "win32")
         patched.setattr(ctypes, "windll", type("", (), {"kernel32": kernel}), raising=False)
+        patched.setattr(clocks, "sys", SimpleNamespace(platform="win32"))
         assert clocks.awake() == pytest.approx(42.5)
         wall, problems = Clock(), []
         book = Ledger(

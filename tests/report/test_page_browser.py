@@ -35,7 +35,6 @@ def show(browser, tmp_path):
             viewport=size, permissions=["clipboard-read", "clipboard-write"], **options
         )
         contexts.append(context)
-        context.set_default_timeout(10_000)
         page = context.new_page()
         if strict:
             page.on("request", lambda request: asked.append(request.url.partition("#")[0]))
@@ -448,6 +447,7 @@ def test_the_address_shows_the_same_again(show, mixed):
     page.get_by_role("radio", name="dark").check()
     page.locator('.icicle [role=treeitem][title^="critic"]').click()
     page.get_by_role("button", name="calls", exact=True).click()
+    expect(page).to_have_url(re.compile("sort=.*theme=dark"))  # once it is drawn
     fragment = page.url.partition("#")[2]
     again = show(mixed, fragment)
     assert again.locator(".detail h3").inner_text() == "critic"

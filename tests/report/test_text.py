@@ -333,7 +333,7 @@ def test_a_narrow_report_gives_up_evidence_before_it_grows():
 def test_of_many_runs_the_newest_are_shown(build):
     for n in range(1000):
         build.chat(out=1, name=f"question_{n}")
-    report = build.report()
+    report = str(build.report())
     assert len(lines(report)) <= 60
     assert line(report, "question_999")
     rows = [row for row in lines(report) if row.startswith("question_")]
@@ -344,8 +344,8 @@ def test_of_many_runs_the_newest_are_shown(build):
         f"{older * 10:,}",
         str(older),
     ]
-    assert f"question_{older - 1} " not in str(report)
-    assert str(report).index("question_998 ") < str(report).index("question_999 ")
+    assert f"question_{older - 1} " not in report
+    assert report.index("question_998 ") < report.index("question_999 ")
 
 
 def test_many_models_are_summed_up(build):

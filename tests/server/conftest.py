@@ -60,7 +60,6 @@ def visit(browser, address):
     def visit(mode, size=WIDE, where=address, **fields):
         context = browser.new_context(viewport=size)
         contexts.append(context)
-        context.set_default_timeout(15_000)
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: said.append(message.text))

@@ -55,7 +55,7 @@ def test_a_pasted_text_is_counted_here_and_stands_in_no_link(visit):
     expect(page.get_by_label("of these cached")).to_have_value("")
     expect(page.get_by_role("status")).to_contain_text(f"{count} tokens")
     assert_shows(page, estimate(ModelCall(**{**CALL, "input_tokens": count})))
-    assert f"input={count}" in page.evaluate("location.hash")
+    expect(page).to_have_url(re.compile(f"input={count}"))
     kept = "decodeURIComponent(location.href) + JSON.stringify([localStorage, sessionStorage])"
     assert "Quokka" not in page.evaluate(kept)
     page.reload()
@@ -108,7 +108,8 @@ def test_a_link_reopens_what_was_chosen(visit):
     page.get_by_role("combobox", name="Model").fill("gpt-4o-mini")
     page.get_by_role("button", name="Compare").click()
     expect(page.get_by_role("heading", name="Compare")).to_be_visible()
-    link = page.evaluate("location.href")
+    expect(page).to_have_url(re.compile("mode=compare"))  # once it is drawn
+    link = page.url
     page.goto("about:blank")
     page.goto(link)
     expect(page.locator("select[name=zone]")).to_have_value("SWE")
@@ -280,7 +281,7 @@ def test_nothing_is_in_the_way_of_anybody_and_all_fits(visit, mixed, tmp_path, s
         assert violations(page) == [], mode
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= size["width"], mode
-        assert f"mode={mode}" in page.evaluate("location.hash")
+        expect(page).to_have_url(re.compile(f"mode={mode}"))
 
 
 def reached_by_tab(page, most=200):
@@ -342,7 +343,6 @@ def test_a_mode_is_driven_by_keys_alone(visit):
 
 def test_the_token_is_kept_in_the_tab_and_leaves_the_address(browser, guarded):
     context = browser.new_context()
-    context.set_default_timeout(15_000)
     page = context.new_page()
     page.goto(f"{guarded}/?token={TOKEN}#mode=one&{urlencode(ASKED)}")
     assert_shows(page, estimate(ModelCall(**CALL)))

@@ -55,7 +55,7 @@ def test_a_report_is_read_in_the_browser_as_its_own_page_shows_it(visit, mixed, 
     assert "model-prior (1 call)" in notes
     assert "1 counted locally" in notes
     assert f"{report.total.training.gwp}: training the models" in notes
-    assert "mode=runs" in page.evaluate("location.hash")
+    expect(page).to_have_url(re.compile("mode=runs"))
     page.goto((tmp_path / "report.html").as_uri())
     page.wait_for_selector("tr[data-row]")
     assert found == texts(page)
@@ -186,7 +186,7 @@ def test_the_database_is_shown_with_each_run_s_tree(browser, team):
     expect(page.locator(".detail")).not_to_contain_text("embodied")
     expect(page.get_by_text("usage and embodied impacts are kept as one")).to_be_visible()
     page.locator("[name=since]").select_option("24h")
-    assert page.evaluate("location.hash").endswith("by=kind&since=24h&run=root")
+    expect(page).to_have_url(re.compile("by=kind&since=24h&run=root$"))  # once it is drawn
     page.reload()  # a link to the run
     expect(rows).to_have_count(7)
     for size in (WIDE, NARROW):

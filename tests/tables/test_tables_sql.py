@@ -78,6 +78,7 @@ def cursor(rows):
     marks = ", ".join("%s" for _ in FIELDS)
     with postgres.server() as url, psycopg.connect(url) as connection:
         connection.execute("set time zone 'UTC'")
+        connection.execute("set jit = off")  # compiles minutes for rows of a moment
         connection.execute(f"create table calls ({columns})")
         values = [[row.get(name) for name in FIELDS] for row in rows]
         connection.cursor().executemany(f"insert into calls values ({marks})", values)

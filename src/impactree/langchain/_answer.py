@@ -64,7 +64,8 @@ def read_answer(
     response: Any, note: Callable[[str, BaseException], None], error: BaseException | None = None
 ) -> Answer:
     """Read an ``LLMResult``; ``note`` is told about usage of a wrong shape."""
-    generations = _generations(response)
+    told: Any = getattr(response, "generations", None) or ()  # LangChain hands each run its own
+    generations = told[0] if len(told) == 1 else [one for prompt in told for one in prompt]
     llm_output = getattr(response, "llm_output", None)
     first = generations[0] if generations else None
     message = getattr(first, "message", None)
@@ -85,9 +86,9 @@ def read_answer(
         text = "".join(_text(g) for g in generations)
         hidden = any(map(is_hidden, generations))
         usage = usage and _without_zeros(usage, bool(text) or hidden)
-    told = getattr(message, "usage_metadata", None)
+    counts = getattr(message, "usage_metadata", None)
     bare = usage is None and error is None and _is_bare(message, llm_output)
-    cached = isinstance(told, dict) and told.get("total_cost") == 0
+    cached = isinstance(counts, dict) and counts.get("total_cost") == 0
     return Answer(
         usage,
         names.answered_model(message, llm_output, info),
@@ -99,13 +100,6 @@ def read_answer(
         () if message is None else _pictures(message),
         (getattr(message, "response_metadata", None), llm_output, info),
     )
-
-
-def _generations(response: Any) -> Any:
-    found: Any = getattr(response, "generations", None) or ()
-    if len(found) == 1:  # LangChain hands each run its own
-        return found[0]
-    return [g for prompt in found for g in prompt]
 
 
 def _is_bare(message: Any, llm_output: Any) -> bool:
@@ -235,7 +229,8 @@ class PendingCall:
         return call
 
     def _answered(self, answer: Answer, now: float | None) -> ModelCall:
-        reading = self._reading(answer.usage)
+        streamed = self.streamed_tokens or self.events or self.chunks is not None
+        reading = self._reading(answer.usage) if streamed else answer.usage
         source: TokensSource = "reported"
         batch = self.batch
         if batch is not None:

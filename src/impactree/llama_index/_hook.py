@@ -159,14 +159,14 @@ class Hook:
         if isinstance(pending, OpenBatch):
             kind = "chain"
         shown, labels = spans.shown_name(method, instance, kind), None
-        metadata = spans.kept(tags, self.keys)
+        metadata = spans.kept(tags, self.keys) if tags else {}
         if instance is None or method.role in spans.WORKING:
             agent = _agent(kind, parent, spans.agent_name(instance, method.role, bound_args))
             if agent is not None:
                 metadata["agent_name"] = agent
             if kind == "node":
                 labels = Labels(node=shown, step=shown)
-        if in_workers(instance, method.name, bound_args):
+        if "num_workers" in bound_args.arguments and in_workers(instance, method.name, bound_args):
             self._workers[id_] = cache_size(instance)
         run = self.runs.start(id_, found_id, shown, kind, pending, metadata, labels)
         if method.role == "embedding":
@@ -214,11 +214,12 @@ class Hook:
 
     def _parent(self, parent_id: str | None, method: spans.Method) -> tuple[Any, Run | None]:
         """The parent of a span that starts now: its id, and its run if there is one."""
-        found_id = streams.shown(parent_id)
-        if found_id is None or len(sources) > 1:
-            found_id = innermost(self.tracker, found_id, streams.current_run_id)
-        parent = None if found_id is None else self.tracker.find(found_id)
-        reading = streams.read_now(self.tracker)
+        found_id, find = parent_id, self.tracker.find
+        parent = None if found_id is None else find(found_id)
+        if parent is None or len(sources) > 1:
+            found_id = innermost(self.tracker, streams.shown(found_id), streams.current_run_id)
+            parent = None if found_id is None else find(found_id)
+        reading = streams.read_now(self.tracker) if streams.open_streams else None
         if reading is not None and not _is_under(parent, reading):
             found_id, parent = reading.id, reading
         # Before workflows 2, run() leaves its span active in the caller's context: what comes next

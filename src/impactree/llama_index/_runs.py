@@ -81,8 +81,7 @@ class Runs:
         end: float | None = None,
     ) -> None:
         """A run ends."""
-        if run.parent is None:
-            self._open_roots.pop(run.id, None)
+        self._open_roots.pop(run.id, None)
         pending = run.pending
         if isinstance(pending, OpenModel):
             for alias in pending.aliases:
