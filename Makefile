@@ -19,13 +19,16 @@ OLDEST_TESTS := $(wildcard tests/langchain tests/llama_index) tests/test_cookboo
 ENGINES_TESTS := tests/tables/test_tables_spark.py
 LLAMA_TESTS := $(addprefix tests/llama_index/,test_matrix.py test_mixed.py) tests/langchain/test_pictures.py -k "anthropic or langchain or wrapper"
 
-.PHONY: help test environments lint page web postgresql chromium openjdk-17-jre-headless test-oldest test-llama test-engines demo serve live bench peers format catalog-diff clean
+.PHONY: help test environments beside-spark lint page web postgresql chromium openjdk-17-jre-headless test-oldest test-llama test-engines demo serve live bench peers format catalog-diff clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-test: web postgresql chromium environments lint test-oldest test-llama test-engines  ## Lint, types, and all tests: what CI runs
+test: web postgresql chromium openjdk-17-jre-headless environments beside-spark test-oldest  ## Lint, types, and all tests: what CI runs
 	$(BIN)/pytest $(PARALLEL)
+
+beside-spark: environments  # which keeps one processor busy for minutes: the other does what needs no more
+	@$(MAKE) --no-print-directory --jobs=2 test-engines lint test-llama
 
 environments: web  # two at a time: most of it is one processor's work
 	@$(MAKE) --no-print-directory --jobs=2 .venv/.ready $(OLDEST)/.ready $(LLAMA)/.ready $(ENGINES)/.ready
