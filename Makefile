@@ -6,6 +6,8 @@ PROBE := import ensurepip, sys; sys.exit(sys.version_info < (3, 11))
 FIND = for p in $(CANDIDATES); do $$p -c '$(PROBE)' 2>/dev/null && echo $$p && break; done
 PYTHON ?= $(or $(shell $(FIND)),$(error no Python >= 3.11 found; name one: make PYTHON=...))
 WORKERS ?= 2
+# Each worker takes one half in order, and then from the rest of the other: few set-ups twice, and nobody waits.
+PARALLEL := -n $(WORKERS) --dist worksteal
 BIN := .venv/bin
 OLDEST := .venv-oldest
 LLAMA := .venv-llama
@@ -17,13 +19,16 @@ OLDEST_TESTS := $(wildcard tests/langchain tests/llama_index) tests/test_cookboo
 ENGINES_TESTS := tests/tables/test_tables_spark.py
 LLAMA_TESTS := $(addprefix tests/llama_index/,test_matrix.py test_mixed.py) tests/langchain/test_pictures.py -k "anthropic or langchain or wrapper"
 
-.PHONY: help test environments lint page web postgresql chromium openjdk-17-jre-headless test-oldest test-llama test-engines demo serve live bench peers format catalog-diff clean
+.PHONY: help test environments beside-spark lint page web postgresql chromium openjdk-17-jre-headless test-oldest test-llama test-engines demo serve live bench peers format catalog-diff clean
 
 help:  ## What there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-test: web postgresql chromium environments lint test-oldest test-llama test-engines  ## Lint, types, and all tests: what CI runs
-	$(BIN)/pytest -n $(WORKERS)
+test: web postgresql chromium openjdk-17-jre-headless environments beside-spark test-oldest  ## Lint, types, and all tests: what CI runs
+	$(BIN)/pytest $(PARALLEL)
+
+beside-spark: environments  # which keeps one processor busy for minutes: the other does what needs no more
+	@$(MAKE) --no-print-directory --jobs=2 test-engines lint test-llama
 
 environments: web  # two at a time: most of it is one processor's work
 	@$(MAKE) --no-print-directory --jobs=2 .venv/.ready $(OLDEST)/.ready $(LLAMA)/.ready $(ENGINES)/.ready
@@ -58,10 +63,10 @@ format: .venv/.ready  ## Fix what ruff can fix
 	$(BIN)/ruff format
 
 test-oldest: $(OLDEST)/.ready  ## The adapters' tests with the oldest frameworks we claim
-	$(OLDEST)/bin/pytest -n $(WORKERS) $(OLDEST_TESTS)
+	$(OLDEST)/bin/pytest $(PARALLEL) $(OLDEST_TESTS)
 
 test-llama: $(LLAMA)/.ready  ## The LlamaIndex clients that do not fit beside the rest
-	$(LLAMA)/bin/pytest -n $(WORKERS) $(LLAMA_TESTS)
+	$(LLAMA)/bin/pytest $(PARALLEL) $(LLAMA_TESTS)
 
 test-engines: $(ENGINES)/.ready postgresql openjdk-17-jre-headless  ## Tables of calls on Spark and others, where DuckDB is not
 	$(ENGINES)/bin/pytest $(ENGINES_TESTS)

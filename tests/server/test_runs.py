@@ -167,7 +167,7 @@ def test_a_database_that_cannot_be_read_is_said_at_once(made, said, tmp_path, ca
         with sqlite3.connect(file) as connection:
             connection.execute(made)
     with pytest.raises(SystemExit) as left:
-        main(["serve", "--port", "0", "--db", f"sqlite:///{file}"])
+        main(["serve", "--port", "0", "--db", f"sqlite:///{file}?timeout=0.1"])
     out, err = capsys.readouterr()
     assert (left.value.code, out) == (2, "")
     assert err.startswith("impactree: --db cannot be read: ")
@@ -186,7 +186,7 @@ def test_a_database_of_a_newer_version_is_refused_in_one_line(database, tmp_path
         connection.execute("update impactree_schema set version = version + 1")
         (newer,) = connection.execute("select version from impactree_schema").fetchone()
     with pytest.raises(SystemExit) as left:
-        main(["serve", "--port", "0", "--db", f"sqlite:///{file}"])
+        main(["serve", "--port", "0", "--db", f"sqlite:///{file}?timeout=0.1"])
     out, err = capsys.readouterr()
     assert (left.value.code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("impactree: --db cannot be read: ")
@@ -205,7 +205,7 @@ def test_a_database_that_another_program_keeps_is_said_at_once(tmp_path, capsys)
         connection.execute("pragma locking_mode = exclusive")
         connection.execute("begin exclusive")
         with pytest.raises(SystemExit):
-            main(["serve", "--port", "0", "--db", f"sqlite:///{file}"])
+            main(["serve", "--port", "0", "--db", f"sqlite:///{file}?timeout=0.1"])
     assert "locked" in capsys.readouterr().err
 
 

@@ -234,6 +234,32 @@ def test_impactrees_own_lines_rows_and_tables_give_the_same(tmp_path):
         assert (row["agent"], row["step"], row["calls"]) == ("support", "1 lookup", 1), name
 
 
+@pytest.mark.parametrize("per", [["--by", "day,team,model"], ["--per-call"]])
+def test_days_that_do_not_fit_together_into_memory_give_the_same_one_after_the_other(
+    tmp_path, monkeypatch, per
+):
+    days = [DAY, None, DAY + dt.timedelta(1), DAY - dt.timedelta(1), DAY]
+    path = tmp_path / "calls.parquet"
+    said = {"model": ["gpt-4o", "gpt-4o", "o3", "gpt-4o", "o3"], "output_tokens": [1, 2, 3, 4, 5]}
+    pq.write_table(pa.table(said | {"day": pa.array(days, pa.date32()), "team": ["a"] * 5}), path)
+    together, apart = tmp_path / "together", tmp_path / "apart"
+    told = json.loads(table(path, "--out", together, *per, "--json"))
+    monkeypatch.setattr("impactree.tables._running._GROUPS", 1)
+    again = json.loads(table(path, "--out", apart, *per, "--json"))
+    assert again["calls"] == told["calls"] == 5
+    for name in ("by_model", "by_day"):
+        assert [one["calls"] for one in again[name]] == [one["calls"] for one in told[name]]
+
+    def key(row):
+        return row["model"], row["output_tokens"]
+
+    for file in together.glob("day=*"):
+        found, expected = (pq.read_table(f / file.name).to_pylist() for f in (apart, together))
+        found, expected = sorted(found, key=key), sorted(expected, key=key)
+        assert found == expected  # a sum has one call
+    assert {p.name for p in apart.glob("day=*")} == {p.name for p in together.glob("day=*")}
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [

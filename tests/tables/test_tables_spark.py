@@ -62,8 +62,6 @@ def calls(backend, folder):
 @pytest.mark.parametrize("method", METHODS)
 def test_calls_and_sums_equal_the_python_engine(calls, method):
     table, rows = calls
-    if method == "impactree-1":  # one of both with energy that is known: plans take Spark long
-        table, rows = table.drop("energy_kwh"), [row | {"energy_kwh": None} for row in rows]
     engine = Engine(method=method, include_training={"requests": 1e11})
     expected = [by_python(row, engine) for row in rows]
     settings = {"method": method, "include_training": {"requests": 1e11}}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import warnings
+from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,9 +16,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+@cache
+def _read_amazons_models_once() -> None:
+    """Each of its clients would parse the megabytes of JSON again that describe its services."""
+    if find_spec("botocore"):
+        from botocore import session
+
+        session.create_loader = cache(session.create_loader)
+
+
 @pytest.fixture
 def wire_server() -> Iterator[WireServer]:
     """Run a fresh server for one test."""
+    _read_amazons_models_once()
     with WireServer() as server:
         yield server
 

@@ -156,17 +156,22 @@ class Job:
         if new:
             chosen = calls.filter(day_of(calls).isin([ibis.literal(d or NEWEST) for d in new]))
             known = beside(place.taken(chosen), self.engine, by_day=self.at == "call")
-            groups = self._groups(place, known)
+            parts = self._parts(place, known, new)
+            groups = self._groups(place, parts)
+            together = groups[0]._replace(table=ibis.union(*(one.table for one in groups)))
             basis = {
-                name: fetched(sums(groups, keys).select(*READ[name]))
+                name: fetched(sums(together, keys).select(*READ[name]))
                 for name, keys in BASIS.items()
             }
             told = summary(basis, self.engine, len(days) - len(new))
             by = self.by is not None
-            result = sums(groups, self._keys) if by else per_call(known, self.engine)
+            results = (
+                sums(one, self._keys) if by else per_call(part, self.engine)
+                for one, part in zip(groups, parts, strict=True)
+            )
             done = iter(range(1, len(new) + 1))
             self.out.write(
-                place.batches(result.order_by(ibis.asc("day", nulls_first=True))),
+                chain.from_iterable(place.batches(result.order_by("day")) for result in results),
                 {day: stamps[day] for day in new},
                 told.credits_on,
                 lambda _: progress("days written", next(done), len(new)),
@@ -176,11 +181,26 @@ class Job:
             told.changed = (before, self.out.by_model(new))
         return told
 
-    def _groups(self, place: OnDuckDB | OnSpark, known: Beside) -> Groups:
+    def _parts(
+        self, place: OnDuckDB | OnSpark, known: Beside, new: Sequence[dt.date | None]
+    ) -> list[Beside]:
+        """The calls, a few days at a time: what one machine's memory holds."""
+        size = place.days_at_once(known.plans.names.table.num_rows) or len(new)
+        if size >= len(new):
+            return [known]
+        days = known.calls.day
+        several = (
+            [ibis.literal(d or NEWEST) for d in new[n : n + size]] for n in range(0, len(new), size)
+        )
+        return [known._replace(calls=known.calls.filter(days.isin(some))) for some in several]
+
+    def _groups(self, place: OnDuckDB | OnSpark, parts: Sequence[Beside]) -> list[Groups]:
         """What the result and the summary are summed from: the calls are read once for both."""
-        keys = () if self.by is None else self._keys
-        groups = grouped(known, self.engine, list(dict.fromkeys((*chain(*BASIS.values()), *keys))))
-        return groups._replace(table=place.kept(groups.table))
+        keys = list(
+            dict.fromkeys((*chain(*BASIS.values()), *(() if self.by is None else self._keys)))
+        )
+        found = [grouped(part, self.engine, keys) for part in parts]
+        return [g._replace(table=place.kept(g.table, n)) for n, g in enumerate(found)]
 
     def _digests(self, database: Any, calls: ir.Table) -> dict[dt.date | None, str]:
         """What each day holds, as a digest of its rows in any order."""

@@ -23,6 +23,8 @@ _MEMORY: Final = "400MB"
 """That DuckDB may take; what is more goes to disk."""
 _ROWS: Final = 20_000
 """Rows that are handed over at a time: of 70 columns 11 MB."""
+_GROUPS: Final = 300_000
+"""Days times names that are summed at a time: what is more may not fit into that memory."""
 
 
 @contextmanager
@@ -36,6 +38,9 @@ def reading(work: Path) -> Iterator[Any]:
     try:
         database.raw_sql("SET TimeZone = 'UTC'")
         database.raw_sql("SET enable_progress_bar = false")  # ours is enough
+        database.raw_sql(
+            "SET preserve_insertion_order = false"
+        )  # what waits for its turn is memory
         yield database
     finally:
         database.disconnect()
@@ -50,7 +55,7 @@ def running(on: RunsOn, database: Any, work: Path) -> Iterator[OnDuckDB | OnSpar
         TableError: Spark does not start.
     """
     if on == "duckdb":
-        yield OnDuckDB(database)
+        yield OnDuckDB(database, work)
         return
     with spark(work) as backend:
         yield OnSpark(backend, work)
@@ -59,16 +64,23 @@ def running(on: RunsOn, database: Any, work: Path) -> Iterator[OnDuckDB | OnSpar
 class OnDuckDB:
     """The very database that has read the calls."""
 
-    def __init__(self, database: Any) -> None:
+    def __init__(self, database: Any, work: Path) -> None:
         self._database = database
+        self._work = work
+
+    def days_at_once(self, names: int) -> int | None:
+        """How many days of so many names are estimated together; None: all."""
+        return max(1, _GROUPS // max(1, names))
 
     def taken(self, calls: ir.Table) -> ir.Table:
         """Calls that were read, where they are estimated."""
         return calls
 
-    def kept(self, groups: ir.Table) -> ir.Table:
+    def kept(self, groups: ir.Table, number: int) -> ir.Table:
         """What is read several times, worked out once."""
-        table: ir.Table = self._database.create_table("groups", groups)
+        path = self._work / f"groups-{number}.parquet"
+        groups.to_parquet(path, row_group_size=_ROWS)
+        table: ir.Table = self._database.read_parquet(path)
         return table
 
     def batches(self, result: ir.Table) -> Iterator[pa.RecordBatch]:
@@ -88,10 +100,14 @@ class OnSpark:
         calls.to_parquet(self._work / "taken.parquet")
         return self._read("taken.parquet")
 
-    def kept(self, groups: ir.Table) -> ir.Table:
+    def days_at_once(self, names: int) -> int | None:
+        """All: Spark finds room itself."""
+        return None
+
+    def kept(self, groups: ir.Table, number: int) -> ir.Table:
         """What is read several times, worked out once."""
-        groups.to_parquet(self._work / "groups.parquet")
-        return self._read("groups.parquet")
+        groups.to_parquet(self._work / f"groups-{number}.parquet")
+        return self._read(f"groups-{number}.parquet")
 
     def batches(self, result: ir.Table) -> Iterator[pa.RecordBatch]:
         """The rows, in their order: that of the names of the files."""
