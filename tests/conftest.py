@@ -17,8 +17,9 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest test begins first: at the end, the other workers would wait for it."""
-    items.sort(key=lambda item: not item.name.startswith("test_schemathesis"))
+    """The longest tests begin first: at the end, the other workers would wait for them."""
+    longest = ("test_schemathesis", "test_every_figure_and_warning_equals_ecologits")
+    items.sort(key=lambda item: not item.name.startswith(longest))
 
 
 @pytest.fixture(autouse=True)
