@@ -25,7 +25,7 @@ from impactree.reported import Reported
 from impactree.runs.checking import checked_exporters, unlock_in_children
 from impactree.runs.current import active_trackers, innermost
 from impactree.runs.trees import RunTrees
-from impactree.values.times import DAY_S, past_day
+from impactree.values.times import past_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -62,12 +62,6 @@ class ImpactTracker(KnowsEnergy, Reported):
         ConfigurationError: a setting is wrong.
     """
 
-    alias: Callable[[Any, Any], None]
-    """Given an id and a parent's: a unit of work that shall not show. What starts under it hangs
-    under its parent, which :meth:`find` gives, until its :meth:`end` or ``forget_alias``."""
-    forget_alias: Callable[[Any], None]
-    """Given an id: the end of what ``alias`` announced; a real run's is left alone."""
-
     def __init__(
         self,
         *,
@@ -99,9 +93,7 @@ class ImpactTracker(KnowsEnergy, Reported):
         self._handling_left = threading.Lock()
         self._busy: set[int] = set()  # threads that hand runs to exporters, or handle what was left
         self._worker = Worker()
-        self._trees = trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
-        # Names only, which may come up within an event: half of LlamaIndex's spans have no more.
-        self.alias, self.forget_alias = trees.alias, trees.forget_alias
+        self._trees = RunTrees(self._impacts_of, max_runs, max_open, self.note_problem)
         self._count_older(totals_by)
         self.watch_energy(measure)
         unlock_in_children(self)
@@ -161,17 +153,15 @@ class ImpactTracker(KnowsEnergy, Reported):
         Returns:
             The run; None when its id was never started or has ended before.
         """
-        end = time.time() if end is None else end
-        if self.knows_energy:
-            return self.end_knowing(run_id, status, call, cached, end)
-        if self._left or self._trees.held():
+        if end is None:
+            end = time.time()
+        if not self.knows_energy:
             return self._handle(self._trees.end, run_id, status, call, cached, end)
-        try:  # as _handle, without its call: every run ends here
-            return self._trees.end(run_id, status, call, cached, end)
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                self._leave(self._trees.end, run_id, status, call, cached, end)
-            raise
+        call, claim = self.with_energy(call, self._trees.find(run_id), cached=cached)
+        run = self._handle(self._trees.end, run_id, status, call, cached, end)
+        if claim is not None and call is not None:
+            self.settle_if_known(run_id, call, claim)
+        return run
 
     def abandon(self, run_id: Any, *, end: float | None = None) -> None:
         """Nobody will end this run: close it with what it has produced; it may still end late."""
@@ -213,6 +203,18 @@ class ImpactTracker(KnowsEnergy, Reported):
         run = self.start(run_id, parent_id, name=name or call.model, kind=call.kind, start=start)
         self.end(run_id, call=call, end=now)
         return run
+
+    def alias(self, run_id: Any, parent_id: Any) -> None:
+        """A unit of work that shall not show: what starts under it hangs under its parent.
+
+        Held until its :meth:`end` or :meth:`forget_alias`; :meth:`find` then gives the parent's
+        run.
+        """
+        self._trees.alias(run_id, parent_id)  # a name only: it may come up within an event
+
+    def forget_alias(self, run_id: Any) -> None:
+        """The end of what :meth:`alias` announced; the id of a real run is left alone."""
+        self._trees.forget_alias(run_id)
 
     def release(self, run_id: Any) -> None:
         """Nobody will end an abandoned run late: let go of its ``pending``."""
@@ -315,9 +317,10 @@ class ImpactTracker(KnowsEnergy, Reported):
             self._handle_left(wait=False)
         try:
             return event(*arguments)
-        except BaseException as error:
-            if not isinstance(error, Exception):  # from the keyboard: again, nothing counts twice
-                self._leave(event, *arguments)
+        except Exception:
+            raise
+        except BaseException:  # interrupted from the keyboard: handled again, nothing counts twice
+            self._leave(event, *arguments)
             raise
 
     def _leave(self, event: Callable[..., object], *arguments: Any) -> None:
@@ -387,8 +390,7 @@ class ImpactTracker(KnowsEnergy, Reported):
         return written, None if deadline is None else max(0.0, deadline - time.monotonic())
 
     def _impacts_of(self, call: ModelCall, ended: float) -> Impacts:
-        at = None if time.time() - ended < DAY_S else past_day(ended)
-        return self.engine.estimate(call, at=at)  # it may be replaced
+        return self.engine.estimate(call, at=past_day(ended))  # it may be replaced
 
     def _dispatcher(self) -> Dispatch:
         from impactree.delivery import dispatch

@@ -43,10 +43,8 @@ class Repeats:
             call: It was answered: of one that failed, nothing is to be noted.
             sent: The texts that it embedded or ranked, or all that was asked at once.
         """
-        tokens = call.tokens.input
-        if len(sent) == 1:
-            return repeating(call, tokens) if self._again(call, sent[0]) and tokens else call
         again = [self._again(call, one) for one in sent]
+        tokens = call.tokens.input
         if not tokens or True not in again:
             return call
         if False not in again:

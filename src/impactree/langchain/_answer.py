@@ -64,8 +64,7 @@ def read_answer(
     response: Any, note: Callable[[str, BaseException], None], error: BaseException | None = None
 ) -> Answer:
     """Read an ``LLMResult``; ``note`` is told about usage of a wrong shape."""
-    told: Any = getattr(response, "generations", None) or ()  # LangChain hands each run its own
-    generations = told[0] if len(told) == 1 else [one for prompt in told for one in prompt]
+    generations = _generations(response)
     llm_output = getattr(response, "llm_output", None)
     first = generations[0] if generations else None
     message = getattr(first, "message", None)
@@ -86,9 +85,9 @@ def read_answer(
         text = "".join(_text(g) for g in generations)
         hidden = any(map(is_hidden, generations))
         usage = usage and _without_zeros(usage, bool(text) or hidden)
-    counts = getattr(message, "usage_metadata", None)
+    told = getattr(message, "usage_metadata", None)
     bare = usage is None and error is None and _is_bare(message, llm_output)
-    cached = isinstance(counts, dict) and counts.get("total_cost") == 0
+    cached = isinstance(told, dict) and told.get("total_cost") == 0
     return Answer(
         usage,
         names.answered_model(message, llm_output, info),
@@ -102,6 +101,13 @@ def read_answer(
     )
 
 
+def _generations(response: Any) -> Any:
+    found: Any = getattr(response, "generations", None) or ()
+    if len(found) == 1:  # LangChain hands each run its own
+        return found[0]
+    return [g for prompt in found for g in prompt]
+
+
 def _is_bare(message: Any, llm_output: Any) -> bool:
     """Whether it is as a cache's entry is that another program wrote without its message."""
     bare = message is not None and getattr(message, "id", "") is None
@@ -110,8 +116,7 @@ def _is_bare(message: Any, llm_output: Any) -> bool:
 
 def _pictures(message: Any) -> tuple[Picture, ...]:
     """Those of the content; with ``output_version="v0"`` a tool's stand beside it."""
-    content = getattr(message, "content", None)
-    found = pictures_in(content) if isinstance(content, list) else ()
+    found = pictures_in(getattr(message, "content", None))
     beside = getattr(message, "additional_kwargs", None)
     return found + pictures_in(beside.get("tool_outputs")) if beside else found
 
@@ -230,8 +235,7 @@ class PendingCall:
         return call
 
     def _answered(self, answer: Answer, now: float | None) -> ModelCall:
-        streamed = self.streamed_tokens or self.events or self.chunks is not None
-        reading = self._reading(answer.usage) if streamed else answer.usage
+        reading = self._reading(answer.usage)
         source: TokensSource = "reported"
         batch = self.batch
         if batch is not None:

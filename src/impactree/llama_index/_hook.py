@@ -119,10 +119,8 @@ class Hook:
             if run is not None:
                 if run.id == id_:
                     self._exit(run, instance, result)
-                elif isinstance(run.pending, OpenModel):
-                    self._leave_inherited(run.pending, id_, result)
                 else:
-                    self.tracker.forget_alias(id_)
+                    self._leave_hidden(run, id_, result)
         except Exception as error:
             failed(self.tracker, "span_exit", error)
 
@@ -141,7 +139,7 @@ class Hook:
                 if run.id == id_:
                     self._drop(run, err)
                 else:
-                    self.tracker.forget_alias(id_)
+                    self._leave_hidden(run, id_, None)
         except Exception as error:
             failed(self.tracker, "span_drop", error)
 
@@ -160,17 +158,15 @@ class Hook:
         pending = self._pending(kind, method, instance, bound_args)
         if isinstance(pending, OpenBatch):
             kind = "chain"
-        shown, labels = method.shown, None
-        if kind == "node" or method.role == "tool":
-            shown = spans.shown_name(method, instance, kind)
-        metadata = spans.kept(tags, self.keys) if tags else {}
+        shown, labels = spans.shown_name(method, instance, kind), None
+        metadata = spans.kept(tags, self.keys)
         if instance is None or method.role in spans.WORKING:
             agent = _agent(kind, parent, spans.agent_name(instance, method.role, bound_args))
             if agent is not None:
                 metadata["agent_name"] = agent
             if kind == "node":
                 labels = Labels(node=shown, step=shown)
-        if "num_workers" in bound_args.arguments and in_workers(instance, method.name, bound_args):
+        if in_workers(instance, method.name, bound_args):
             self._workers[id_] = cache_size(instance)
         run = self.runs.start(id_, found_id, shown, kind, pending, metadata, labels)
         if method.role == "embedding":
@@ -210,19 +206,19 @@ class Hook:
         else:
             self.runs.end(run, status_of(err))
 
-    def _leave_inherited(self, pending: OpenModel, id_: str, result: Any) -> None:
-        """A span within a model's run is over: its name goes, unless events are to come."""
-        if not (id_ in pending.aliases and streams.streams_of(result)):
+    def _leave_hidden(self, run: Run, id_: str, result: Any) -> None:
+        """A span that does not show is over: its name goes, unless events are to come."""
+        inherited = isinstance(run.pending, OpenModel) and id_ in run.pending.aliases
+        if not (inherited and streams.streams_of(result)):
             self.tracker.forget_alias(id_)
 
     def _parent(self, parent_id: str | None, method: spans.Method) -> tuple[Any, Run | None]:
         """The parent of a span that starts now: its id, and its run if there is one."""
-        found_id, find = parent_id, self.tracker.find
-        parent = None if found_id is None else find(found_id)
-        if parent is None or len(sources) > 1:
-            found_id = innermost(self.tracker, streams.shown(found_id), streams.current_run_id)
-            parent = None if found_id is None else find(found_id)
-        reading = streams.read_now(self.tracker) if streams.open_streams else None
+        found_id = streams.shown(parent_id)
+        if found_id is None or len(sources) > 1:
+            found_id = innermost(self.tracker, found_id, streams.current_run_id)
+        parent = None if found_id is None else self.tracker.find(found_id)
+        reading = streams.read_now(self.tracker)
         if reading is not None and not _is_under(parent, reading):
             found_id, parent = reading.id, reading
         # Before workflows 2, run() leaves its span active in the caller's context: what comes next

@@ -25,7 +25,6 @@ from impactree.calls.pictures import (
 )
 from impactree.calls.reconciling import Reading
 from impactree.calls.repeats import asked_with
-from impactree.calls.tokens import tokens_of
 from impactree.calls.usage import MalformedUsageError, read_usage, updated
 from impactree.llama_index import _names as names
 from impactree.llama_index._text import (
@@ -238,7 +237,7 @@ class OpenModel(OpenSpan):
         text = max(answer_text(response), "".join(self.parts), key=len) + beside_text(response)
         notes = () if usage is None else usage.notes
         if usage is None:
-            tokens = tokens_of(self._prompt_tokens(), count_tokens(text))
+            tokens = Tokens(input=self._prompt_tokens(), output=count_tokens(text))
         elif usage.tokens.output is None or text or media:  # a zero that the answer belies
             tokens = replace(usage.tokens, output=count_tokens(text))
         else:
@@ -263,7 +262,7 @@ class OpenModel(OpenSpan):
         """The finished embedding or rerank call; LlamaIndex hands on no usage of these."""
         latency = time.perf_counter() - self.started
         self.sent = read = tuple(texts)
-        usage = tokens_of(sum(map(count_tokens, read)), 0)
+        usage = Tokens(input=sum(map(count_tokens, read)), output=0)
         return self._call(usage, "counted", latency)
 
     def failed(self, error: BaseException | None = None) -> ModelCall:
@@ -289,7 +288,7 @@ class OpenModel(OpenSpan):
                 tokens, source = replace(tokens, output=received, reasoning=None), "counted"
             return self._call(tokens, source, None, self.usage.notes)
         if text:
-            counted = tokens_of(self._prompt_tokens(), count_tokens(text))
+            counted = Tokens(input=self._prompt_tokens(), output=count_tokens(text))
             return self._call(counted, "counted", None)
         return self._call(Tokens(), "unknown", None)
 

@@ -97,8 +97,8 @@ def _requested_model(instance: Any, model_dict: dict[str, Any]) -> str | None:
         if key not in model_dict and key not in held:
             continue
         for found in (model_dict.get(key), getattr(instance, key, None) if key in held else None):
-            # "unknown" is LlamaIndex's default for no name.
-            if found is not None and (said := text(found)) and said != "unknown":
+            said = text(found)
+            if said and said != "unknown":  # LlamaIndex's default for no name
                 return said
     return None
 

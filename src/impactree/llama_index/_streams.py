@@ -32,7 +32,6 @@ __all__ = [
     "embedding_entered",
     "is_left",
     "is_step",
-    "open_streams",
     "opened",
     "read_now",
     "same",
@@ -54,9 +53,9 @@ class _Opened(NamedTuple):
     run: Run
 
 
-open_streams: Final[dict[int, tuple[_Opened, ...]]] = {}
-"""By the identity of the stream's frame, which is on the stack of whoever reads it, in any task,
-thread and context."""
+# By the identity of the stream's frame, which is on the stack of whoever reads it, in any task,
+# thread and context.
+_opened: Final[dict[int, tuple[_Opened, ...]]] = {}
 _lock: Final = free_in_child(threading.RLock())  # the collector may drop a stream in here
 # Those that were returned in this context: a task that a stream starts has a stack of its own.
 _returned: Final[ContextVar[tuple[_Opened, ...]]] = ContextVar(
@@ -96,8 +95,8 @@ def streams_of(result: Any) -> list[Any]:
         return []
     held = getattr(result, "__dict__", None)
     values = (result, *held.values()) if held else (result,)
-    objects = [value for value in values if type(value) not in _PLAIN]
-    return [stream for stream in map(_unwrapped, objects) if stream is not None] if objects else []
+    found = [_unwrapped(value) for value in values if type(value) not in _PLAIN]
+    return [stream for stream in found if stream is not None]
 
 
 def _unwrapped(value: Any) -> Any:
@@ -126,29 +125,27 @@ def opened(stream: Any, tracker: ImpactTracker, run: Run, dropped: Callable[[], 
 
     def drop(_: Any) -> None:
         with _lock:
-            left = tuple(
-                entry for entry in open_streams.get(frame_id, ()) if entry.stream is not me
-            )
+            left = tuple(entry for entry in _opened.get(frame_id, ()) if entry.stream is not me)
             if left:
-                open_streams[frame_id] = left
+                _opened[frame_id] = left
             else:
-                open_streams.pop(frame_id, None)
+                _opened.pop(frame_id, None)
         dropped()
 
     me = weakref.ref(stream, drop)
     entry = _Opened(me, tracker, run)
     with _lock:
-        open_streams[frame_id] = (*open_streams.get(frame_id, ()), entry)
+        _opened[frame_id] = (*_opened.get(frame_id, ()), entry)
     _returned.set((*(e for e in _returned.get() if is_left(e.stream())), entry))
 
 
 def read_now(tracker: ImpactTracker | None = None) -> Run | None:
     """The innermost run whose stream the current code is part of, of one tracker or of any."""
-    if not open_streams:
+    if not _opened:
         return None
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        entries = open_streams.get(id(frame), ())
+        entries = _opened.get(id(frame), ())
         found = [e.run for e in entries if _is_of(e, tracker) and _frame(e.stream()) is frame]
         if found:
             return _deepest(found)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from impactree.measure.measurement import Measurement
     from impactree.measure.measuring import Measuring
     from impactree.measure.scope import Verdict
-    from impactree.runs import Run, RunStatus
+    from impactree.runs import Run
     from impactree.runs.trees import RunTrees
 
 __all__ = ["KnowsEnergy"]
@@ -54,8 +54,6 @@ class KnowsEnergy:
 
         def note_problem(self, name: str, error: BaseException | None = None) -> None:  # noqa: D102
             ...
-
-        def _handle(self, event: Any, *arguments: Any) -> Any: ...
 
     def watch_energy(self, measure: Any = None) -> None:
         """Read the settings.
@@ -135,17 +133,6 @@ class KnowsEnergy:
         except Exception as error:
             self.note_problem(f"energy reading: {type(error).__name__}", error)
 
-    def end_knowing(
-        self, run_id: Any, status: RunStatus, call: ModelCall | None, cached: bool, end: float
-    ) -> Run | None:
-        """A run has ended, whose call may have energy that is known."""
-        call, claim = self.with_energy(call, self._trees.find(run_id), cached=cached)
-        run: Run | None = self._handle(self._trees.end, run_id, status, call, cached, end)
-        # The last of the calls that share with this one may have ended meanwhile.
-        if claim is not None and call is not None and not claim.waiting:
-            self.settled(run_id, call, claim)
-        return run
-
     def with_energy(
         self, call: ModelCall | None, run: Run | None, *, cached: bool
     ) -> tuple[ModelCall | None, Claim | None]:
@@ -169,6 +156,11 @@ class KnowsEnergy:
         except Exception as error:
             self.note_problem(f"known energy: {type(error).__name__}", error)
         return call, None
+
+    def settle_if_known(self, run_id: Any, call: ModelCall, claim: Claim) -> None:
+        """The last of the calls that share with this one may have ended meanwhile."""
+        if not claim.waiting:
+            self.settled(run_id, call, claim)
 
     def settled(self, run_id: Any, call: ModelCall, claim: Claim) -> None:
         """All of an ended call's share is known now."""

@@ -187,14 +187,13 @@ class RunTrees(Amendable):
 
     def alias(self, run_id: Any, parent_id: Any) -> None:
         """What starts under ``run_id`` hangs under ``parent_id``, until it is forgotten."""
-        runs = self._runs
-        parent = runs.get(parent_id.int if type(parent_id) is UUID else parent_id)
-        if parent is not None:  # run_key, as in find; one step: it needs no lock
-            runs.setdefault(run_id.int if type(run_id) is UUID else run_id, parent)
+        parent = self.find(parent_id)
+        if parent is not None:
+            self._runs.setdefault(run_key(run_id), parent)  # one step: it needs no lock
 
     def forget_alias(self, run_id: Any) -> None:
         """The end of an alias; the id of a real run is left alone."""
-        key = run_id.int if type(run_id) is UUID else run_id
+        key = run_key(run_id)
         run = self._runs.get(key)
         if run is not None and run.key != key:
             self._runs.pop(key, None)

@@ -196,9 +196,8 @@ class Job:
 
     def _groups(self, place: OnDuckDB | OnSpark, parts: Sequence[Beside]) -> list[Groups]:
         """What the result and the summary are summed from: the calls are read once for both."""
-        keys = list(
-            dict.fromkeys((*chain(*BASIS.values()), *(() if self.by is None else self._keys)))
-        )
+        shown = () if self.by is None else self._keys
+        keys = list(dict.fromkeys((*chain(*BASIS.values()), *shown)))
         found = [grouped(part, self.engine, keys) for part in parts]
         return [g._replace(table=place.kept(g.table, n)) for n, g in enumerate(found)]
 

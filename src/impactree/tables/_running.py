@@ -38,9 +38,8 @@ def reading(work: Path) -> Iterator[Any]:
     try:
         database.raw_sql("SET TimeZone = 'UTC'")
         database.raw_sql("SET enable_progress_bar = false")  # ours is enough
-        database.raw_sql(
-            "SET preserve_insertion_order = false"
-        )  # what waits for its turn is memory
+        # What waits for its turn is memory.
+        database.raw_sql("SET preserve_insertion_order = false")
         yield database
     finally:
         database.disconnect()
