@@ -6,7 +6,6 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from statistics import median
 from typing import Any
 
 import requests
@@ -22,11 +21,11 @@ from langsmith import Client
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 
-from benchmarks._measure import Result, at_most, ratio, rounds, seconds_each
+from benchmarks._measure import Result, at_most, fast, rounds, seconds_each
 from impactree import ImpactHandler
 
-INVOCATIONS = 200
-ROUNDS = 25
+INVOCATIONS = 40
+ROUNDS = 75
 
 
 class FakeModel(BaseChatModel):
@@ -118,19 +117,14 @@ def run() -> list[Result]:
     }
     rounds(variants, 1)  # warm up
     taken = rounds(variants, ROUNDS)
-    base = taken.pop("no handler")
-    results = [Result("an invocation without handler", f"{median(base) * 1e6:,.0f} µs")]
-    added = {
-        name: [time - least for time, least in zip(times, base, strict=True)]
-        for name, times in taken.items()
-    }
-    for name, times in added.items():
-        results.append(Result(f"added by {name}", f"{median(times) * 1e6:+,.0f} µs"))
-    ours = added["impactree"]
+    base = fast(taken.pop("no handler"))
+    added = {name: fast(times) - base for name, times in taken.items()}
+    results = [Result("an invocation without handler", f"{base * 1e6:,.0f} µs")]
+    results += [Result(f"added by {name}", f"{more * 1e6:+,.0f} µs") for name, more in added.items()]
     for which in ("impactree", "impactree by impactree-1"):
         for name, limit in (("agent-carbon", 1.9), ("OpenInference", 0.11)):
-            share = ratio(added[which], added[name])
+            share = added[which] / added[name]
             results.append(at_most(f"{which} / {name}", share, limit, "x"))
-    tracer = ratio(ours, added["LangChainTracer"])
+    tracer = added["impactree"] / added["LangChainTracer"]
     results.append(Result("impactree / LangChainTracer", f"{tracer:.3g} x"))
     return results
