@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
 from impactree import resolve
+from impactree.catalog import load_catalog
 from impactree.catalog._resolve import _remembered
+from impactree.catalog._whose import stem
 
 PRIVATE = [
     "http://localhost:4000/v1",
@@ -124,6 +128,17 @@ def test_a_profile_over_a_continent_tells_its_zone():
 def test_what_is_no_name_is_refused(name):
     with pytest.raises(TypeError, match="resolve takes a model's name, not"):
         resolve(name)
+
+
+def test_whoever_tuned_a_model_changes_nothing_but_where_the_catalog_lists_the_whole_name():
+    bare = resolve("ft:gpt-4o-mini-2024-07-18", "openai")
+    assert resolve("FT:gpt-4o-mini-2024-07-18:acme:70b eu.:x/y", "openai") == bare
+    assert (bare.model, bare.grade) == ("gpt-4o-mini-2024-07-18", "variant")
+    tuned = {"id": "ft:gpt-4o:acme::1", "total": 7, "basis": "published"}
+    tuned |= {"sources": ["https://example.com"], "checked": dt.date(2026, 1, 1)}
+    catalog = load_catalog().extended([("mine", {"maker": "openai", "models": [tuned]})])
+    listed = [stem(catalog, name) for name in ("ft:gpt-4o:acme::1", "ft:gpt-4o:acme::2")]
+    assert listed == ["ft:gpt-4o:acme::1", "ft:gpt-4o"]
 
 
 def test_no_date_and_today_agree():

@@ -10,7 +10,7 @@ from impactree.catalog._catalog import Catalog, as_day, as_of, load_catalog
 from impactree.catalog._places import LOCAL, UNKNOWN, asked_host
 from impactree.catalog._records import Resolution
 from impactree.catalog._text import MAX_NAME, clean, key, without_size
-from impactree.catalog._whose import COVERED, TEXT_KINDS, Whose, is_own
+from impactree.catalog._whose import COVERED, TEXT_KINDS, Whose, is_own, stem
 from impactree.catalog._within import (
     best_first,
     family_span,
@@ -101,7 +101,7 @@ class _Reader(Whose):
 
     def read(self, name: str) -> Resolution:
         """The best that can be said of a name."""
-        text = self._tagged(clean(name))
+        text = self._tagged(stem(self.catalog, name))
         spans = self._spans(text)
         if spans is not None:
             return spans

@@ -23,6 +23,7 @@ __all__ = [
     "states_size",
     "without_active",
     "without_size",
+    "without_tuner",
 ]
 
 MAX_NAME: Final = 300
@@ -35,6 +36,9 @@ _INVISIBLE: Final = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060\
 _POINT: Final = re.compile(r"(?<=\d)p(?=\d)")
 _VERSION: Final = re.compile(r"(?<![a-z0-9])v(?=\d)")
 _PARTS: Final = re.compile(r"[^\W\d_]+|\d+")
+
+_TUNED: Final = re.compile(r"(ft:[^:]+):.*", re.DOTALL)
+"""``ft:gpt-4o:acme::b7Xc``: behind the model stand words of whoever tuned it."""
 
 _UNIT: Final = {"b": 1.0, "m": 1e-3, "t": 1e3}
 _SMALLEST, _LARGEST = 0.001, 20_000.0
@@ -63,6 +67,12 @@ class Size(NamedTuple):
 def clean(name: str) -> str:
     """Lower case, without blanks around it and invisible characters, cut to a sane length."""
     return _INVISIBLE.sub("", name[: 2 * MAX_NAME]).strip().lower()[:MAX_NAME]
+
+
+def without_tuner(text: str) -> str:
+    """The name of a fine-tune without whose it is; ``text`` is clean."""
+    found = _TUNED.fullmatch(text) if text.startswith("ft:") else None
+    return found[1] if found else text
 
 
 @lru_cache(maxsize=1024)

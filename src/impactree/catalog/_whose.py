@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from impactree.catalog._places import LOCAL, UNKNOWN, addressed, is_ollama, region_in
+from impactree.catalog._text import clean, without_tuner
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from impactree.catalog._records import Host, ModelRecord
     from impactree.catalog._rules import Rules, Step
 
-__all__ = ["COVERED", "TEXT_KINDS", "Whose", "is_own"]
+__all__ = ["COVERED", "TEXT_KINDS", "Whose", "is_own", "stem"]
 
 TEXT_KINDS: Final = ("chat", "completion")
 COVERED: Final = (*TEXT_KINDS, "embedding", "rerank")
@@ -180,3 +181,10 @@ class Whose:
 
 def is_own(host: Host) -> bool:
     return host.local or host.id == "self-hosted"
+
+
+def stem(catalog: Catalog, name: str) -> str:
+    """What of a name is read: names with one stem are read alike."""
+    text = clean(name)
+    bare = without_tuner(text)
+    return text if bare != text and catalog.named(text) else bare

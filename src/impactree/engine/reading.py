@@ -12,6 +12,7 @@ from impactree.catalog._near import Names
 from impactree.catalog._places import UNKNOWN
 from impactree.catalog._records import Host
 from impactree.catalog._resolve import resolve_name
+from impactree.catalog._whose import stem
 from impactree.engine.deployments import deployment_of, hardware
 from impactree.engine.places import (
     place_warnings,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from impactree.catalog import Catalog, Electricity, Region, Resolution, Zone
     from impactree.engine.settings import Settings
 
-__all__ = ["Reading", "alike", "read_call", "read_name"]
+__all__ = ["Reading", "alike", "name_stem", "read_call", "read_name"]
 
 _GRADE_CODES: Final = {"family": "model-family", "size": "model-size-from-name"}
 _STAND_INS: Final = ("h100", "b200")
@@ -239,6 +240,13 @@ def alike(call: ModelCall, found: Resolution, known: Mapping[str, Deployment]) -
         *(found.kind, found.total_params, found.active_params, found.zone, found.region),
         *(found.is_other,),
     )
+
+
+def name_stem(catalog: Catalog, settings: Settings, call: ModelCall) -> tuple[Any, ...]:
+    """All that the reading of the call's name rests on, but for the day."""
+    own = settings.deployments  # these may name any model, a fine-tune too
+    model = call.model if own else stem(catalog, call.model)
+    return model, call.provider, call.requested, call.base_url
 
 
 def read_name(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import ibis
 import pyarrow as pa
 
 from impactree.calls import ModelCall
 from impactree.catalog import WatchedDay, change_days, same_until
-from impactree.engine.reading import alike, read_name
+from impactree.engine.reading import alike, name_stem, read_name
 from impactree.methods import Judgement, covers_media
 from impactree.tables._calls import MEDIA_COUNTS, NEWEST, PLACES
 from impactree.tables._known import KNOWN_CELLS, known_cells
@@ -22,15 +22,18 @@ from impactree.values.grades import GRADES
 from impactree.values.training import TRAINING_FIGURES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import ibis.expr.types as ir
 
+    from impactree.catalog import Resolution
     from impactree.engine import Engine
     from impactree.engine.engine import Plan
     from impactree.methods import Method
 
 __all__ = ["Plans", "Variant", "plans"]
+
+_T = TypeVar("_T")
 
 
 class Variant(NamedTuple):
@@ -132,6 +135,7 @@ class _Book:
         self._changes = change_days(engine.catalog) if by_day else ()
         self._cells: list[dict[str, Any]] = []
         self._places: dict[tuple[Any, ...], int] = {}
+        self._read: dict[tuple[Any, ...], tuple[Resolution, bool, bool]] = {}
         self._known: dict[tuple[Any, ...], tuple[int, bool, bool]] = {}
         self._ends: dict[tuple[Any, ...], dt.date] = {}
 
@@ -161,23 +165,22 @@ class _Book:
     def _plan(self, call: ModelCall, watched: WatchedDay | None, day: dt.date | None) -> int:
         """The number of the plan, which is worked out anew only for names read in a new way."""
         engine = self.engine
-        name = read_name(engine.catalog, engine.settings, call, watched)
+        stem = (day, *name_stem(engine.catalog, engine.settings, call))
+        name = _noted(
+            self._read,
+            stem,
+            watched,
+            lambda at: read_name(engine.catalog, engine.settings, call, at),
+        )
         key = (day, call.media, alike(call, name, engine.hardware))
-        known = self._known.get(key)
-        if known is None:
-            asked = None if day is None or watched is None else WatchedDay(*day.timetuple()[:3])
-            plan = engine.plan(call, asked, name)
-            cells = _cells(plan, call, engine, self.variants)
-            place = self._place(
-                cells | known_cells(plan, call, engine) if self._of_known else cells
-            )
-            year, of_day = (asked.asked_year, asked.asked_day) if asked else (False, False)
-            known = self._known[key] = place, year, of_day
-        place, year, of_day = known
-        if watched is not None:
-            watched.asked_year |= year
-            watched.asked_day |= of_day
-        return place
+        return _noted(self._known, key, watched, lambda at: self._planned(call, at, name))
+
+    def _planned(self, call: ModelCall, at: WatchedDay | None, name: Resolution) -> int:
+        plan = self.engine.plan(call, at, name)
+        cells = _cells(plan, call, self.engine, self.variants)
+        return self._place(
+            cells | known_cells(plan, call, self.engine) if self._of_known else cells
+        )
 
     def _until(self, watched: WatchedDay, last: dt.date) -> dt.date:
         key = (watched, last, watched.asked_year, watched.asked_day)
@@ -203,6 +206,24 @@ class _Book:
             columns = (*columns, *_TRAINING)
         rows = self._cells
         return pa.table({n: pa.array([r.get(n) for r in rows], kind) for n, kind in columns})
+
+
+def _noted(
+    known: dict[tuple[Any, ...], tuple[_T, bool, bool]],
+    key: tuple[Any, ...],
+    watched: WatchedDay | None,
+    work: Callable[[WatchedDay | None], _T],
+) -> _T:
+    """What is known by a key, else worked out; what it asked of the day is noted either way."""
+    found = known.get(key)
+    if found is None:
+        at = None if watched is None else WatchedDay(*watched.timetuple()[:3])
+        made = work(at)
+        found = known[key] = made, *((at.asked_year, at.asked_day) if at else (False, False))
+    if watched is not None:
+        watched.asked_year |= found[1]
+        watched.asked_day |= found[2]
+    return found[0]
 
 
 def _cells(
