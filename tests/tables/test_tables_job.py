@@ -260,6 +260,31 @@ def test_days_that_do_not_fit_together_into_memory_give_the_same_one_after_the_o
     assert {p.name for p in apart.glob("day=*")} == {p.name for p in together.glob("day=*")}
 
 
+def test_a_day_of_more_groups_than_memory_holds_is_cut_between_groups(tmp_path, monkeypatch):
+    number = range(300)
+    columns = {
+        "model": [("gpt-4o", "o3", "nobody-knows")[n % 3] for n in number],
+        "team": [None if n % 8 == 0 else f"team-{n % 8}" for n in number],
+        "day": pa.array([DAY + dt.timedelta(n % 2) for n in number], pa.date32()),
+        "output_tokens": [n % 17 for n in number],
+        "latency_s": [n % 5 + 0.5 for n in number],
+    }
+    path = tmp_path / "calls.parquet"
+    pq.write_table(pa.table(columns), path)
+    found = {}
+    for most in (300_000, 5):
+        monkeypatch.setattr("impactree.tables._running._GROUPS", most)
+        out = tmp_path / str(most)
+        table(path, "--out", out, "--by", "day,team,model")
+        groups = rows(out)
+        found[most] = {(row["day"], row["team"], row["model"]): row for row in groups}
+        assert len(found[most]) == len(groups) == 24  # 2 days, 4 teams on each, 3 models
+    for key, row in found[300_000].items():
+        for name, value in row.items():
+            other = found[5][key][name]
+            assert other == (pytest.approx(value, rel=1e-12) if type(value) is float else value)
+
+
 @pytest.mark.parametrize(
     ("given", "kept"),
     [

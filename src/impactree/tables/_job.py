@@ -13,7 +13,7 @@ import ibis
 from impactree.catalog import near_text
 from impactree.exceptions import TableError
 from impactree.tables._beside import beside
-from impactree.tables._calls import NEWEST, day_of
+from impactree.tables._calls import NEWEST, day_of, inner_name
 from impactree.tables._each import per_call
 from impactree.tables._files import Source, found
 from impactree.tables._groups import grouped
@@ -158,7 +158,7 @@ class Job:
             known = beside(place.taken(chosen), self.engine, by_day=self.at == "call")
             parts = self._parts(place, known, new)
             groups = self._groups(place, parts)
-            together = groups[0]._replace(table=ibis.union(*(one.table for one in groups)))
+            together = groups[0]._replace(table=place.all_kept())
             basis = {
                 name: fetched(sums(together, keys).select(*READ[name]))
                 for name, keys in BASIS.items()
@@ -184,15 +184,11 @@ class Job:
     def _parts(
         self, place: OnDuckDB | OnSpark, known: Beside, new: Sequence[dt.date | None]
     ) -> list[Beside]:
-        """The calls, a few days at a time: what one machine's memory holds."""
-        size = place.days_at_once(known.plans.names.table.num_rows) or len(new)
-        if size >= len(new):
-            return [known]
-        days = known.calls.day
-        several = (
-            [ibis.literal(d or NEWEST) for d in new[n : n + size]] for n in range(0, len(new), size)
-        )
-        return [known._replace(calls=known.calls.filter(days.isin(some))) for some in several]
+        """The calls, as many at a time as one machine's memory holds groups of."""
+        columns = known.calls.columns
+        keys = [inner_name(key, columns) for key in self._keys if key not in _DERIVED]
+        parts = place.parts(known, [day or NEWEST for day in new], keys)
+        return [known._replace(calls=part) for part in parts]
 
     def _groups(self, place: OnDuckDB | OnSpark, parts: Sequence[Beside]) -> list[Groups]:
         """What the result and the summary are summed from: the calls are read once for both."""
