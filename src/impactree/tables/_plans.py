@@ -93,11 +93,7 @@ def plans(calls: ir.Table, engine: Engine, *, by_day: bool) -> Plans:
         by_day: Whether names are read as on the day of the call, or as today.
     """
     keys = [name for name in PLACES if name in calls.columns]
-    if by_day:
-        groups = calls.group_by(*keys, undated=calls.day == ibis.literal(NEWEST))
-        found = fetched(groups.agg(first=calls.day.min(), last=calls.day.max()))
-    else:
-        found = fetched(calls.select(keys).distinct())
+    found = _situations(calls, keys, by_day=by_day)
     book = _Book(engine, by_day=by_day, known="energy_kwh" in calls.columns)
     columns = [column.to_pylist() for column in found.columns]
     situations = (dict(zip(found.column_names, r, strict=True)) for r in zip(*columns, strict=True))
@@ -111,6 +107,30 @@ def plans(calls: ir.Table, engine: Engine, *, by_day: bool) -> Plans:
     }
     names = small(found.select(keys).take(pa.array(places, pa.int64())), numbered)
     return Plans(names, book.table, tuple(book.variants))
+
+
+def _situations(calls: ir.Table, keys: Sequence[str], *, by_day: bool) -> pa.Table:
+    """The combinations of keys in the calls; by day with the first and the last of each.
+
+    What is the same in all calls is no key there: engines group by a single text much faster.
+    """
+    first, last = calls.day.min(), calls.day.max()
+    few = {
+        name: fetched(calls.select(name).distinct().limit(2)) for name in keys if name != "model"
+    }
+    same = {name: column[name] for name, column in few.items() if column.num_rows == 1}
+    several: list[Any] = [name for name in keys if name not in same]
+    if by_day:
+        (ends,) = fetched(calls.agg(first=first, last=last)).to_pylist()
+        if ends["first"] != ends["last"] and ends["last"] >= NEWEST:
+            several.append((calls.day == ibis.literal(NEWEST)).name("undated"))
+        found = fetched(calls.group_by(several).agg(first=first, last=last))
+    else:
+        found = fetched(calls.select(several).distinct())
+    for name, column in same.items():
+        value = column.combine_chunks()[0]
+        found = found.append_column(name, pa.repeat(value, found.num_rows))
+    return found
 
 
 _FIXED: Final = (
