@@ -120,7 +120,9 @@ def run() -> list[Result]:
     base = fast(taken.pop("no handler"))
     added = {name: fast(times) - base for name, times in taken.items()}
     results = [Result("an invocation without handler", f"{base * 1e6:,.0f} µs")]
-    results += [Result(f"added by {name}", f"{more * 1e6:+,.0f} µs") for name, more in added.items()]
+    results += [
+        Result(f"added by {name}", f"{more * 1e6:+,.0f} µs") for name, more in added.items()
+    ]
     for which in ("impactree", "impactree by impactree-1"):
         for name, limit in (("agent-carbon", 1.9), ("OpenInference", 0.11)):
             share = added[which] / added[name]
