@@ -49,13 +49,19 @@ _TASKS: Final = frozenset(
 
 def smaller_models(case: Case) -> Iterator[Iterable[Finding]]:
     """Steps whose answers are short, by a model that has a smaller sibling at the same host."""
+    siblings: dict[Any, list[ModelRecord]] = {}  # many steps ask few models
     for runs in case.grouped(run for run in case.texts if run.status == "ok"):
         written = [call_of(run).tokens.output for run in runs]
         known = [tokens for tokens in written if tokens is not None]
         if len(known) < len(written) or not known or not 0 < max(known) <= SHORT:
             continue
-        reading = case.reading(runs[0])
-        found = (_by_sibling(case, runs, known, one) for one in _siblings(case, reading)[:_TRIED])
+        record = case.reading(runs[0]).resolution.record
+        if record is None:
+            continue
+        model = record.id, record.total, record.active
+        if model not in siblings:
+            siblings[model] = _siblings(case.engine.catalog, record)[:_TRIED]
+        found = (_by_sibling(case, runs, known, one) for one in siblings[model])
         yield (one for one in found if one is not None)
 
 
@@ -112,14 +118,13 @@ def _undated(case: Case, run: Run, record: ModelRecord) -> str:
     return name if found.resolution.model == record.id else record.id
 
 
-def _siblings(case: Case, reading: Reading) -> list[ModelRecord]:
+def _siblings(catalog: Catalog, record: ModelRecord) -> list[ModelRecord]:
     """Smaller models of the same maker and kind: those most like it first, of these the larger."""
-    record = reading.resolution.record
-    if record is None or record.total is None or record.active is None:
+    if record.total is None or record.active is None:
         return []
     mine = words(record.id)
     found = []
-    for other in by_maker(case.engine.catalog).get(record.maker, ()):
+    for other in by_maker(catalog).get(record.maker, ()):
         theirs = words(other.id)
         likeness = _likeness(theirs, mine)
         if likeness >= 0 and is_smaller(other, record) and not (theirs - mine) & _TASKS:
