@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import count
+from statistics import median
 from typing import Any
 
 import requests
@@ -21,11 +25,16 @@ from langsmith import Client
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 
-from benchmarks._measure import Result, at_most, fast, rounds, seconds_each
+from benchmarks._measure import Result, at_most, fast, rounds
 from impactree import ImpactHandler
 
-INVOCATIONS = 40
-ROUNDS = 75
+EACH = 5
+"""Invocations of one variant in a round: they take less time than a busy machine stays busy."""
+ROUNDS = 1500
+APART = 300
+"""Rounds beside what changes LangChain's classes, or works on in a thread."""
+LIVES = 40
+"""Rounds that a handler sees."""
 
 
 class FakeModel(BaseChatModel):
@@ -59,22 +68,55 @@ class StubSession(requests.Session):
         return response
 
 
-def invocations(callbacks: list[BaseCallbackHandler]) -> float:
-    """Mean time of one invocation with these callbacks, s."""
-    chain: Runnable[str, str] = RunnableLambda(str.strip) | FakeModel() | StrOutputParser()
-    config: Any = {"callbacks": callbacks}
+class Invocations:
+    """Invocations with a handler, and what they take.
 
-    def one(number: int) -> None:
-        chain.invoke(f" What of {number}? ", config)  # asked before would be noted
-        if number == INVOCATIONS - 1:
-            for handler in callbacks:  # what a handler puts off counts as well
-                getattr(handler, "total", None)
+    Args:
+        make: The handler, made anew every so often; None: there is none.
+        around: Entered for each round.
+    """
 
-    return seconds_each(one, INVOCATIONS)
+    def __init__(
+        self,
+        make: Callable[[], BaseCallbackHandler] | None = None,
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._make, self._around = make, around
+        self._chain: Runnable[str, str] = (
+            RunnableLambda(str.strip) | FakeModel() | StrOutputParser()
+        )
+        self._asked = count()
+        self._handlers: list[BaseCallbackHandler] = []
+        self._put_off = 0.0
+
+    def __call__(self, number: int) -> float:
+        """Processor time of an invocation, with its share of what comes after, s."""
+        if self._make is not None and number % LIVES == 0:
+            self._put_off = _timed(self._read) / (EACH * LIVES)
+            self._handlers = [self._make()]
+        with self._around():
+            self._invoke()  # as code that has just run
+            each = median(_timed(self._invoke) for _ in range(EACH))
+            left = _timed(lambda: gc.collect(0))  # what it leaves to the collector
+        return each + left / EACH + self._put_off
+
+    def _invoke(self) -> None:
+        config: Any = {"callbacks": self._handlers}
+        self._chain.invoke(f" What of {next(self._asked)}? ", config)  # asked before: noted
+
+    def _read(self) -> None:
+        for handler in self._handlers:  # what a handler puts off counts as well
+            getattr(handler, "total", None)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
 
 
 @contextmanager
-def instrumented() -> Iterator[None]:
+def open_inference() -> Iterator[None]:
     """OpenInference's instrumentor; its spans are made and dropped."""
     LangChainInstrumentor().instrument(tracer_provider=TracerProvider())
     try:
@@ -83,50 +125,53 @@ def instrumented() -> Iterator[None]:
         LangChainInstrumentor().uninstrument()
 
 
-def with_open_inference(_: int) -> float:
-    with instrumented():
-        return invocations([])
-
-
-def with_langsmith(_: int) -> float:
+def langsmith() -> LangChainTracer:
+    """LangSmith's tracer; what it sends is taken at once."""
     client = Client(api_url="http://127.0.0.1", api_key="stub", session=StubSession(), info={})
-    try:
-        return invocations([LangChainTracer(client=client)])
-    finally:
-        client.flush()
-        client.cleanup()
+    return LangChainTracer(client=client)
 
 
-def with_handler(make: Callable[[], BaseCallbackHandler]) -> Callable[[int], float]:
-    return lambda _: invocations([make()])
+def _added(variants: Mapping[str, Callable[[int], float]], count: int) -> dict[str, float]:
+    """What each adds to an invocation without handler, s, and that itself."""
+    taken = {name: fast(times) for name, times in rounds(variants, count).items()}
+    base = taken.pop("no handler")
+    return {"no handler": base, **{name: time - base for name, time in taken.items()}}
 
 
 def run() -> list[Result]:
-    for peer in ("langsmith", "opentelemetry"):
-        logging.getLogger(peer).setLevel(logging.CRITICAL)  # notes about the stub
+    for name in ("langsmith", "opentelemetry"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # notes about the stub
     warnings.filterwarnings("ignore", category=DeprecationWarning, module="openinference")
-    variants = {
-        "no handler": lambda _: invocations([]),
-        "empty handler": with_handler(BaseCallbackHandler),
-        "UsageMetadataCallbackHandler": with_handler(UsageMetadataCallbackHandler),
-        "agent-carbon": with_handler(CarbonCallbackHandler),
-        "impactree": with_handler(ImpactHandler),
-        "impactree by impactree-1": with_handler(lambda: ImpactHandler(method="impactree-1")),
-        "OpenInference": with_open_inference,
-        "LangChainTracer": with_langsmith,
+    plain = Invocations()
+    ours = {
+        "impactree": Invocations(ImpactHandler),
+        "impactree by impactree-1": Invocations(lambda: ImpactHandler(method="impactree-1")),
     }
-    rounds(variants, 1)  # warm up
-    taken = rounds(variants, ROUNDS)
-    base = fast(taken.pop("no handler"))
-    added = {name: fast(times) - base for name, times in taken.items()}
-    results = [Result("an invocation without handler", f"{base * 1e6:,.0f} µs")]
-    results += [
-        Result(f"added by {name}", f"{more * 1e6:+,.0f} µs") for name, more in added.items()
-    ]
-    for which in ("impactree", "impactree by impactree-1"):
+    handlers = {
+        "no handler": plain,
+        "empty handler": Invocations(BaseCallbackHandler),
+        "UsageMetadataCallbackHandler": Invocations(UsageMetadataCallbackHandler),
+        "agent-carbon": Invocations(CarbonCallbackHandler),
+    }
+    peers = {
+        "OpenInference": Invocations(around=open_inference),
+        "LangChainTracer": Invocations(langsmith),
+    }
+    gc.disable()  # it would come in the midst of some, for the work of all
+    more = _added(handlers | ours, ROUNDS)
+    beside = {
+        name: _added({"no handler": plain, **ours, name: peer}, APART)
+        for name, peer in peers.items()
+    }
+    gc.enable()
+    results = [Result("an invocation without handler", f"{more.pop('no handler') * 1e6:,.0f} µs")]
+    more |= {name: added[name] for name, added in beside.items()}
+    results += [Result(f"added by {name}", f"{each * 1e6:+,.0f} µs") for name, each in more.items()]
+    for which in ours:
         for name, limit in (("agent-carbon", 1.9), ("OpenInference", 0.11)):
-            share = added[which] / added[name]
-            results.append(at_most(f"{which} / {name}", share, limit, "x"))
-    tracer = added["impactree"] / added["LangChainTracer"]
-    results.append(Result("impactree / LangChainTracer", f"{tracer:.3g} x"))
+            times = beside.get(name, more)
+            results.append(at_most(f"{which} / {name}", times[which] / times[name], limit, "x"))
+    tracer = beside["LangChainTracer"]
+    share = tracer["impactree"] / tracer["LangChainTracer"]
+    results.append(Result("impactree / LangChainTracer", f"{share:.3g} x"))
     return results
