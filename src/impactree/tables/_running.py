@@ -71,12 +71,29 @@ def running(on: RunsOn, database: Any, work: Path) -> Iterator[OnDuckDB | OnSpar
         yield OnSpark(backend, work)
 
 
-class OnDuckDB:
-    """The very database that has read the calls."""
+class _Place:
+    """An engine, and the folder of what is on the way.
 
-    def __init__(self, database: Any, work: Path) -> None:
-        self._database = database
+    Args:
+        backend: Ibis'.
+        work: The folder.
+    """
+
+    def __init__(self, backend: Any, work: Path) -> None:
+        self._backend = backend
         self._work = work
+
+    def all_kept(self) -> ir.Table:
+        """What was kept, together."""
+        return self._read("groups-*.parquet")
+
+    def _read(self, name: str) -> ir.Table:
+        table: ir.Table = self._backend.read_parquet(self._work / name)
+        return table
+
+
+class OnDuckDB(_Place):
+    """The very database that has read the calls."""
 
     def parts(
         self, known: Beside, days: Sequence[dt.date], keys: Sequence[str]
@@ -123,25 +140,13 @@ class OnDuckDB:
         groups.to_parquet(path, row_group_size=_ROWS)
         return self._read(path.name)
 
-    def all_kept(self) -> ir.Table:
-        """What was kept, together."""
-        return self._read("groups-*.parquet")
-
-    def _read(self, name: str) -> ir.Table:
-        table: ir.Table = self._database.read_parquet(self._work / name)
-        return table
-
     def batches(self, result: ir.Table) -> Iterator[pa.RecordBatch]:
         """The rows, in their order."""
         yield from result.to_pyarrow_batches(chunk_size=_ROWS)
 
 
-class OnSpark:
+class OnSpark(_Place):
     """A Spark that is handed the calls as Parquet, and hands back what comes out the same way."""
-
-    def __init__(self, backend: Any, work: Path) -> None:
-        self._backend = backend
-        self._work = work
 
     def taken(self, calls: ir.Table) -> ir.Table:
         """Calls that were read, where they are estimated."""
@@ -157,10 +162,6 @@ class OnSpark:
         groups.to_parquet(self._work / f"groups-{number}.parquet")
         return self._read(f"groups-{number}.parquet")
 
-    def all_kept(self) -> ir.Table:
-        """What was kept, together."""
-        return self._read("groups-*.parquet")
-
     def batches(self, result: ir.Table) -> Iterator[pa.RecordBatch]:
         """The rows, in their order: that of the names of the files."""
         import pyarrow.parquet as pq
@@ -170,10 +171,6 @@ class OnSpark:
         for path in sorted(folder.glob("part-*")):
             with pq.ParquetFile(path) as file:
                 yield from file.iter_batches(_ROWS)
-
-    def _read(self, name: str) -> ir.Table:
-        table: ir.Table = self._backend.read_parquet(self._work / name)
-        return table
 
 
 def _mark(calls: ir.Table, names: Sequence[str]) -> Any:
