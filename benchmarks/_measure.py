@@ -11,7 +11,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
-__all__ = ["Result", "at_most", "fast", "fresh", "print_table", "ratio", "rounds", "seconds_each"]
+__all__ = [
+    "Result",
+    "at_most",
+    "fast",
+    "fresh",
+    "print_table",
+    "ratio",
+    "rounds",
+    "seconds_each",
+    "timed",
+]
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,13 @@ def fresh(code: str, _: int = 0) -> float:
 def ratio(above: list[float], below: list[float]) -> float:
     """The median of the ratios within each round."""
     return median(a / b for a, b in zip(above, below, strict=True))
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Processor time of all threads, s: other programs weigh less on it."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
 
 
 def fast(times: list[float]) -> float:

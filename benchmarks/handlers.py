@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -25,7 +24,7 @@ from langsmith import Client
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 
-from benchmarks._measure import Result, at_most, fast, rounds
+from benchmarks._measure import Result, at_most, fast, rounds, timed
 from impactree import ImpactHandler
 
 EACH = 5
@@ -92,12 +91,12 @@ class Invocations:
     def __call__(self, number: int) -> float:
         """Processor time of an invocation, with its share of what comes after, s."""
         if self._make is not None and number % LIVES == 0:
-            self._put_off = _timed(self._read) / (EACH * LIVES)
+            self._put_off = timed(self._read) / (EACH * LIVES)
             self._handlers = [self._make()]
         with self._around():
             self._invoke()  # as code that has just run
-            each = median(_timed(self._invoke) for _ in range(EACH))
-            left = _timed(lambda: gc.collect(0))  # what it leaves to the collector
+            each = median(timed(self._invoke) for _ in range(EACH))
+            left = timed(lambda: gc.collect(0))  # what it leaves to the collector
         return each + left / EACH + self._put_off
 
     def _invoke(self) -> None:
@@ -109,12 +108,6 @@ class Invocations:
             getattr(handler, "total", None)
 
 
-def _timed(work: Callable[[], object]) -> float:
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
 @contextmanager
 def open_inference() -> Iterator[None]:
     """OpenInference's instrumentor; its spans are made and dropped."""
@@ -123,12 +116,6 @@ def open_inference() -> Iterator[None]:
         yield
     finally:
         LangChainInstrumentor().uninstrument()
-
-
-def langsmith() -> LangChainTracer:
-    """LangSmith's tracer; what it sends is taken at once."""
-    client = Client(api_url="http://127.0.0.1", api_key="stub", session=StubSession(), info={})
-    return LangChainTracer(client=client)
 
 
 def _added(variants: Mapping[str, Callable[[int], float]], count: int) -> dict[str, float]:
@@ -142,6 +129,7 @@ def run() -> list[Result]:
     for name in ("langsmith", "opentelemetry"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # notes about the stub
     warnings.filterwarnings("ignore", category=DeprecationWarning, module="openinference")
+    client = Client(api_url="http://127.0.0.1", api_key="stub", session=StubSession(), info={})
     plain = Invocations()
     ours = {
         "impactree": Invocations(ImpactHandler),
@@ -155,7 +143,7 @@ def run() -> list[Result]:
     }
     peers = {
         "OpenInference": Invocations(around=open_inference),
-        "LangChainTracer": Invocations(langsmith),
+        "LangChainTracer": Invocations(lambda: LangChainTracer(client=client)),
     }
     gc.disable()  # it would come in the midst of some, for the work of all
     more = _added(handlers | ours, ROUNDS)
@@ -163,6 +151,8 @@ def run() -> list[Result]:
         name: _added({"no handler": plain, **ours, name: peer}, APART)
         for name, peer in peers.items()
     }
+    client.flush()
+    client.cleanup()
     gc.enable()
     results = [Result("an invocation without handler", f"{more.pop('no handler') * 1e6:,.0f} µs")]
     more |= {name: added[name] for name, added in beside.items()}

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import ibis
 from ecologits.tracers.utils import llm_impacts
 
-from benchmarks._measure import Result, at_most, fresh, print_table, rounds
+from benchmarks._measure import Result, at_most, fresh, print_table, rounds, timed
 from impactree import ModelCall, estimate
 from impactree.catalog import load_catalog
 from impactree.methods import METHODS
@@ -54,13 +52,6 @@ def make(path: Path, rows: int) -> None:
         ELSE {KNOWN} + hash(i + 5) % {TUNED} END AS n FROM range({rows}) r(i))
         JOIN names USING (n)) TO '{path}' (FORMAT parquet)"""
     )
-
-
-def timed(work: Callable[[], Any]) -> float:
-    """Processor time of all threads, s: other programs weigh less on it."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
 
 
 def table(path: Path, method: str, out: Path) -> None:
